@@ -1,0 +1,52 @@
+"""Every error the optimiser raises on purpose, and the exit code each one maps to.
+
+    OptimiserError            1  failed
+    ├── UsageError            2  bad usage, workload or config
+    ├── NoFeasiblePlan        3  nothing meets the workload under the policy
+    └── StalePrices           4  prices too old, or a refresh was incomplete
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OptimiserError(Exception):
+    """A foreseeable fault. Its message names the file, the field, the value and what would be right."""
+
+    exit_code = 1
+
+
+class UsageError(OptimiserError):
+    """The command, the workload or the configuration is wrong."""
+
+    exit_code = 2
+
+
+class NoFeasiblePlan(OptimiserError):
+    """No plan meets the workload under the policy; the message says how far the best one is."""
+
+    exit_code = 3
+
+
+class StalePrices(OptimiserError):
+    """Prices are past their hard age limit, or a refresh did not complete."""
+
+    exit_code = 4
+
+
+def bad_value(where: str, field: str, value: object, right: str) -> UsageError:
+    """The one shape of a bad-input message: `where: field = value: right`."""
+    return UsageError(f"{where}: {field} = {value!r}: {right}")
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """A closing phrase for a message about an unknown name: the near misses, else all that is known."""
+    names = sorted(known)
+    folded = {name.casefold(): name for name in names}
+    near = [folded[match] for match in difflib.get_close_matches(value.casefold(), folded, n=3, cutoff=0.6)]
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
+    return f"known: {shown}"

@@ -1,0 +1,106 @@
+"""GPUs and models as the estimates see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GpuSpec:
+    """One accelerator, as reviewed in config/gpus.yaml.
+
+    dense_tflops maps a compute dtype ("bf16", "fp16", "fp8", "int8", "fp4") to dense (not sparse) TFLOPS
+    (TOPS for int8); a dtype that is absent has no tensor-core path. memory_gb is the marketing size in GB,
+    usable_mib what the driver reports for one GPU. link_gbs_bidirectional is the GPU-to-GPU bandwidth of one
+    GPU in GB/s, both directions summed, as NVIDIA quotes NVLink.
+    """
+
+    name: str
+    vendor: str
+    generation: str
+    memory_gb: float
+    usable_mib: int
+    memory_bandwidth_gbs: float
+    dense_tflops: dict[str, float]
+    link: str
+    link_gbs_bidirectional: float
+    tdp_w: float
+    confidence: str
+    source: str
+    checked: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Efficiency:
+    """Fitted share of the peak that a GPU generation reaches, and how wrong estimates on it are.
+
+    compute and bandwidth multiply the peak TFLOPS and GB/s; relative_error is the median absolute relative
+    error of estimated throughput on that generation (0.13 is 13 %); fitted is False where no measurement of
+    that generation exists and the error is a stated assumption.
+    """
+
+    generation: str
+    compute: float
+    bandwidth: float
+    relative_error: float
+    fitted: bool
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MlaSpec:
+    """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434): ranks and head widths, in elements."""
+
+    kv_rank: int
+    rope_head_dim: int
+    nope_head_dim: int
+    value_head_dim: int
+    query_rank: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MoeSpec:
+    """Routed experts: `experts` per MoE layer of which `active` per token, each `intermediate` wide, plus
+    `shared` always-on experts of `shared_intermediate` in total width; the first dense_layers layers are dense.
+    """
+
+    experts: int
+    active: int
+    intermediate: int
+    shared_intermediate: int = 0
+    dense_layers: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSpec:
+    """One LLM architecture, as its Hugging Face config.json gives it.
+
+    published maps a weight precision ("bf16", "fp8", "int4", "fp4", …) to where that checkpoint is published;
+    default_precision is the one the authors released the model in. sliding_window is in tokens and holds in
+    sliding_layers of the layers (0 where attention is full). gated is True for SwiGLU-like feed-forward blocks
+    (three matrices) and False for two. parameters_published is the authors' total, to check the arithmetic.
+    """
+
+    name: str
+    hf_id: str
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    vocabulary: int
+    max_context: int
+    tied_embeddings: bool
+    gated: bool = True
+    attention_bias: bool = False
+    moe: MoeSpec | None = None
+    mla: MlaSpec | None = None
+    sliding_window: int | None = None
+    sliding_layers: int = 0
+    default_precision: str = "bf16"
+    published: dict[str, str] = field(default_factory=dict)
+    parameters_published: float | None = None
+    active_parameters_published: float | None = None
+    source: str = ""
+    checked: str = ""

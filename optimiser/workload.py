@@ -1,0 +1,62 @@
+"""What is to be served: the model, the sizes of requests, the demand over time, the latency target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """TTFT and TPOT limits in ms that hold at `percentile` (95.0 is p95) over the whole mix of requests."""
+
+    ttft_ms: float
+    tpot_ms: float
+    percentile: float = 95.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SizeBucket:
+    """Requests of about one size: prompt and output length in tokens, and their share of all requests."""
+
+    prompt_tokens: float
+    output_tokens: float
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DemandPeriod:
+    """Demand in one period, in requests per second.
+
+    peak_10min_rps is the highest 10-minute mean within the period, None where only the mean is known.
+    exact marks demand that is scheduled rather than forecast (a batch), which needs no burst factor.
+    """
+
+    start: datetime
+    hours: float
+    mean_rps: float
+    peak_10min_rps: float | None = None
+    exact: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """One service, ready to plan: every length in tokens, every rate in requests per second, times in UTC.
+
+    target is None for work without a latency target. policy holds the workload's own overrides of the
+    default policy, by field name. notes say what was assumed while reading the input.
+    """
+
+    name: str
+    model: str
+    target: Target | None
+    buckets: tuple[SizeBucket, ...]
+    periods: tuple[DemandPeriod, ...]
+    timezone: str = "UTC"
+    weight_precision: str | None = None
+    kv_precision: str | None = None
+    description: str = ""
+    source: str = ""
+    policy: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
