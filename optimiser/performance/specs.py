@@ -61,7 +61,7 @@ class MlaSpec:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MoeSpec:
     """Routed experts: `experts` per MoE layer of which `active` per token, each `intermediate` wide, plus
-    `shared` always-on experts of `shared_intermediate` in total width; the first dense_layers layers are dense.
+    always-on shared experts of `shared_intermediate` in total width; dense_layers of the layers are dense.
     """
 
     experts: int
@@ -77,8 +77,12 @@ class ModelSpec:
 
     published maps a weight precision ("bf16", "fp8", "int4", "fp4", …) to where that checkpoint is published;
     default_precision is the one the authors released the model in. sliding_window is in tokens and holds in
-    sliding_layers of the layers (0 where attention is full). gated is True for SwiGLU-like feed-forward blocks
-    (three matrices) and False for two. parameters_published is the authors' total, to check the arithmetic.
+    sliding_layers of the layers (0 where attention is full). gated is True for SwiGLU-like feed-forward
+    blocks (three matrices), False for two. parameters_published is the authors' total, to check the sums.
+    With mla, head_dim is the width of a query head (nope + rope). max_context is in tokens, the longest the
+    authors support. quantised_parts maps a precision to the weights that its published checkpoint quantises:
+    "linear" (every linear layer; so where absent), "feed_forward" or "experts" (the routed experts alone).
+    bytes_per_weight overrides parameters.BYTES_PER_WEIGHT where a checkpoint's scales take more room.
     """
 
     name: str
@@ -100,6 +104,8 @@ class ModelSpec:
     sliding_layers: int = 0
     default_precision: str = "bf16"
     published: dict[str, str] = field(default_factory=dict)
+    quantised_parts: dict[str, str] = field(default_factory=dict)
+    bytes_per_weight: dict[str, float] = field(default_factory=dict)
     parameters_published: float | None = None
     active_parameters_published: float | None = None
     source: str = ""

@@ -1,4 +1,4 @@
-"""What is to be served: the model, the sizes of requests, the demand over time, the latency target."""
+"""What is to be served, resolved: every length in tokens, every rate in requests per second, times in UTC."""
 
 from __future__ import annotations
 

@@ -1,0 +1,215 @@
+"""From a solution to a plan: counts, routing, money in exact decimals, what each purchase means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+import numpy as np
+
+from optimiser.planning.leaves import Solution
+from optimiser.planning.plan import (
+    HOURS_PER_MONTH,
+    PlanCommitment,
+    PlanCount,
+    PlanDemand,
+    PlanFleetLine,
+    PlanLoadPoint,
+    PlanOffer,
+    PlanOption,
+    PlanPeriod,
+    PlanPurchase,
+    PlanQuota,
+    PlanRoute,
+)
+from optimiser.planning.problem import How, Option, Problem
+from providers.offer import HOURS_PER_YEAR, Offer
+
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Core:
+    """The parts of a plan that its rules are checked on."""
+
+    periods: tuple[PlanPeriod, ...]
+    demand: tuple[PlanDemand, ...]
+    options: tuple[PlanOption, ...]
+    offers: tuple[PlanOffer, ...]
+    purchases: tuple[PlanPurchase, ...]
+    counts: tuple[PlanCount, ...]
+    routing: tuple[PlanRoute, ...]
+    horizon_usd: Decimal
+
+
+def cents(value: Decimal) -> Decimal:
+    """Rounded to a cent."""
+    return value.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def exact(value: float) -> Decimal:
+    """The shortest decimal that reads back as the float."""
+    return Decimal(repr(float(value)))
+
+
+def core_of(problem: Problem, solution: Solution, offers: Mapping[str, Offer], on_demand: Mapping[str, Offer]) -> Core:
+    """Everything about the fleet itself. offers by id; on_demand is the list price by option id, where known."""
+    used = {column.option.id: column.option for column in solution.columns}
+    planned = {column.purchase.offer_id: planned_usd(problem, offers[column.purchase.offer_id], on_demand.get(column.option.id)) for column in solution.columns}
+    hours = [exact(period.hours) for period in problem.periods]
+    horizon_hours = sum(hours, Decimal(0))
+    purchases, horizon_usd = [], Decimal(0)
+    for c, column in enumerate(solution.columns):
+        units = solution.units[:, c]
+        instances = column.option.estimate.setup.instances_per_unit if column.option.estimate else 1
+        unit_hours = sum((int(n) * h for n, h in zip(units, hours, strict=True)), Decimal(0))
+        usd = unit_hours * instances * planned[column.purchase.offer_id]
+        horizon_usd += usd
+        offer = offers[column.purchase.offer_id]
+        commitment = None
+        if column.purchase.how is How.COMMITMENT:
+            commitment = commitment_of(offer, int(units[0]) * instances, on_demand.get(column.option.id))
+        purchases.append(
+            PlanPurchase(
+                id=column.purchase.id, option=column.option.id, offer=column.purchase.offer_id,
+                how=column.purchase.how.value, pool=column.purchase.pool, min_units=int(units.min()),
+                mean_units=float(unit_hours / horizon_hours), max_units=int(units.max()),
+                monthly_usd=cents(usd * HOURS_PER_MONTH / horizon_hours), commitment=commitment,
+            )
+        )
+    return Core(
+        periods=tuple(PlanPeriod(start=period.start, hours=period.hours) for period in problem.periods),
+        demand=tuple(
+            PlanDemand(scenario=0, service=0, period=p, mean_rps=period.mean_rps, planned_rps=period.planned_rps)
+            for p, period in enumerate(problem.periods)
+        ),
+        options=tuple(plan_option(option) for option in used.values()),
+        offers=tuple(plan_offer(offers[offer_id], usd) for offer_id, usd in planned.items()),
+        purchases=tuple(purchases),
+        counts=_counts(solution),
+        routing=_routing(problem, solution),
+        horizon_usd=horizon_usd,
+    )
+
+
+def planned_usd(problem: Problem, offer: Offer, on_demand: Offer | None) -> Decimal:
+    """USD per instance-hour the plan reckons with: amortised, and spot at no less than its floor."""
+    if offer.tier.value != "spot" or on_demand is None:
+        return offer.amortised_usd_per_hour
+    floor = on_demand.usd_per_hour * exact(problem.policy.spot_price_floor_share)
+    return max(offer.usd_per_hour, floor)
+
+
+def commitment_of(offer: Offer, instances: int, on_demand: Offer | None) -> PlanCommitment:
+    """The whole contract: value = amortised rate × hours of the term; half of it less what was paid is still owed.
+
+    Money paid up front is lost with the service, so the loss after half the term is half the contract value.
+    """
+    term_hours = Decimal(offer.term_months) * HOURS_PER_YEAR / 12
+    value = offer.amortised_usd_per_hour * term_hours * instances
+    even = float(offer.amortised_usd_per_hour / on_demand.usd_per_hour) if on_demand else None
+    return PlanCommitment(
+        contract_value_usd=cents(value),
+        upfront_usd=cents(offer.upfront_usd * instances),
+        break_even_utilisation=even,
+        loss_if_ended_half_way_usd=cents(value / 2),
+    )
+
+
+def plan_option(option: Option) -> PlanOption:
+    """An option with all that its rate rests on."""
+    estimate, shape = option.estimate, option.shape
+    if estimate is None or shape is None:
+        raise ValueError(f"option {option.id} has no estimate to show")
+    setup = estimate.setup
+    return PlanOption(
+        id=option.id, provider=option.provider, region=option.region, region_kind=option.region_kind,
+        instance_type=option.instance_type, gpu=shape.gpu, gpus_per_instance=shape.gpu_count,
+        vcpus_per_instance=shape.vcpus, memory_gib_per_instance=shape.memory_gib,
+        obtainability=shape.obtainability.value, quota_family=shape.quota_family, quota_unit=shape.quota_unit,
+        instances_per_unit=setup.instances_per_unit, replicas_per_unit=setup.replicas_per_unit,
+        tensor_parallel=setup.tensor_parallel, pipeline_parallel=setup.pipeline_parallel,
+        weight_precision=setup.weight_precision, kv_precision=setup.kv_precision,
+        estimated_rps=estimate.requests_per_second, margin=option.margin, rate_rps=option.rate_rps,
+        bucket_rates_rps=option.bucket_rates_rps, ttft_ms=estimate.ttft_ms, tpot_ms=estimate.tpot_ms,
+        prefill_time_share=estimate.prefill_time_share, limited_by=estimate.limited_by,
+        load_points=tuple(
+            PlanLoadPoint(
+                utilisation=point.utilisation, requests_per_second=point.requests_per_second,
+                concurrency_per_replica=point.concurrency_per_replica, ttft_ms=point.ttft_ms, tpot_ms=point.tpot_ms,
+            )
+            for point in estimate.load_points
+        ),
+        estimate_method=estimate.method, estimate_relative_error=estimate.relative_error,
+        low_confidence=estimate.low_confidence, notes=estimate.notes,
+    )
+
+
+def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
+    """An offer as the plan took it."""
+    return PlanOffer(
+        id=offer.offer_id, provider=offer.provider, region=offer.region, zone=offer.zone,
+        instance_type=offer.instance_type, tier=offer.tier.value, market=offer.market, kind=offer.kind,
+        term_months=offer.term_months, payment=offer.payment, contract=offer.contract,
+        usd_per_hour=offer.usd_per_hour, upfront_usd=offer.upfront_usd,
+        amortised_usd_per_hour=offer.amortised_usd_per_hour, planned_usd_per_hour=planned,
+        max_instances=offer.max_instances, valid_until=offer.valid_until, observed_on=offer.observed_on,
+        source=offer.source,
+    )
+
+
+def fleet_lines(solution: Solution) -> tuple[PlanFleetLine, ...]:
+    """The fleet in a few lines: one per way of paying and instance type, spot pools together."""
+    lines: dict[tuple[str, Option], np.ndarray] = {}
+    for c, column in enumerate(solution.columns):
+        key = (column.purchase.how.value, column.option)
+        lines[key] = lines.get(key, 0) + solution.units[:, c]
+    return tuple(
+        PlanFleetLine(
+            how=how, provider=option.provider, region=option.region, instance_type=option.instance_type,
+            min_units=int(units.min()), max_units=int(units.max()),
+        )
+        for (how, option), units in lines.items()
+    )
+
+
+def quotas(solution: Solution) -> tuple[PlanQuota, ...]:
+    """What must be granted at the peak per provider, region, family and spot or not, as the provider counts it."""
+    peak: dict[tuple[str, str, str, bool, str], np.ndarray] = {}
+    for c, column in enumerate(solution.columns):
+        shape, option = column.option.shape, column.option
+        if shape is None or option.estimate is None:
+            continue
+        each = (shape.vcpus if shape.quota_unit == "vcpu" else shape.gpu_count) * option.estimate.setup.instances_per_unit
+        key = (option.provider, option.region, shape.quota_family, column.purchase.how is How.SPOT, shape.quota_unit)
+        peak[key] = peak.get(key, 0) + each * solution.units[:, c]
+    return tuple(
+        PlanQuota(provider=provider, region=region, family=family, spot=spot, unit=unit, amount=int(amount.max()))
+        for (provider, region, family, spot, unit), amount in sorted(peak.items(), key=lambda item: item[0])
+    )
+
+
+def _counts(solution: Solution) -> tuple[PlanCount, ...]:
+    return tuple(
+        PlanCount(scenario=0, period=p, purchase=solution.columns[c].purchase.id, units=int(solution.units[p, c]))
+        for p, c in np.argwhere(solution.units > 0).tolist()
+    )
+
+
+def _routing(problem: Problem, solution: Solution) -> tuple[PlanRoute, ...]:
+    """Requests follow capacity: every option in use is loaded alike."""
+    rows: list[PlanRoute] = []
+    names = list(dict.fromkeys(column.option.id for column in solution.columns))
+    member = np.array([[column.option.id == name for name in names] for column in solution.columns], dtype=np.float64)
+    rate = np.array([column.option.rate_rps for column in solution.columns])
+    capacity = (solution.units * rate) @ member if names else np.zeros((len(problem.periods), 0))
+    for p, period in enumerate(problem.periods):
+        if period.planned_rps > 0:
+            share = capacity[p] / capacity[p].sum()
+            rows += [
+                PlanRoute(scenario=0, period=p, service=0, bucket=None, option=name, share=round(float(part), 6))
+                for name, part in zip(names, share, strict=True)
+                if part > 0
+            ]
+    return tuple(rows)

@@ -1,0 +1,215 @@
+"""The week (or year) as independent hours: exact for listed fleets, bracketed from both sides for large ones.
+
+Once the capacity bought for the whole horizon is fixed at S, nothing couples one hour to the next, so the best
+plan for each hour is a look-up:
+
+    cost(S) = hours · constant(S) + Σ_slot hours[slot] · min_s ( spot(s) + hourly(max(F − S, T − S − s)) )
+
+with T total and F firm capacity of the slot, s the spot capacity. Scanning S gives the optimum. Where the
+fleet is too large to list, the same scan runs on a grid: sums of units rounded down give a plan, rounded up
+they give a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimiser.planning.problem import Floats
+from optimiser.planning.requirements import Levels
+from optimiser.planning.tables import Frontier, Indices, Item, Units, combined, frontier, listed_size
+
+LISTED_LIMIT = 40_000
+CELLS_LIMIT = 6_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leaf:
+    """A problem small enough to solve at once: a fixed set of purchases under given capacity levels.
+
+    commitments may together hold less than committed_below req/s. pools numbers the pool of each spot item.
+    floor is how many units that are not spot must run in every slot.
+    """
+
+    levels: Levels
+    commitments: tuple[Item, ...] = ()
+    held: tuple[Item, ...] = ()
+    hourly: tuple[Item, ...] = ()
+    spot: tuple[Item, ...] = ()
+    committed_below: float = np.inf
+    floor: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fleet:
+    """Units of each item of a leaf: constant ones, shape (items,), and by slot, shape (slots, items).
+
+    kept says which of the leaf's items the columns stand for, where some were dropped on the way.
+    """
+
+    commitments: Units
+    held: Units
+    hourly: Units
+    spot: Units
+    kept: Mapping[str, Sequence[int]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decomposed:
+    """usd of the best fleet over the horizon and a lower bound on any fleet's; fleet is None where none is."""
+
+    usd: float
+    lower_usd: float
+    fleet: Fleet | None
+    exact: bool
+    unit_rps: float = 0.0
+    dropped: tuple[str, ...] = ()
+
+
+def relaxed_usd(leaf: Leaf) -> float:
+    """Lower bound over the horizon with units divisible, pools unlimited and no floor: a linear programme in S.
+
+    Given S the best hour fills firm capacity at the cheapest rate on demand and the rest at the cheapest of
+    on demand and spot, so cost(S) is convex and piecewise linear with corners at the levels T and F: its
+    minimum is at one of them.
+    """
+    levels = leaf.levels
+    corner = np.unique(
+        np.concatenate([[0.0], levels.total, levels.firm, [min(leaf.committed_below, levels.total[-1])]])
+    )
+    above_total = np.maximum(levels.total - corner[:, None], 0.0) @ levels.hours
+    above_firm = np.maximum(levels.firm - corner[:, None], 0.0) @ levels.hours
+    return float(np.min(relaxed_over_constant(leaf, corner, above_total, above_firm)))
+
+
+def relaxed_over_constant(leaf: Leaf, corner: Floats, above_total: Floats, above_firm: Floats) -> Floats:
+    """cost(S) of the relaxation at each corner, from the req/s-hours that T and F lie above it."""
+    committed, held, hourly, spot = (
+        _cheapest(items) for items in (leaf.commitments, leaf.held, leaf.hourly, leaf.spot)
+    )
+    inside = np.minimum(corner, leaf.committed_below) if committed < held else np.zeros_like(corner)
+    constant = _priced(committed, inside) + _priced(held, corner - inside)
+    return (
+        constant * leaf.levels.horizon_hours
+        + _priced(hourly, above_firm)
+        + _priced(min(hourly, spot), above_total - above_firm)
+    )
+
+
+def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
+    """The best fleet of a leaf and its bound; fleet is None where no fleet costs less than cutoff_usd."""
+    limit = float(leaf.levels.total[-1])
+    if max(listed_size(items, limit) for items in (leaf.commitments, leaf.held, leaf.hourly)) > LISTED_LIMIT:
+        from optimiser.planning.large import decompose_large
+
+        return decompose_large(leaf)
+    return _Listed(leaf).solve(cutoff_usd)
+
+
+class _Listed:
+    """A leaf whose fleets can be listed: every table exact, every lookup exact."""
+
+    def __init__(self, leaf: Leaf) -> None:
+        levels, limit = leaf.levels, float(leaf.levels.total[-1])
+        self.leaf = leaf
+        committed = frontier(leaf.commitments, min(leaf.committed_below, limit), leaf.floor).below(
+            leaf.committed_below
+        )
+        self.constant = combined(committed, frontier(leaf.held, limit, leaf.floor), limit, leaf.floor)
+        hourly = frontier(leaf.hourly, limit, leaf.floor)
+        self.hourly = [hourly.at_least(units) for units in range(leaf.floor + 1)]
+        self.menus = list(_menus(leaf.spot, levels))
+
+    def solve(self, cutoff_usd: float) -> Decomposed:
+        """Scan the constant fleets worth a look; every other is shown by its relaxation to cost more."""
+        usd, bound = self._constant_bounds()
+        worth = np.flatnonzero(bound < cutoff_usd)
+        if not len(worth):
+            return Decomposed(usd=np.inf, lower_usd=float(bound.min()), fleet=None, exact=False)
+        order = worth[np.argsort(bound[worth], kind="stable")]
+        best_usd, best = np.inf, -1
+        for start in range(0, len(order), 8):
+            chunk = order[start : start + 8]
+            if bound[chunk[0]] >= best_usd:
+                break
+            cost = usd[chunk] + self._hours_usd(chunk)
+            lowest = int(np.argmin(cost))
+            if cost[lowest] < best_usd - 1e-9:
+                best_usd, best = float(cost[lowest]), int(chunk[lowest])
+        if not np.isfinite(best_usd):
+            return Decomposed(usd=np.inf, lower_usd=np.inf, fleet=None, exact=True)
+        return Decomposed(usd=best_usd, lower_usd=best_usd, fleet=self._fleet(best), exact=True)
+
+    def _constant_bounds(self) -> tuple[Floats, Floats]:
+        levels, capacity = self.leaf.levels, self.constant.capacity[:, None]
+        usd = self.constant.usd * levels.horizon_hours
+        above_total = np.maximum(levels.total - capacity, 0.0) @ levels.hours
+        above_firm = np.maximum(levels.firm - capacity, 0.0) @ levels.hours
+        hourly, spot = _cheapest(self.leaf.hourly), _cheapest(self.leaf.spot)
+        rest = _priced(hourly, above_firm) + _priced(min(hourly, spot), above_total - above_firm)
+        return usd, usd + rest
+
+    def _hours_usd(self, points: Indices) -> Floats:
+        """Σ over slots of the best hour beside each constant fleet, USD over the horizon, shape (points,)."""
+        levels = self.leaf.levels
+        capacity = self.constant.capacity[points]
+        shortage = np.maximum(self.leaf.floor - self.constant.units[points].sum(axis=1), 0)
+        total = np.zeros(len(points))
+        for slots, menu in self.menus:
+            for units in np.unique(shortage):
+                rows = np.flatnonzero(shortage == units)
+                need = self._need(capacity[rows][:, None, None], slots, menu)
+                best = (menu.usd + self.hourly[units].cover(need)).min(axis=2)
+                total[rows] += best @ levels.hours[slots]
+        return total
+
+    def _need(self, capacity: Floats, slots: Indices, menu: Frontier) -> Floats:
+        """Capacity to buy by the hour beside each constant capacity, slot and spot purchase."""
+        firm = self.leaf.levels.firm[slots][:, None] - capacity
+        rest = self.leaf.levels.total[slots][:, None] - capacity - menu.capacity
+        return np.maximum(firm, rest)
+
+    def _fleet(self, point: int) -> Fleet:
+        leaf, slots_total = self.leaf, len(self.leaf.levels.total)
+        units = self.constant.units[point]
+        table = self.hourly[max(leaf.floor - int(units.sum()), 0)]
+        hourly = np.zeros((slots_total, len(leaf.hourly)), dtype=np.int64)
+        spot = np.zeros((slots_total, len(leaf.spot)), dtype=np.int64)
+        for slots, menu in self.menus:
+            need = self._need(np.array([[[self.constant.capacity[point]]]]), slots, menu)[0]
+            choice = (menu.usd + table.cover(need)).argmin(axis=1)
+            spot[slots] = menu.units[choice]
+            hourly[slots] = table.units[table.index_of_cover(need[np.arange(len(slots)), choice])]
+        split = len(leaf.commitments)
+        return Fleet(commitments=units[:split], held=units[split:], hourly=hourly, spot=spot)
+
+
+def _menus(spot: Sequence[Item], levels: Levels) -> Iterator[tuple[Indices, Frontier]]:
+    """Spot purchases open to each group of slots: no pool holds more than its slot's limit."""
+    slots = np.arange(len(levels.total))
+    if not spot:
+        yield slots, frontier((), 0.0)
+        return
+    reach = float((levels.total - levels.firm).max())
+    most = np.array([[item.most(reach)] for item in spot])
+    with np.errstate(invalid="ignore"):
+        inside = np.floor(levels.pool / np.array([[item.rate] for item in spot]) + 1e-9)
+    allowed = np.minimum(inside, most).astype(np.int64).T
+    for units in np.unique(allowed, axis=0):
+        group = np.flatnonzero((allowed == units).all(axis=1))
+        limited = [Item(item.rate, item.usd, int(count)) for item, count in zip(spot, units, strict=True)]
+        yield group, frontier(limited, float((levels.total - levels.firm)[group].max()))
+
+
+def _cheapest(items: Sequence[Item]) -> float:
+    """Lowest USD per req/s and hour; inf where there is nothing to buy."""
+    return min((item.usd / item.rate for item in items), default=np.inf)
+
+
+def _priced(usd: float, quantity: Floats) -> Floats:
+    """usd · quantity where nothing is needed of what cannot be bought."""
+    if np.isfinite(usd):
+        return usd * quantity
+    return np.where(quantity > 1e-9, np.inf, 0.0)

@@ -1,0 +1,191 @@
+"""From options to leaves: which purchases may stand together in one plan, and the levels they must reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from optimiser.planning.decompose import Fleet, Leaf, relaxed_over_constant
+from optimiser.planning.problem import CONSTANT, Floats, How, Option, Problem, Purchase
+from optimiser.planning.requirements import Levels, levels
+from optimiser.planning.tables import Item
+from optimiser.policy import Policy
+
+Site = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """One purchase of one option, as a column of a solution."""
+
+    option: Option
+    purchase: Purchase
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """units[period, column] of each bought purchase, whole numbers."""
+
+    columns: tuple[Bought, ...]
+    units: np.ndarray
+
+    def usd(self, hours: Floats) -> float:
+        """Cost over the horizon, USD."""
+        price = np.array([column.purchase.usd_per_unit_hour for column in self.columns])
+        return float(hours @ (self.units @ price)) if len(self.columns) else 0.0
+
+
+@dataclass(slots=True)
+class Profiles:
+    """Capacity levels by largest unit, with what the relaxation needs of them; computed once per rate."""
+
+    problem: Problem
+    _known: dict[float, tuple[Levels, Floats, Floats, Floats]] = field(default_factory=dict)
+
+    def at(self, largest_rps: float) -> tuple[Levels, Floats, Floats, Floats]:
+        """Levels, the corners of the relaxation, and the req/s-hours of total and firm above each corner."""
+        if largest_rps not in self._known:
+            level = levels(self.problem, largest_rps)
+            corner = np.unique(np.concatenate([[0.0], level.total, level.firm]))
+            self._known[largest_rps] = (
+                level,
+                corner,
+                _above(level.total, corner, level),
+                _above(level.firm, corner, level),
+            )
+        return self._known[largest_rps]
+
+    def relaxed_usd(self, leaf: Leaf, largest_rps: float) -> float:
+        """Lower bound of a leaf over the horizon, USD (see decompose.relaxed_usd)."""
+        level, corner, above_total, above_firm = self.at(largest_rps)
+        bound = float(relaxed_over_constant(leaf, corner, above_total, above_firm).min())
+        extra = np.array([leaf.committed_below])
+        if leaf.commitments and leaf.committed_below < level.total[-1]:
+            at_limit = relaxed_over_constant(
+                leaf, extra, _above(level.total, extra, level), _above(level.firm, extra, level)
+            )
+            bound = min(bound, float(at_limit[0]))
+        return bound
+
+
+def _above(values: Floats, corner: Floats, level: Levels) -> Floats:
+    """Σ hours · max(0, values − corner) per corner; values ascend with demand, so sums from the top suffice."""
+    first = np.searchsorted(values, corner)
+    hours_above = np.append(np.cumsum(level.hours[::-1])[::-1], 0.0)
+    area_above = np.append(np.cumsum((values * level.hours)[::-1])[::-1], 0.0)
+    return area_above[first] - hours_above[first] * corner
+
+
+def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
+    """Every choice of sites a plan may use, with the options in it."""
+    by_site: dict[tuple[str, str], list[Option]] = {}
+    for option in problem.options:
+        by_site.setdefault(option.site, []).append(option)
+    together = problem.policy.max_sites
+    if together is None or together >= len(by_site):
+        return [(tuple(by_site), list(problem.options))]
+    chosen = combinations(by_site, together)
+    return [(site, [option for part in site for option in by_site[part]]) for site in chosen]
+
+
+def option_sets(options: Sequence[Option], policy: Policy) -> Iterator[tuple[Option, ...]]:
+    """Sets of options whose best plans cover every plan within the type limit.
+
+    With a limit: every choice of at most so many instance types. Without one: all options up to each possible
+    largest unit where what must be spare depends on it, else all of them.
+    """
+    max_types = policy.max_instance_types
+    by_type: dict[str, list[Option]] = {}
+    for option in options:
+        by_type.setdefault(option.instance_type, []).append(option)
+    if max_types is None or max_types >= len(by_type) > 2:
+        spare_depends = policy.survive_instance_loss
+        rates = {option.rate_rps for option in options}
+        for largest in sorted(rates) if spare_depends else [max(rates)]:
+            yield tuple(option for option in options if option.rate_rps <= largest)
+        return
+    for count in range(1, min(max_types, len(by_type)) + 1):
+        for types in combinations(by_type, count):
+            yield tuple(option for name in types for option in by_type[name])
+
+
+def build_leaf(
+    chosen: Sequence[Option], profiles: Profiles, *, loosest: bool = False
+) -> tuple[Leaf, dict[How, list[Bought]]]:
+    """The leaf of a set of options, and what each of its items stands for.
+
+    loosest relaxes the levels to hold for every subset of the options: a bound on all plans among them.
+    """
+    policy = profiles.problem.policy
+    rates = [option.rate_rps for option in chosen]
+    smallest, largest = min(rates), max(rates)
+    level = profiles.at(smallest if loosest else largest)[0]
+    bounding = largest if loosest else smallest
+    committed = profiles.at(bounding)[0].committed + bounding
+    bought: dict[How, list[Bought]] = {how: [] for how in How}
+    for option in chosen:
+        for purchase in option.purchases:
+            if purchase.how is not How.SPOT:
+                bought[purchase.how].append(Bought(option, purchase))
+        bought[How.SPOT] += [Bought(option, pool) for pool in _pools_needed(option, level)]
+    items = {how: tuple(_item(one) for one in columns) for how, columns in bought.items()}
+    leaf = Leaf(
+        levels=level,
+        commitments=items[How.COMMITMENT],
+        held=items[How.HELD],
+        hourly=items[How.HOURLY],
+        spot=items[How.SPOT] if policy.max_spot_share > 0 else (),
+        committed_below=committed,
+        floor=0 if loosest else policy.min_firm_instances,
+    )
+    return leaf, bought
+
+
+def _item(one: Bought) -> Item:
+    return Item(one.option.rate_rps, one.purchase.usd_per_unit_hour, one.purchase.max_units)
+
+
+def _pools_needed(option: Option, level: Levels) -> list[Purchase]:
+    """The cheapest spot pools that suffice in every slot; dearer pools of the same units are never needed.
+
+    A slot uses at most ⌊(T − F) / rate⌋ + 1 spot units of an option, and a pool holds ⌊P / rate⌋ of them.
+    """
+    pools = sorted(
+        (p for p in option.purchases if p.how is How.SPOT), key=lambda p: (p.usd_per_unit_hour, p.id)
+    )
+    if not pools or any(pool.max_units is not None for pool in pools):
+        return pools
+    if not np.isfinite(level.pool).all():
+        return pools[:1]
+    usable = level.pool >= option.rate_rps
+    if not usable.any():
+        return []
+    held = np.floor(level.pool[usable] / option.rate_rps + 1e-9)
+    wanted = np.floor((level.total - level.firm)[usable] / option.rate_rps + 1e-9) + 1
+    return pools[: int(np.ceil(wanted / held).max())]
+
+
+def solution_of(leaf: Leaf, bought: dict[How, list[Bought]], fleet: Fleet) -> Solution:
+    """The fleet as units per period and purchase; purchases that are never used are left out."""
+    slots = len(leaf.levels.total)
+    parts = {
+        "commitments": (How.COMMITMENT, np.tile(fleet.commitments, (slots, 1))),
+        "held": (How.HELD, np.tile(fleet.held, (slots, 1))),
+        "hourly": (How.HOURLY, fleet.hourly),
+        "spot": (How.SPOT, fleet.spot),
+    }
+    columns = []
+    for name, (how, units) in parts.items():
+        stands_for = fleet.kept[name] if fleet.kept is not None else range(units.shape[1])
+        columns += [(bought[how][item], units[:, column]) for column, item in enumerate(stands_for)]
+    used = [(one, units) for one, units in columns if units.any()]
+    by_slot = np.column_stack([units for _, units in used]) if used else np.zeros((slots, 0), dtype=np.int64)
+    return Solution(tuple(one for one, _ in used), by_slot[leaf.levels.slot_of_period])
+
+
+def is_constant(one: Bought) -> bool:
+    """Whether a purchase runs for the whole horizon."""
+    return one.purchase.how in CONSTANT

@@ -1,0 +1,78 @@
+"""The static mix: each request size goes, in continuous shares, to the options that serve it cheapest.
+
+    min Σ usd[i] · n[i]     Σ_i share[b, i] = 1 ∀ b     Σ_b demand[b] / rate[b, i] · share[b, i] ≤ ceiling · n[i] ∀ i
+
+n whole, share ≥ 0 and only where the option meets the target for that size. Continuous shares and whole units
+need no slicing of buckets (the sliced form: Griggs et al., Mélange, arXiv 2404.14527, 2024).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pulp
+
+from optimiser.planning.problem import Floats, Problem
+from optimiser.planning.solve import Solved, solve
+
+Shares = Floats
+
+
+def undominated_mix(usd: Floats, rates: Floats) -> list[int]:
+    """Options that copies of no other option replace: k = ⌊usd_g / usd_h⌋ of h reach g's rate in every bucket.
+
+    usd shape (options,), rates shape (buckets, options). Exact while h is unlimited.
+    """
+    kept: list[int] = []
+    for g in np.lexsort((-rates.sum(axis=0), usd)):
+        copies = np.floor(usd[g] / np.maximum(usd[kept], 1e-12) + 1e-12)
+        if not np.any(np.all(copies * rates[:, kept] >= rates[:, [g]] - 1e-12, axis=0)):
+            kept.append(int(g))
+    return sorted(kept)
+
+
+def solve_mix(
+    problem: Problem, gap: float = 1e-4, time_limit_s: float = 60
+) -> tuple[dict[str, int], Shares, Solved]:
+    """Units per option id, share[bucket, option] of each size's requests, and the solver's report.
+
+    One period; every option at its cheapest purchase that is paid by the hour. Buckets without demand are free.
+    """
+    demand = problem.periods[0].planned_rps * np.array(problem.bucket_shares)
+    rates = np.array([option.bucket_rates_rps for option in problem.options]).T
+    usd = np.array([min(p.usd_per_unit_hour for p in option.purchases) for option in problem.options])
+    active = np.flatnonzero(demand > 0)
+    kept = undominated_mix(usd, rates[active])
+    model, units, share = _mix_model(
+        demand[active], rates[np.ix_(active, kept)], usd[kept], problem.policy.utilisation_ceiling
+    )
+    solved = solve(model, gap, time_limit_s)
+    shares = np.zeros((len(demand), len(problem.options)))
+    counts: dict[str, int] = {}
+    if solved.usd is not None:
+        for (b, i), variable in share.items():
+            shares[active[b], kept[i]] = variable.value() or 0.0
+        counts = {problem.options[kept[i]].id: round(n.value() or 0) for i, n in enumerate(units)}
+    return {name: count for name, count in counts.items() if count}, shares, solved
+
+
+def _mix_model(
+    demand: Floats, rates: Floats, usd: Floats, ceiling: float
+) -> tuple[pulp.LpProblem, list[pulp.LpVariable], dict[tuple[int, int], pulp.LpVariable]]:
+    model = pulp.LpProblem("mix", pulp.LpMinimize)
+    units = [pulp.LpVariable(f"units_{i}", 0, cat=pulp.LpInteger) for i in range(len(usd))]
+    share = {(b, i): pulp.LpVariable(f"share_{b}_{i}", 0) for b, i in np.argwhere(rates > 0).tolist()}
+    model.setObjective(pulp.LpAffineExpression(list(zip(units, usd.tolist(), strict=True))))
+    served: list[list[tuple[pulp.LpVariable, float]]] = [[] for _ in demand]
+    load: list[list[tuple[pulp.LpVariable, float]]] = [[(n, -ceiling)] for n in units]
+    for (b, i), variable in share.items():
+        served[b].append((variable, 1.0))
+        load[i].append((variable, float(demand[b] / rates[b, i])))
+    for b, terms in enumerate(served):
+        model.addConstraint(
+            pulp.LpConstraint(pulp.LpAffineExpression(terms), pulp.LpConstraintEQ, f"serve_{b}", 1)
+        )
+    for i, terms in enumerate(load):
+        model.addConstraint(
+            pulp.LpConstraint(pulp.LpAffineExpression(terms), pulp.LpConstraintLE, f"load_{i}", 0)
+        )
+    return model, units, share

@@ -1,0 +1,156 @@
+"""The whole problem as one compact PuLP model: every rule a row, every unit a whole number.
+
+Exact and readable, and far too slow for a week of hours at fleet scale (that is what `decompose` is for). It
+solves static mixes by request size, gives the relaxation and its shadow prices, and is what the fast path is
+checked against on small cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pulp
+
+from optimiser.planning.leaves import Bought, Solution, is_constant
+from optimiser.planning.problem import Option, Problem
+from optimiser.planning.requirements import Levels, levels
+from optimiser.planning.solve import Solved, solve
+
+Terms = list[tuple[pulp.LpVariable, float]]
+
+
+@dataclass(slots=True)
+class Model:
+    """Variables of a problem. running[c][p] is units of column c in period p (one variable all along for a
+    commitment); used[i] whether option i is bought at all; largest[i] and smallest[i] pick the extreme unit in use.
+    """
+
+    problem: Problem
+    lp: pulp.LpProblem
+    columns: tuple[Bought, ...]
+    running: list[list[pulp.LpVariable]]
+    used: list[pulp.LpVariable] = field(default_factory=list)
+    largest: list[pulp.LpVariable] = field(default_factory=list)
+    smallest: list[pulp.LpVariable] = field(default_factory=list)
+    levels: list[Levels] = field(default_factory=list)
+
+    @property
+    def periods(self) -> range:
+        """Indices of the periods."""
+        return range(len(self.problem.periods))
+
+    def add(self, name: str, terms: Terms, sense: int, right: float) -> None:
+        """A named row Σ coefficient · variable (≤, =, ≥) right; sense as PuLP's constants."""
+        self.lp.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), sense, name, right))
+
+    def capacity(self, period: int, keep: Callable[[Bought], bool] = lambda _: True) -> Terms:
+        """Σ rate · running over the columns kept, req/s."""
+        return [
+            (self.running[c][period], column.option.rate_rps)
+            for c, column in enumerate(self.columns)
+            if keep(column)
+        ]
+
+    def level(self, period: int, which: str, factor: float) -> Terms:
+        """factor · level, a capacity level of the period that follows the largest unit in use."""
+        values = [float(getattr(level, which)[level.slot_of_period[period]]) for level in self.levels]
+        return [(pick, factor * value) for pick, value in zip(self.largest, values, strict=True)]
+
+
+def build_model(problem: Problem, rules: Iterable[Callable[[Model], None]]) -> Model:
+    """Variables, objective (USD over the horizon) and the rows of the given rules."""
+    columns = tuple(Bought(option, purchase) for option in problem.options for purchase in option.purchases)
+    lp = pulp.LpProblem("fleet", pulp.LpMinimize)
+    model = Model(problem, lp, columns, [])
+    model.levels = [levels(problem, option.rate_rps) for option in problem.options]
+    for c, column in enumerate(columns):
+        model.running.append(_running(model, c, column))
+    hours = problem.hours
+    lp.setObjective(pulp.LpAffineExpression(_objective(model, hours)))
+    _pick_extremes(model)
+    for rows in rules:
+        rows(model)
+    return model
+
+
+def _running(model: Model, c: int, column: Bought) -> list[pulp.LpVariable]:
+    most = column.purchase.max_units
+    if column.purchase.how.value == "commitment":
+        return [pulp.LpVariable(f"units_{c}", 0, most, pulp.LpInteger)] * len(model.problem.periods)
+    return [pulp.LpVariable(f"units_{c}_{p}", 0, most, pulp.LpInteger) for p in model.periods]
+
+
+def _objective(model: Model, hours: np.ndarray) -> Terms:
+    terms: Terms = []
+    for c, column in enumerate(model.columns):
+        usd = column.purchase.usd_per_unit_hour
+        if column.purchase.how.value == "commitment":
+            terms.append((model.running[c][0], usd * float(hours.sum())))
+        else:
+            terms += [(model.running[c][p], usd * float(hours[p])) for p in model.periods]
+    return terms
+
+
+def _pick_extremes(model: Model) -> None:
+    """Binaries: option i is used, is the largest in use, is the smallest in use.
+
+    running[c, p] ≤ M · used[i]        Σ largest = Σ smallest = 1        largest[i], smallest[i] ≤ used[i]
+    rate[i] · used[i] ≤ Σ_j rate[j] · largest[j]
+    Σ_j rate[j] · smallest[j] ≤ rate[i] + M · (1 − used[i])
+    """
+    options = model.problem.options
+    rates = [option.rate_rps for option in options]
+    names = range(len(options))
+    model.used = [pulp.LpVariable(f"used_{i}", cat=pulp.LpBinary) for i in names]
+    model.largest = [pulp.LpVariable(f"largest_{i}", cat=pulp.LpBinary) for i in names]
+    model.smallest = [pulp.LpVariable(f"smallest_{i}", cat=pulp.LpBinary) for i in names]
+    index = {option.id: i for i, option in enumerate(options)}
+    for c, column in enumerate(model.columns):
+        i = index[column.option.id]
+        for p in (
+            model.periods if not is_constant(column) or column.purchase.how.value != "commitment" else (0,)
+        ):
+            model.add(
+                f"only_if_used_{c}_{p}",
+                [(model.running[c][p], 1), (model.used[i], -_most_units(model, column.option))],
+                pulp.LpConstraintLE,
+                0,
+            )
+    for name, picks in (("largest", model.largest), ("smallest", model.smallest)):
+        model.add(f"one_{name}", [(pick, 1) for pick in picks], pulp.LpConstraintEQ, 1)
+        for i in names:
+            model.add(f"{name}_is_used_{i}", [(picks[i], 1), (model.used[i], -1)], pulp.LpConstraintLE, 0)
+    for i in names:
+        largest: Terms = [(pick, -rate) for pick, rate in zip(model.largest, rates, strict=True)]
+        model.add(f"largest_bounds_{i}", [(model.used[i], rates[i]), *largest], pulp.LpConstraintLE, 0)
+        smallest: Terms = [(pick, rate) for pick, rate in zip(model.smallest, rates, strict=True)]
+        model.add(
+            f"smallest_bounds_{i}",
+            [*smallest, (model.used[i], max(rates))],
+            pulp.LpConstraintLE,
+            rates[i] + max(rates),
+        )
+
+
+def _most_units(model: Model, option: Option) -> int:
+    """More units of one option than any sensible plan runs: enough for the peak alone, twice over, and the floor."""
+    peak = max(float(level.total.max()) for level in model.levels)
+    return 2 * int(np.ceil(peak / option.rate_rps)) + model.problem.policy.min_firm_instances + 1
+
+
+def solve_compact(
+    problem: Problem, rules: Iterable[Callable[[Model], None]], gap: float = 1e-6, time_limit_s: float = 60
+) -> tuple[Solution | None, Solved]:
+    """The optimum of the whole problem under the given rules, by HiGHS; None where it is infeasible."""
+    model = build_model(problem, rules)
+    solved = solve(model.lp, gap, time_limit_s)
+    if solved.usd is None:
+        return None, solved
+    units = np.array(
+        [[round(variable.value() or 0) for variable in column] for column in model.running], dtype=np.int64
+    )
+    used = units.any(axis=1)
+    columns = tuple(column for column, any_units in zip(model.columns, used, strict=True) if any_units)
+    return Solution(columns, units[used].T), solved

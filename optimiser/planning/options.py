@@ -1,0 +1,174 @@
+"""Which units can be bought where, and how each can be paid: estimates joined with the prices in force."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from optimiser.performance.estimate_types import Estimate
+from optimiser.planning.problem import How, Option, Purchase
+from optimiser.policy import Policy
+from providers.shape import InstanceShape, Obtainability
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """One offer as planning needs it."""
+
+    offer_id: str
+    tier: str
+    zone: str
+    planned_usd: float
+    max_instances: float
+
+
+def build_options(
+    estimates: Sequence[Estimate], shapes: Mapping[Key, InstanceShape], offers: pd.DataFrame, policy: Policy
+) -> tuple[Option, ...]:
+    """One option per estimate and region in which the policy allows any of its offers, ordered by id.
+
+    The rate is the estimate less the margin (the policy's, else the estimate's own median error), rounded down
+    to four digits. A scarce machine on demand is held for the whole horizon; reservation-only and spot-only
+    machines have no purchase but spot, unless the policy assumes they can be had.
+    """
+    by_key: dict[Key, list[Estimate]] = defaultdict(list)
+    for estimate in estimates:
+        by_key[(estimate.provider, estimate.instance_type)].append(estimate)
+    options: list[Option] = []
+    for (provider, region, instance_type, region_kind), priced in _priced_groups(offers, by_key, policy).items():
+        key = (provider, instance_type)
+        for number, estimate in enumerate(by_key[key]):
+            limited_elsewhere = number > 0
+            usable = [offer for offer in priced if not (limited_elsewhere and np.isfinite(offer.max_instances))]
+            option = _option(estimate, shapes[key], region, region_kind, usable, policy)
+            if option.purchases:
+                options.append(option)
+    return tuple(sorted(options, key=lambda option: option.id))
+
+
+def allowed_offers(offers: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """The offers the policy lets a plan choose from, by place, market, tier, term and payment."""
+    keep = offers["market"].isin(policy.markets) & offers["tier"].isin(policy.tiers)
+    if policy.providers is not None:
+        keep &= offers["provider"].isin(policy.providers)
+    if policy.regions is not None:
+        keep &= offers["region"].isin(policy.regions)
+    else:
+        keep &= offers["region_kind"].isin(policy.region_kinds)
+    if policy.instance_types is not None:
+        keep &= offers["instance_type"].isin(policy.instance_types)
+    if not policy.allow_upfront:
+        keep &= offers["upfront_usd"] == 0
+    if policy.max_spot_share == 0:
+        keep &= offers["tier"] != "spot"
+    return offers[keep & (offers["term_months"] <= policy.max_commitment_months)]
+
+
+def planned_spot_usd(offers: pd.DataFrame, share: float) -> pd.Series:
+    """USD per instance-hour each spot offer is planned at: its quote, or `share` of on demand if higher.
+
+    NaN where that is no less than on demand: then spot saves nothing and is not offered.
+    """
+    place = ["provider", "region", "instance_type"]
+    on_demand = offers[offers["tier"] == "on_demand"].groupby(place, observed=True)["usd_per_hour"].min()
+    spot = offers[offers["tier"] == "spot"]
+    reference = on_demand.reindex(pd.MultiIndex.from_frame(spot[place].astype(str))).to_numpy()
+    quote = spot["usd_per_hour"].to_numpy()
+    planned = np.where(np.isnan(reference), quote, np.maximum(quote, share * reference))
+    return pd.Series(np.where(planned >= reference, np.nan, planned), index=spot.index)
+
+
+def _priced_groups(
+    offers: pd.DataFrame, by_key: Mapping[Key, object], policy: Policy
+) -> dict[tuple[str, str, str, str], list[_Priced]]:
+    """Offers worth considering per provider, region, instance type and region kind."""
+    types = {instance_type for _, instance_type in by_key}
+    relevant = offers[offers["instance_type"].isin(types)]
+    spot_usd = planned_spot_usd(relevant, policy.spot_price_floor_share)
+    allowed = allowed_offers(relevant, policy)
+    planned = allowed["amortised_usd_per_hour"].copy()
+    is_spot = allowed["tier"] == "spot"
+    planned[is_spot] = spot_usd.reindex(allowed.index[is_spot])
+    columns = [allowed[name].to_list() for name in ("provider", "region", "instance_type", "region_kind", "tier", "zone")]
+    groups: dict[tuple[str, str, str, str], list[_Priced]] = defaultdict(list)
+    rows = zip(allowed.index, *columns, planned.to_list(), allowed["max_instances"].to_list(), strict=True)
+    for offer_id, provider, region, instance_type, kind, tier, zone, usd, limit in rows:
+        if (provider, instance_type) in by_key and usd == usd:
+            groups[(provider, region, instance_type, kind)].append(_Priced(offer_id, tier, zone, usd, limit))
+    return groups
+
+
+def _option(
+    estimate: Estimate, shape: InstanceShape, region: str, region_kind: str, priced: list[_Priced], policy: Policy
+) -> Option:
+    setup = estimate.setup
+    suffix = f"×{setup.instances_per_unit}" if setup.instances_per_unit > 1 else ""
+    margin = estimate.relative_error if policy.performance_margin is None else policy.performance_margin
+    option_id = f"{shape.provider}/{region}/{shape.instance_type}{suffix}"
+    purchases = [
+        Purchase(
+            id=f"{offer.offer_id}{suffix}:{how.value}",
+            how=how,
+            offer_id=offer.offer_id,
+            usd_per_unit_hour=(offer.planned_usd + policy.overheads.usd_per_node_hour) * setup.instances_per_unit,
+            max_units=None if np.isnan(offer.max_instances) else int(offer.max_instances) // setup.instances_per_unit,
+            pool=f"{shape.provider}/{region}/{offer.zone or 'any zone'}/{shape.instance_type}" if how is How.SPOT else "",
+        )
+        for offer, how in _worth_having(priced, shape, setup.instances_per_unit, policy)
+    ]
+    return Option(
+        id=option_id,
+        provider=shape.provider,
+        region=region,
+        region_kind=region_kind,
+        instance_type=shape.instance_type,
+        rate_rps=four_digits_down(estimate.requests_per_second * (1 - margin)),
+        bucket_rates_rps=tuple(rate * (1 - margin) for rate in estimate.bucket_requests_per_second),
+        purchases=tuple(sorted(purchases, key=lambda purchase: purchase.id)),
+        scarce=shape.obtainability is Obtainability.SCARCE,
+        estimate=estimate,
+        shape=shape,
+        margin=margin,
+    )
+
+
+def _worth_having(
+    priced: list[_Priced], shape: InstanceShape, instances_per_unit: int, policy: Policy
+) -> list[tuple[_Priced, How]]:
+    """The cheapest unlimited offer of each way to pay, every limited one, and every spot pool."""
+    kept: list[tuple[_Priced, How]] = []
+    cheapest: dict[How, _Priced] = {}
+    for offer in priced:
+        how = _how(offer.tier, shape, policy)
+        if how is None or (how is How.SPOT and instances_per_unit > 1 and not policy.spot_for_groups):
+            continue
+        if how is How.SPOT or np.isfinite(offer.max_instances):
+            kept.append((offer, how))
+        elif how not in cheapest or (offer.planned_usd, offer.offer_id) < (cheapest[how].planned_usd, cheapest[how].offer_id):
+            cheapest[how] = offer
+    return kept + [(offer, how) for how, offer in cheapest.items()]
+
+
+def _how(tier: str, shape: InstanceShape, policy: Policy) -> How | None:
+    if tier == "spot":
+        return How.SPOT
+    if policy.assume_obtainable or shape.obtainability is Obtainability.ELASTIC:
+        return How.COMMITMENT if tier == "reserved" else How.HOURLY
+    if shape.obtainability is Obtainability.SCARCE:
+        return How.COMMITMENT if tier == "reserved" else How.HELD
+    return None
+
+
+def four_digits_down(value: float) -> float:
+    """value rounded down to four significant digits, so that a plan's JSON carries the very rate it used."""
+    if value <= 0:
+        return 0.0
+    digits = 3 - int(np.floor(np.log10(value)))
+    scale = 10.0**digits
+    return round(np.floor(value * scale + 1e-9) / scale, max(digits, 0))

@@ -1,0 +1,43 @@
+"""From measured demand to the rate a period must carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from optimiser.planning.problem import Period
+from optimiser.policy import Policy
+from optimiser.workload import DemandPeriod
+
+
+def planned_periods(demand: Sequence[DemandPeriod], policy: Policy) -> tuple[Period, ...]:
+    """Each period's planned rate, req/s: its burst, or that of the next start_up_hours if higher.
+
+    A burst is the highest 10-minute rate × burst_factor_over_10min_peak, or the mean ×
+    burst_factor_over_hour_mean where only that is known; scheduled demand needs neither. Carrying what is
+    about to come pays for machines while they start. The horizon repeats: its last period looks at its first.
+    """
+    burst = np.array([_burst(period, policy) for period in demand])
+    starts = np.concatenate([[0.0], np.cumsum([period.hours for period in demand])])
+    carried = burst.copy()
+    for p, period in enumerate(demand):
+        reach, following = starts[p + 1] + policy.start_up_hours - 1e-9, p + 1
+        while following < p + len(demand):
+            begins = starts[following % len(demand)] + (starts[-1] if following >= len(demand) else 0.0)
+            if begins >= reach or policy.start_up_hours == 0:
+                break
+            carried[p] = max(carried[p], burst[following % len(demand)])
+            following += 1
+    return tuple(
+        Period(start=period.start, hours=period.hours, mean_rps=period.mean_rps, planned_rps=float(rate))
+        for period, rate in zip(demand, carried, strict=True)
+    )
+
+
+def _burst(period: DemandPeriod, policy: Policy) -> float:
+    if period.exact:
+        return period.mean_rps
+    if period.peak_10min_rps is not None:
+        return max(period.peak_10min_rps, period.mean_rps) * policy.burst_factor_over_10min_peak
+    return period.mean_rps * policy.burst_factor_over_hour_mean

@@ -1,0 +1,112 @@
+"""The planning problem as a value: options, how each can be paid, periods, demand, policy.
+
+Axes (scenario, service, period, size bucket) all exist; the first version plans one service and one scenario.
+Rates are requests per second, money is USD, a *unit* is the smallest thing that can be bought (an instance, or
+a group of instances that holds one replica).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from optimiser.performance.estimate_types import Estimate
+from optimiser.policy import Policy
+from providers.shape import InstanceShape
+
+Floats = npt.NDArray[np.float64]
+
+
+class How(StrEnum):
+    """How a unit is paid, which is also when it runs.
+
+    A commitment and a unit held on demand run for the whole horizon; on demand and spot follow the hour.
+    """
+
+    COMMITMENT = "commitment"
+    HELD = "held_on_demand"
+    HOURLY = "on_demand"
+    SPOT = "spot"
+
+
+CONSTANT = frozenset({How.COMMITMENT, How.HELD})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Purchase:
+    """One way to pay for one option: usd_per_unit_hour is all instances of the unit, upfront money amortised.
+
+    offer_id points into the price book. max_units is the offer's own quantity limit. pool names what can
+    vanish as a whole (instance type × zone) and is "" outside spot.
+    """
+
+    id: str
+    how: How
+    offer_id: str
+    usd_per_unit_hour: float
+    max_units: int | None = None
+    pool: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """Something that can be bought in one site: an instance type in a region, set up to serve the workload.
+
+    rate_rps is what one unit is planned to carry of the whole mix, after the margin for the estimate's error;
+    bucket_rates_rps the same per size bucket served alone (0 where the target cannot be met).
+    """
+
+    id: str
+    provider: str
+    region: str
+    instance_type: str
+    rate_rps: float
+    bucket_rates_rps: tuple[float, ...] = ()
+    purchases: tuple[Purchase, ...] = ()
+    scarce: bool = False
+    estimate: Estimate | None = None
+    shape: InstanceShape | None = None
+    margin: float = 0.0
+    region_kind: str = "region"
+
+    @property
+    def site(self) -> tuple[str, str]:
+        """Provider and region."""
+        return (self.provider, self.region)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Period:
+    """A stretch of time with one demand: planned_rps is the rate the plan must carry in it."""
+
+    start: datetime
+    hours: float
+    mean_rps: float
+    planned_rps: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """Everything planning needs. bucket_shares sums to 1; commitments last the whole horizon."""
+
+    service: str
+    options: tuple[Option, ...]
+    periods: tuple[Period, ...]
+    policy: Policy
+    bucket_shares: tuple[float, ...] = (1.0,)
+    routing: str = "uniform"
+    rejected: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def hours(self) -> Floats:
+        """Length of each period in hours, shape (periods,)."""
+        return np.array([period.hours for period in self.periods], dtype=np.float64)
+
+    @property
+    def planned_rps(self) -> Floats:
+        """Demand to carry, shape (periods,), requests per second."""
+        return np.array([period.planned_rps for period in self.periods], dtype=np.float64)

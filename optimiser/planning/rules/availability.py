@@ -1,0 +1,61 @@
+"""The fleet outlives the loss of any one unit, and never falls below a floor of firm ones."""
+
+from __future__ import annotations
+
+import pulp
+
+from optimiser.planning.model import Model
+from optimiser.planning.problem import How
+from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
+
+
+def survive_instance_loss(m: Model) -> None:
+    """Demand is still carried after losing a unit of the largest kind in use.
+
+    Σ_c rate[c] · running[c, p]  ≥  planned[p] + Σ_i rate[i] · largest[i]      ∀ p with planned[p] > 0
+    """
+    if not m.problem.policy.survive_instance_loss:
+        return
+    spare = [(pick, -option.rate_rps) for pick, option in zip(m.largest, m.problem.options, strict=True)]
+    for p in m.periods:
+        planned = m.problem.periods[p].planned_rps
+        if planned > 0:
+            m.add(f"survive_instance_loss_{p}", m.capacity(p) + spare, pulp.LpConstraintGE, planned)
+
+
+def verify_survive_instance_loss(view: PlanView) -> list[str]:
+    """Without the largest running unit, the rest still holds the planned demand."""
+    if not view.policy["survive_instance_loss"]:
+        return []
+    faults = []
+    for p in view.periods():
+        largest = max((view.rate(name) for name, units in view.units.items() if units[p]), default=0.0)
+        short = view.planned[p] - (view.capacity(p) - largest)
+        if short > TOLERANCE:
+            faults.append((short, f"period {p}: {short:.4g} req/s lost with one unit of {largest:.4g} req/s"))
+    return worst(faults)
+
+
+def keep_firm_floor(m: Model) -> None:
+    """At least so many units that are not spot run at all times.
+
+    Σ_{c firm} running[c, p]  ≥  min_firm_instances      ∀ p
+    """
+    for p in m.periods:
+        firm = [
+            (m.running[c][p], 1.0)
+            for c, column in enumerate(m.columns)
+            if column.purchase.how is not How.SPOT
+        ]
+        m.add(f"keep_firm_floor_{p}", firm, pulp.LpConstraintGE, m.problem.policy.min_firm_instances)
+
+
+def verify_keep_firm_floor(view: PlanView) -> list[str]:
+    """The count of firm units never drops below the floor."""
+    floor = int(view.policy["min_firm_instances"])
+    faults = []
+    for p in view.periods():
+        firm = sum(units[p] for name, units in view.units.items() if view.how(name) != "spot")
+        if firm < floor:
+            faults.append((float(floor - firm), f"period {p}: {firm} firm units, floor {floor}"))
+    return worst(faults)

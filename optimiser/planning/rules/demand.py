@@ -1,0 +1,31 @@
+"""Capacity carries the demand of every period below the utilisation ceiling."""
+
+from __future__ import annotations
+
+import pulp
+
+from optimiser.planning.model import Model
+from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
+
+
+def carry_demand(m: Model) -> None:
+    """Running capacity times the ceiling carries the planned demand.
+
+    utilisation_ceiling · Σ_c rate[c] · running[c, p]  ≥  planned[p]      ∀ period p
+    """
+    for p in m.periods:
+        needed = m.problem.periods[p].planned_rps / m.problem.policy.utilisation_ceiling
+        m.add(f"carry_demand_{p}", m.capacity(p), pulp.LpConstraintGE, needed)
+
+
+def verify_carry_demand(view: PlanView) -> list[str]:
+    """Planned demand stays within the ceiling of what runs."""
+    ceiling = float(view.policy["utilisation_ceiling"])
+    short = [
+        (view.planned[p] - ceiling * view.capacity(p), p)
+        for p in view.periods()
+        if view.planned[p] > ceiling * view.capacity(p) + TOLERANCE
+    ]
+    return worst(
+        [(gap, f"period {p}: {gap:.4g} req/s of {view.planned[p]:.4g} above the ceiling") for gap, p in short]
+    )

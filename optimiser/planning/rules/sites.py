@@ -1,0 +1,72 @@
+"""A plan stays in few places and on few machine types, so that people can run it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable
+
+import pulp
+
+from optimiser.planning.model import Model
+from optimiser.planning.rules.view import PlanView
+
+
+def limit_sites(m: Model) -> None:
+    """At most so many sites (provider × region) are used.
+
+    used[i] ≤ site[s(i)],   Σ_s site[s] ≤ max_sites
+    """
+    _limit(m, "limit_sites", m.problem.policy.max_sites, [option.site for option in m.problem.options])
+
+
+def limit_instance_types(m: Model) -> None:
+    """At most so many instance types are used.
+
+    used[i] ≤ type[t(i)],   Σ_t type[t] ≤ max_instance_types
+    """
+    types = [option.instance_type for option in m.problem.options]
+    _limit(m, "limit_instance_types", m.problem.policy.max_instance_types, types)
+
+
+def _limit(
+    m: Model, name: str, limit: int | None, groups: list[Hashable] | list[str] | list[tuple[str, str]]
+) -> None:
+    if limit is None:
+        return
+    members: dict[Hashable, list[int]] = defaultdict(list)
+    for i, group in enumerate(groups):
+        members[group].append(i)
+    picks = [pulp.LpVariable(f"{name}_{g}", cat=pulp.LpBinary) for g in range(len(members))]
+    for g, inside in enumerate(members.values()):
+        for i in inside:
+            m.add(f"{name}_{g}_{i}", [(m.used[i], 1.0), (picks[g], -1.0)], pulp.LpConstraintLE, 0)
+    m.add(name, [(pick, 1.0) for pick in picks], pulp.LpConstraintLE, limit)
+
+
+def verify_limit_sites(view: PlanView) -> list[str]:
+    """Sites in use are no more than allowed, and all where the policy allows."""
+    used = sorted(
+        {(view.option_of(name)["provider"], view.option_of(name)["region"]) for name in view.used()}
+    )
+    faults = []
+    limit = view.policy["max_sites"]
+    if limit is not None and len(used) > limit:
+        faults.append(f"{len(used)} sites in use, {limit} allowed: {used}")
+    allowed = view.policy["regions"]
+    faults += [
+        f"{provider} {region} is not an allowed region"
+        for provider, region in used
+        if allowed and region not in allowed
+    ]
+    return faults
+
+
+def verify_limit_instance_types(view: PlanView) -> list[str]:
+    """Instance types in use are no more than allowed."""
+    used = sorted({view.option_of(name)["instance_type"] for name in view.used()})
+    limit = view.policy["max_instance_types"]
+    return (
+        [f"{len(used)} instance types in use, {limit} allowed: {used}"]
+        if limit is not None and len(used) > limit
+        else []
+    )

@@ -1,0 +1,66 @@
+"""Spot carries no more than its share, and no one pool more than the fleet can lose."""
+
+from __future__ import annotations
+
+import pulp
+
+from optimiser.planning.model import Model
+from optimiser.planning.problem import How
+from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
+
+FIRM = ("commitment", "held_on_demand", "on_demand")
+
+
+def limit_spot_share(m: Model) -> None:
+    """Firm capacity carries all but the permitted spot share of the capacity required.
+
+    Σ_{c firm} rate[c] · running[c, p]  ≥  (1 − max_spot_share) · T[p]      ∀ p, T as in `requirements`
+    """
+    share = m.problem.policy.max_spot_share
+    for p in m.periods:
+        firm = m.capacity(p, lambda column: column.purchase.how is not How.SPOT)
+        m.add(f"limit_spot_share_{p}", firm + m.level(p, "total", share - 1), pulp.LpConstraintGE, 0)
+
+
+def verify_limit_spot_share(view: PlanView) -> list[str]:
+    """Firm capacity reaches its share of what the period requires."""
+    share = float(view.policy["max_spot_share"])
+    faults = []
+    for p in view.periods():
+        short = (1 - share) * view.required(p) - view.capacity(p, *FIRM)
+        if short > TOLERANCE:
+            faults.append((short, f"period {p}: firm capacity {short:.4g} req/s short of {1 - share:.0%}"))
+    return worst(faults)
+
+
+def survive_spot_pool_loss(m: Model) -> None:
+    """No spot pool (type × zone) holds more than the capacity kept spare.
+
+    Σ_{c in pool} rate[c] · running[c, p]  ≤  T[p] − planned[p]      ∀ pool, p
+    """
+    if not m.problem.policy.survive_spot_pool_loss:
+        return
+    for number, pool in enumerate(sorted({column.purchase.pool for column in m.columns} - {""})):
+        for p in m.periods:
+            inside = m.capacity(p, lambda column, pool=pool: column.purchase.pool == pool)  # type: ignore[misc]
+            planned = m.problem.periods[p].planned_rps
+            spare = m.level(p, "total", -1)
+            m.add(f"survive_spot_pool_loss_{number}_{p}", inside + spare, pulp.LpConstraintLE, -planned)
+
+
+def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
+    """Without any one spot pool, the rest still holds the planned demand."""
+    if not view.policy["survive_spot_pool_loss"]:
+        return []
+    faults = []
+    for p in view.periods():
+        pools: dict[str, float] = {}
+        for name, units in view.units.items():
+            if view.how(name) == "spot":
+                pool = view.purchases[name]["pool"]
+                pools[pool] = pools.get(pool, 0.0) + view.rate(name) * units[p]
+        for pool, inside in pools.items():
+            short = view.planned[p] - (view.capacity(p) - inside)
+            if short > TOLERANCE:
+                faults.append((short, f"period {p}: {short:.4g} req/s lost with pool {pool}"))
+    return worst(faults)

@@ -1,0 +1,82 @@
+"""A finished plan's JSON, read for checking: nothing here uses the code that made the plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TOLERANCE = 1e-6
+
+
+class PlanView:
+    """Running units and capacity per period of a plan's JSON (one scenario, one service).
+
+    units[purchase id][period] whole units; planned[period] req/s; hours[period].
+    """
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.plan = plan
+        self.policy: dict[str, Any] = plan["policy"]
+        self.options: dict[str, dict[str, Any]] = {option["id"]: option for option in plan["options"]}
+        self.offers: dict[str, dict[str, Any]] = {offer["id"]: offer for offer in plan["offers"]}
+        self.purchases: dict[str, dict[str, Any]] = {one["id"]: one for one in plan["purchases"]}
+        self.hours = [float(period["hours"]) for period in plan["periods"]]
+        self.planned = [0.0] * len(self.hours)
+        for row in plan["demand"]:
+            self.planned[row["period"]] += row["planned_rps"]
+        self.units = {name: [0] * len(self.hours) for name in self.purchases}
+        for row in plan["counts"]:
+            self.units[row["purchase"]][row["period"]] += row["units"]
+
+    def option_of(self, purchase: str) -> dict[str, Any]:
+        """The option a purchase pays for."""
+        return self.options[self.purchases[purchase]["option"]]
+
+    def offer_of(self, purchase: str) -> dict[str, Any]:
+        """The offer a purchase takes."""
+        return self.offers[self.purchases[purchase]["offer"]]
+
+    def rate(self, purchase: str) -> float:
+        """Requests per second of one unit."""
+        return float(self.option_of(purchase)["rate_rps"])
+
+    def how(self, purchase: str) -> str:
+        """commitment | held_on_demand | on_demand | spot."""
+        return str(self.purchases[purchase]["how"])
+
+    def capacity(self, period: int, *hows: str) -> float:
+        """Requests per second running in a period, of the given kinds (all kinds where none is given)."""
+        return sum(
+            self.rate(name) * units[period]
+            for name, units in self.units.items()
+            if not hows or self.how(name) in hows
+        )
+
+    def used(self) -> list[str]:
+        """Purchases of which any unit ever runs."""
+        return [name for name, units in self.units.items() if any(units)]
+
+    def largest_used(self) -> float:
+        """Rate of the largest unit the plan uses at all, req/s."""
+        return max((self.rate(name) for name in self.used()), default=0.0)
+
+    def required(self, period: int) -> float:
+        """Capacity a period must have for its planned demand under the policy, req/s."""
+        planned = self.planned[period]
+        if planned <= 0:
+            return 0.0
+        required = planned / float(self.policy["utilisation_ceiling"])
+        if self.policy["survive_instance_loss"]:
+            required = max(required, planned + self.largest_used())
+        return required
+
+    def periods(self) -> range:
+        """Indices of the periods."""
+        return range(len(self.hours))
+
+
+def worst(faults: list[tuple[float, str]]) -> list[str]:
+    """The gravest fault and how many more there are, as one sentence."""
+    if not faults:
+        return []
+    _, text = max(faults)
+    return [text + (f" (and {len(faults) - 1} more periods)" if len(faults) > 1 else "")]

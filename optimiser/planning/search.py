@@ -1,0 +1,171 @@
+"""Branch and bound over sites and instance types: the cheapest plan, the best per provider, and a proven bound.
+
+A branch is a site (or a few) with all its options; its leaves are the sets of instance types a plan may use.
+Every branch and leaf carries the bound of its relaxation, leaves are solved by `decompose` cheapest bound
+first, and what is left when no bound is below the best plan is proof, not guesswork.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from itertools import count
+
+import numpy as np
+
+from optimiser.planning.decompose import Decomposed, Leaf, decompose
+from optimiser.planning.leaves import (
+    Bought,
+    Profiles,
+    Site,
+    Solution,
+    build_leaf,
+    option_sets,
+    sites,
+    solution_of,
+)
+from optimiser.planning.problem import How, Option, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One solved leaf: USD over the horizon and the solution."""
+
+    usd: float
+    site: Site
+    options: tuple[Option, ...]
+    leaf: Leaf
+    bought: dict[How, list[Bought]]
+    result: Decomposed
+
+    @property
+    def solution(self) -> Solution:
+        """Units per period and purchase."""
+        assert self.result.fleet is not None  # noqa: S101 - only feasible leaves are kept as Found
+        return solution_of(self.leaf, self.bought, self.result.fleet)
+
+    @property
+    def machines(self) -> frozenset[str]:
+        """Ids of the options the plan really uses."""
+        return frozenset(column.option.id for column in self.solution.columns)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """plans ascend by cost; lower_usd bounds every plan the policy allows; exact is False off the listed path."""
+
+    plans: list[Found] = field(default_factory=list)
+    lower_usd: float = np.inf
+    leaves: int = 0
+    leaves_solved: int = 0
+    exact: bool = True
+    unit_rps: float = 0.0
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> Found | None:
+        """The cheapest plan found."""
+        return self.plans[0] if self.plans else None
+
+    def best_of(self, provider: str) -> Found | None:
+        """The cheapest plan within one provider."""
+        return next((plan for plan in self.plans if all(part[0] == provider for part in plan.site)), None)
+
+
+def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcome:
+    """Solve a problem to a relative gap, keeping the best of every provider and a few alternatives overall.
+
+    Returns an Outcome without plans where no allowed set of purchases can carry the demand.
+    """
+    run = _Run(problem, gap, alternatives)
+    for site, options in sites(problem):
+        run.add_branch(site, options)
+    run.drain()
+    return run.finished()
+
+
+class _Run:
+    def __init__(self, problem: Problem, gap: float, alternatives: int) -> None:
+        self.problem, self.gap, self.alternatives = problem, gap, alternatives
+        self.profiles = Profiles(problem)
+        self.outcome = Outcome()
+        self.best: dict[frozenset[str], float] = {}
+        self.solved: dict[Hashable, Decomposed] = {}
+        self._counter = count()
+        self._heap: list[tuple[float, int, Site, tuple[Option, ...], bool]] = []
+
+    def add_branch(self, site: Site, options: list[Option]) -> None:
+        """Queue a site under the bound of all its options together."""
+        leaf, _ = build_leaf(options, self.profiles, loosest=True)
+        smallest = min(option.rate_rps for option in options)
+        self._push(self.profiles.relaxed_usd(leaf, smallest), site, tuple(options), is_leaf=False)
+
+    def _push(self, bound: float, site: Site, options: tuple[Option, ...], *, is_leaf: bool) -> None:
+        if np.isfinite(bound):
+            heapq.heappush(self._heap, (bound, next(self._counter), site, options, is_leaf))
+
+    def drain(self) -> None:
+        """Take the lowest bound until none can improve on what is known."""
+        while self._heap:
+            bound, _, site, options, is_leaf = heapq.heappop(self._heap)
+            if bound >= self._cutoff(site):
+                self.outcome.lower_usd = min(self.outcome.lower_usd, bound)
+            elif is_leaf:
+                self._solve(site, options)
+            else:
+                self._branch(site, options)
+
+    def _branch(self, site: Site, options: tuple[Option, ...]) -> None:
+        for chosen in option_sets(options, self.problem.policy):
+            leaf, _ = build_leaf(chosen, self.profiles)
+            if leaf.commitments or leaf.held or leaf.hourly:
+                bound = self.profiles.relaxed_usd(leaf, max(option.rate_rps for option in chosen))
+                self.outcome.leaves += 1
+                self._push(bound, site, chosen, is_leaf=True)
+
+    def _cutoff(self, site: Site) -> float:
+        """A leaf is worth solving below its provider's best plan, or below the worst alternative kept."""
+        providers = frozenset(part[0] for part in site)
+        kept = (
+            self.outcome.plans[self.alternatives - 1].usd
+            if len(self.outcome.plans) >= self.alternatives
+            else np.inf
+        )
+        return max(self.best.get(providers, np.inf), kept) * (1 - self.gap)
+
+    def _solve(self, site: Site, options: tuple[Option, ...]) -> None:
+        leaf, bought = build_leaf(options, self.profiles)
+        cutoff = self._cutoff(site)
+        key = (
+            leaf.commitments,
+            leaf.held,
+            leaf.hourly,
+            leaf.spot,
+            leaf.levels.total[-1],
+            leaf.committed_below,
+        )
+        result = self.solved.get(key)
+        if result is None or (result.fleet is None and result.lower_usd < cutoff):
+            result = decompose(leaf, cutoff)
+            self.solved[key] = result
+            self.outcome.leaves_solved += 1
+        self.outcome.lower_usd = min(self.outcome.lower_usd, result.lower_usd)
+        if result.fleet is None:
+            return
+        self.outcome.exact &= result.exact
+        self.outcome.unit_rps = max(self.outcome.unit_rps, result.unit_rps)
+        self.outcome.dropped = self.outcome.dropped or result.dropped
+        self._keep(Found(result.usd, site, options, leaf, bought, result))
+
+    def _keep(self, found: Found) -> None:
+        providers = frozenset(part[0] for part in found.site)
+        self.best[providers] = min(self.best.get(providers, np.inf), found.usd)
+        self.outcome.plans.append(found)
+        self.outcome.plans.sort(key=lambda plan: (plan.usd, len(plan.options), plan.site, [option.id for option in plan.options]))
+
+    def finished(self) -> Outcome:
+        """The outcome, its bound no higher than its best plan."""
+        if self.outcome.plans:
+            self.outcome.lower_usd = min(self.outcome.lower_usd, self.outcome.plans[0].usd)
+        return self.outcome

@@ -1,0 +1,225 @@
+"""Which capacities whole units can add up to, and for how much.
+
+Both tables answer the same two questions: what is the cheapest way to hold at least so many requests per
+second (`cover`), and which units is that (`units`). `Frontier` lists every combination worth buying and is
+exact; `Knapsack` serves fleets too large to list, on a fine unit of capacity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+import numpy as np
+import numpy.typing as npt
+
+from optimiser.planning.problem import Floats
+
+Units = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
+
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One kind of unit: rate in req/s, USD per unit-hour, and how many there are (None: any number)."""
+
+    rate: float
+    usd: float
+    max_units: int | None = None
+
+    def most(self, limit: float) -> int:
+        """Units after which more add nothing below `limit` req/s."""
+        reach = int(np.ceil(max(limit, 0.0) / self.rate - _TOLERANCE))
+        return reach if self.max_units is None else min(reach, self.max_units)
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """capacity and usd, shape (points,), capacity ascending; units, shape (points, items).
+
+    For every number of units asked for up to the floor it was built with, the cheapest combination for any
+    capacity is among the points. Point 0 buys nothing.
+    """
+
+    capacity: Floats
+    usd: Floats
+    units: Units
+
+    def at_least(self, units: int) -> Frontier:
+        """The undominated points with at least so many units."""
+        enough = np.flatnonzero(self.units.sum(axis=1) >= units)
+        return self._take(enough[worth_keeping(self.capacity[enough], self.usd[enough])])
+
+    def below(self, capacity: float) -> Frontier:
+        """The points under a capacity in req/s."""
+        return self._take(np.flatnonzero(self.capacity < capacity - _TOLERANCE))
+
+    def cover(self, need: Floats) -> Floats:
+        """Cheapest USD per hour for at least `need` req/s, any shape; inf where the frontier ends below it."""
+        return np.append(self.usd, np.inf)[self.index_of_cover(need)]
+
+    def index_of_cover(self, need: Floats) -> Indices:
+        """The points `cover` takes; len(capacity) where there is none."""
+        return np.searchsorted(self.capacity, need - _TOLERANCE)
+
+    def _take(self, points: Indices) -> Frontier:
+        return Frontier(self.capacity[points], self.usd[points], self.units[points])
+
+
+def frontier(items: Sequence[Item], limit: float, floor: int = 0) -> Frontier:
+    """Every combination of units worth buying up to `limit` req/s, the first that reaches it included."""
+    table = Frontier(np.zeros(1), np.zeros(1), np.zeros((1, 0), dtype=np.int64))
+    for item in items:
+        count = np.arange(max(item.most(limit), min(floor, item.max_units or floor)) + 1)
+        single = Frontier(count * item.rate, count * item.usd, count[:, None])
+        table = combined(table, single, limit, floor)
+    return table
+
+
+def combined(first: Frontier, second: Frontier, limit: float, floor: int = 0) -> Frontier:
+    """All sums of a point of each, reduced to what is worth buying; units side by side."""
+    capacity = (first.capacity[:, None] + second.capacity).ravel()
+    usd = (first.usd[:, None] + second.usd).ravel()
+    count = (first.units.sum(axis=1)[:, None] + second.units.sum(axis=1)).ravel() if floor else None
+    keep = worth_keeping(np.minimum(capacity, limit), usd, count, floor)
+    left, right = np.divmod(keep, len(second.capacity))
+    return Frontier(capacity[keep], usd[keep], np.column_stack([first.units[left], second.units[right]]))
+
+
+def worth_keeping(capacity: Floats, usd: Floats, count: Units | None = None, floor: int = 0) -> Indices:
+    """Indices of undominated points, capacity ascending; of equals the first stays.
+
+    With a floor, a point is dominated only by one that counts at least as many units (up to the floor).
+    """
+    order = np.lexsort((usd, -capacity))
+    if count is None or not floor:
+        cost = usd[order]
+        cheapest_above = np.minimum.accumulate(np.append(np.inf, cost[:-1]))
+        return order[cost < cheapest_above - 1e-12][::-1]
+    kept = np.zeros(len(usd), dtype=bool)
+    for units in range(floor + 1):
+        enough = order[count[order] >= units]
+        cost = usd[enough]
+        cheapest_above = np.minimum.accumulate(np.append(np.inf, cost[:-1]))
+        kept[enough[cost < cheapest_above - 1e-12]] = True
+    return order[kept[order]][::-1]
+
+
+def listed_size(items: Sequence[Item], limit: float) -> float:
+    """How many combinations of units a frontier would have to look at, before any is discarded."""
+    return math.prod(item.most(limit) + 1.0 for item in items)
+
+
+def undominated(items: Sequence[Item]) -> list[int]:
+    """Indices of items that no whole number of copies of another item replaces at no more cost.
+
+    Copies k = ⌊usd_g / usd_h⌋ of h replace g where k · rate_h ≥ rate_g: exact while h is unlimited, because
+    in any plan the copies hold at least the capacity of g and cost no more. Of equals the first stays.
+    """
+    rate = np.array([item.rate for item in items])
+    usd = np.array([item.usd for item in items])
+    unlimited = np.array([item.max_units is None for item in items], dtype=bool)
+    kept: list[int] = []
+    for g in np.lexsort((-rate, usd)):
+        rivals = [h for h in kept if unlimited[h]]
+        copies = np.floor(usd[g] / np.maximum(usd[rivals], 1e-12) + 1e-12)
+        if not np.any(copies * rate[rivals] >= rate[g] - 1e-12):
+            kept.append(int(g))
+    return sorted(kept)
+
+
+class Knapsack:
+    """Covering table on cells of `unit` req/s: usd[x] is the cheapest way to hold at least x cells.
+
+    G(x) = min_i (usd_i + G(max(0, x − w_i))), the covering form of the unbounded knapsack (Kellerer, Pferschy
+    and Pisinger, Knapsack Problems, 2004, ch. 8). w_i is the rate in cells, rounded down (never claims capacity
+    that is not there) or, with optimistic=True, up (never costs more than the truth). Limited items come first,
+    in bundles of 1, 2, 4, … units. Memory: 8 bytes per cell and bundle of limited items.
+    """
+
+    def __init__(self, items: Sequence[Item], limit: float, unit: float, *, optimistic: bool = False) -> None:
+        cells = int(np.ceil(limit / unit - _TOLERANCE)) + 1
+        rounded = np.ceil if optimistic else np.floor
+        shift = -_TOLERANCE if optimistic else _TOLERANCE
+        self.unit = unit
+        self.items = items
+        self._weights = [max(int(rounded(item.rate / unit + shift)), 1) for item in items]
+        self._stages: list[tuple[int, int, Floats]] = []
+        table = np.full(cells, np.inf)
+        table[0] = 0.0
+        for index, item in enumerate(items):
+            if item.max_units is not None:
+                table = self._add_limited(table, index, item)
+        for index, item in enumerate(items):
+            if item.max_units is None:
+                _add_unlimited(table, self._weights[index], item.usd)
+        self.usd = table
+
+    def _add_limited(self, table: Floats, index: int, item: Item) -> Floats:
+        left, bundle = item.max_units or 0, 1
+        while left > 0:
+            size = min(bundle, left)
+            self._stages.append((index, size, table))
+            weight = min(self._weights[index] * size, len(table) - 1)
+            shifted = np.concatenate([np.full(weight, table[0]), table[: len(table) - weight]])
+            table = np.minimum(table, shifted + item.usd * size)
+            left, bundle = left - size, bundle * 2
+        return table
+
+    def cover(self, need: Floats) -> Floats:
+        """Cheapest USD per hour for at least `need` req/s, any shape."""
+        return self.usd[self._cell(need)]
+
+    def units(self, need: float) -> Units:
+        """The units `cover` buys for one need, shape (items,)."""
+        counts = np.zeros(len(self.items), dtype=np.int64)
+        cell, table = int(self._cell(np.array([need]))[0]), self.usd
+        unlimited = [index for index, item in enumerate(self.items) if item.max_units is None]
+        while cell > 0:
+            for index in unlimited:
+                before = max(cell - self._weights[index], 0)
+                if abs(table[before] + self.items[index].usd - table[cell]) < 1e-7:
+                    counts[index] += 1
+                    cell = before
+                    break
+            else:
+                break
+        value = table[cell]
+        for index, size, before_stage in reversed(self._stages):
+            if abs(before_stage[cell] - value) > 1e-7:
+                counts[index] += size
+                cell = max(cell - self._weights[index] * size, 0)
+                value = before_stage[cell]
+        return counts
+
+    def cover_with_units(self, need: Floats, units: int) -> tuple[Floats, Indices]:
+        """`cover` where at least so many units are bought, and which multiset of first units it starts from."""
+        best, chosen = np.full(need.shape, np.inf), np.zeros(need.shape, dtype=np.int64)
+        for number, first in enumerate(self.multisets(units)):
+            usd = sum(self.items[i].usd for i in first)
+            cost = usd + self.cover(np.maximum(need - sum(self._weights[i] for i in first) * self.unit, 0.0))
+            chosen[cost < best] = number
+            best = np.minimum(best, cost)
+        return best, chosen
+
+    def multisets(self, units: int) -> list[tuple[int, ...]]:
+        """Every choice of so many first units among the unlimited items."""
+        unlimited = [index for index, item in enumerate(self.items) if item.max_units is None]
+        return list(combinations_with_replacement(unlimited, units))
+
+    def _cell(self, need: Floats) -> Indices:
+        cells = np.ceil(np.maximum(need, 0.0) / self.unit - 1e-6).astype(np.int64)
+        return np.minimum(cells, len(self.usd) - 1)
+
+
+def _add_unlimited(table: Floats, weight: int, usd: float) -> None:
+    """G(x) = min(G(x), usd + G(max(0, x − weight))) in place, block after block of `weight` cells."""
+    first = min(weight, len(table) - 1)
+    table[1 : first + 1] = np.minimum(table[1 : first + 1], table[0] + usd)
+    for start in range(weight + 1, len(table), weight):
+        block = table[start : start + weight]
+        np.minimum(block, table[start - weight : start - weight + len(block)] + usd, out=block)

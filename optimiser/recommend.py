@@ -1,0 +1,136 @@
+"""The pipeline: a workload, prices and a policy in; a plan with its proof out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+
+from optimiser.config import Config
+from optimiser.errors import NoFeasiblePlan, OptimiserError
+from optimiser.performance.estimate import estimate_shapes
+from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.planning.answer import Answer, compare, plan_of
+from optimiser.planning.infeasible import nothing_allowed, nothing_fits, nothing_priced
+from optimiser.planning.options import build_options
+from optimiser.planning.patterns import settle
+from optimiser.planning.plan import Plan, to_jsonable
+from optimiser.planning.planned_demand import planned_periods
+from optimiser.planning.problem import Option, Problem
+from optimiser.planning.rules import verify_plan
+from optimiser.planning.search import search
+from optimiser.policy import Policy
+from optimiser.prices.book import PriceBook
+from optimiser.workload import Workload
+from providers.offer import Offer
+from providers.shape import InstanceShape
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One question: plan this workload under this policy at the prices in force on as_of."""
+
+    workload: Workload
+    policy: Policy
+    config: Config
+    book: PriceBook
+    as_of: date
+    explain: bool = False
+
+
+def recommend(request: Request) -> Plan:
+    """The cheapest plan found, its bound and what it rests on.
+
+    Raises NoFeasiblePlan where nothing meets the workload under the policy and budget, saying what stands in
+    the way, and UsageError for an unknown model.
+    """
+    workload, policy = request.workload, request.policy
+    results = estimates_for(workload, request.config, policy)
+    estimates = [result for result in results if isinstance(result, Estimate)]
+    if not estimates:
+        raise nothing_fits(workload, results)
+    options = build_options(estimates, request.config.shapes, request.book.offers, policy)
+    if not options:
+        raise nothing_priced(workload, estimates, request.book.offers, request.book.missing, policy)
+    problem = Problem(
+        service=workload.name,
+        options=options,
+        periods=planned_periods(workload.periods, policy),
+        policy=policy,
+        bucket_shares=tuple(bucket.share for bucket in workload.buckets),
+    )
+    gap = request.config.settings.solver.relative_gap
+    outcome = search(problem, gap)
+    if outcome.best is None:
+        raise nothing_allowed(workload, options, policy)
+    largest = max(option.rate_rps for option in outcome.best.options)
+    solution, solved = settle(problem, outcome.best.solution, largest)
+    offers = _offers(request.book, outcome.best.options)
+    answer = Answer(
+        problem=problem, workload=workload, model=request.config.find_model(workload.model), outcome=outcome,
+        solution=solution, solved=solved, offers=offers, rejections=_rejections(results),
+        comparison=compare(problem, outcome, gap, explain=request.explain),
+    )
+    plan = plan_of(answer, request.book, request.as_of, _version())
+    _check(plan, outcome.best.usd)
+    return plan
+
+
+def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Estimate | Rejection]:
+    """What every instance type the policy considers would do for the workload, or why it is out."""
+    return estimate_shapes(
+        config.find_model(workload.model), workload.buckets, workload.target, _considered(config, policy),
+        config.gpus, config.efficiencies, workload.weight_precision, workload.kv_precision,
+    )
+
+
+def _considered(config: Config, policy: Policy) -> list[InstanceShape]:
+    def allowed(value: str, names: Iterable[str] | None) -> bool:
+        return names is None or value in names
+
+    return [
+        shape
+        for shape in config.shapes.values()
+        if config.gpus[shape.gpu].vendor in policy.gpu_vendors
+        and allowed(shape.gpu, policy.gpus)
+        and allowed(shape.provider, policy.providers)
+        and allowed(shape.instance_type, policy.instance_types)
+    ]
+
+
+def _offers(book: PriceBook, options: Sequence[Option]) -> Mapping[str, Offer]:
+    """Exact offers behind the options, and the list price on demand beside each."""
+    ids = {purchase.offer_id for option in options for purchase in option.purchases}
+    places = {(option.provider, option.region, option.instance_type) for option in options}
+    on_demand = book.offers[book.offers["tier"] == "on_demand"]
+    keys = zip(on_demand["provider"], on_demand["region"], on_demand["instance_type"], strict=True)
+    ids |= {offer_id for offer_id, key in zip(on_demand.index, keys, strict=True) if key in places}
+    return {offer_id: book.offer(offer_id) for offer_id in sorted(ids)}
+
+
+def _rejections(results: Sequence[Estimate | Rejection]) -> tuple[Rejection, ...]:
+    return tuple(result for result in results if isinstance(result, Rejection))
+
+
+def _check(plan: Plan, searched_usd: float) -> None:
+    """A plan that breaks a rule or does not cost what the search said is a fault of ours, never an answer."""
+    faults = verify_plan(to_jsonable(replace(plan, rejections=())))
+    node_usd = float(plan.totals.horizon_usd)
+    if plan.policy["overheads"]["usd_per_node_hour"] == 0 and abs(node_usd - searched_usd) > 1e-6 * searched_usd + 0.01:
+        faults.append(f"costs {node_usd:.2f} USD over the horizon, the search said {searched_usd:.2f}")
+    if faults:
+        raise OptimiserError(f"internal error, no plan is given: {'; '.join(faults)}")
+    budget = plan.policy["max_monthly_usd"]
+    if budget is not None and plan.totals.total_monthly_usd > budget:
+        raise NoFeasiblePlan(
+            f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
+            f"{plan.totals.total_monthly_usd:,.0f} USD a month, and none under this policy costs less than {plan.bound.value_usd:,.0f}"
+        )
+
+
+def _version() -> str:
+    try:
+        return version("cloud-pricing-optimiser")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,112 @@
+"""A workload file (YAML) to a `Workload`. The format is described in `optimiser.workload.schema`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+try:
+    from yaml import CSafeLoader as Loader
+except ImportError:  # PyYAML built without libyaml: slower, same answer
+    from yaml import SafeLoader as Loader  # type: ignore[assignment]
+
+from optimiser.errors import UsageError, bad_value
+from optimiser.workload import schema
+from optimiser.workload.demand import demand_periods, workload_zone
+from optimiser.workload.resolved import Target, Workload
+from optimiser.workload.sizes import size_buckets
+from optimiser.workload.trace import read_trace
+
+
+def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Workload:
+    """Read one workload file and the files it names.
+
+    overrides maps a dotted field to a YAML value that takes its place ("demand.scale": "2",
+    "target.ttft_ms": "1500", "policy.max_spot_share": "0.5", "target": "null").
+
+    Raises UsageError, with one message naming file, field, value and what would be right, for a file that is
+    missing or no YAML, an unknown, missing or impossible field, and a profile, trace or quantile file that
+    cannot be read as documented. `policy` is passed through unchecked.
+    """
+    where = str(path)
+    raw = _parse(where, path)
+    _apply(where, raw, overrides or {})
+    fields = schema.validate(where, raw)
+    notes: list[str] = []
+    name = fields.demand.trace
+    trace = None if name is None else read_trace(path.parent / name, workload_zone(where, fields))
+    buckets = size_buckets(path, fields.sizes, trace, notes)
+    periods, timezone = demand_periods(path, fields, buckets, trace, notes)
+    target = fields.target
+    return Workload(
+        name=fields.name,
+        model=fields.model,
+        target=None if target is None else Target(**target.model_dump()),
+        buckets=buckets,
+        periods=periods,
+        timezone=timezone,
+        weight_precision=fields.weight_precision,
+        kv_precision=fields.kv_precision,
+        description=fields.description,
+        source=fields.source,
+        policy=dict(fields.policy),
+        notes=tuple(notes),
+    )
+
+
+def _parse(where: str, path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{where}: not a text file: a workload is written in YAML (UTF-8)") from None
+    except OSError as error:
+        right = "give the path of a workload file"
+        raise UsageError(f"{where}: cannot be read ({error.strerror}): {right}") from None
+    try:
+        loader = Loader(text)
+        try:
+            node = loader.get_single_node()
+            _refuse_duplicates(where, node)
+            raw = None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        right = "a workload is a mapping of fields such as `name: chat`"
+        raise UsageError(f"{where}: holds {type(raw).__name__}, not fields: {right}")
+    return raw
+
+
+def _refuse_duplicates(where: str, node: yaml.Node | None) -> None:
+    # YAML parsers keep the last of two equal keys in silence: half of the input would be lost.
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise UsageError(f"{where}: line {line}: {key.value} is given twice: each field once")
+            seen.add(key.value)
+            _refuse_duplicates(where, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_duplicates(where, value)
+
+
+def _apply(where: str, raw: dict[str, Any], overrides: Mapping[str, str]) -> None:
+    for dotted, text in overrides.items():
+        *parents, last = dotted.split(".")
+        section = raw
+        for name in parents:
+            if section.get(name) is None:
+                section[name] = {}
+            section = section[name]
+            if not isinstance(section, dict):
+                raise bad_value(where, dotted, text, f"{name} holds no fields that could be set")
+        try:
+            section[last] = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError):
+            raise bad_value(where, dotted, text, "a YAML value such as 2, fp8 or [aws, gcp]") from None

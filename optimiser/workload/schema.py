@@ -1,0 +1,236 @@
+"""The workload file as its author writes it, field by field, and the message for the first thing wrong in it.
+
+    name: chat                      required; what the service is called in reports
+    description: …                  optional; free text
+    source: …                       optional; where the demand and the sizes come from (shown with the plan)
+    model: llama-3.1-70b            required; a name in config/models.yaml or the path of a config.json
+    weight_precision: fp8           optional; what the checkpoint is published in where absent
+    kv_precision: fp8               optional; the same for the key-value cache
+    timezone: Europe/Berlin         optional, UTC; zone of every time below that carries no UTC offset
+    target:                         optional; absent means no latency target
+      ttft_ms: 2000                 time to first token, ms, above 0
+      tpot_ms: 50                   time per output token after the first, ms, above 0
+      percentile: 95                at which both hold over the whole mix; 50 or more, below 100
+    demand:                         required; exactly one of the five kinds, and what goes with it
+      requests_per_second: 12.5     one rate: a flat week (168 hourly periods)
+      hourly_requests_per_second: [3.0, 2.5, …]   any number of hours, in order
+      profile: file.csv             see `optimiser.workload.profile`
+      trace: file.csv               or .parquet: see `optimiser.workload.trace`
+      batch:                        scheduled work, spread evenly over a window that repeats through one week
+        requests: 500000            requests per window; or
+        input_tokens: 1.5e9         prompt tokens per window; and/or
+        output_tokens: 1.0e8        output tokens per window (with the sizes, those given agree within 2 %)
+        start: "22:00"              local time on the hour, "Sat 22:00" where every is week
+        deadline_hours: 8           whole hours from start; at most 24 (day) or 168 (week)
+        every: day                  day or week
+        timezone: Europe/Berlin     optional; the workload's zone where absent
+      start: 2026-01-05T00:00:00    optional, Monday 2026-01-05 00:00; when the first hour begins
+      scale: 2.0                    optional, 1; multiplies every rate
+    sizes:                          required; exactly one of
+      prompt_tokens: 1200           with output_tokens: one size for every request
+      output_tokens: 250
+      buckets: [{prompt_tokens: 400, output_tokens: 100, share: 0.7}, …]   shares sum to 1
+      quantiles: file.csv           see `optimiser.workload.sizes`
+      from_trace: true              the sizes in demand.trace
+      trace: file.parquet           the sizes in another trace (which needs no times)
+    policy: {max_spot_share: 0.5}   optional; fields of the policy that differ for this workload
+
+Files are named relative to the workload file.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from optimiser.errors import UsageError, bad_value, did_you_mean
+
+
+def _not_bool(value: object) -> object:
+    # Python takes true for 1 and YAML takes `yes` for true: neither is a rate or a length.
+    if isinstance(value, bool):
+        raise ValueError("a number, not true or false")
+    return value
+
+
+def _not_number(value: object) -> object:
+    # 20260105 would be taken for seconds since 1970.
+    if isinstance(value, (int, float)):
+        raise ValueError("a time")
+    return value
+
+
+def _clock_time(value: object) -> object:
+    # YAML 1.1 reads an unquoted 22:00 as the base-60 integer 1320.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value // 60:02d}:{value % 60:02d}"
+    return value
+
+
+Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0)]
+NotNegative = Annotated[float, BeforeValidator(_not_bool), Field(ge=0)]
+Tokens = Annotated[float, BeforeValidator(_not_bool), Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+
+
+class TargetFields(_Section):
+    ttft_ms: Positive = Field(description="time to first token in ms")
+    tpot_ms: Positive = Field(description="time per output token in ms")
+    percentile: Annotated[float, BeforeValidator(_not_bool)] = Field(
+        default=95.0, ge=50, lt=100, description="95 is p95; 50 or more and below 100"
+    )
+
+
+class BatchFields(_Section):
+    requests: Positive | None = Field(default=None, description="requests per window")
+    input_tokens: Positive | None = Field(default=None, description="prompt tokens per window")
+    output_tokens: Positive | None = Field(default=None, description="output tokens per window")
+    start: Annotated[str, BeforeValidator(_clock_time)] = Field(description='local time such as "22:00"')
+    deadline_hours: Annotated[int, BeforeValidator(_not_bool)] = Field(
+        ge=1, description="whole hours, 1 or more"
+    )
+    every: Literal["day", "week"] = Field(default="day", description="day or week")
+    timezone: str | None = Field(default=None, description="an IANA time zone")
+
+
+class DemandFields(_Section):
+    requests_per_second: Positive | None = Field(default=None, description="one rate in requests per second")
+    hourly_requests_per_second: tuple[NotNegative, ...] | None = Field(
+        default=None, min_length=1, description="requests per second of each hour, in order"
+    )
+    profile: str | None = Field(default=None, min_length=1, description="a CSV file with one row an hour")
+    trace: str | None = Field(
+        default=None, min_length=1, description="a CSV or Parquet file, one row a request"
+    )
+    batch: BatchFields | None = Field(default=None, description="scheduled work: an amount and a deadline")
+    start: Annotated[datetime | None, BeforeValidator(_not_number)] = Field(
+        default=None, description="an ISO 8601 time such as 2026-01-05T00:00:00"
+    )
+    scale: Positive = Field(default=1.0, description="multiplies every rate")
+
+
+class BucketFields(_Section):
+    prompt_tokens: Tokens = Field(description="prompt length in tokens")
+    output_tokens: Tokens = Field(description="output length in tokens")
+    share: Annotated[float, BeforeValidator(_not_bool)] = Field(
+        gt=0, le=1, description="share of all requests"
+    )
+
+
+class SizesFields(_Section):
+    prompt_tokens: Tokens | None = Field(default=None, description="prompt length in tokens")
+    output_tokens: Tokens | None = Field(default=None, description="output length in tokens")
+    buckets: tuple[BucketFields, ...] | None = Field(
+        default=None, min_length=1, description="a list of {prompt_tokens, output_tokens, share}"
+    )
+    quantiles: str | None = Field(
+        default=None, min_length=1, description="a CSV: field, quantile_pct, tokens"
+    )
+    from_trace: bool = Field(default=False, description="true takes the sizes in demand.trace")
+    trace: str | None = Field(
+        default=None, min_length=1, description="a CSV or Parquet file, one row a request"
+    )
+
+
+class WorkloadFields(_Section):
+    name: str = Field(min_length=1, description="what the service is called")
+    description: str = Field(default="", description="free text")
+    source: str = Field(default="", description="where demand and sizes come from")
+    model: str = Field(min_length=1, description="a name in config/models.yaml or the path of a config.json")
+    weight_precision: str | None = Field(default=None, description="such as bf16, fp8, int4")
+    kv_precision: str | None = Field(default=None, description="such as bf16, fp8")
+    timezone: str | None = Field(default=None, description="an IANA time zone such as Europe/Berlin")
+    target: TargetFields | None = Field(default=None, description="ttft_ms, tpot_ms and percentile")
+    demand: DemandFields = Field(
+        description="requests_per_second, hourly_requests_per_second, profile, trace or batch"
+    )
+    sizes: SizesFields = Field(
+        description="prompt_tokens with output_tokens, buckets, quantiles, from_trace or trace"
+    )
+    policy: dict[str, Any] = Field(
+        default_factory=dict, description="fields of the policy, such as max_spot_share: 0.5"
+    )
+
+
+DEMAND_KINDS = ("requests_per_second", "hourly_requests_per_second", "profile", "trace", "batch")
+
+_SECTIONS: dict[tuple[str, ...], type[_Section]] = {
+    (): WorkloadFields,
+    ("target",): TargetFields,
+    ("demand",): DemandFields,
+    ("demand", "batch"): BatchFields,
+    ("sizes",): SizesFields,
+    ("sizes", "buckets"): BucketFields,
+}
+
+_RIGHT = {
+    "model_type": "a mapping of fields",
+    "dict_type": "a mapping of fields",
+    "tuple_type": "a list",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "text",
+    "datetime_type": "a time",
+    "datetime_parsing": "a time",
+    "datetime_from_date_parsing": "a time",
+    "too_short": "at least one entry",
+    "string_too_short": "not empty",
+}
+
+
+def validate(where: str, raw: dict[str, Any]) -> WorkloadFields:
+    """The fields of one workload file; UsageError names the first wrong one and what would be right."""
+    try:
+        fields = WorkloadFields.model_validate(raw)
+    except ValidationError as error:
+        raise _first_fault(where, error) from None
+    _check_demand(where, fields.demand)
+    _check_sizes(where, fields.sizes)
+    return fields
+
+
+def _check_demand(where: str, demand: DemandFields) -> None:
+    given = [kind for kind in DEMAND_KINDS if getattr(demand, kind) is not None]
+    if len(given) != 1:
+        raise bad_value(
+            where, "demand", ", ".join(given) or None, f"exactly one of {', '.join(DEMAND_KINDS)}"
+        )
+
+
+def _check_sizes(where: str, sizes: SizesFields) -> None:
+    pair = [name for name in ("prompt_tokens", "output_tokens") if getattr(sizes, name) is not None]
+    others = [name for name in ("buckets", "quantiles", "from_trace", "trace") if getattr(sizes, name)]
+    if len(others) + bool(pair) != 1:
+        kinds = "prompt_tokens with output_tokens, buckets, quantiles, from_trace: true, trace"
+        raise bad_value(where, "sizes", ", ".join(pair + others) or None, f"exactly one of {kinds}")
+    if len(pair) == 1:
+        missing = "output_tokens" if pair[0] == "prompt_tokens" else "prompt_tokens"
+        raise UsageError(f"{where}: sizes.{missing} is missing: it goes with sizes.{pair[0]}")
+
+
+def _first_fault(where: str, error: ValidationError) -> UsageError:
+    # A misspelt field also leaves the right one missing, so unknown names come first.
+    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
+    fault = faults[0]
+    location = fault["loc"]
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    names = tuple(part for part in location if isinstance(part, str))
+    section = _SECTIONS.get(names[:-1])
+    if fault["type"] == "extra_forbidden" and section is not None:
+        right = f"no such field; {did_you_mean(names[-1], section.model_fields)}"
+        return bad_value(where, field, fault["input"], right)
+    known = section.model_fields.get(names[-1]) if section is not None and names else None
+    about = known.description if known is not None and known.description else ""
+    if fault["type"] == "missing":
+        return UsageError(f"{where}: {field} is missing: {about or 'it is required'}")
+    right = _RIGHT.get(fault["type"]) or fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return bad_value(where, field, fault["input"], f"{right} ({about})" if about else right)
