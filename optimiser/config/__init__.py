@@ -1,0 +1,257 @@
+"""Reviewed facts and defaults: GPUs, models, instance types and settings, from layered directories."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from optimiser.config.entries import mapping_of, only_known, parse_entry, read_yaml
+from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
+from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
+from optimiser.policy import Policy
+from providers.offer import Tier
+from providers.shape import InstanceShape
+
+APP_NAME = "cloud-pricing-optimiser"
+DIRECTORY_VARIABLE = "OPTIMISER_CONFIG"
+GPU_LINKS = ("nvlink", "pcie", "none")
+QUOTA_UNITS = ("vcpu", "gpu")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SolverSettings:
+    """threads of the solver, the relative gap (0.0001 is 0.01 %) at which it may stop, and its time limit."""
+
+    threads: int
+    relative_gap: float
+    time_limit_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """config/settings.yaml: default policy, solver limits, and the age past which a price is refused."""
+
+    policy: Policy
+    solver: SolverSettings
+    max_price_age_days: dict[str, int | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Everything read from the config directories, lowest layer first in `directories`.
+
+    shapes is keyed by (provider, instance_type); quota_codes by (provider, quota family), to the provider's
+    code per tier.
+    """
+
+    gpus: dict[str, GpuSpec]
+    efficiencies: dict[str, Efficiency]
+    models: dict[str, ModelSpec]
+    shapes: dict[tuple[str, str], InstanceShape]
+    settings: Settings
+    directories: tuple[Path, ...]
+    quota_codes: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def price_files(self) -> list[Path]:
+        """The price CSVs of every layer, lowest first: a later file's price replaces an earlier one's."""
+        return [path for layer in self.directories for path in sorted((layer / "prices").glob("*.csv"))]
+
+    @property
+    def workload_names(self) -> list[str]:
+        """Names that find_workload knows."""
+        found = (path for layer in self.directories for path in (layer / "workloads").glob("*.yaml"))
+        return sorted({path.stem for path in found})
+
+    def find_workload(self, name_or_path: str) -> Path:
+        """The workload file at that path, else of that name in the highest layer. Raises UsageError."""
+        path = Path(name_or_path).expanduser()
+        if path.is_file():
+            return path
+        for layer in reversed(self.directories):
+            named = layer / "workloads" / f"{name_or_path}.yaml"
+            if named.is_file():
+                return named
+        near = did_you_mean(name_or_path, self.workload_names)
+        raise UsageError(f"workload {name_or_path!r}: no such file and no such name; {near}")
+
+    def find_model(self, name_or_path: str) -> ModelSpec:
+        """The model of that name, else of a Hugging Face config.json (or its folder). Raises UsageError."""
+        if name_or_path in self.models:
+            return self.models[name_or_path]
+        path = Path(name_or_path).expanduser()
+        if path.is_dir():
+            path = path / "config.json"
+        if path.is_file():
+            from optimiser.performance.hf_config import model_from_hf_config
+
+            return model_from_hf_config(path)
+        near = did_you_mean(name_or_path, self.models)
+        raise UsageError(f"model {name_or_path!r}: no such model and no config.json there; {near}")
+
+    def find_gpu(self, name: str) -> GpuSpec:
+        """The GPU of that name. Raises UsageError."""
+        if name not in self.gpus:
+            raise UsageError(f"GPU {name!r}: no such GPU; {did_you_mean(name, self.gpus)}")
+        return self.gpus[name]
+
+
+def load_config(directory: Path | None = None) -> Config:
+    """The embedded config with the user's directory over it; a higher layer's entry replaces a lower's.
+
+    The user's directory is `directory`, else $OPTIMISER_CONFIG, else the platform's own if it exists. Raises
+    UsageError, naming file, entry and field, for anything malformed.
+    """
+    directories = config_directories(directory)
+    gpus: dict[str, GpuSpec] = {}
+    efficiencies: dict[str, Efficiency] = {}
+    models: dict[str, ModelSpec] = {}
+    shapes: dict[tuple[str, str], InstanceShape] = {}
+    quota_codes: dict[tuple[str, str], dict[str, str]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    for layer in directories:
+        sections = _sections(layer / "gpus.yaml", ("gpus", "generations"))
+        gpus |= _entries(GpuSpec, "name", sections.get("gpus", {}), layer / "gpus.yaml")
+        efficiencies |= _entries(
+            Efficiency, "generation", sections.get("generations", {}), layer / "gpus.yaml"
+        )
+        models |= _entries(ModelSpec, "name", _content(layer / "models.yaml"), layer / "models.yaml")
+        for path in sorted((layer / "instances").glob("*.yaml")):
+            _read_instances(path, gpus, shapes, quota_codes)
+        for name, section in _sections(layer / "settings.yaml", _SETTINGS).items():
+            settings.setdefault(name, {}).update(section)
+        _check_generations(layer / "gpus.yaml", gpus, efficiencies)
+    return Config(
+        gpus=gpus,
+        efficiencies=efficiencies,
+        models=models,
+        shapes=shapes,
+        settings=_settings(settings, directories),
+        directories=directories,
+        quota_codes=quota_codes,
+    )
+
+
+def config_directories(directory: Path | None = None) -> tuple[Path, ...]:
+    """The config directories, lowest layer first: the embedded one, then the user's if there is one."""
+    embedded, user = _embedded_directory(), user_directory(directory)
+    if user.is_dir():
+        return (embedded,) if user.resolve() == embedded else (embedded, user)
+    if directory or os.environ.get(DIRECTORY_VARIABLE):
+        source = "--config" if directory else DIRECTORY_VARIABLE
+        raise bad_value(source, "directory", str(user), "no such directory")
+    return (embedded,)
+
+
+def user_directory(directory: Path | None = None) -> Path:
+    """Where the user's own config lies: `directory`, else $OPTIMISER_CONFIG, else the platform's."""
+    named = directory or os.environ.get(DIRECTORY_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return platformdirs.user_config_path(APP_NAME, appauthor=False)
+
+
+_SETTINGS = ("policy", "solver", "max_price_age_days")
+_INSTANCE_FILE = ("provider", "checked", "quota_codes", "instances")
+
+
+def _embedded_directory() -> Path:
+    """optimiser/_config inside an installed wheel, else the checkout's config/."""
+    package = Path(__file__).resolve().parent.parent
+    for path in (package / "_config", package.parent / "config"):
+        if path.is_dir():
+            return path
+    raise OptimiserError(f"the installation is incomplete: no config directory at {package / '_config'}")
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """The top level of a YAML file, {} where a layer does not have the file."""
+    return read_yaml(path) if path.is_file() else {}
+
+
+def _sections(path: Path, known: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """The named top-level mappings of a YAML file."""
+    content = _content(path)
+    only_known(content, known, str(path))
+    return {name: mapping_of(section, str(path), name) for name, section in content.items()}
+
+
+def _entries(cls: type[T], key: str, entries: Mapping[str, object], path: Path) -> dict[str, T]:
+    """The dataclasses of a mapping from name to entry; `key` is the field that the name fills."""
+    return {
+        name: parse_entry(cls, entry, f"{path}: {name}", **{key: name}) for name, entry in entries.items()
+    }
+
+
+def _read_instances(
+    path: Path,
+    gpus: Mapping[str, GpuSpec],
+    shapes: dict[tuple[str, str], InstanceShape],
+    quota_codes: dict[tuple[str, str], dict[str, str]],
+) -> None:
+    """Add one provider's instance types to shapes and its quota codes to quota_codes."""
+    content, where, provider = read_yaml(path), str(path), path.stem
+    only_known(content, _INSTANCE_FILE, where)
+    if content.get("provider", provider) != provider:
+        raise bad_value(where, "provider", content["provider"], f"the file's name says {provider!r}")
+    for name, entry in mapping_of(content.get("instances"), where, "instances").items():
+        shape = parse_entry(InstanceShape, entry, f"{where}: {name}", provider=provider, instance_type=name)
+        _check_shape(shape, f"{where}: {name}", gpus)
+        shapes[provider, name] = shape
+    for family, codes in mapping_of(content.get("quota_codes"), where, "quota_codes").items():
+        quota_codes[provider, family] = mapping_of(codes, where, f"quota_codes.{family}")
+
+
+def _check_shape(shape: InstanceShape, where: str, gpus: Mapping[str, GpuSpec]) -> None:
+    if shape.gpu not in gpus:
+        raise bad_value(where, "gpu", shape.gpu, f"not in gpus.yaml; {did_you_mean(shape.gpu, gpus)}")
+    if shape.gpu_count < 1:
+        raise bad_value(where, "gpu_count", shape.gpu_count, "an instance here has at least one whole GPU")
+    if shape.gpu_link not in GPU_LINKS:
+        raise bad_value(where, "gpu_link", shape.gpu_link, did_you_mean(shape.gpu_link, GPU_LINKS))
+    if (shape.gpu_link == "none") != (shape.gpu_count == 1):
+        right = '"none" for a single GPU, "nvlink" or "pcie" for several'
+        raise bad_value(where, "gpu_link", shape.gpu_link, right)
+    if shape.quota_unit not in QUOTA_UNITS:
+        raise bad_value(where, "quota_unit", shape.quota_unit, did_you_mean(shape.quota_unit, QUOTA_UNITS))
+
+
+def _check_generations(
+    path: Path, gpus: Mapping[str, GpuSpec], efficiencies: Mapping[str, Efficiency]
+) -> None:
+    for gpu in gpus.values():
+        if gpu.generation not in efficiencies:
+            right = f"not under generations; {did_you_mean(gpu.generation, efficiencies)}"
+            raise bad_value(f"{path}: {gpu.name}", "generation", gpu.generation, right)
+
+
+def _settings(sections: Mapping[str, dict[str, Any]], directories: tuple[Path, ...]) -> Settings:
+    where = " over ".join(str(layer / "settings.yaml") for layer in reversed(directories))
+    try:
+        policy = Policy(**sections.get("policy", {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        right = first["msg"]
+        if first["type"] == "extra_forbidden":
+            right = f"unknown field; {did_you_mean(name, Policy.model_fields)}"
+        raise bad_value(where, f"policy.{name}", first["input"], right) from None
+    ages = sections.get("max_price_age_days", {})
+    only_known(ages, tuple(Tier), f"{where}: max_price_age_days")
+    for tier, days in ages.items():
+        if days is not None and (isinstance(days, bool) or not isinstance(days, int) or days < 0):
+            raise bad_value(where, f"max_price_age_days.{tier}", days, "whole days, or null for no limit")
+    return Settings(
+        policy=policy,
+        solver=parse_entry(SolverSettings, sections.get("solver"), f"{where}: solver"),
+        max_price_age_days=ages,
+    )
