@@ -8,10 +8,11 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 
 from optimiser.config import Config
-from optimiser.errors import NoFeasiblePlan, OptimiserError
+from optimiser.errors import NoFeasiblePlan, OptimiserError, StalePrices
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
-from optimiser.planning.answer import Answer, compare, plan_of
+from optimiser.planning.answer import Answer, plan_of
+from optimiser.planning.comparison import compare
 from optimiser.planning.infeasible import nothing_allowed, nothing_fits, nothing_priced
 from optimiser.planning.options import build_options
 from optimiser.planning.patterns import settle
@@ -63,25 +64,38 @@ def recommend(request: Request) -> Plan:
     gap = request.config.settings.solver.relative_gap
     outcome = search(problem, gap)
     if outcome.best is None:
-        raise nothing_allowed(workload, options, policy)
+        raise nothing_allowed(problem, gap)
     largest = max(option.rate_rps for option in outcome.best.options)
     solution, solved = settle(problem, outcome.best.solution, largest)
     offers = _offers(request.book, outcome.best.options)
     answer = Answer(
-        problem=problem, workload=workload, model=request.config.find_model(workload.model), outcome=outcome,
-        solution=solution, solved=solved, offers=offers, rejections=_rejections(results),
+        problem=problem,
+        workload=workload,
+        model=request.config.find_model(workload.model),
+        outcome=outcome,
+        solution=solution,
+        solved=solved,
+        offers=offers,
+        rejections=_rejections(results),
         comparison=compare(problem, outcome, gap, explain=request.explain),
     )
     plan = plan_of(answer, request.book, request.as_of, _version())
     _check(plan, outcome.best.usd)
+    _refuse_stale(plan, request)
     return plan
 
 
 def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Estimate | Rejection]:
     """What every instance type the policy considers would do for the workload, or why it is out."""
     return estimate_shapes(
-        config.find_model(workload.model), workload.buckets, workload.target, _considered(config, policy),
-        config.gpus, config.efficiencies, workload.weight_precision, workload.kv_precision,
+        config.find_model(workload.model),
+        workload.buckets,
+        workload.target,
+        _considered(config, policy),
+        config.gpus,
+        config.efficiencies,
+        workload.weight_precision,
+        workload.kv_precision,
     )
 
 
@@ -117,16 +131,32 @@ def _check(plan: Plan, searched_usd: float) -> None:
     """A plan that breaks a rule or does not cost what the search said is a fault of ours, never an answer."""
     faults = verify_plan(to_jsonable(replace(plan, rejections=())))
     node_usd = float(plan.totals.horizon_usd)
-    if plan.policy["overheads"]["usd_per_node_hour"] == 0 and abs(node_usd - searched_usd) > 1e-6 * searched_usd + 0.01:
+    if (
+        plan.policy["overheads"]["usd_per_node_hour"] == 0
+        and abs(node_usd - searched_usd) > 1e-6 * searched_usd + 0.01
+    ):
         faults.append(f"costs {node_usd:.2f} USD over the horizon, the search said {searched_usd:.2f}")
     if faults:
         raise OptimiserError(f"internal error, no plan is given: {'; '.join(faults)}")
     budget = plan.policy["max_monthly_usd"]
     if budget is not None and plan.totals.total_monthly_usd > budget:
+        found, least = plan.totals.total_monthly_usd, plan.bound.value_usd
         raise NoFeasiblePlan(
             f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
-            f"{plan.totals.total_monthly_usd:,.0f} USD a month, and none under this policy costs less than {plan.bound.value_usd:,.0f}"
+            f"{found:,.0f} USD a month, and the instances of any plan under this policy at least {least:,.0f}"
         )
+
+
+def _refuse_stale(plan: Plan, request: Request) -> None:
+    limits = request.config.settings.max_price_age_days
+    for dates in plan.price_dates:
+        limit = limits.get(dates.tier)
+        age = (request.as_of - dates.oldest_used).days if dates.oldest_used else 0
+        if limit is not None and age > limit:
+            raise StalePrices(
+                f"{dates.provider} {dates.tier}: the plan rests on a price of {dates.oldest_used}, {age} days old; "
+                f"settings.yaml allows {limit} (max_price_age_days)"
+            )
 
 
 def _version() -> str:

@@ -21,7 +21,9 @@ class Setup:
     """How a model is laid out on a shape: one *unit* is the smallest thing that can be bought.
 
     A unit is instances_per_unit instances holding replicas_per_unit copies of the model, each split over
-    tensor_parallel × pipeline_parallel GPUs. Exactly one of the two counts is above 1.
+    tensor_parallel × pipeline_parallel GPUs. At most one of the two counts is above 1. With
+    attention_data_parallel the tensor_parallel GPUs split the routed experts among them and serve attention
+    each for its own requests (data-parallel attention with expert parallelism, for mixtures of experts).
     """
 
     weight_precision: str
@@ -30,6 +32,7 @@ class Setup:
     pipeline_parallel: int
     instances_per_unit: int
     replicas_per_unit: int
+    attention_data_parallel: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +71,7 @@ class Estimate:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rejection:
     """Why a shape is out. code groups reasons: "memory", "kv_room", "host_ram", "precision", "ttft", "tpot",
-    "vendor", "network". best_ttft_ms and best_tpot_ms are the nearest the shape came, at the asked percentile.
+    "vendor", "network". best_ttft_ms and best_tpot_ms are the nearest the shape came, at the percentile.
     """
 
     provider: str

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 
-from optimiser.planning.leaves import Solution
+from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.plan import (
     HOURS_PER_MONTH,
     PlanCommitment,
@@ -53,44 +53,69 @@ def exact(value: float) -> Decimal:
     return Decimal(repr(float(value)))
 
 
-def core_of(problem: Problem, solution: Solution, offers: Mapping[str, Offer], on_demand: Mapping[str, Offer]) -> Core:
+def core_of(
+    problem: Problem, solution: Solution, offers: Mapping[str, Offer], on_demand: Mapping[str, Offer]
+) -> Core:
     """Everything about the fleet itself. offers by id; on_demand is the list price by option id, where known."""
     used = {column.option.id: column.option for column in solution.columns}
-    planned = {column.purchase.offer_id: planned_usd(problem, offers[column.purchase.offer_id], on_demand.get(column.option.id)) for column in solution.columns}
-    hours = [exact(period.hours) for period in problem.periods]
-    horizon_hours = sum(hours, Decimal(0))
-    purchases, horizon_usd = [], Decimal(0)
-    for c, column in enumerate(solution.columns):
-        units = solution.units[:, c]
-        instances = column.option.estimate.setup.instances_per_unit if column.option.estimate else 1
-        unit_hours = sum((int(n) * h for n, h in zip(units, hours, strict=True)), Decimal(0))
-        usd = unit_hours * instances * planned[column.purchase.offer_id]
-        horizon_usd += usd
-        offer = offers[column.purchase.offer_id]
-        commitment = None
-        if column.purchase.how is How.COMMITMENT:
-            commitment = commitment_of(offer, int(units[0]) * instances, on_demand.get(column.option.id))
-        purchases.append(
-            PlanPurchase(
-                id=column.purchase.id, option=column.option.id, offer=column.purchase.offer_id,
-                how=column.purchase.how.value, pool=column.purchase.pool, min_units=int(units.min()),
-                mean_units=float(unit_hours / horizon_hours), max_units=int(units.max()),
-                monthly_usd=cents(usd * HOURS_PER_MONTH / horizon_hours), commitment=commitment,
-            )
+    planned = {
+        column.purchase.offer_id: planned_usd(
+            problem, offers[column.purchase.offer_id], on_demand.get(column.option.id)
         )
+        for column in solution.columns
+    }
+    hours = [exact(period.hours) for period in problem.periods]
+    purchases = tuple(
+        _purchase(column, solution.units[:, c], hours, planned, offers, on_demand)
+        for c, column in enumerate(solution.columns)
+    )
     return Core(
         periods=tuple(PlanPeriod(start=period.start, hours=period.hours) for period in problem.periods),
         demand=tuple(
-            PlanDemand(scenario=0, service=0, period=p, mean_rps=period.mean_rps, planned_rps=period.planned_rps)
+            PlanDemand(
+                scenario=0, service=0, period=p, mean_rps=period.mean_rps, planned_rps=period.planned_rps
+            )
             for p, period in enumerate(problem.periods)
         ),
         options=tuple(plan_option(option) for option in used.values()),
         offers=tuple(plan_offer(offers[offer_id], usd) for offer_id, usd in planned.items()),
-        purchases=tuple(purchases),
+        purchases=tuple(purchase for purchase, _ in purchases),
         counts=_counts(solution),
         routing=_routing(problem, solution),
-        horizon_usd=horizon_usd,
+        horizon_usd=sum((usd for _, usd in purchases), Decimal(0)),
     )
+
+
+def _purchase(
+    column: Bought,
+    units: np.ndarray,
+    hours: list[Decimal],
+    planned: Mapping[str, Decimal],
+    offers: Mapping[str, Offer],
+    on_demand: Mapping[str, Offer],
+) -> tuple[PlanPurchase, Decimal]:
+    """One purchase and its USD over the horizon."""
+    offer, option = offers[column.purchase.offer_id], column.option
+    instances = option.estimate.setup.instances_per_unit if option.estimate else 1
+    horizon_hours = sum(hours, Decimal(0))
+    unit_hours = sum((int(n) * h for n, h in zip(units, hours, strict=True)), Decimal(0))
+    usd = unit_hours * instances * planned[offer.offer_id]
+    commitment = None
+    if column.purchase.how is How.COMMITMENT:
+        commitment = commitment_of(offer, int(units[0]) * instances, on_demand.get(option.id))
+    purchase = PlanPurchase(
+        id=column.purchase.id,
+        option=option.id,
+        offer=offer.offer_id,
+        how=column.purchase.how.value,
+        pool=column.purchase.pool,
+        min_units=int(units.min()),
+        mean_units=float(unit_hours / horizon_hours),
+        max_units=int(units.max()),
+        monthly_usd=cents(usd * HOURS_PER_MONTH / horizon_hours),
+        commitment=commitment,
+    )
+    return purchase, usd
 
 
 def planned_usd(problem: Problem, offer: Offer, on_demand: Offer | None) -> Decimal:
@@ -124,37 +149,70 @@ def plan_option(option: Option) -> PlanOption:
         raise ValueError(f"option {option.id} has no estimate to show")
     setup = estimate.setup
     return PlanOption(
-        id=option.id, provider=option.provider, region=option.region, region_kind=option.region_kind,
-        instance_type=option.instance_type, gpu=shape.gpu, gpus_per_instance=shape.gpu_count,
-        vcpus_per_instance=shape.vcpus, memory_gib_per_instance=shape.memory_gib,
-        obtainability=shape.obtainability.value, quota_family=shape.quota_family, quota_unit=shape.quota_unit,
-        instances_per_unit=setup.instances_per_unit, replicas_per_unit=setup.replicas_per_unit,
-        tensor_parallel=setup.tensor_parallel, pipeline_parallel=setup.pipeline_parallel,
-        weight_precision=setup.weight_precision, kv_precision=setup.kv_precision,
-        estimated_rps=estimate.requests_per_second, margin=option.margin, rate_rps=option.rate_rps,
-        bucket_rates_rps=option.bucket_rates_rps, ttft_ms=estimate.ttft_ms, tpot_ms=estimate.tpot_ms,
-        prefill_time_share=estimate.prefill_time_share, limited_by=estimate.limited_by,
+        id=option.id,
+        provider=option.provider,
+        region=option.region,
+        region_kind=option.region_kind,
+        instance_type=option.instance_type,
+        gpu=shape.gpu,
+        gpus_per_instance=shape.gpu_count,
+        vcpus_per_instance=shape.vcpus,
+        memory_gib_per_instance=shape.memory_gib,
+        obtainability=shape.obtainability.value,
+        quota_family=shape.quota_family,
+        quota_unit=shape.quota_unit,
+        instances_per_unit=setup.instances_per_unit,
+        replicas_per_unit=setup.replicas_per_unit,
+        tensor_parallel=setup.tensor_parallel,
+        pipeline_parallel=setup.pipeline_parallel,
+        weight_precision=setup.weight_precision,
+        kv_precision=setup.kv_precision,
+        estimated_rps=estimate.requests_per_second,
+        margin=option.margin,
+        rate_rps=option.rate_rps,
+        bucket_rates_rps=option.bucket_rates_rps,
+        ttft_ms=estimate.ttft_ms,
+        tpot_ms=estimate.tpot_ms,
+        prefill_time_share=estimate.prefill_time_share,
+        limited_by=estimate.limited_by,
         load_points=tuple(
             PlanLoadPoint(
-                utilisation=point.utilisation, requests_per_second=point.requests_per_second,
-                concurrency_per_replica=point.concurrency_per_replica, ttft_ms=point.ttft_ms, tpot_ms=point.tpot_ms,
+                utilisation=point.utilisation,
+                requests_per_second=point.requests_per_second,
+                concurrency_per_replica=point.concurrency_per_replica,
+                ttft_ms=point.ttft_ms,
+                tpot_ms=point.tpot_ms,
             )
             for point in estimate.load_points
         ),
-        estimate_method=estimate.method, estimate_relative_error=estimate.relative_error,
-        low_confidence=estimate.low_confidence, notes=estimate.notes,
+        estimate_method=estimate.method,
+        estimate_relative_error=estimate.relative_error,
+        low_confidence=estimate.low_confidence,
+        notes=estimate.notes,
     )
 
 
 def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
     """An offer as the plan took it."""
     return PlanOffer(
-        id=offer.offer_id, provider=offer.provider, region=offer.region, zone=offer.zone,
-        instance_type=offer.instance_type, tier=offer.tier.value, market=offer.market, kind=offer.kind,
-        term_months=offer.term_months, payment=offer.payment, contract=offer.contract,
-        usd_per_hour=offer.usd_per_hour, upfront_usd=offer.upfront_usd,
-        amortised_usd_per_hour=offer.amortised_usd_per_hour, planned_usd_per_hour=planned,
-        max_instances=offer.max_instances, valid_until=offer.valid_until, observed_on=offer.observed_on,
+        id=offer.offer_id,
+        provider=offer.provider,
+        region=offer.region,
+        zone=offer.zone,
+        instance_type=offer.instance_type,
+        tier=offer.tier.value,
+        market=offer.market,
+        kind=offer.kind,
+        term_months=offer.term_months,
+        payment=offer.payment,
+        contract=offer.contract,
+        usd_per_hour=offer.usd_per_hour,
+        upfront_usd=offer.upfront_usd,
+        amortised_usd_per_hour=offer.amortised_usd_per_hour,
+        planned_usd_per_hour=planned,
+        max_instances=offer.max_instances,
+        valid_until=offer.valid_until,
+        observed_on=offer.observed_on,
         source=offer.source,
     )
 
@@ -167,8 +225,12 @@ def fleet_lines(solution: Solution) -> tuple[PlanFleetLine, ...]:
         lines[key] = lines.get(key, 0) + solution.units[:, c]
     return tuple(
         PlanFleetLine(
-            how=how, provider=option.provider, region=option.region, instance_type=option.instance_type,
-            min_units=int(units.min()), max_units=int(units.max()),
+            how=how,
+            provider=option.provider,
+            region=option.region,
+            instance_type=option.instance_type,
+            min_units=int(units.min()),
+            max_units=int(units.max()),
         )
         for (how, option), units in lines.items()
     )
@@ -181,18 +243,30 @@ def quotas(solution: Solution) -> tuple[PlanQuota, ...]:
         shape, option = column.option.shape, column.option
         if shape is None or option.estimate is None:
             continue
-        each = (shape.vcpus if shape.quota_unit == "vcpu" else shape.gpu_count) * option.estimate.setup.instances_per_unit
-        key = (option.provider, option.region, shape.quota_family, column.purchase.how is How.SPOT, shape.quota_unit)
+        each = (
+            shape.vcpus if shape.quota_unit == "vcpu" else shape.gpu_count
+        ) * option.estimate.setup.instances_per_unit
+        key = (
+            option.provider,
+            option.region,
+            shape.quota_family,
+            column.purchase.how is How.SPOT,
+            shape.quota_unit,
+        )
         peak[key] = peak.get(key, 0) + each * solution.units[:, c]
     return tuple(
-        PlanQuota(provider=provider, region=region, family=family, spot=spot, unit=unit, amount=int(amount.max()))
+        PlanQuota(
+            provider=provider, region=region, family=family, spot=spot, unit=unit, amount=int(amount.max())
+        )
         for (provider, region, family, spot, unit), amount in sorted(peak.items(), key=lambda item: item[0])
     )
 
 
 def _counts(solution: Solution) -> tuple[PlanCount, ...]:
     return tuple(
-        PlanCount(scenario=0, period=p, purchase=solution.columns[c].purchase.id, units=int(solution.units[p, c]))
+        PlanCount(
+            scenario=0, period=p, purchase=solution.columns[c].purchase.id, units=int(solution.units[p, c])
+        )
         for p, c in np.argwhere(solution.units > 0).tolist()
     )
 
@@ -201,14 +275,18 @@ def _routing(problem: Problem, solution: Solution) -> tuple[PlanRoute, ...]:
     """Requests follow capacity: every option in use is loaded alike."""
     rows: list[PlanRoute] = []
     names = list(dict.fromkeys(column.option.id for column in solution.columns))
-    member = np.array([[column.option.id == name for name in names] for column in solution.columns], dtype=np.float64)
+    member = np.array(
+        [[column.option.id == name for name in names] for column in solution.columns], dtype=np.float64
+    )
     rate = np.array([column.option.rate_rps for column in solution.columns])
     capacity = (solution.units * rate) @ member if names else np.zeros((len(problem.periods), 0))
     for p, period in enumerate(problem.periods):
         if period.planned_rps > 0:
             share = capacity[p] / capacity[p].sum()
             rows += [
-                PlanRoute(scenario=0, period=p, service=0, bucket=None, option=name, share=round(float(part), 6))
+                PlanRoute(
+                    scenario=0, period=p, service=0, bucket=None, option=name, share=round(float(part), 6)
+                )
                 for name, part in zip(names, share, strict=True)
                 if part > 0
             ]

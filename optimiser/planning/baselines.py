@@ -36,9 +36,16 @@ ONE_TYPE = (("max_instance_types", 1), ("max_sites", 1))
 BASELINES: dict[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant("single_type_on_demand", "best single instance type on demand, hour by hour", _on_demand, ONE_TYPE),
+        Variant(
+            "single_type_on_demand", "best single instance type on demand, hour by hour", _on_demand, ONE_TYPE
+        ),
         Variant("mix_on_demand", "best mix on demand, hour by hour", _on_demand),
-        Variant("single_type_static_peak", "best single instance type on demand, sized for the peak all week", _held, ONE_TYPE),
+        Variant(
+            "single_type_static_peak",
+            "best single instance type on demand, sized for the peak all week",
+            _held,
+            ONE_TYPE,
+        ),
         Variant("without_spot", "the same rules without spot", _not_spot),
     )
 }

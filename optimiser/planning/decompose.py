@@ -1,7 +1,7 @@
 """The week (or year) as independent hours: exact for listed fleets, bracketed from both sides for large ones.
 
-Once the capacity bought for the whole horizon is fixed at S, nothing couples one hour to the next, so the best
-plan for each hour is a look-up:
+Once the capacity bought for the whole horizon is fixed at S, nothing couples one hour to the next, so the
+best plan for each hour is a look-up:
 
     cost(S) = hours · constant(S) + Σ_slot hours[slot] · min_s ( spot(s) + hourly(max(F − S, T − S − s)) )
 

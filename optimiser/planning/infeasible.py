@@ -9,8 +9,11 @@ import pandas as pd
 
 from optimiser.errors import NoFeasiblePlan
 from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.planning.baselines import relax
 from optimiser.planning.options import allowed_offers
-from optimiser.planning.problem import How, Option
+from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.problem import How, Problem
+from optimiser.planning.rules import RULES
 from optimiser.policy import Policy
 from optimiser.workload import Workload
 
@@ -19,17 +22,20 @@ def nothing_fits(workload: Workload, results: Sequence[Estimate | Rejection]) ->
     """No shape serves the workload: memory, or a target no GPU meets, with the nearest one."""
     rejections = [result for result in results if isinstance(result, Rejection)]
     if not rejections:
-        return NoFeasiblePlan(f"{workload.name}: the policy leaves no instance type to consider (gpu_vendors, gpus, providers, instance_types)")
+        fields = "gpu_vendors, gpus, providers, instance_types"
+        return NoFeasiblePlan(f"{workload.name}: the policy leaves no instance type to consider ({fields})")
     near = [r for r in rejections if r.best_ttft_ms is not None and r.best_tpot_ms is not None]
-    if near and workload.target:
+    target = workload.target
+    if near and target:
         best = min(near, key=lambda r: _excess(r, workload))
+        asked = f"TTFT {target.ttft_ms:g} ms and TPOT {target.tpot_ms:g} ms at p{target.percentile:g}"
+        reached = f"TTFT {best.best_ttft_ms:.0f} ms and TPOT {best.best_tpot_ms:.1f} ms"
         return NoFeasiblePlan(
-            f"{workload.name}: no GPU meets the target TTFT {workload.target.ttft_ms:g} ms and TPOT {workload.target.tpot_ms:g} ms "
-            f"at p{workload.target.percentile:g}; the nearest is {best.provider} {best.instance_type} ({best.gpu}) with "
-            f"TTFT {best.best_ttft_ms:.0f} ms and TPOT {best.best_tpot_ms:.1f} ms: {best.reason}"
+            f"{workload.name}: no GPU considered meets the target {asked}; "
+            f"the nearest is {best.provider} {best.instance_type} ({best.gpu}) with {reached}: {best.reason}"
         )
-    reasons = Counter(r.code for r in rejections).most_common(1)[0][0]
-    example = next(r for r in reversed(rejections) if r.code == reasons)
+    code = Counter(r.code for r in rejections).most_common(1)[0][0]
+    example = next(r for r in reversed(rejections) if r.code == code)
     return NoFeasiblePlan(
         f"{workload.name}: none of {len(rejections)} instance types can serve {workload.model}; "
         f"for example {example.provider} {example.instance_type} ({example.gpu}): {example.reason}"
@@ -37,42 +43,57 @@ def nothing_fits(workload: Workload, results: Sequence[Estimate | Rejection]) ->
 
 
 def nothing_priced(
-    workload: Workload, estimates: Sequence[Estimate], offers: pd.DataFrame, missing: pd.DataFrame, policy: Policy
+    workload: Workload,
+    estimates: Sequence[Estimate],
+    offers: pd.DataFrame,
+    missing: pd.DataFrame,
+    policy: Policy,
 ) -> NoFeasiblePlan:
     """Shapes fit, but none has a price the policy allows."""
     types = sorted({estimate.instance_type for estimate in estimates})
     known = offers[offers["instance_type"].isin(types)]
     shown = ", ".join(types[:5]) + (f" and {len(types) - 5} more" if len(types) > 5 else "")
+    would = f"{workload.name}: {shown} would serve it, but"
     if known.empty:
-        why = missing[missing["instance_type"].isin(types)]
-        reason = f" ({why['tier'].iloc[0]}: {why['reason'].iloc[0]})" if len(why) else ""
-        return NoFeasiblePlan(f"{workload.name}: {shown} would serve it, but there is no price for any of them{reason}; import one with `optimiser prices import`")
+        absent = missing[missing["instance_type"].isin(types)]
+        why = f" ({absent['tier'].iloc[0]}: {absent['reason'].iloc[0]})" if len(absent) else ""
+        return NoFeasiblePlan(
+            f"{would} there is no price for it{why}; import one with `optimiser prices import`"
+        )
     if allowed_offers(known, policy).empty:
         tiers, regions = sorted(set(known["tier"])), sorted(set(known["region"]))
+        some = ", ".join(regions[:4]) + (" …" if len(regions) > 4 else "")
         return NoFeasiblePlan(
-            f"{workload.name}: {shown} would serve it and have {len(known)} prices (tiers {', '.join(tiers)}; regions {', '.join(regions[:4])}"
-            f"{' …' if len(regions) > 4 else ''}), but the policy allows none of them: check tiers, regions, markets, max_commitment_months, allow_upfront"
+            f"{would} the policy allows none of the {len(known)} prices (tiers {', '.join(tiers)}; regions {some}): "
+            "check tiers, regions, markets, max_commitment_months, allow_upfront"
         )
     return NoFeasiblePlan(
-        f"{workload.name}: {shown} would serve it, but they are sold by reservation or spot alone: set assume_obtainable: true if you hold such capacity"
+        f"{would} it is sold by reservation or spot alone: set assume_obtainable: true if you hold such capacity"
     )
 
 
-def nothing_allowed(workload: Workload, options: Sequence[Option], policy: Policy) -> NoFeasiblePlan:
-    """Options exist, but no allowed set of them carries the demand."""
-    firm = [option for option in options if any(p.how is not How.SPOT for p in option.purchases)]
+def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
+    """Options exist, but no allowed set of them carries the demand: name the rules whose relaxation helps."""
+    firm = [p for option in problem.options for p in option.purchases if p.how is not How.SPOT]
+    why = "no set of purchases the policy allows carries the peak"
     if not firm:
-        return NoFeasiblePlan(
-            f"{workload.name}: only spot can be bought of what would serve it, and spot may carry at most "
-            f"{policy.max_spot_share:.0%} (max_spot_share): allow on demand or reserved, or assume_obtainable: true"
-        )
-    limited = all(p.max_units is not None or p.how is How.SPOT for option in firm for p in option.purchases)
-    if limited:
-        return NoFeasiblePlan(f"{workload.name}: the offers that would serve it are limited in number (max_instances) and together too few for the peak")
-    return NoFeasiblePlan(
-        f"{workload.name}: commitments alone cannot carry the peak, since they may not exceed what the lowest "
-        f"{policy.commitment_hours_share:.0%} of hours fill: allow the on_demand tier, or raise commitment_hours_share"
+        why = "of what would serve it only spot can be bought, and spot may not carry all of it (max_spot_share)"
+    elif all(purchase.max_units is not None for purchase in firm):
+        why = "the offers that would serve it are limited in number (max_instances) and too few for the peak"
+    elif all(purchase.how is How.COMMITMENT for purchase in firm):
+        why = "commitments alone may not carry the peak (commitment_hours_share)"
+    month = HOURS_PER_MONTH / float(problem.hours.sum())
+    ways = []
+    for rule in RULES.values():
+        found = relax(problem, rule.relaxed, gap).best if rule.relaxed else None
+        if found:
+            change = ", ".join(f"{name}: {value}" for name, value in rule.relaxed.items())
+            ways.append(f"{change} would allow a plan at {found.usd * month:,.0f} USD a month")
+    remedy = (
+        "; ".join(ways)
+        or "no single rule stands in the way alone: allow more tiers, regions or instance types"
     )
+    return NoFeasiblePlan(f"{problem.service}: {why}; {remedy}")
 
 
 def _excess(rejection: Rejection, workload: Workload) -> float:

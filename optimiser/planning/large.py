@@ -1,13 +1,15 @@
 """The same scan for fleets too large to list: sums rounded down give a plan, rounded up a lower bound.
 
 Tables are exact on a fine unit (about peak / 300,000); only sums are rounded to a grid of about peak / 6,000.
-The bound leaves out rules that only restrict (the floor, the pool limit), which keeps it valid; they are named.
+The bound leaves out rules that only restrict (the floor, the pool limit), which keeps it valid; they are
+named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,7 @@ BOTH_CONSTANTS_CELLS = 600
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One rounding of the scan. optimistic counts every capacity up and every need down, else the reverse."""
+    """One rounding of the scan: optimistic counts capacity up and needs down, else the reverse."""
 
     optimistic: bool
     grid: float
@@ -69,7 +71,7 @@ def decompose_large(leaf: Leaf) -> Decomposed:
     lower = float(_scan(leaf, lower_side, _constants(leaf, lower_side, 0)[0], 0).min())
     upper_side = _Side(False, grid, fine, limit)
     fleet = _best_fleet(leaf, upper_side)
-    dropped = ("keep_firm_floor",) if leaf.floor else ()
+    dropped: tuple[str, ...] = ("keep_firm_floor",) if leaf.floor else ()
     if leaf.spot and np.isfinite(leaf.levels.pool).any():
         dropped += ("survive_spot_pool_loss",)
     usd = np.inf if fleet is None else _fleet_usd(leaf, fleet)
@@ -83,7 +85,7 @@ def decompose_large(leaf: Leaf) -> Decomposed:
 def _pruned(leaf: Leaf) -> tuple[Leaf, dict[str, list[int]]]:
     """The leaf without items that copies of another replace, and where the kept ones stood."""
     kept: dict[str, list[int]] = {}
-    parts: dict[str, tuple[Item, ...]] = {}
+    parts: dict[str, Any] = {}
     pools_matter = np.isfinite(leaf.levels.pool).any()
     for name in ("commitments", "held", "hourly", "spot"):
         items: tuple[Item, ...] = getattr(leaf, name)
@@ -91,6 +93,8 @@ def _pruned(leaf: Leaf) -> tuple[Leaf, dict[str, list[int]]]:
             indices = sorted(
                 sorted(range(len(items)), key=lambda i: items[i].usd / items[i].rate)[:POOLS_CONSIDERED]
             )
+        elif name == "commitments" and leaf.committed_below < leaf.levels.total[-1]:
+            indices = list(range(len(items)))
         else:
             indices = undominated(items) if items else []
         kept[name] = indices
@@ -106,7 +110,7 @@ def _constants(leaf: Leaf, side: _Side, floor: int) -> tuple[_Constant, Knapsack
     left = side.points(committed, reach, step) if leaf.commitments else np.zeros(1)
     right = side.points(held, side.limit, step) if leaf.held else np.zeros(1)
     if floor:
-        needs = np.arange(max(len(left), len(right))) * side.grid * step
+        needs = np.arange(max(len(left), len(right)), dtype=np.float64) * (side.grid * step)
         left = committed.cover_with_units(needs[: len(left)], floor)[0] if leaf.commitments else left
         right = (
             held.cover_with_units(needs[: len(right)], floor)[0]
@@ -125,7 +129,7 @@ def _scan(leaf: Leaf, side: _Side, constant: _Constant, floor: int) -> Floats:
     """USD over the horizon beside every constant fleet, shape (constant fleets,)."""
     levels = leaf.levels
     hourly = side.table(leaf.hourly)
-    reach = np.arange(int(np.ceil(side.limit / side.grid)) + 2) * side.grid
+    reach = np.arange(int(np.ceil(side.limit / side.grid)) + 2, dtype=np.float64) * side.grid
     buy = hourly.cover_with_units(reach, floor)[0] if floor else hourly.cover(reach)
     cost = constant.usd * levels.horizon_hours
     for slots, spot in _spot_points(leaf, side):
@@ -207,7 +211,7 @@ def _extract(
     tables: tuple[Knapsack, Knapsack],
     floors: tuple[int, int],
 ) -> Fleet:
-    """Whole units for one constant fleet: its own, then the best hour for every slot beside what it truly holds."""
+    """Whole units for one constant fleet: its own, then the best hour per slot beside what it truly holds."""
     committed, held = tables
     committed_floor = floors[0] if leaf.commitments else 0
     units_c = _bought(committed, constant.committed[point] * side.grid, committed_floor)

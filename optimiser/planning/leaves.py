@@ -44,6 +44,7 @@ class Profiles:
 
     problem: Problem
     _known: dict[float, tuple[Levels, Floats, Floats, Floats]] = field(default_factory=dict)
+    _pools: dict[tuple[float, float], int] = field(default_factory=dict)
 
     def at(self, largest_rps: float) -> tuple[Levels, Floats, Floats, Floats]:
         """Levels, the corners of the relaxation, and the req/s-hours of total and firm above each corner."""
@@ -57,6 +58,20 @@ class Profiles:
                 _above(level.firm, corner, level),
             )
         return self._known[largest_rps]
+
+    def pools_at(self, largest_rps: float, rate: float) -> int:
+        """How many spot pools of units of one rate can ever be of use.
+
+        A slot uses at most ⌊(T − F) / rate⌋ + 1 such units, and a pool holds ⌊P / rate⌋ of them.
+        """
+        key = (largest_rps, rate)
+        if key not in self._pools:
+            level = self.at(largest_rps)[0]
+            usable = level.pool >= rate
+            held = np.floor(np.minimum(level.pool, 1e15)[usable] / rate + 1e-9)
+            wanted = np.floor((level.total - level.firm)[usable] / rate + 1e-9) + 1
+            self._pools[key] = int(np.ceil(wanted / held).max()) if usable.any() else 0
+        return self._pools[key]
 
     def relaxed_usd(self, leaf: Leaf, largest_rps: float) -> float:
         """Lower bound of a leaf over the horizon, USD (see decompose.relaxed_usd)."""
@@ -128,9 +143,10 @@ def build_leaf(
     bought: dict[How, list[Bought]] = {how: [] for how in How}
     for option in chosen:
         for purchase in option.purchases:
-            if purchase.how is not How.SPOT:
-                bought[purchase.how].append(Bought(option, purchase))
-        bought[How.SPOT] += [Bought(option, pool) for pool in _pools_needed(option, level)]
+            bought[purchase.how].append(Bought(option, purchase))
+    for how in (How.COMMITMENT, How.HELD, How.HOURLY):
+        bought[how] = _cheapest_by_rate(bought[how])
+    bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, smallest if loosest else largest)
     items = {how: tuple(_item(one) for one in columns) for how, columns in bought.items()}
     leaf = Leaf(
         levels=level,
@@ -148,24 +164,33 @@ def _item(one: Bought) -> Item:
     return Item(one.option.rate_rps, one.purchase.usd_per_unit_hour, one.purchase.max_units)
 
 
-def _pools_needed(option: Option, level: Levels) -> list[Purchase]:
-    """The cheapest spot pools that suffice in every slot; dearer pools of the same units are never needed.
+def _cheapest_by_rate(columns: list[Bought]) -> list[Bought]:
+    """Of unlimited purchases of equal rate the cheapest alone: any other is replaced by it one for one."""
+    cheapest: dict[float, Bought] = {}
+    limited = [one for one in columns if one.purchase.max_units is not None]
+    for one in columns:
+        rate, known = one.option.rate_rps, cheapest.get(one.option.rate_rps)
+        if one.purchase.max_units is None and (known is None or _price(one) < _price(known)):
+            cheapest[rate] = one
+    return limited + list(cheapest.values())
 
-    A slot uses at most ⌊(T − F) / rate⌋ + 1 spot units of an option, and a pool holds ⌊P / rate⌋ of them.
-    """
-    pools = sorted(
-        (p for p in option.purchases if p.how is How.SPOT), key=lambda p: (p.usd_per_unit_hour, p.id)
-    )
-    if not pools or any(pool.max_units is not None for pool in pools):
-        return pools
-    if not np.isfinite(level.pool).all():
-        return pools[:1]
-    usable = level.pool >= option.rate_rps
-    if not usable.any():
-        return []
-    held = np.floor(level.pool[usable] / option.rate_rps + 1e-9)
-    wanted = np.floor((level.total - level.firm)[usable] / option.rate_rps + 1e-9) + 1
-    return pools[: int(np.ceil(wanted / held).max())]
+
+def _price(one: Bought) -> tuple[float, str]:
+    return one.purchase.usd_per_unit_hour, one.purchase.id
+
+
+def _pools_needed(columns: list[Bought], profiles: Profiles, largest_rps: float) -> list[Bought]:
+    """The cheapest spot pools of each rate that suffice in every slot; dearer ones are never needed."""
+    by_rate: dict[float, list[Bought]] = {}
+    for one in columns:
+        by_rate.setdefault(one.option.rate_rps, []).append(one)
+    kept: list[Bought] = []
+    for rate, pools in by_rate.items():
+        if any(one.purchase.max_units is not None for one in pools):
+            kept += pools
+        else:
+            kept += sorted(pools, key=_price)[: profiles.pools_at(largest_rps, rate)]
+    return kept
 
 
 def solution_of(leaf: Leaf, bought: dict[How, list[Bought]], fleet: Fleet) -> Solution:

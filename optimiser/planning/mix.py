@@ -2,8 +2,8 @@
 
     min Σ usd[i] · n[i]     Σ_i share[b, i] = 1 ∀ b     Σ_b demand[b] / rate[b, i] · share[b, i] ≤ ceiling · n[i] ∀ i
 
-n whole, share ≥ 0 and only where the option meets the target for that size. Continuous shares and whole units
-need no slicing of buckets (the sliced form: Griggs et al., Mélange, arXiv 2404.14527, 2024).
+n whole, share ≥ 0 and only where the option meets the target for that size. Continuous shares and whole
+units need no slicing of buckets (the sliced form: Griggs et al., Mélange, arXiv 2404.14527, 2024).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Shares = Floats
 
 
 def undominated_mix(usd: Floats, rates: Floats) -> list[int]:
-    """Options that copies of no other option replace: k = ⌊usd_g / usd_h⌋ of h reach g's rate in every bucket.
+    """Options that copies of no other replace: k = ⌊usd_g / usd_h⌋ of h reach g's rate in every bucket.
 
     usd shape (options,), rates shape (buckets, options). Exact while h is unlimited.
     """
@@ -43,7 +43,7 @@ def solve_mix(
     active = np.flatnonzero(demand > 0)
     kept = undominated_mix(usd, rates[active])
     model, units, share = _mix_model(
-        demand[active], rates[np.ix_(active, kept)], usd[kept], problem.policy.utilisation_ceiling
+        demand[active], rates[active][:, kept], usd[kept], problem.policy.utilisation_ceiling
     )
     solved = solve(model, gap, time_limit_s)
     shares = np.zeros((len(demand), len(problem.options)))

@@ -24,7 +24,8 @@ Terms = list[tuple[pulp.LpVariable, float]]
 @dataclass(slots=True)
 class Model:
     """Variables of a problem. running[c][p] is units of column c in period p (one variable all along for a
-    commitment); used[i] whether option i is bought at all; largest[i] and smallest[i] pick the extreme unit in use.
+    commitment); used[i] whether option i is bought at all; largest[i] and smallest[i] pick the extreme unit
+    in use.
     """
 
     problem: Problem
@@ -135,7 +136,7 @@ def _pick_extremes(model: Model) -> None:
 
 
 def _most_units(model: Model, option: Option) -> int:
-    """More units of one option than any sensible plan runs: enough for the peak alone, twice over, and the floor."""
+    """More units of one option than any sensible plan runs: enough for the peak twice over, and the floor."""
     peak = max(float(level.total.max()) for level in model.levels)
     return 2 * int(np.ceil(peak / option.rate_rps)) + model.problem.policy.min_firm_instances + 1
 
@@ -151,6 +152,6 @@ def solve_compact(
     units = np.array(
         [[round(variable.value() or 0) for variable in column] for column in model.running], dtype=np.int64
     )
-    used = units.any(axis=1)
+    used = [bool(row.any()) for row in units]
     columns = tuple(column for column, any_units in zip(model.columns, used, strict=True) if any_units)
     return Solution(columns, units[used].T), solved

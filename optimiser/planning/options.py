@@ -41,11 +41,15 @@ def build_options(
     for estimate in estimates:
         by_key[(estimate.provider, estimate.instance_type)].append(estimate)
     options: list[Option] = []
-    for (provider, region, instance_type, region_kind), priced in _priced_groups(offers, by_key, policy).items():
+    for (provider, region, instance_type, region_kind), priced in _priced_groups(
+        offers, by_key, policy
+    ).items():
         key = (provider, instance_type)
         for number, estimate in enumerate(by_key[key]):
             limited_elsewhere = number > 0
-            usable = [offer for offer in priced if not (limited_elsewhere and np.isfinite(offer.max_instances))]
+            usable = [
+                offer for offer in priced if not (limited_elsewhere and np.isfinite(offer.max_instances))
+            ]
             option = _option(estimate, shapes[key], region, region_kind, usable, policy)
             if option.purchases:
                 options.append(option)
@@ -57,10 +61,13 @@ def allowed_offers(offers: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     keep = offers["market"].isin(policy.markets) & offers["tier"].isin(policy.tiers)
     if policy.providers is not None:
         keep &= offers["provider"].isin(policy.providers)
+    usual = offers["region_kind"].isin(policy.region_kinds)
     if policy.regions is not None:
-        keep &= offers["region"].isin(policy.regions)
+        # A named region brings its own rows alone, not the local zones filed under the same name.
+        named_whole = ~offers["region"].isin(offers.loc[usual, "region"].unique())
+        keep &= offers["region"].isin(policy.regions) & (usual | named_whole)
     else:
-        keep &= offers["region_kind"].isin(policy.region_kinds)
+        keep &= usual
     if policy.instance_types is not None:
         keep &= offers["instance_type"].isin(policy.instance_types)
     if not policy.allow_upfront:
@@ -95,7 +102,10 @@ def _priced_groups(
     planned = allowed["amortised_usd_per_hour"].copy()
     is_spot = allowed["tier"] == "spot"
     planned[is_spot] = spot_usd.reindex(allowed.index[is_spot])
-    columns = [allowed[name].to_list() for name in ("provider", "region", "instance_type", "region_kind", "tier", "zone")]
+    columns = [
+        allowed[name].to_list()
+        for name in ("provider", "region", "instance_type", "region_kind", "tier", "zone")
+    ]
     groups: dict[tuple[str, str, str, str], list[_Priced]] = defaultdict(list)
     rows = zip(allowed.index, *columns, planned.to_list(), allowed["max_instances"].to_list(), strict=True)
     for offer_id, provider, region, instance_type, kind, tier, zone, usd, limit in rows:
@@ -105,20 +115,31 @@ def _priced_groups(
 
 
 def _option(
-    estimate: Estimate, shape: InstanceShape, region: str, region_kind: str, priced: list[_Priced], policy: Policy
+    estimate: Estimate,
+    shape: InstanceShape,
+    region: str,
+    region_kind: str,
+    priced: list[_Priced],
+    policy: Policy,
 ) -> Option:
     setup = estimate.setup
     suffix = f"×{setup.instances_per_unit}" if setup.instances_per_unit > 1 else ""
     margin = estimate.relative_error if policy.performance_margin is None else policy.performance_margin
-    option_id = f"{shape.provider}/{region}/{shape.instance_type}{suffix}"
+    place = region if region_kind == "region" else f"{region} ({region_kind})"
+    option_id = f"{shape.provider}/{place}/{shape.instance_type}{suffix}"
     purchases = [
         Purchase(
             id=f"{offer.offer_id}{suffix}:{how.value}",
             how=how,
             offer_id=offer.offer_id,
-            usd_per_unit_hour=(offer.planned_usd + policy.overheads.usd_per_node_hour) * setup.instances_per_unit,
-            max_units=None if np.isnan(offer.max_instances) else int(offer.max_instances) // setup.instances_per_unit,
-            pool=f"{shape.provider}/{region}/{offer.zone or 'any zone'}/{shape.instance_type}" if how is How.SPOT else "",
+            usd_per_unit_hour=(offer.planned_usd + policy.overheads.usd_per_node_hour)
+            * setup.instances_per_unit,
+            max_units=None
+            if np.isnan(offer.max_instances)
+            else int(offer.max_instances) // setup.instances_per_unit,
+            pool=f"{shape.provider}/{region}/{offer.zone or 'any zone'}/{shape.instance_type}"
+            if how is How.SPOT
+            else "",
         )
         for offer, how in _worth_having(priced, shape, setup.instances_per_unit, policy)
     ]
@@ -150,7 +171,10 @@ def _worth_having(
             continue
         if how is How.SPOT or np.isfinite(offer.max_instances):
             kept.append((offer, how))
-        elif how not in cheapest or (offer.planned_usd, offer.offer_id) < (cheapest[how].planned_usd, cheapest[how].offer_id):
+        elif how not in cheapest or (offer.planned_usd, offer.offer_id) < (
+            cheapest[how].planned_usd,
+            cheapest[how].offer_id,
+        ):
             cheapest[how] = offer
     return kept + [(offer, how) for how, offer in cheapest.items()]
 
@@ -171,4 +195,4 @@ def four_digits_down(value: float) -> float:
         return 0.0
     digits = 3 - int(np.floor(np.log10(value)))
     scale = 10.0**digits
-    return round(np.floor(value * scale + 1e-9) / scale, max(digits, 0))
+    return round(float(np.floor(value * scale + 1e-9)) / scale, max(digits, 0))

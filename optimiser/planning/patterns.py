@@ -54,8 +54,14 @@ def settle(problem: Problem, solution: Solution, largest_rps: float) -> tuple[So
 
 
 def _fits(
-    problem: Problem, solution: Solution, patterns: np.ndarray, rate: Floats, firm: np.ndarray,
-    total: Floats, firm_level: Floats, pool_level: Floats,
+    problem: Problem,
+    solution: Solution,
+    patterns: np.ndarray,
+    rate: Floats,
+    firm: np.ndarray,
+    total: Floats,
+    firm_level: Floats,
+    pool_level: Floats,
 ) -> np.ndarray:
     """Whether each pattern reaches the levels of each slot, shape (slots, patterns)."""
     capacity, firm_capacity = patterns @ rate, patterns @ np.where(firm, rate, 0.0)

@@ -18,7 +18,7 @@ HOURS_PER_MONTH = 730
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanBucket:
-    """A request size and its share of all requests; ttft_ms is at the percentile on the plan's worst option."""
+    """A request size and its share of all requests."""
 
     prompt_tokens: float
     output_tokens: float
@@ -117,7 +117,7 @@ class PlanOption:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanOffer:
-    """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with per instance."""
+    """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with, per instance."""
 
     id: str
     provider: str
@@ -272,7 +272,7 @@ class PlanQuota:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanPriceDate:
-    """How old the prices of a tier are: the oldest and newest date among the offers the plan could choose from."""
+    """How old a provider's prices of a tier are, and the oldest among those the plan uses (null: none used)."""
 
     provider: str
     tier: str
@@ -319,6 +319,7 @@ class Plan:
     quotas: tuple[PlanQuota, ...]
     price_dates: tuple[PlanPriceDate, ...]
     tiers_without_prices: tuple[str, ...]
+    price_sources: tuple[str, ...]
     rejections: tuple[PlanRejection, ...]
     estimate_relative_error: float
     solver: str

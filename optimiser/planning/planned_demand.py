@@ -21,7 +21,7 @@ def planned_periods(demand: Sequence[DemandPeriod], policy: Policy) -> tuple[Per
     burst = np.array([_burst(period, policy) for period in demand])
     starts = np.concatenate([[0.0], np.cumsum([period.hours for period in demand])])
     carried = burst.copy()
-    for p, period in enumerate(demand):
+    for p in range(len(demand)):
         reach, following = starts[p + 1] + policy.start_up_hours - 1e-9, p + 1
         while following < p + len(demand):
             begins = starts[following % len(demand)] + (starts[-1] if following >= len(demand) else 0.0)

@@ -58,7 +58,7 @@ def levels(problem: Problem, largest_rps: float) -> Levels:
     """The capacity levels of every distinct demand, ascending, for a fleet whose largest unit is largest_rps."""
     policy = problem.policy
     demand, slot_of_period = np.unique(problem.planned_rps, return_inverse=True)
-    hours = np.bincount(slot_of_period, weights=problem.hours, minlength=len(demand))
+    hours = np.bincount(slot_of_period, weights=problem.hours, minlength=len(demand)).astype(np.float64)
     total = total_capacity(demand, largest_rps, policy)
     pool = total - demand if policy.survive_spot_pool_loss else np.full_like(total, np.inf)
     return Levels(

@@ -162,7 +162,9 @@ class _Run:
         providers = frozenset(part[0] for part in found.site)
         self.best[providers] = min(self.best.get(providers, np.inf), found.usd)
         self.outcome.plans.append(found)
-        self.outcome.plans.sort(key=lambda plan: (plan.usd, len(plan.options), plan.site, [option.id for option in plan.options]))
+        self.outcome.plans.sort(
+            key=lambda plan: (plan.usd, len(plan.options), plan.site, [option.id for option in plan.options])
+        )
 
     def finished(self) -> Outcome:
         """The outcome, its bound no higher than its best plan."""

@@ -75,7 +75,7 @@ def frontier(items: Sequence[Item], limit: float, floor: int = 0) -> Frontier:
     table = Frontier(np.zeros(1), np.zeros(1), np.zeros((1, 0), dtype=np.int64))
     for item in items:
         count = np.arange(max(item.most(limit), min(floor, item.max_units or floor)) + 1)
-        single = Frontier(count * item.rate, count * item.usd, count[:, None])
+        single = Frontier(count * np.float64(item.rate), count * np.float64(item.usd), count[:, None])
         table = combined(table, single, limit, floor)
     return table
 
@@ -136,9 +136,9 @@ class Knapsack:
     """Covering table on cells of `unit` req/s: usd[x] is the cheapest way to hold at least x cells.
 
     G(x) = min_i (usd_i + G(max(0, x − w_i))), the covering form of the unbounded knapsack (Kellerer, Pferschy
-    and Pisinger, Knapsack Problems, 2004, ch. 8). w_i is the rate in cells, rounded down (never claims capacity
-    that is not there) or, with optimistic=True, up (never costs more than the truth). Limited items come first,
-    in bundles of 1, 2, 4, … units. Memory: 8 bytes per cell and bundle of limited items.
+    and Pisinger, Knapsack Problems, 2004, ch. 8). w_i is the rate in cells, rounded down (never claims
+    capacity that is not there) or, with optimistic=True, up (never costs more than the truth). Limited items come
+    first, in bundles of 1, 2, 4, … units. Memory: 8 bytes per cell and bundle of limited items.
     """
 
     def __init__(self, items: Sequence[Item], limit: float, unit: float, *, optimistic: bool = False) -> None:
@@ -197,7 +197,7 @@ class Knapsack:
         return counts
 
     def cover_with_units(self, need: Floats, units: int) -> tuple[Floats, Indices]:
-        """`cover` where at least so many units are bought, and which multiset of first units it starts from."""
+        """`cover` with at least so many units bought, and which multiset of first units it starts from."""
         best, chosen = np.full(need.shape, np.inf), np.zeros(need.shape, dtype=np.int64)
         for number, first in enumerate(self.multisets(units)):
             usd = sum(self.items[i].usd for i in first)

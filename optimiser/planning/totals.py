@@ -29,7 +29,11 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
     instances_monthly = cents(core.horizon_usd * HOURS_PER_MONTH / horizon)
     overheads = cents(_overheads(problem, solution, instances_monthly, horizon))
     total = instances_monthly + overheads
-    requests = exact(float(hours @ [period.mean_rps for period in problem.periods]) * SECONDS_PER_HOUR) * HOURS_PER_MONTH / horizon
+    requests = (
+        exact(float(hours @ [period.mean_rps for period in problem.periods]) * SECONDS_PER_HOUR)
+        * HOURS_PER_MONTH
+        / horizon
+    )
     prompt = exact(sum(bucket.share * bucket.prompt_tokens for bucket in workload.buckets))
     output = exact(sum(bucket.share * bucket.output_tokens for bucket in workload.buckets))
     rate = np.array([column.option.rate_rps for column in solution.columns])
@@ -51,7 +55,9 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
 
 def _overheads(problem: Problem, solution: Solution, instances_monthly: Decimal, horizon: Decimal) -> Decimal:
     given = problem.policy.overheads
-    instances = np.array([c.option.estimate.setup.instances_per_unit if c.option.estimate else 1 for c in solution.columns])
+    instances = np.array(
+        [c.option.estimate.setup.instances_per_unit if c.option.estimate else 1 for c in solution.columns]
+    )
     node_hours = exact(float(problem.hours @ (solution.units @ instances)))
     per_node = node_hours * exact(given.usd_per_node_hour) * HOURS_PER_MONTH / horizon
     return per_node + exact(given.usd_per_month) + instances_monthly * exact(given.percent) / 100
@@ -59,7 +65,9 @@ def _overheads(problem: Problem, solution: Solution, instances_monthly: Decimal,
 
 def _prefill_share(solution: Solution, hours: np.ndarray) -> float:
     weight = np.array([column.option.rate_rps for column in solution.columns]) * (hours @ solution.units)
-    share = np.array([c.option.estimate.prefill_time_share if c.option.estimate else 0.5 for c in solution.columns])
+    share = np.array(
+        [c.option.estimate.prefill_time_share if c.option.estimate else 0.5 for c in solution.columns]
+    )
     return float(weight @ share / weight.sum())
 
 
@@ -79,22 +87,52 @@ def rule_slacks(problem: Problem, solution: Solution) -> dict[str, PlanRule]:
     committed = np.array([column.purchase.how is How.COMMITMENT for column in solution.columns], dtype=bool)
     low = levels(problem, smallest).committed
     rows = [
-        ("carry_demand", f"load ≤ {policy.utilisation_ceiling:.0%} of the rate that meets the target",
-         (capacity - planned / policy.utilisation_ceiling)[busy], "req/s", smallest),
-        ("survive_instance_loss", "demand carried after losing any one instance",
-         (capacity - largest - planned)[busy] if policy.survive_instance_loss else None, "req/s", smallest),
-        ("keep_firm_floor", f"at least {policy.min_firm_instances} instances that are not spot",
-         (firm_units - policy.min_firm_instances).astype(np.float64), "instances", 1.0),
-        ("limit_spot_share", f"spot ≤ {policy.max_spot_share:.0%} of required capacity",
-         (firm - level.firm[slot])[busy] if policy.max_spot_share < 1 else None, "req/s", smallest),
-        ("limit_commitments", f"commitments within what the lowest {policy.commitment_hours_share:.0%} of hours fill",
-         np.array([low + smallest - float(solution.units[0] @ np.where(committed, rate, 0.0))])
-         if "reserved" in policy.tiers and policy.max_commitment_months else None, "req/s", smallest),
+        (
+            "carry_demand",
+            f"load ≤ {policy.utilisation_ceiling:.0%} of the rate that meets the target",
+            (capacity - planned / policy.utilisation_ceiling)[busy],
+            "req/s",
+            smallest,
+        ),
+        (
+            "survive_instance_loss",
+            "demand carried after losing any one instance",
+            (capacity - largest - planned)[busy] if policy.survive_instance_loss else None,
+            "req/s",
+            smallest,
+        ),
+        (
+            "keep_firm_floor",
+            f"at least {policy.min_firm_instances} instances that are not spot",
+            (firm_units - policy.min_firm_instances).astype(np.float64),
+            "instances",
+            1.0,
+        ),
+        (
+            "limit_spot_share",
+            f"spot ≤ {policy.max_spot_share:.0%} of required capacity",
+            (firm - level.firm[slot])[busy] if policy.max_spot_share < 1 else None,
+            "req/s",
+            smallest,
+        ),
+        (
+            "limit_commitments",
+            f"commitments within what the lowest {policy.commitment_hours_share:.0%} of hours fill",
+            np.array([low + smallest - float(solution.units[0] @ np.where(committed, rate, 0.0))])
+            if "reserved" in policy.tiers and policy.max_commitment_months
+            else None,
+            "req/s",
+            smallest,
+        ),
     ]
     return {
         name: PlanRule(
-            name=name, limit=limit, slack=float(values.min()), unit=unit,
-            binding=float(values.min()) < unit_size - 1e-9, cost_monthly_usd=None,
+            name=name,
+            limit=limit,
+            slack=float(values.min()),
+            unit=unit,
+            binding=float(values.min()) < unit_size - 1e-9,
+            cost_monthly_usd=None,
         )
         for name, limit, values, unit, unit_size in rows
         if values is not None and len(values)

@@ -1,0 +1,101 @@
+"""The steady state of continuous batching: what a step holds when a replica keeps `batch` sequences going."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from optimiser.performance.model_work import ModelWork
+from optimiser.performance.timing import Array, Layouts, Load, step_seconds
+from optimiser.workload import SizeBucket
+
+# Prompt tokens an engine takes into one step (vLLM and TensorRT-LLM default on data-centre GPUs).
+CHUNK_TOKENS = 8192.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traffic:
+    """Request sizes as a step sees them, tokens; arrays that broadcast against the load.
+
+    prompt and output are means per request. context is what a decoding sequence looks back at, weighted by
+    how long requests stay: Σ share·out·(prompt + out/2) / Σ share·out. prefill_context is what a prompt token
+    looks back at, Σ share·prompt²/2 / Σ share·prompt. prefill_steps is the number of steps a prompt takes.
+    """
+
+    prompt: Array
+    output: Array
+    context: Array
+    prefill_context: Array
+    prefill_steps: Array
+
+    def columns(self) -> Traffic:
+        """The same sizes with one trailing axis of length 1."""
+        return Traffic(**{item.name: getattr(self, item.name)[..., None] for item in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SteadyState:
+    """Seconds per step of one sequence (through all stages): on average, of a step without prompt tokens and
+    of a step with them; mixed_share is the share of steps with prompt tokens.
+    """
+
+    step_s: Array
+    decode_step_s: Array
+    mixed_step_s: Array
+    mixed_share: Array
+
+    @property
+    def prefill_time_share(self) -> Array:
+        """Share of busy time that prompts add: 1 − (step without prompts) / (mean step)."""
+        return np.asarray(1.0 - self.decode_step_s / self.step_s)
+
+
+def mean_traffic(prompts: Array, outputs: Array, shares: Array) -> Traffic:
+    """The sizes of a mix: prompts, outputs and shares are (..., buckets), the fields (...,)."""
+    weight = shares * outputs
+    residence = weight.sum(axis=-1)
+    total = shares.sum(axis=-1)
+    return Traffic(
+        prompt=(shares * prompts).sum(axis=-1) / total,
+        output=residence / total,
+        context=(weight * (prompts + outputs / 2)).sum(axis=-1) / residence,
+        prefill_context=(shares * prompts * prompts / 2).sum(axis=-1) / (shares * prompts).sum(axis=-1),
+        prefill_steps=(shares * np.maximum(prompts / CHUNK_TOKENS, 1.0)).sum(axis=-1) / total,
+    )
+
+
+def bucket_arrays(buckets: Sequence[SizeBucket]) -> tuple[Array, Array, Array]:
+    """Prompt tokens, output tokens and shares of the buckets, each (buckets,), output at least one token."""
+    table = np.array([(b.prompt_tokens, b.output_tokens, b.share) for b in buckets], dtype=np.float64)
+    return np.maximum(table[:, 0], 1.0), np.maximum(table[:, 1], 1.0), table[:, 2] / table[:, 2].sum()
+
+
+def steady_state(work: ModelWork, at: Layouts, batch: Array, traffic: Traffic) -> SteadyState:
+    """The steps of a replica with `batch` decoding sequences, whose places are refilled as they end.
+
+    Every step finishes batch/output sequences, and as many prompts come in. They do not spread evenly:
+    a prompt comes as one chunk of its whole length (at most CHUNK_TOKENS), so that the mean step is
+    (1 − f)·t(B, 0) + f·t(B, chunk) with f = B·prompt / (output·chunk). Where more than one prompt arrives per
+    step, the chunk is all of them. Attention ranks are taken to be evenly loaded. Below one sequence per
+    stage a step is as long as with one, but prompts come in more rarely.
+    """
+    decode = np.maximum(batch / at.stages, 1.0)
+    arriving = batch / at.stages * (traffic.prompt / traffic.output)
+    one = traffic.prompt / traffic.prefill_steps
+    chunk = np.minimum(np.maximum(one, arriving), CHUNK_TOKENS * at.ranks)
+    none = np.zeros(1)
+    alone = Load(decode=decode, context=traffic.context, prefill=none, prefill_context=none)
+    mixed = Load(
+        decode=decode,
+        context=traffic.context,
+        prefill=chunk,
+        prefill_context=traffic.prefill_context,
+    )
+    decode_step = step_seconds(work, at, alone)
+    mixed_step = step_seconds(work, at, mixed)
+    busy = arriving / chunk
+    share = np.minimum(busy, 1.0)
+    step = (decode_step + share * (mixed_step - decode_step)) * np.maximum(busy, 1.0)
+    return SteadyState(step_s=step, decode_step_s=decode_step, mixed_step_s=mixed_step, mixed_share=share)

@@ -1,0 +1,182 @@
+"""What each shape does for a model and a mix of requests, or why it is out.
+
+Shapes with the same GPUs, links and network estimate alike and are worked out once. Every way to lay the
+model out on them is tried in the same NumPy pass; the one with the highest rate per unit is kept.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from optimiser.errors import UsageError, did_you_mean
+from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.performance.precision import served_on
+from optimiser.performance.rejections import does_not_fit, host_ram_short, misses_target
+from optimiser.performance.results import estimates_of
+from optimiser.performance.setups import (
+    GROUP_SIZES,
+    Candidate,
+    Hardware,
+    group_candidates,
+    single_candidates,
+)
+from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
+from optimiser.performance.trial import Question, Trial, question_of, trial_of
+from optimiser.workload import SizeBucket, Target
+from providers.shape import InstanceShape
+
+# Four instances are offered beside two only where they serve so much more per instance.
+LARGER_GROUP_GAIN = 1.1
+
+Key = tuple[str, int, str, float | None]
+Answer = list[Estimate | Rejection]
+
+
+def estimate_shapes(
+    model: ModelSpec,
+    buckets: Sequence[SizeBucket],
+    target: Target | None,
+    shapes: Sequence[InstanceShape],
+    gpus: Mapping[str, GpuSpec],
+    efficiencies: Mapping[str, Efficiency],
+    weight_precision: str | None = None,
+    kv_precision: str | None = None,
+) -> list[Estimate | Rejection]:
+    """The best set-up of every shape, in the order of `shapes`, or why a shape is out.
+
+    A shape too small for the model is estimated as a group of 2 instances, and of 4 where 2 are too few or
+    4 serve over 10 % more per instance: such a shape has two results. weight_precision defaults to what the
+    authors released and the KV cache to 16 bit; nothing is quantised further unless named. With target
+    None the rate is the offline one. Raises UsageError for an unknown precision, GPU or generation.
+    """
+    question = question_of(model, buckets, target, weight_precision, kv_precision)
+    hardware: dict[Key, Hardware] = {}
+    refused: dict[Key, Rejection] = {}
+    for shape in shapes:
+        key = _key(shape)
+        if key in hardware or key in refused:
+            continue
+        found = _hardware(shape, gpus, efficiencies, question)
+        if isinstance(found, Hardware):
+            hardware[key] = found
+        else:
+            refused[key] = found
+    answers = dict(zip(hardware, _answers(question, list(hardware.values())), strict=True))
+    results: list[Estimate | Rejection] = []
+    for shape in shapes:
+        key = _key(shape)
+        answer = [refused[key]] if key in refused else answers[key]
+        results.extend(_on_shape(question, shape, item) for item in answer)
+    return results
+
+
+def _key(shape: InstanceShape) -> Key:
+    return shape.gpu, shape.gpu_count, shape.gpu_link, shape.network_gbps
+
+
+def _hardware(
+    shape: InstanceShape,
+    gpus: Mapping[str, GpuSpec],
+    efficiencies: Mapping[str, Efficiency],
+    question: Question,
+) -> Hardware | Rejection:
+    """The shape's hardware, or a rejection where its GPU cannot serve the precision."""
+    if shape.gpu not in gpus:
+        where = f"{shape.provider} {shape.instance_type}"
+        raise UsageError(f"{where}: gpu = {shape.gpu!r}: no such GPU; {did_you_mean(shape.gpu, gpus)}")
+    gpu = gpus[shape.gpu]
+    if gpu.generation not in efficiencies:
+        known = did_you_mean(gpu.generation, efficiencies)
+        raise UsageError(f"{gpu.name}: generation = {gpu.generation!r}: no efficiency given for it; {known}")
+    served = served_on(gpu, question.weight_precision, question.kv_precision)
+    if isinstance(served, str):
+        return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=served)
+    return Hardware(
+        gpu=gpu,
+        efficiency=efficiencies[gpu.generation],
+        served=served,
+        gpu_count=shape.gpu_count,
+        gpu_link=shape.gpu_link,
+        network_gbps=shape.network_gbps,
+    )
+
+
+def _answers(question: Question, hardware: Sequence[Hardware]) -> list[Answer]:
+    """One answer per hardware: single instances first, groups where one instance is too small.
+
+    The network matters to groups alone, so hardware that differs in nothing else is tried once on its own.
+    """
+    alike: dict[tuple[str, int, str], Hardware] = {}
+    for item in hardware:
+        alike.setdefault(_within_instance(item), item)
+    singles = _try_all(question, [single_candidates(question.model, item) for item in alike.values()])
+    held = {_within_instance(item) for item in alike.values() if id(item) in singles}
+    small = [item for item in hardware if _within_instance(item) not in held]
+    groups = _try_all(
+        question,
+        [group_candidates(question.model, item, size) for item in small for size in GROUP_SIZES],
+    )
+    answers: list[Answer] = []
+    for item in hardware:
+        first = alike[_within_instance(item)]
+        found = singles.get(id(first)) or groups.get(id(item))
+        answers.append(found or [does_not_fit(question, item)])
+    return answers
+
+
+def _within_instance(hardware: Hardware) -> tuple[str, int, str]:
+    return hardware.gpu.name, hardware.gpu_count, hardware.gpu_link
+
+
+def _try_all(question: Question, candidates: Sequence[Sequence[Candidate]]) -> dict[int, Answer]:
+    """Answers by the identity of the hardware, for hardware that holds the model; all in one pass."""
+    trial = trial_of(question, [candidate for some in candidates for candidate in some])
+    if trial is None:
+        return {}
+    rows = _rows_by_hardware(trial)
+    chosen = {key: _best_rows(trial, found) for key, found in rows.items()}
+    every = [row for found in chosen.values() for row in found]
+    made = iter(estimates_of(question, trial, every) if every else ())
+    answers: dict[int, Answer] = {key: [next(made) for _ in found] for key, found in chosen.items()}
+    for key, answer in answers.items():
+        if not answer and question.target:
+            answer.append(misses_target(question, trial, rows[key], question.target))
+    return answers
+
+
+def _rows_by_hardware(trial: Trial) -> dict[int, list[int]]:
+    """Rows of the trial by the identity of their hardware."""
+    rows: dict[int, list[int]] = defaultdict(list)
+    for row, candidate in enumerate(trial.candidates):
+        rows[id(candidate.hardware)].append(row)
+    return dict(rows)
+
+
+def _best_rows(trial: Trial, rows: Sequence[int]) -> list[int]:
+    """The row with the highest rate per unit for each number of instances, smallest number first.
+
+    A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance.
+    """
+    best: dict[int, tuple[float, int]] = {}
+    for row in rows:
+        candidate = trial.candidates[row]
+        rate = float(trial.rate[row, 0]) * candidate.replicas
+        if rate > best.get(candidate.instances, (0.0, -1))[0]:
+            best[candidate.instances] = (rate, row)
+    kept: list[int] = []
+    per_instance = 0.0
+    for instances, (rate, row) in sorted(best.items()):
+        if rate / instances > per_instance * LARGER_GROUP_GAIN:
+            kept.append(row)
+            per_instance = rate / instances
+    return kept
+
+
+def _on_shape(question: Question, shape: InstanceShape, answer: Estimate | Rejection) -> Estimate | Rejection:
+    """The answer for its hardware, as that of one shape, whose host RAM must hold the weights too."""
+    if isinstance(answer, Estimate):
+        short = host_ram_short(question, answer.gpu, shape.memory_gib, answer.setup.instances_per_unit)
+        answer = short or answer
+    return replace(answer, provider=shape.provider, instance_type=shape.instance_type)

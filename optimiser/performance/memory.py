@@ -1,0 +1,99 @@
+"""Does a model fit on a set-up, and how much KV cache is left: bytes and tokens per replica.
+
+A GPU gives GPU_MEMORY_UTILISATION of what its driver reports (vLLM's default, 0.90) to weights, the engine's
+working memory and KV cache; whatever the first two leave is KV room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimiser.performance.model_work import ModelWork
+from optimiser.performance.timing import Array
+
+MIB = 2.0**20
+GIB = 2.0**30
+GPU_MEMORY_UTILISATION = 0.90
+# Host memory while a checkpoint is loaded, over its own size (page cache, staging buffers).
+HOST_RAM_PER_WEIGHT_BYTE = 1.2
+# CUDA context, kernels, workspaces and allocator slack of one engine process, in bytes per GPU.
+FRAMEWORK_BYTES = 1.0 * GIB
+# Communication buffers of one GPU where several work together (NCCL channels, all-reduce workspaces).
+COLLECTIVE_BYTES = 0.5 * GIB
+# 16-bit activations alive at once while a chunk of prompt tokens passes: so many hidden states, and two
+# feed-forward intermediates (split over the shards).
+LIVE_HIDDEN_STATES = 4.0
+ACTIVATION_BYTES = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryNeed:
+    """Bytes of one GPU, and tokens of one replica; arrays over set-ups.
+
+    kv_room_bytes is per replica and negative where the weights alone do not fit; kv_copies is how many times
+    a token's KV cache is held within a replica.
+    """
+
+    weights_bytes_per_gpu: Array
+    reserve_bytes_per_gpu: Array
+    budget_bytes_per_gpu: Array
+    kv_room_bytes: Array
+    kv_copies: Array
+
+    def select(self, rows: NDArray[np.intp]) -> MemoryNeed:
+        """The needs at `rows`."""
+        return MemoryNeed(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+
+
+def weights_bytes_per_gpu(work: ModelWork, shards: Array, ranks: Array, stages: Array) -> Array:
+    """Weights on one GPU: split over shards and stages; routed experts over the attention ranks as well."""
+    shared = work.resident_bytes - work.routed.size_bytes
+    return np.asarray(shared / (shards * stages) + work.routed.size_bytes / (shards * ranks * stages))
+
+
+def reserve_bytes_per_gpu(
+    work: ModelWork, intermediate: float, chunk_tokens: float, shards: Array, ranks: Array, stages: Array
+) -> Array:
+    """Working memory of the engine on one GPU: framework, collectives, activations of one prompt chunk."""
+    hidden_states = chunk_tokens * LIVE_HIDDEN_STATES * work.hidden * ACTIVATION_BYTES
+    intermediates = chunk_tokens * 2.0 * intermediate * ACTIVATION_BYTES / shards
+    several = shards * ranks * stages > 1
+    return np.asarray(
+        FRAMEWORK_BYTES + np.where(several, COLLECTIVE_BYTES, 0.0) + hidden_states + intermediates
+    )
+
+
+def memory_need(
+    work: ModelWork,
+    intermediate: float,
+    chunk_tokens: float,
+    usable_mib: Array,
+    shards: Array,
+    ranks: Array,
+    stages: Array,
+) -> MemoryNeed:
+    """Weights, reserve and KV room; every array over set-ups, usable_mib as the driver reports it per GPU.
+
+    KV cache is sharded over min(shards, n_kv) GPUs: further shards hold copies. MLA's latent is held whole by
+    every shard. Attention ranks each hold their own sequences.
+    """
+    weights = weights_bytes_per_gpu(work, shards, ranks, stages)
+    reserve = reserve_bytes_per_gpu(work, intermediate, chunk_tokens, shards, ranks, stages)
+    budget = usable_mib * MIB * GPU_MEMORY_UTILISATION
+    copies = shards if work.latent_kv else shards / np.minimum(shards, work.kv_heads)
+    room = (budget - weights - reserve) * shards * ranks * stages / copies
+    return MemoryNeed(
+        weights_bytes_per_gpu=weights,
+        reserve_bytes_per_gpu=reserve,
+        budget_bytes_per_gpu=budget,
+        kv_room_bytes=room,
+        kv_copies=np.asarray(copies),
+    )
+
+
+def host_ram_needed_gib(work: ModelWork, instances: int) -> float:
+    """Host RAM one instance needs to load its part of the weights: 1.2 × weights per host, in GiB."""
+    return work.resident_bytes / instances * HOST_RAM_PER_WEIGHT_BYTE / GIB

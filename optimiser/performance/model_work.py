@@ -1,0 +1,108 @@
+"""What one forward pass of a model works on: weights read, operations, KV cache, per block.
+
+A pass is split into attention projections, the dense feed-forward part (dense layers and shared experts),
+the routed experts, the output head and the attention core, because each meets its own limit on a GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optimiser.performance.parameters import (
+    UNQUANTISED_BYTES,
+    bytes_per_weight,
+    kv_bytes_per_token,
+    parameter_parts,
+    weight_bytes,
+)
+from optimiser.performance.specs import ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """One block's weights over all its layers: their number, what reading them once costs in bytes, and
+    whether the checkpoint holds them quantised (else in 16 bit).
+    """
+
+    parameters: float
+    size_bytes: float
+    quantised: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelWork:
+    """One model at one weight and one KV precision, as totals over all layers and GPUs.
+
+    Attention operations are per token and token of context over all layers: a decoding sequence costs
+    decode_attention_flops per token it looks back at, a prompt token prefill_attention_flops. full_share of
+    the layers (and so of KV bytes and operations) see the whole context, the rest at most window_tokens.
+    resident_bytes is what all weights occupy in memory, embeddings included.
+    """
+
+    layers: int
+    moe_layers: int
+    hidden: int
+    vocabulary: int
+    kv_heads: int
+    latent_kv: bool
+    experts: int
+    active_experts: int
+    attention: Weights
+    dense: Weights
+    routed: Weights
+    head: Weights
+    resident_bytes: float
+    kv_bytes_per_token: float
+    decode_attention_flops: float
+    prefill_attention_flops: float
+    full_share: float
+    window_tokens: float
+
+
+def _attention_flops_per_context_token(model: ModelSpec) -> tuple[float, float]:
+    """Operations per token and token of context over all layers, (decode, prefill).
+
+    Grouped-query: 4·n_q·d (a product with the keys, one with the values). MLA (arXiv 2405.04434) decodes
+    absorbed, on the latent: 2·n_q·((rank + rope) + rank); it prefills expanded: 2·n_q·((nope + rope) + v).
+    """
+    if model.mla is None:
+        flops = 4.0 * model.heads * model.head_dim * model.layers
+        return flops, flops
+    mla = model.mla
+    decode = 2.0 * model.heads * (2 * mla.kv_rank + mla.rope_head_dim) * model.layers
+    prefill = 2.0 * model.heads * (mla.nope_head_dim + mla.rope_head_dim + mla.value_head_dim) * model.layers
+    return decode, prefill
+
+
+def model_work(model: ModelSpec, weight_precision: str, kv_precision: str) -> ModelWork:
+    """The work of `model` at the given precisions. Raises UsageError for an unknown precision."""
+    parts = parameter_parts(model)
+    per_weight = bytes_per_weight(model, weight_precision)
+    scope = model.quantised_parts.get(weight_precision, "linear")
+
+    def block(parameters: float, scopes: tuple[str, ...]) -> Weights:
+        held = per_weight if scope in scopes else UNQUANTISED_BYTES
+        return Weights(parameters=parameters, size_bytes=parameters * held, quantised=scope in scopes)
+
+    moe = model.moe
+    decode, prefill = _attention_flops_per_context_token(model)
+    return ModelWork(
+        layers=model.layers,
+        moe_layers=model.layers - moe.dense_layers if moe else 0,
+        hidden=model.hidden,
+        vocabulary=model.vocabulary,
+        kv_heads=model.kv_heads,
+        latent_kv=model.mla is not None,
+        experts=moe.experts if moe else 0,
+        active_experts=moe.active if moe else 0,
+        attention=block(parts.attention, ("linear",)),
+        dense=block(parts.dense, ("linear", "feed_forward")),
+        routed=block(parts.experts, ("linear", "feed_forward", "experts")),
+        head=block(parts.output_head, ()),
+        resident_bytes=weight_bytes(model, weight_precision),
+        kv_bytes_per_token=kv_bytes_per_token(model, kv_precision),
+        decode_attention_flops=decode,
+        prefill_attention_flops=prefill,
+        full_share=1.0 - (model.sliding_layers / model.layers if model.sliding_window else 0.0),
+        window_tokens=float(model.sliding_window or 0),
+    )

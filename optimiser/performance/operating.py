@@ -1,0 +1,228 @@
+"""At which load a replica still meets its target: the largest batch, the rate there, the latencies.
+
+Arrays are (set-ups, points): one point for a whole mix, one per bucket for buckets alone, or several loads.
+A third axis, where there is one, is the buckets of a mix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimiser.performance.batching import CHUNK_TOKENS, SteadyState, Traffic, mean_traffic, steady_state
+from optimiser.performance.model_work import ModelWork
+from optimiser.performance.queueing import (
+    Flags,
+    Wait,
+    batch_places,
+    each_meets_ttft,
+    meets_ttft,
+    mix_quantile,
+    prefill_queue,
+    wait_quantile,
+)
+from optimiser.performance.timing import Array, Layouts, Load, step_seconds
+from optimiser.performance.token_times import batch_swing, meets_tpot, token_spread_s, tpot_quantile_s
+from optimiser.workload import Target
+
+# No bucket's own TTFT percentile may be worse than this many times the target for the mix.
+BUCKET_TTFT_FACTOR = 3.0
+# From a request's arrival to its first token, whatever its length: HTTP, tokenising, scheduling, streaming.
+# Then a prompt takes longer than its share of a busy engine's throughput. All three from 302 measurements at
+# concurrency 4 and below (InferenceX, 2026-11-21); median error there: 15 % (dense), 25 % (MoE).
+FIRST_TOKEN_OVERHEAD_S = 0.040
+PROMPT_SLOWDOWN = 1.2
+MOE_PROMPT_SLOWDOWN = 1.8
+# A load so low that requests do not meet: what a set-up does there is the best it can.
+LOWEST_BATCH = 0.02
+# Mean concurrency stays below the places there are, even offline, where requests only differ in length.
+PLACES_SHARE = 0.98
+_BISECTIONS = 12
+# Step of the batch over which the elasticity of the step time is taken.
+_MORE = 1.05
+# Loads at which throughput is compared, since a larger batch is not always faster.
+_ANCHORS = 2.0 ** np.arange(-2.0, 15.5, 0.5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mix:
+    """Request sizes in tokens: prompts, outputs and shares are (1, points, buckets), traffic (1, points)."""
+
+    prompts: Array
+    outputs: Array
+    shares: Array
+    traffic: Traffic
+
+    @staticmethod
+    def together(prompts: Array, outputs: Array, shares: Array) -> Mix:
+        """All buckets served side by side, as one point; arguments are (buckets,)."""
+        return Mix._of(prompts[None, None, :], outputs[None, None, :], shares[None, None, :])
+
+    @staticmethod
+    def alone(prompts: Array, outputs: Array) -> Mix:
+        """Each bucket served by itself, a point each; arguments are (buckets,)."""
+        return Mix._of(prompts[None, :, None], outputs[None, :, None], np.ones((1, len(prompts), 1)))
+
+    @staticmethod
+    def _of(prompts: Array, outputs: Array, shares: Array) -> Mix:
+        traffic = mean_traffic(prompts, outputs, shares)
+        return Mix(prompts=prompts, outputs=outputs, shares=shares, traffic=traffic)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """Replicas under a load: rate in requests/s per replica, own_s what a bucket's TTFT is without any wait,
+    token_spread_s the standard deviation of its requests' time per output token.
+    """
+
+    batch: Array
+    rate: Array
+    steady: SteadyState
+    wait: Wait
+    own_s: Array
+    token_spread_s: Array
+
+
+def request_rate(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> tuple[Array, SteadyState]:
+    """Requests/s of one replica with `batch` sequences decoding, λ = B / (output · step)."""
+    steady = steady_state(work, at.columns(1), batch, mix.traffic)
+    return batch / (mix.traffic.output * steady.step_s), steady
+
+
+def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix) -> Point:
+    """Rate, step times and waits with `batch` sequences decoding; batch and places are (set-ups, points).
+
+    A prompt's own prefill takes ceil(prompt / chunk) steps beside the decoding sequences. As a load on the
+    prefill queue it counts with its share of full chunks, since prompts that wait are taken together.
+    """
+    rate, steady = request_rate(work, at, batch, mix)
+    per_bucket = at.columns(2)
+    decode = np.maximum(batch / at.columns(1).stages, 1.0)[..., None]
+    chunks = np.ceil(mix.prompts / CHUNK_TOKENS)
+    context = mix.traffic.context[..., None]
+
+    def pass_seconds(tokens: Array) -> Array:
+        load = Load(decode=decode, context=context, prefill=tokens, prefill_context=mix.prompts / 2)
+        return step_seconds(work, per_bucket, load)
+
+    slowdown = MOE_PROMPT_SLOWDOWN if work.experts else PROMPT_SLOWDOWN
+    whole = pass_seconds(mix.prompts / chunks * per_bucket.ranks)
+    own = whole * (1.0 + (chunks - 1.0) / per_bucket.stages) * slowdown + FIRST_TOKEN_OVERHEAD_S
+    full = pass_seconds(np.full_like(mix.prompts, CHUNK_TOKENS) * per_bucket.ranks)
+    service = full * (mix.prompts / CHUNK_TOKENS) / (per_bucket.ranks * per_bucket.stages)
+    # `whole` is with a prompt on every attention rank; one prompt is one rank's part of that.
+    interruption = (whole - steady.decode_step_s[..., None]) * chunks / per_bucket.ranks
+    more = steady_state(work, at.columns(1), batch * _MORE, mix.traffic)
+    elasticity = np.log(more.step_s / steady.step_s) / np.log(_MORE)
+    swing = batch_swing(batch, elasticity)
+    square = (interruption**2 * mix.shares).sum(-1)
+    return Point(
+        batch=batch,
+        rate=rate,
+        steady=steady,
+        wait=_wait(batch, rate, places, elasticity, steady, service, own, mix),
+        own_s=own,
+        token_spread_s=token_spread_s(
+            steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs
+        ),
+    )
+
+
+def _wait(
+    batch: Array,
+    rate: Array,
+    places: Array,
+    elasticity: Array,
+    steady: SteadyState,
+    service: Array,
+    own: Array,
+    mix: Mix,
+) -> Wait:
+    """The waits of requests that find a replica under this load."""
+    queued, queue = prefill_queue(rate, (service * mix.shares).sum(-1), (service**2 * mix.shares).sum(-1))
+    # A request holds its place while its prompt is processed, too.
+    prefilling = (own * mix.shares).sum(-1)
+    residence = mix.traffic.output * steady.step_s + prefilling
+    variation = (mix.outputs**2 * mix.shares).sum(-1) / mix.traffic.output**2 - 1.0
+    blocked, place = batch_places(batch + rate * prefilling, places, residence, variation, elasticity)
+    alone, mixed, share = steady.decode_step_s, steady.mixed_step_s, steady.mixed_share
+    # An arrival meets long steps more often: E[step²] / E[step] is the mean length of the step it meets.
+    met = (alone * alone * (1 - share) + mixed * mixed * share) / (alone * (1 - share) + mixed * share)
+    met = met * np.minimum(batch, 1.0)
+    return Wait(residual_s=met, queued=queued, queue_s=queue, blocked=blocked, place_s=place)
+
+
+def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
+    """Whether the mix's TTFT and every bucket's threefold TTFT hold at the target's percentile."""
+    quantile, limit = target.percentile / 100.0, target.ttft_ms / 1e3
+    whole = meets_ttft(point.wait, point.own_s, mix.shares, limit, quantile)
+    every = each_meets_ttft(point.wait, point.own_s, BUCKET_TTFT_FACTOR * limit, quantile)
+    return np.asarray(whole & every)
+
+
+def meets_tokens(point: Point, mix: Mix, target: Target) -> Flags:
+    """Whether the mix's TPOT holds at the target's percentile."""
+    limit, quantile = target.tpot_ms / 1e3, target.percentile / 100.0
+    return meets_tpot(point.steady.step_s, point.token_spread_s, mix.shares, limit, quantile)
+
+
+def meets(point: Point, mix: Mix, target: Target) -> Flags:
+    """Whether TPOT and TTFT hold at the target's percentile."""
+    return np.asarray(meets_tokens(point, mix, target) & meets_first_token(point, mix, target))
+
+
+def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target: Target | None) -> Array:
+    """The largest mean number of decoding sequences at which the target holds; 0 where none does.
+
+    places is (set-ups, points), the result too. Latencies grow with the batch, so bisection finds it.
+    Without a target it is all places.
+    """
+    high = np.maximum(places * PLACES_SHARE, LOWEST_BATCH)
+    if target is None:
+        return high
+    low = np.full_like(high, LOWEST_BATCH)
+    possible = meets(evaluate(work, at, low, places, mix), mix, target)
+    all_places = meets(evaluate(work, at, high, places, mix), mix, target)
+    for _ in range(_BISECTIONS):
+        middle = np.sqrt(low * high)
+        good = meets(evaluate(work, at, middle, places, mix), mix, target)
+        low, high = np.where(good, middle, low), np.where(good, high, middle)
+    return np.where(possible, np.where(all_places, places * PLACES_SHARE, low), 0.0)
+
+
+def fastest_batch(work: ModelWork, at: Layouts, largest: Array, mix: Mix) -> tuple[Array, Array]:
+    """The batch up to `largest` with the highest rate, and that rate in requests/s per replica."""
+    batches = np.minimum(_ANCHORS, largest[..., None])
+    batches = np.concatenate([batches, largest[..., None]], axis=-1)
+    flat = at.columns(2)
+    traffic = mix.traffic.columns()
+    steady = steady_state(work, flat, np.maximum(batches, LOWEST_BATCH), traffic)
+    rates = batches / (traffic.output * steady.step_s)
+    best = rates.argmax(axis=-1)[..., None]
+    return np.take_along_axis(batches, best, -1)[..., 0], np.take_along_axis(rates, best, -1)[..., 0]
+
+
+def batch_at_rate(work: ModelWork, at: Layouts, rate: Array, largest: Array, mix: Mix) -> Array:
+    """The batch that `rate` requests/s per replica keep going, at most `largest`; all (set-ups, points)."""
+    low, high = np.full_like(rate, LOWEST_BATCH / 10), np.broadcast_to(largest, rate.shape)
+    for _ in range(_BISECTIONS):
+        middle = np.sqrt(low * high)
+        below = request_rate(work, at, middle, mix)[0] < rate
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(high)
+
+
+def first_token_s(point: Point, mix: Mix, quantile: float) -> Array:
+    """TTFT in seconds at `quantile` over the mix, (set-ups, points)."""
+    return mix_quantile(point.wait, point.own_s, mix.shares, quantile)
+
+
+def bucket_first_token_s(point: Point, quantile: float) -> Array:
+    """TTFT in seconds at `quantile` of each bucket's own requests, (set-ups, points, buckets)."""
+    return wait_quantile(point.wait, quantile)[..., None] + point.own_s
+
+
+def per_token_s(point: Point, mix: Mix, quantile: float) -> Array:
+    """TPOT in seconds at `quantile` over the mix, (set-ups, points)."""
+    return tpot_quantile_s(point.steady.step_s, point.token_spread_s, mix.shares, quantile)

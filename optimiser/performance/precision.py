@@ -1,0 +1,82 @@
+"""Which number formats a GPU can serve a checkpoint in, and at which of its rates it then computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optimiser.errors import UsageError, did_you_mean
+from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
+from optimiser.performance.specs import GpuSpec
+
+HALF_PRECISIONS = ("bf16", "fp16")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """A precision as one GPU serves it: weight_tflops is the dense rate for quantised weights, half_tflops
+    for 16 bit; notes say what differs from what was asked.
+    """
+
+    weight_precision: str
+    kv_precision: str
+    weight_tflops: float
+    half_tflops: float
+    notes: tuple[str, ...] = ()
+
+
+def check_precisions(weight_precision: str, kv_precision: str | None) -> None:
+    """Raises UsageError for a precision that does not exist."""
+    for value, known, what in (
+        (weight_precision, WEIGHT_PRECISIONS, "weight_precision"),
+        (kv_precision, KV_PRECISIONS, "kv_precision"),
+    ):
+        if value is not None and value not in known:
+            raise UsageError(f"{what} = {value!r}: no such precision; {did_you_mean(value, known)}")
+
+
+def served_on(gpu: GpuSpec, weight_precision: str, kv_precision: str | None) -> Served | str:
+    """How `gpu` serves the precisions, or in plain words why it cannot.
+
+    16-bit checkpoints are served in the 16-bit format that the GPU has; fp8 and int8 need tensor cores for
+    them; int4 is unpacked and computed in 16 bit; fp4 is computed in fp4 where there are tensor cores for
+    it, else unpacked to 16 bit (Marlin kernels, which need Ampere or newer, taken to be GPUs with bf16).
+    The KV cache defaults to the 16-bit format; an fp8 cache needs fp8 tensor cores.
+    """
+    rates = gpu.dense_tflops
+    half = next((name for name in HALF_PRECISIONS if name in rates), None)
+    if half is None:
+        return f"{gpu.name} has no 16-bit tensor cores"
+    notes: list[str] = []
+    weight, weight_tflops = weight_precision, rates[half]
+    if weight_precision in HALF_PRECISIONS:
+        if weight_precision not in rates:
+            weight = half
+            notes.append(f"{gpu.name} has no {weight_precision}: served in {half}, check for overflow")
+        weight_tflops = rates[weight]
+    elif weight_precision in ("fp8", "int8"):
+        if weight_precision not in rates:
+            return f"{weight_precision} weights need {weight_precision} tensor cores; {gpu.name} has none"
+        weight_tflops = rates[weight_precision]
+    elif weight_precision == "fp4":
+        if "fp4" in rates:
+            weight_tflops = rates["fp4"]
+        elif "bf16" in rates:
+            notes.append(f"{gpu.name} has no fp4 tensor cores: fp4 weights are computed in 16 bit")
+        else:
+            return f"fp4 weights need Ampere or newer, which {gpu.name} is not"
+    kv = _kv_precision(gpu, half, kv_precision)
+    if kv is None:
+        return f"an {kv_precision} KV cache needs {kv_precision} tensor cores; {gpu.name} has none"
+    return Served(
+        weight_precision=weight,
+        kv_precision=kv,
+        weight_tflops=weight_tflops,
+        half_tflops=rates[half],
+        notes=tuple(notes),
+    )
+
+
+def _kv_precision(gpu: GpuSpec, half: str, asked: str | None) -> str | None:
+    if asked is None or asked in HALF_PRECISIONS:
+        return asked if asked in gpu.dense_tflops else half
+    return asked if asked in gpu.dense_tflops else None

@@ -1,0 +1,176 @@
+"""Estimates of chosen set-ups in full: per bucket, at several loads, with what limits them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from optimiser.performance.estimate_types import Estimate, LoadPoint
+from optimiser.performance.memory import GIB
+from optimiser.performance.operating import (
+    LOWEST_BATCH,
+    PLACES_SHARE,
+    Mix,
+    Point,
+    batch_at_rate,
+    bucket_first_token_s,
+    evaluate,
+    fastest_batch,
+    first_token_s,
+    largest_batch,
+    meets_first_token,
+    meets_tokens,
+    per_token_s,
+)
+from optimiser.performance.queueing import without_place_wait, without_wait
+from optimiser.performance.setups import Candidate, Hardware
+from optimiser.performance.timing import Array, Layouts
+from optimiser.performance.trial import Question, Trial
+
+UTILISATIONS = (0.25, 0.50, 0.80, 1.0)
+# Fewer requests than this in the KV cache: the batch is so small that whole requests decide the rate.
+FEW_REQUESTS = 8.0
+# The relative error of such estimates, and of GPU generations without a measurement, times this.
+LOW_CONFIDENCE_FACTOR = 1.5
+# Mixtures of experts on models left out of the fit: a median error of 14 % where all models have 10 %.
+MOE_ERROR_FACTOR = 1.4
+# Latencies without a target are means: there is no percentile to meet.
+OFFLINE_PERCENTILE = 50.0
+# A load so much above the largest shows which condition stops it there.
+_BEYOND = 1.05
+
+
+def estimates_of(question: Question, trial: Trial, rows: Sequence[int]) -> list[Estimate]:
+    """Estimates of the trial's candidates at `rows`, in order; provider and instance type are left empty."""
+    chosen = np.array(rows)
+    layouts = trial.layouts.select(chosen)
+    rate, largest = trial.rate[chosen], trial.largest[chosen]
+    fastest, places = trial.fastest[chosen], trial.places[chosen]
+    shares = np.array([UTILISATIONS])
+    loads = batch_at_rate(question.work, layouts, rate * shares[:, :-1], fastest, question.mix)
+    loads = np.concatenate([loads, fastest, np.full_like(fastest, LOWEST_BATCH)], axis=1)
+    point = evaluate(question.work, layouts, loads, places, question.mix)
+    if question.target is None:
+        point = replace(point, wait=without_wait(point.wait))
+    limits = _limited_by(question, layouts, largest, fastest, places, trial.max_places[chosen])
+    buckets = _bucket_rates(question, trial, chosen, layouts)
+    columns = _latencies(question, point)
+    return [
+        _estimate(question, trial, row, index, point, columns, buckets[index], limits[index])
+        for index, row in enumerate(rows)
+    ]
+
+
+def _estimate(
+    question: Question,
+    trial: Trial,
+    row: int,
+    index: int,
+    point: Point,
+    latencies: tuple[Array, Array, Array],
+    bucket_rates: Array,
+    limited_by: str,
+) -> Estimate:
+    candidate, hardware = trial.candidates[row], trial.candidates[row].hardware
+    ttft, tpot, bucket_ttft = (array[index] for array in latencies)
+    full = len(UTILISATIONS) - 1
+    per_unit = candidate.replicas * point.rate[index]
+    low = float(trial.places[row, 0]) < FEW_REQUESTS or not hardware.efficiency.fitted
+    wider = (MOE_ERROR_FACTOR if question.work.experts else 1.0) * (LOW_CONFIDENCE_FACTOR if low else 1.0)
+    room = float(trial.need.kv_room_bytes[row])
+    return Estimate(
+        provider="",
+        instance_type="",
+        gpu=hardware.gpu.name,
+        setup=candidate.setup(),
+        requests_per_second=float(per_unit[full]),
+        bucket_requests_per_second=tuple((candidate.replicas * bucket_rates).tolist()),
+        ttft_ms=float(ttft[full]),
+        tpot_ms=float(tpot[full]),
+        bucket_ttft_ms=tuple(bucket_ttft.tolist()),
+        unloaded_ttft_ms=float(ttft[full + 1]),
+        concurrency_per_replica=float(point.batch[index, full]),
+        kv_room_tokens_per_replica=room / question.held_bytes * question.held_tokens,
+        weights_gib_per_gpu=float(trial.need.weights_bytes_per_gpu[row]) / GIB,
+        prefill_time_share=float(point.steady.prefill_time_share[index, full]),
+        limited_by=limited_by,
+        load_points=tuple(
+            LoadPoint(
+                utilisation=share,
+                requests_per_second=float(per_unit[load]),
+                concurrency_per_replica=float(point.batch[index, load]),
+                ttft_ms=float(ttft[load]),
+                tpot_ms=float(tpot[load]),
+            )
+            for load, share in enumerate(UTILISATIONS)
+        ),
+        method=_method(hardware),
+        relative_error=hardware.efficiency.relative_error * wider,
+        low_confidence=low,
+        notes=_notes(question, candidate, float(trial.places[row, 0])),
+    )
+
+
+def _method(hardware: Hardware) -> str:
+    reach = hardware.efficiency
+    basis = "fitted to public measurements" if reach.fitted else "assumed, no measurement of this generation"
+    return (
+        f"roofline with continuous batching and a prefill queue; {reach.generation} reaches "
+        f"{reach.compute:.0%} of its compute and {reach.bandwidth:.0%} of its bandwidth ({basis})"
+    )
+
+
+def _notes(question: Question, candidate: Candidate, places: float) -> tuple[str, ...]:
+    notes = list(candidate.hardware.served.notes)
+    if candidate.ranks > 1:
+        notes.append(f"attention data-parallel over {candidate.ranks} GPUs, experts spread over all of them")
+    if candidate.instances > 1:
+        network = candidate.hardware.network_gbps
+        notes.append(f"one replica over {candidate.instances} instances, joined by {network:g} Gbit/s")
+    if places < FEW_REQUESTS:
+        notes.append(f"KV cache for {places:.0f} requests per replica: too few for a firm estimate")
+    if not candidate.hardware.efficiency.fitted:
+        notes.append(f"no public measurement of {candidate.hardware.efficiency.generation}: error assumed")
+    longest = float((question.prompts + question.outputs).max())
+    if longest > question.model.max_context:
+        limit = f"{question.model.max_context:,} tokens that {question.model.name} supports"
+        notes.append(f"requests of up to {longest:,.0f} tokens exceed the {limit}")
+    return tuple(notes)
+
+
+def _latencies(question: Question, point: Point) -> tuple[Array, Array, Array]:
+    """TTFT and TPOT in ms, (set-ups, loads), and each bucket's TTFT at full load, (set-ups, buckets)."""
+    percentile = question.target.percentile if question.target else OFFLINE_PERCENTILE
+    quantile = percentile / 100.0
+    ttft = first_token_s(point, question.mix, quantile) * 1e3
+    tpot = per_token_s(point, question.mix, quantile) * 1e3
+    return ttft, tpot, bucket_first_token_s(point, quantile)[:, len(UTILISATIONS) - 1] * 1e3
+
+
+def _bucket_rates(question: Question, trial: Trial, chosen: Array, layouts: Layouts) -> Array:
+    """Requests/s per replica serving one bucket alone, (set-ups, buckets); 0 where the target is missed."""
+    alone = Mix.alone(question.prompts, question.outputs)
+    room = trial.need.kv_room_bytes[chosen][:, None]
+    places = np.minimum(np.floor(room / question.bucket_bytes), trial.max_places[chosen])
+    largest = largest_batch(question.work, layouts, places, alone, question.target)
+    return np.where(largest > 0, fastest_batch(question.work, layouts, largest, alone)[1], 0.0)
+
+
+def _limited_by(
+    question: Question, layouts: Layouts, largest: Array, fastest: Array, places: Array, max_places: Array
+) -> list[str]:
+    """What stops each set-up, by asking what fails just beyond its largest batch."""
+    target = question.target
+    room = np.where(places < max_places, "kv_room", "batch")
+    if target is None:
+        return [str(name) for name in np.where(fastest < largest * 0.999, "compute", room)[:, 0]]
+    beyond = np.minimum(largest * _BEYOND, places)
+    point = evaluate(question.work, layouts, beyond, places, question.mix)
+    slow = ~meets_tokens(point, question.mix, target)
+    prefill_alone = replace(point, wait=without_place_wait(point.wait))
+    late = ~meets_first_token(prefill_alone, question.mix, target)
+    names = np.where(slow, "tpot", np.where(late, "ttft", room))
+    names = np.where(largest >= places * PLACES_SHARE * 0.999, room, names)
+    return [str(name) for name in np.where(fastest < largest * 0.999, "compute", names)[:, 0]]

@@ -1,0 +1,179 @@
+"""How long one engine step takes: a roofline per block, with saturation, communication and overheads.
+
+Everything broadcasts: a `Layouts` field is an array over set-ups, and the loads (sequences, tokens, context)
+are arrays over whatever the caller varies beside it. Seconds, bytes and operations throughout.
+
+The constants below are fitted together with the two factors of each GPU generation (config/gpus.yaml) to
+2,661 public measurements (TensorRT-LLM performance tables, InferenceX points; 2026-11-21) unless said
+otherwise; they hold for every GPU and model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimiser.performance.model_work import ModelWork, Weights
+
+Array = NDArray[np.float64]
+
+ACTIVATION_BYTES = 2.0
+LOGIT_BYTES = 4.0
+# A GEMM of M rows reaches M / (M + 64) of its large-batch rate.
+SATURATION_ROWS = 64.0
+# Prefill attention reaches this share of the 16-bit GEMM rate: its softmax runs outside the tensor cores.
+PREFILL_ATTENTION_SHARE = 0.8
+# Grouped GEMMs of routed experts reach this share of a dense GEMM's rate: uneven routing, padding.
+GROUPED_SHARE = 0.7
+# Reads and writes of activations per token and layer, in units of the hidden size.
+ACTIVATION_PASSES = 20.0
+# Passes over the float32 logits of a sampled token: penalties, softmax, sampling.
+LOGIT_PASSES = 8.0
+# Launches and synchronisation per layer, more of it per MoE layer (routing, permutation), and per step.
+LAYER_OVERHEAD_S = 30e-6
+MOE_LAYER_OVERHEAD_S = 30e-6
+STEP_OVERHEAD_S = 0.1e-3
+# Scheduling, detokenising and streaming on the host, per sequence and step.
+SEQUENCE_OVERHEAD_S = 6e-6
+# Share of one direction of a link's quoted bandwidth that collectives reach.
+LINK_SHARE = 0.7
+# What each further pipeline stage costs, since stages of unequal load wait for each other.
+PIPELINE_LOSS = 0.11
+# An expert exchange brings each token out in 8 bit and back in 16 bit: 1.5 × the 16-bit message.
+EXCHANGE_PASSES = 1.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layouts:
+    """Set-ups as parallel arrays: what one replica can use, after the efficiency of its GPU generation.
+
+    Rates are per GPU: weight_flops for weights at the checkpoint's precision, half_flops for 16 bit,
+    memory in bytes/s. shards is the tensor-parallel degree of attention and dense parts; ranks the
+    data-parallel degree of attention (above 1 only where experts are spread over all GPUs); a stage has
+    shards × ranks GPUs, and stages are pipeline-parallel. link_bytes_per_s (one direction, as quoted) joins
+    the GPUs of a stage, stage_bytes_per_s two stages; latencies are per message.
+    """
+
+    weight_flops: Array
+    half_flops: Array
+    memory_bytes_per_s: Array
+    link_bytes_per_s: Array
+    link_latency_s: Array
+    stage_bytes_per_s: Array
+    stage_latency_s: Array
+    shards: Array
+    ranks: Array
+    stages: Array
+
+    def select(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Layouts:
+        """The layouts at `rows`."""
+        return Layouts(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+
+    def columns(self, extra: int) -> Layouts:
+        """The same layouts with `extra` trailing axes of length 1, to broadcast against loads."""
+        shape = (-1,) + (1,) * extra
+        return Layouts(**{item.name: getattr(self, item.name).reshape(shape) for item in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """One micro-batch: `decode` sequences of `context` tokens each gain a token, and `prefill` prompt tokens,
+    which look back at prefill_context tokens on average, are processed beside them. Broadcasting arrays.
+    """
+
+    decode: Array
+    context: Array
+    prefill: Array
+    prefill_context: Array
+
+
+def smooth_maximum(first: Array, second: Array) -> Array:
+    """(a⁴ + b⁴)^¼: compute and memory overlap, but not perfectly where both take about as long."""
+    a, b = first * first, second * second
+    return np.asarray(np.sqrt(np.sqrt(a * a + b * b)))
+
+
+def experts_touched(experts: float, active: float, tokens: Array) -> Array:
+    """Experts read per layer by `tokens` tokens under even routing: E·(1 − (1 − k/E)^n)."""
+    return np.asarray(experts * (1.0 - (1.0 - active / experts) ** tokens))
+
+
+def gemm_seconds(at: Layouts, weights: Weights, share: Array, rows: Array, reach: float = 1.0) -> Array:
+    """`rows` rows through the `share` of a block's weights that one GPU reads.
+
+    2·P·(rows + 64) operations, at `reach` of the GEMM rate, against one reading of the weights.
+    """
+    flops = (at.weight_flops if weights.quantised else at.half_flops) * reach
+    operations = (rows + SATURATION_ROWS) * (2.0 * weights.parameters * share / flops)
+    return smooth_maximum(operations, weights.size_bytes * share / at.memory_bytes_per_s)
+
+
+def attention_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
+    """The attention core: decoding sequences read their KV cache, prompt tokens do the quadratic part.
+
+    KV is sharded over min(shards, n_kv) GPUs, and not at all by tensor parallelism with MLA.
+    """
+    sliding = 1.0 - work.full_share
+    looks_back = work.full_share * load.context
+    prompt_looks_back = work.full_share * load.prefill_context
+    if sliding:
+        looks_back = looks_back + sliding * np.minimum(load.context, work.window_tokens)
+        prompt_looks_back = prompt_looks_back + sliding * np.minimum(load.prefill_context, work.window_tokens)
+    kv_shards = 1.0 if work.latent_kv else np.minimum(at.shards, work.kv_heads)
+    pairs = load.decode * looks_back
+    operations = pairs * (work.decode_attention_flops / (at.shards * at.ranks * at.half_flops))
+    reads = pairs * (work.kv_bytes_per_token / (kv_shards * at.ranks * at.memory_bytes_per_s))
+    rate = at.shards * at.ranks * at.half_flops * PREFILL_ATTENTION_SHARE
+    quadratic = load.prefill * prompt_looks_back * (work.prefill_attention_flops / rate)
+    return smooth_maximum(operations, reads) + quadratic
+
+
+def expert_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
+    """Routed experts, sliced or spread over all GPUs of a stage; only those touched are read."""
+    touched = experts_touched(work.experts, work.active_experts, rows)
+    rows_per_expert = rows * work.active_experts / np.maximum(touched, 1e-9)
+    share = touched / (work.experts * at.shards * at.ranks)
+    return gemm_seconds(at, work.routed, share, rows_per_expert, GROUPED_SHARE)
+
+
+def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
+    """All-reduces of tensor parallelism, the exchange of spread experts, hand-overs between stages.
+
+    `rows` are the rows of one GPU. Two all-reduces a layer each move 2·(g − 1)/g of the activations in either
+    direction; an exchange sends a token to each other GPU that holds one of its k experts, and back.
+    """
+    message = rows * (work.hidden * ACTIVATION_BYTES)
+    per_byte = 1.0 / (at.link_bytes_per_s * LINK_SHARE)
+    reduces = 2.0 * work.layers
+    total = message * (reduces * 2.0 * (at.shards - 1) / at.shards * per_byte)
+    total = total + reduces * at.link_latency_s * np.log2(at.shards)
+    if work.experts:
+        hops = (at.ranks - 1.0) * (1.0 - (1.0 - 1.0 / at.ranks) ** work.active_experts)
+        total = total + message * (work.moe_layers * EXCHANGE_PASSES * hops * per_byte)
+        total = total + 2.0 * work.moe_layers * at.link_latency_s * np.log2(at.ranks)
+    return total + (at.stages - 1) * (at.stage_latency_s + message / (at.stage_bytes_per_s * LINK_SHARE))
+
+
+def step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
+    """Seconds for one micro-batch to pass through the whole model, all stages one after the other.
+
+    With pipeline stages the load is one micro-batch of `stages` under way at once.
+    """
+    rows = load.decode + load.prefill
+    rows_here = rows / at.ranks
+    whole = 1.0 / at.shards
+    total = gemm_seconds(at, work.attention, whole, rows_here) + attention_seconds(work, at, load)
+    if work.dense.parameters:
+        total = total + gemm_seconds(at, work.dense, whole, rows_here)
+    if work.experts:
+        total = total + expert_seconds(work, at, rows)
+    sampled = load.decode / at.ranks + np.minimum(load.prefill, 1.0)
+    total = total + gemm_seconds(at, work.head, whole, sampled)
+    logits = sampled * (work.vocabulary * LOGIT_BYTES * LOGIT_PASSES / at.shards)
+    activations = rows_here * (work.layers * ACTIVATION_PASSES * work.hidden * ACTIVATION_BYTES)
+    total = total + (logits + activations) / at.memory_bytes_per_s
+    total = total * (1.0 + PIPELINE_LOSS * (at.stages - 1))
+    fixed = work.layers * LAYER_OVERHEAD_S + work.moe_layers * MOE_LAYER_OVERHEAD_S + STEP_OVERHEAD_S
+    return total + communication_seconds(work, at, rows_here) + load.decode * SEQUENCE_OVERHEAD_S + fixed

@@ -1,0 +1,133 @@
+"""One workload asked of many set-ups at once: which of them hold it, and the highest rate of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimiser.performance.batching import CHUNK_TOKENS, bucket_arrays
+from optimiser.performance.memory import MemoryNeed, memory_need
+from optimiser.performance.model_work import ModelWork, model_work
+from optimiser.performance.operating import Mix, fastest_batch, largest_batch
+from optimiser.performance.parameters import kv_bytes_for_context
+from optimiser.performance.precision import check_precisions
+from optimiser.performance.setups import Candidate, layouts_of
+from optimiser.performance.specs import ModelSpec
+from optimiser.performance.timing import Array, Layouts
+from optimiser.workload import SizeBucket, Target
+
+# Sequences an engine runs at once per attention rank and pipeline stage.
+MAX_SEQUENCES = 1024.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One workload on one model; prompts and outputs in tokens and shares are arrays over the buckets.
+
+    held_bytes is the KV cache of an average place in the batch once its request is fully grown, longest_bytes
+    that of the longest request.
+    """
+
+    model: ModelSpec
+    work: ModelWork
+    weight_precision: str
+    kv_precision: str | None
+    prompts: Array
+    outputs: Array
+    mix: Mix
+    target: Target | None
+    held_tokens: float
+    held_bytes: float
+    bucket_bytes: Array
+    longest_bytes: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """Candidates that hold the model and its longest request, with what each can do; arrays (candidates, 1).
+
+    places is how many sequences a replica has room for, max_places how many the engine allows. largest is the
+    largest mean batch at the target (0 where it is never met), fastest the batch up to that with the highest
+    rate, rate that rate in requests/s per replica. need and layouts are (candidates,).
+    """
+
+    candidates: tuple[Candidate, ...]
+    layouts: Layouts
+    need: MemoryNeed
+    places: Array
+    max_places: Array
+    largest: Array
+    fastest: Array
+    rate: Array
+
+
+def question_of(
+    model: ModelSpec,
+    buckets: Sequence[SizeBucket],
+    target: Target | None,
+    weight_precision: str | None,
+    kv_precision: str | None,
+) -> Question:
+    """The question that a workload asks. Raises UsageError for an unknown precision."""
+    weights = weight_precision or model.default_precision
+    check_precisions(weights, kv_precision)
+    stored = kv_precision or "bf16"
+    prompts, outputs, shares = bucket_arrays(buckets)
+    lengths = prompts + outputs
+    sizes = kv_bytes_for_context(model, lengths, stored)
+    residence = shares * outputs / (shares * outputs).sum()
+    return Question(
+        model=model,
+        work=model_work(model, weights, stored),
+        weight_precision=weights,
+        kv_precision=kv_precision,
+        prompts=prompts,
+        outputs=outputs,
+        mix=Mix.together(prompts, outputs, shares),
+        target=target,
+        held_tokens=float((residence * lengths).sum()),
+        held_bytes=float((residence * sizes).sum()),
+        bucket_bytes=sizes,
+        longest_bytes=float(sizes.max()),
+    )
+
+
+def memory_of(question: Question, candidates: Sequence[Candidate], layouts: Layouts) -> MemoryNeed:
+    """Weights, reserve and KV room of the candidates."""
+    model = question.model
+    width = float(model.intermediate)
+    if model.moe is not None:
+        width = max(width, float(model.moe.active * model.moe.intermediate + model.moe.shared_intermediate))
+    usable = np.array([float(candidate.hardware.gpu.usable_mib) for candidate in candidates])
+    return memory_need(
+        question.work, width, CHUNK_TOKENS, usable, layouts.shards, layouts.ranks, layouts.stages
+    )
+
+
+def trial_of(question: Question, candidates: Sequence[Candidate]) -> Trial | None:
+    """Every candidate that fits, tried; None where none does. One pass over all of them."""
+    if not candidates:
+        return None
+    layouts = layouts_of(candidates)
+    need = memory_of(question, candidates, layouts)
+    # Attention ranks hold their own requests, so one of them must hold the longest.
+    fits = np.flatnonzero(need.kv_room_bytes / layouts.ranks >= question.longest_bytes)
+    if not len(fits):
+        return None
+    layouts, need = layouts.select(fits), need.select(fits)
+    max_places = (MAX_SEQUENCES * layouts.ranks * layouts.stages)[:, None]
+    places = np.minimum(np.floor(need.kv_room_bytes[:, None] / question.held_bytes), max_places)
+    largest = largest_batch(question.work, layouts, places, question.mix, question.target)
+    fastest, rate = fastest_batch(question.work, layouts, largest, question.mix)
+    return Trial(
+        candidates=tuple(candidates[int(row)] for row in fits),
+        layouts=layouts,
+        need=need,
+        places=places,
+        max_places=max_places,
+        largest=largest,
+        fastest=fastest,
+        rate=rate,
+    )

@@ -1,0 +1,88 @@
+"""Published and generated planning cases as problems: static mixes by request size, and hours × options × tiers."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from optimiser.planning.problem import How, Option, Period, Problem, Purchase
+from optimiser.policy import Policy
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def read(path: Path) -> Any:
+    """A case file's JSON."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def mix_problem(case: dict[str, Any]) -> Problem:
+    """A static mix: options with USD per hour and requests per second by size bucket, one rate, bucket shares."""
+    options = tuple(
+        Option(
+            id=option["name"],
+            provider="case",
+            region="case",
+            instance_type=option["name"],
+            rate_rps=1.0,
+            bucket_rates_rps=tuple(rate for row in option["max_requests_per_second"] for rate in row),
+            purchases=(
+                Purchase(
+                    id=option["name"], how=How.HOURLY, offer_id="", usd_per_unit_hour=option["usd_per_hour"]
+                ),
+            ),
+        )
+        for option in case["options"]
+    )
+    rate = case["requests_per_second"]
+    return Problem(
+        service="mix",
+        options=options,
+        periods=(Period(start=START, hours=1.0, mean_rps=rate, planned_rps=rate),),
+        policy=Policy(utilisation_ceiling=1.0),
+        bucket_shares=tuple(share for row in case["request_share"] for share in row),
+        routing="by_size",
+    )
+
+
+def hours_problem(
+    options: list[dict[str, Any]], demand: list[float], spot_share: float, firm_floor: int
+) -> Problem:
+    """Hours × options × tiers: capacity `cap` req/s and USD per hour on demand, reserved and spot per option."""
+    built = tuple(
+        Option(
+            id=option["name"],
+            provider="case",
+            region="case",
+            instance_type=option["name"],
+            rate_rps=option["cap"],
+            purchases=tuple(
+                Purchase(
+                    id=f"{option['name']}:{how.value}",
+                    how=how,
+                    offer_id="",
+                    usd_per_unit_hour=option[field],
+                    pool=option["name"] if how is How.SPOT else "",
+                )
+                for how, field in ((How.COMMITMENT, "res"), (How.HOURLY, "od"), (How.SPOT, "spot"))
+            ),
+        )
+        for option in options
+    )
+    policy = Policy(
+        max_sites=None,
+        max_instance_types=None,
+        max_spot_share=spot_share,
+        survive_spot_pool_loss=False,
+        min_firm_instances=firm_floor,
+        survive_instance_loss=False,
+        utilisation_ceiling=1.0,
+        commitment_hours_share=1.0,
+    )
+    periods = tuple(
+        Period(start=START + timedelta(hours=h), hours=1.0, mean_rps=rate, planned_rps=rate)
+        for h, rate in enumerate(demand)
+    )
+    return Problem(service="hours", options=built, periods=periods, policy=policy)

@@ -1,0 +1,213 @@
+"""The benchmark: whole cold commands against their own imports, and planning cases against their references.
+
+    python tests/bench/run.py [--cases FOLDER] [--runs N]
+
+FOLDER holds mix/*.json with mix/reference.json, and time/options_*.json with time/demand_*.json; without it a
+small mix and a generated week stand in. Times are of this machine in this run: compare ratios, not seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from cases import hours_problem, mix_problem, read
+
+from optimiser.planning.mix import solve_mix
+from optimiser.planning.search import search
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL_MIX = {
+    "options": [
+        {"name": "A10G", "usd_per_hour": 1.01, "max_requests_per_second": [[2, 1], [5, 2]]},
+        {"name": "A100-80GB", "usd_per_hour": 3.67, "max_requests_per_second": [[20, 20], [40, 20]]},
+    ],
+    "request_share": [[0.2, 0.1], [0.5, 0.2]],
+    "requests_per_second": 30.0,
+}
+MIX_SECONDS = {(100, 4): 0.1, (400, 10): 0.5, (400, 100): 5.0}
+TIME_LIMITS = {168: (0.0025, 1.0, None), 8760: (0.0025, 2.0, 300)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    case: str
+    measured: str
+    target: str
+    met: bool | None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--cases", type=Path)
+    parser.add_argument("--runs", type=int, default=7)
+    arguments = parser.parse_args()
+    rows = [*cold_commands(arguments.runs), *mixes(arguments.cases), *weeks(arguments.cases)]
+    width = max(len(row.case) for row in rows)
+    print(f"{'case':{width}}  {'measured':52}  target")
+    for row in rows:
+        verdict = "" if row.met is None else ("met" if row.met else "MISSED")
+        print(f"{row.case:{width}}  {row.measured:52}  {row.target}  {verdict}")
+
+
+def cold_commands(runs: int) -> Iterator[Row]:
+    """Whole cold processes as a ratio to importing what they cannot do without, runs interleaved."""
+    optimiser = str(Path(sys.executable).with_name("optimiser"))
+    workload = str(ROOT / "config/workloads/chat-llama-70b.yaml")
+    pairs = (
+        (
+            "optimiser recommend chat-llama-70b",
+            [optimiser, "recommend", workload],
+            "import pandas, pulp, highspy",
+            3.0,
+        ),
+        ("optimiser --help", [optimiser, "--help"], "import typer, rich", 1.5),
+    )
+    for name, command, imports, limit in pairs:
+        ours, theirs = [], []
+        for _ in range(runs + 1):
+            ours.append(_seconds(command))
+            theirs.append(_seconds([sys.executable, "-c", imports]))
+        own, other = statistics.median(ours[1:]), statistics.median(theirs[1:])
+        ratio = own / other
+        yield Row(
+            name, f"{own:.2f} s / {other:.2f} s = {ratio:.2f}", f"≤ {limit} × `{imports}`", ratio <= limit
+        )
+
+
+def _seconds(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    return time.perf_counter() - started
+
+
+def mixes(folder: Path | None) -> Iterator[Row]:
+    """Static mixes by request size: cost against the proven optimum, and seconds by size of case."""
+    if folder is None:
+        cases = {"example 2x2x2": (SMALL_MIX, 4.68)}
+    else:
+        reference = read(folder / "mix/reference.json")
+        cases = {
+            path.stem: (
+                read(path),
+                reference[path.name]["optimal_usd_per_hour"] if path.name in reference else 4.68,
+            )
+            for path in sorted((folder / "mix").glob("*.json"))
+            if path.name != "reference.json"
+        }
+    sizes: dict[tuple[int, int], list[float]] = {}
+    wrong = []
+    for name, (case, optimum) in cases.items():
+        problem = mix_problem(case)
+        started = time.perf_counter()
+        _, _, solved = solve_mix(problem)
+        taken = time.perf_counter() - started
+        size = (len(problem.bucket_shares), len(problem.options))
+        size = (100, 4) if size[0] <= 100 else size
+        sizes.setdefault(size, []).append(taken)
+        if solved.usd is None or abs(solved.usd - optimum) > 1e-4 * optimum:
+            wrong.append(name)
+    yield Row(
+        "mix: cases at the reference optimum", f"{len(cases) - len(wrong)} of {len(cases)}", "all", not wrong
+    )
+    for (buckets, options), taken_list in sorted(sizes.items()):
+        limit = MIX_SECONDS[buckets, options]
+        shown = f"median {statistics.median(taken_list):.3f} s, longest {max(taken_list):.3f} s"
+        yield Row(
+            f"mix: {buckets} buckets × {options} options", shown, f"≤ {limit} s", max(taken_list) <= limit
+        )
+
+
+def weeks(folder: Path | None) -> Iterator[Row]:
+    """Hours × options × tiers, each in a process of its own so that its peak memory is its own."""
+    if folder is None:
+        cases = [("generated 200 × 168 h", _generated(200, 168))]
+    else:
+        cases = []
+        for demand_path in sorted(
+            (folder / "time").glob("demand_*.json"), key=lambda path: path.stat().st_size
+        ):
+            demand = read(demand_path)
+            for path in sorted(
+                (folder / "time").glob("options_*.json"), key=lambda path: path.stat().st_size
+            ):
+                options = read(path)["options"]
+                name = f"{len(options):,} × {len(demand['demand']):,} h"
+                cases.append(
+                    (name, (options, demand["demand"], demand["spot_cap"], demand["min_non_spot_replicas"]))
+                )
+    for name, case in cases:
+        with get_context("spawn").Pool(1) as pool:
+            usd, lower, seconds, megabytes = pool.apply(solve_week, case)
+        gap_limit, second_limit, memory_limit = TIME_LIMITS[len(case[1])]
+        gap = usd / lower - 1
+        met = (
+            gap <= gap_limit
+            and seconds <= second_limit
+            and (memory_limit is None or megabytes <= memory_limit)
+        )
+        target = f"gap ≤ {gap_limit:.2%}, ≤ {second_limit:g} s" + (
+            f", ≤ {memory_limit} MB" if memory_limit else ""
+        )
+        shown = f"{lower:,.1f} … {usd:,.1f}, gap {gap:.3%}, {seconds:.2f} s, {megabytes} MB"
+        yield Row(f"time: {name}", shown, target, met)
+
+
+def solve_week(
+    options: list[dict[str, Any]], demand: list[float], spot: float, floor: int
+) -> tuple[float, float, float, int]:
+    """USD and bound over the horizon, seconds, peak MB of this process."""
+    problem = hours_problem(options, demand, spot, floor)
+    started = time.perf_counter()
+    outcome = search(problem)
+    seconds = time.perf_counter() - started
+    if outcome.best is None:
+        raise RuntimeError("the case has no plan")
+    units = outcome.best.solution
+    return (
+        units.usd(problem.hours),
+        outcome.lower_usd,
+        seconds,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    )
+
+
+def _generated(count: int, hours: int) -> tuple[list[dict[str, Any]], list[float], float, int]:
+    draw = random.Random(20260105)
+    options = []
+    for number in range(count):
+        capacity = round(
+            draw.choice([0.12, 0.5, 0.84, 1.7, 3.6, 6.6, 14.0])
+            * draw.choice([1, 2, 4, 8])
+            * draw.uniform(0.9, 1),
+            3,
+        )
+        on_demand = round(capacity * draw.uniform(0.8, 3.0) + 0.2, 4)
+        reserved, spot = (
+            round(on_demand * draw.uniform(0.55, 0.7), 4),
+            round(on_demand * draw.uniform(0.3, 0.7), 4),
+        )
+        options.append(
+            {"name": f"option_{number}", "cap": capacity, "od": on_demand, "res": reserved, "spot": spot}
+        )
+    demand = [
+        round(180 + 110 * (1 if 8 <= h % 24 < 20 else -1) * draw.uniform(0.6, 1), 3) for h in range(hours)
+    ]
+    return options, demand, 0.5, 3
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""Waits: closed forms, and a simulation of the queue that they stand for."""
+
+from dataclasses import replace
+from math import exp
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimiser.performance.queueing import (
+    Wait,
+    batch_places,
+    each_meets_ttft,
+    meets_ttft,
+    mix_quantile,
+    normal_cdf,
+    prefill_queue,
+    wait_exceeds,
+    wait_quantile,
+    without_wait,
+)
+from optimiser.performance.timing import Array
+from optimiser.performance.token_times import (
+    JITTER,
+    batch_swing,
+    meets_tpot,
+    token_spread_s,
+    tpot_quantile_s,
+)
+
+SERVICES = np.array([0.05, 0.2, 0.8])
+SHARES = np.array([0.5, 0.4, 0.1])
+
+
+def array(*values: float) -> Array:
+    return np.array(values, dtype=np.float64)
+
+
+def queue_wait(rate: float, services: Array = SERVICES, shares: Array = SHARES) -> Wait:
+    """Waiting behind other prompts alone."""
+    mean, square = array((services * shares).sum()), array((services**2 * shares).sum())
+    queued, queue = prefill_queue(array(rate), mean, square)
+    zero = array(0)
+    return Wait(residual_s=zero, queued=queued, queue_s=queue, blocked=zero, place_s=zero)
+
+
+def simulated_waits(rate: float, requests: int = 400_000) -> Array:
+    """Waiting times of an M/G/1 queue, by Lindley's recursion written as a running minimum."""
+    draw = np.random.default_rng(20261121)
+    service = draw.choice(SERVICES, requests, p=SHARES)
+    gap = draw.exponential(1 / rate, requests)
+    drift = np.concatenate([[0.0], np.cumsum(service[:-1] - gap[1:])])
+    return (drift - np.minimum.accumulate(drift))[requests // 20 :]
+
+
+# The prefill queue
+
+
+@pytest.mark.parametrize("load", [0.5, 0.7])
+@pytest.mark.parametrize("percentile", [90, 95, 99])
+def test_wait_percentiles_agree_with_a_simulated_queue(load: float, percentile: float) -> None:
+    rate = load / float((SERVICES * SHARES).sum())
+    simulated = float(np.percentile(simulated_waits(rate), percentile))
+    found = float(wait_quantile(queue_wait(rate), percentile / 100)[0])
+    assert 0.93 * simulated <= found <= 1.2 * simulated
+
+
+@pytest.mark.parametrize("load", [0.3, 0.5, 0.7, 0.9])
+def test_mean_wait_is_that_of_the_simulated_queue(load: float) -> None:
+    rate = load / float((SERVICES * SHARES).sum())
+    wait = queue_wait(rate)
+    assert float((wait.queued * wait.queue_s)[0]) == pytest.approx(simulated_waits(rate).mean(), rel=0.06)
+
+
+def test_exponential_service_gives_the_exact_tail_of_m_m_1() -> None:
+    queued, queue = prefill_queue(array(3.0), array(0.25), array(2 * 0.25**2))
+    wait = replace(queue_wait(1.0), queued=queued, queue_s=queue)
+    for x in (0.0, 0.5, 2.0):
+        assert wait_exceeds(wait, array(x))[0] == pytest.approx(0.75 * exp(-(4 - 3) * x))
+
+
+def test_a_full_server_makes_everyone_wait_for_ever() -> None:
+    wait = queue_wait(1.01 / float((SERVICES * SHARES).sum()))
+    assert wait_exceeds(wait, array(1e6))[0] == 1.0
+    assert np.isinf(wait_quantile(wait, 0.95)[0])
+
+
+# Places in the batch
+
+
+def erlang_c(places: int, busy: float) -> float:
+    term, below = 1.0, 0.0
+    for n in range(places):
+        below += term
+        term *= busy / (n + 1)
+    last = term * places / (places - busy)
+    return last / (below + last)
+
+
+@pytest.mark.parametrize(("places", "busy"), [(20, 12.0), (40, 32.0), (100, 90.0), (150, 145.0)])
+def test_waiting_for_a_place_is_erlang_c_or_a_little_above(places: int, busy: float) -> None:
+    blocked, mean = batch_places(array(busy), array(places), array(10.0), array(1.0), array(0.0))
+    exact = erlang_c(places, busy)
+    assert exact * 0.99 <= blocked[0] <= exact * 1.1 + 0.025
+    assert mean[0] == pytest.approx(10.0 / (places - busy))
+
+
+def test_all_places_taken_blocks_for_ever_and_none_taken_never() -> None:
+    blocked, mean = batch_places(array(10, 0.01), array(10, 1000), array(1, 1), array(1, 1), array(0, 0))
+    assert blocked[0] == pytest.approx(1)
+    assert np.isinf(mean[0])
+    assert blocked[1] == 0
+
+
+def test_a_batch_that_slows_itself_down_blocks_more_often_and_longer() -> None:
+    """Birth and death with λ = 8 and rates n/t(n), t ~ n^½, worked out exactly."""
+    rate, places, busy = 8.0, 40, 30.0
+    rates = [0.0] + [rate * (n / busy) ** 0.5 for n in range(1, 200)]
+    weights = [1.0]
+    for n in range(1, 200):
+        # Beyond the places, requests wait and the batch stays as it is.
+        weights.append(weights[-1] * rate / rates[min(n, places)])
+    exact = sum(weights[places:]) / sum(weights)
+    blocked, mean = batch_places(array(busy), array(places), array(busy / rate), array(1.0), array(0.5))
+    rigid, short = batch_places(array(busy), array(places), array(busy / rate), array(1.0), array(0.0))
+    assert blocked[0] == pytest.approx(exact, abs=0.08)
+    assert rigid[0] < 0.6 * blocked[0]
+    assert mean[0] == pytest.approx(2 * short[0])
+
+
+def test_both_waits_add_as_drawn_at_random() -> None:
+    draw = np.random.default_rng(3)
+    wait = Wait(
+        residual_s=array(0.1), queued=array(0.6), queue_s=array(0.5), blocked=array(0.3), place_s=array(1.5)
+    )
+    n = 400_000
+    drawn = 0.1 + (draw.random(n) < 0.6) * draw.exponential(0.5, n)
+    drawn += (draw.random(n) < 0.3) * draw.exponential(1.5, n)
+    for x in (0.2, 1.0, 3.0):
+        assert wait_exceeds(wait, array(x))[0] == pytest.approx((drawn > x).mean(), abs=0.003)
+    assert wait_quantile(wait, 0.95)[0] == pytest.approx(np.percentile(drawn, 95), rel=0.01)
+
+
+def test_equal_rates_are_the_limit_of_nearby_ones() -> None:
+    same = Wait(residual_s=array(0), queued=array(1), queue_s=array(1), blocked=array(1), place_s=array(1))
+    # The sum of two exponentials of mean 1 exceeds x with probability (1 + x)·e^(−x).
+    assert wait_exceeds(same, array(2.0))[0] == pytest.approx(3 * exp(-2), rel=1e-3)
+
+
+# Percentiles over a mix
+
+
+def test_the_mix_holds_where_the_shares_of_late_requests_add_up() -> None:
+    wait = replace(queue_wait(1.0), queued=array(1.0), queue_s=array(1.0))
+    own, shares = np.array([[0.1, 1.1]]), array(0.5, 0.5)
+    late = 0.5 * exp(-(2 - 0.1)) + 0.5 * exp(-(2 - 1.1))
+    assert meets_ttft(wait, own, shares, 2.0, 1 - late - 1e-6)[0]
+    assert not meets_ttft(wait, own, shares, 2.0, 1 - late + 1e-6)[0]
+    assert mix_quantile(wait, own, shares, 1 - late)[0] == pytest.approx(2.0, rel=1e-4)
+
+
+def test_the_slowest_bucket_has_its_own_limit() -> None:
+    wait = without_wait(queue_wait(1.0))
+    own = np.array([[0.1, 7.0]])
+    shares = array(0.99, 0.01)
+    assert meets_ttft(wait, own, shares, 2.0, 0.95)[0]
+    assert not each_meets_ttft(wait, own, 6.0, 0.95)[0]
+    assert each_meets_ttft(wait, own, 7.0, 0.95)[0]
+
+
+@given(
+    load=st.floats(0.05, 0.9),
+    more=st.floats(1.0, 1.1),
+    quantile=st.floats(0.5, 0.999),
+    service=st.floats(1e-3, 5),
+)
+def test_a_percentile_grows_with_load(load: float, more: float, quantile: float, service: float) -> None:
+    services, shares = array(service, 3 * service), array(0.7, 0.3)
+    rate = load / float((services * shares).sum())
+    low = wait_quantile(queue_wait(rate, services, shares), quantile)[0]
+    high = wait_quantile(queue_wait(rate * more, services, shares), quantile)[0]
+    assert high >= low * (1 - 1e-5) - 1e-6
+
+
+# Time per output token
+
+
+def test_an_even_engine_spreads_by_its_jitter_alone() -> None:
+    spread = token_spread_s(array(0.02), array(0), array(5), array(0), array(0), array(100))
+    # p99 at 1.1 × the mean, p95 at 1 + 0.1 × 1.6449 / 2.3263.
+    for quantile, factor in ((0.5, 1.0), (0.95, 1.0707), (0.99, 1.1)):
+        found = tpot_quantile_s(array(0.02), spread, array(1), quantile)[0]
+        assert found == pytest.approx(0.02 * factor, rel=1e-4)
+
+
+def test_prompts_interrupt_short_answers_most() -> None:
+    """Steps drawn at random, each prolonged by the prompts that came in during the one before."""
+    draw = np.random.default_rng(5)
+    step, rate, pause = 0.02, 4.0, 0.1
+    share = rate * pause
+    steps = np.full((20_000, 440), step)
+    for index in range(1, steps.shape[1]):
+        steps[:, index] = step * (1 - share) + pause * draw.poisson(rate * steps[:, index - 1])
+    for tokens in (1, 5, 50, 400):
+        drawn = steps[:, 40 : 40 + tokens].mean(axis=1)
+        spread = token_spread_s(
+            array(step), array(0), array(rate), array(share), array(pause**2), array(tokens + 1)
+        )
+        without_jitter = np.sqrt(spread.ravel()[0] ** 2 - (step * JITTER) ** 2)
+        assert without_jitter == pytest.approx(np.std(drawn), rel=0.08)
+
+
+def test_a_batch_whose_step_does_not_grow_does_not_swing() -> None:
+    assert batch_swing(array(30), array(0))[0] == 0
+    assert batch_swing(array(36), array(0.5))[0] == pytest.approx(0.5 / (18**0.5))
+
+
+def test_tpot_over_a_mix_adds_the_shares_within_the_limit() -> None:
+    step, spread, shares = array(0.02), np.array([[0.002, 0.01]]), array(0.6, 0.4)
+    within = 0.6 * NormalDist().cdf(2.0) + 0.4 * NormalDist().cdf(0.4)
+    assert meets_tpot(step, spread, shares, 0.024, within - 1e-6)[0]
+    assert not meets_tpot(step, spread, shares, 0.024, within + 1e-6)[0]
+    assert tpot_quantile_s(step, spread, shares, within)[0] == pytest.approx(0.024, rel=1e-5)
+
+
+@given(x=st.floats(-7, 7))
+def test_normal_cdf(x: float) -> None:
+    assert normal_cdf(array(x))[0] == pytest.approx(NormalDist().cdf(x), abs=1e-7)
