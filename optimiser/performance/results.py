@@ -32,10 +32,16 @@ from optimiser.performance.trial import Question, Trial
 UTILISATIONS = (0.25, 0.50, 0.80, 1.0)
 # Fewer requests than this in the KV cache: the batch is so small that whole requests decide the rate.
 FEW_REQUESTS = 8.0
-# The relative error of such estimates, and of GPU generations without a measurement, times this.
+# The relative error of estimates in doubt, times this.
 LOW_CONFIDENCE_FACTOR = 1.5
 # Mixtures of experts on models left out of the fit: a median error of 14 % where all models have 10 %.
 MOE_ERROR_FACTOR = 1.4
+# Highest rate under p99 TTFT and TPOT limits against 37 MLPerf Inference server results: off by 15 % at the
+# median, mostly too high, whatever the generation.
+SERVER_ERROR = 0.15
+# Models split over GPUs joined by PCIe alone, outside the generations where that was measured: three MLPerf
+# systems with 4 and 8 L40S served between 1/1.3 and 1/4 of the estimate.
+SPLIT_OVER_PCIE_ERROR = 0.40
 # Latencies without a target are means: there is no percentile to meet.
 OFFLINE_PERCENTILE = 50.0
 # A load so much above the largest shows which condition stops it there.
@@ -77,8 +83,7 @@ def _estimate(
     ttft, tpot, bucket_ttft = (array[index] for array in latencies)
     full = len(UTILISATIONS) - 1
     per_unit = candidate.replicas * point.rate[index]
-    low = float(trial.places[row, 0]) < FEW_REQUESTS or not hardware.efficiency.fitted
-    wider = (MOE_ERROR_FACTOR if question.work.experts else 1.0) * (LOW_CONFIDENCE_FACTOR if low else 1.0)
+    low = bool(_doubts(candidate, float(trial.places[row, 0])))
     room = float(trial.need.kv_room_bytes[row])
     return Estimate(
         provider="",
@@ -107,10 +112,47 @@ def _estimate(
             for load, share in enumerate(UTILISATIONS)
         ),
         method=_method(hardware),
-        relative_error=hardware.efficiency.relative_error * wider,
+        relative_error=_relative_error(question, candidate, low),
         low_confidence=low,
         notes=_notes(question, candidate, float(trial.places[row, 0])),
     )
+
+
+def _relative_error(question: Question, candidate: Candidate, low_confidence: bool) -> float:
+    """Median error of such estimates: the generation's, wider where less is known, at most 60 %."""
+    error = candidate.hardware.efficiency.relative_error
+    if question.target is not None:
+        error = max(error, SERVER_ERROR)
+    if question.work.experts:
+        error *= MOE_ERROR_FACTOR
+    if low_confidence:
+        error *= LOW_CONFIDENCE_FACTOR
+    if _split_unmeasured(candidate):
+        error = max(error, SPLIT_OVER_PCIE_ERROR)
+    return round(min(error, 0.6), 4)
+
+
+def _split_unmeasured(candidate: Candidate) -> bool:
+    hardware, setup = candidate.hardware, candidate.setup()
+    split = setup.tensor_parallel * setup.pipeline_parallel > 1
+    return split and hardware.gpu_link == "pcie" and not hardware.efficiency.split_over_pcie_measured
+
+
+def _doubts(candidate: Candidate, places: float) -> list[str]:
+    """Why an estimate is less sure than its generation's error says; empty where it is not."""
+    hardware = candidate.hardware
+    doubts = []
+    if places < FEW_REQUESTS:
+        doubts.append(f"KV cache for {places:.0f} requests per replica: too few for a firm estimate")
+    if not hardware.efficiency.fitted:
+        doubts.append(f"no public measurement of {hardware.efficiency.generation}: error assumed")
+    elif not hardware.gpu.measured:
+        doubts.append(f"no public measurement of {hardware.gpu.name}, only of its generation")
+    if _split_unmeasured(candidate):
+        doubts.append(f"one replica split over {hardware.gpu.name} joined by PCIe alone: measured far below estimate")
+    if candidate.instances > 1:
+        doubts.append("no public measurement of a replica over several instances on this network")
+    return doubts
 
 
 def _method(hardware: Hardware) -> str:
@@ -129,10 +171,7 @@ def _notes(question: Question, candidate: Candidate, places: float) -> tuple[str
     if candidate.instances > 1:
         network = candidate.hardware.network_gbps
         notes.append(f"one replica over {candidate.instances} instances, joined by {network:g} Gbit/s")
-    if places < FEW_REQUESTS:
-        notes.append(f"KV cache for {places:.0f} requests per replica: too few for a firm estimate")
-    if not candidate.hardware.efficiency.fitted:
-        notes.append(f"no public measurement of {candidate.hardware.efficiency.generation}: error assumed")
+    notes += _doubts(candidate, places)
     longest = float((question.prompts + question.outputs).max())
     if longest > question.model.max_context:
         limit = f"{question.model.max_context:,} tokens that {question.model.name} supports"

@@ -12,7 +12,8 @@ class GpuSpec:
     dense_tflops maps a compute dtype ("bf16", "fp16", "fp8", "int8", "fp4") to dense (not sparse) TFLOPS
     (TOPS for int8); a dtype that is absent has no tensor-core path. memory_gb is the marketing size in GB,
     usable_mib what the driver reports for one GPU. link_gbs_bidirectional is the GPU-to-GPU bandwidth of one
-    GPU in GB/s, both directions summed, as NVIDIA quotes NVLink.
+    GPU in GB/s, both directions summed, as NVIDIA quotes NVLink. measured is False where no public serving
+    measurement of this very GPU is known, only of its generation.
     """
 
     name: str
@@ -28,6 +29,7 @@ class GpuSpec:
     confidence: str
     source: str
     checked: str
+    measured: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +38,8 @@ class Efficiency:
 
     compute and bandwidth multiply the peak TFLOPS and GB/s; relative_error is the median absolute relative
     error of estimated throughput on that generation (0.13 is 13 %); fitted is False where no measurement of
-    that generation exists and the error is a stated assumption.
+    that generation exists and the error is a stated assumption. split_over_pcie_measured says whether the
+    measurements include models split over GPUs that PCIe alone joins.
     """
 
     generation: str
@@ -45,6 +48,7 @@ class Efficiency:
     relative_error: float
     fitted: bool
     source: str
+    split_over_pcie_measured: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from optimiser.config import Config, SolverSettings, config_directories, load_config
-from optimiser.performance.specs import Efficiency, GpuSpec
+from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
+from optimiser.policy import Policy
 from optimiser.prices.book import load_book
 from optimiser.prices.import_csv import ALIASES, CROSS_CHECKS, IGNORED_COLUMNS, import_prices
 from optimiser.prices.rows import COLUMNS, KINDS, PAYMENTS, REGION_KINDS
@@ -50,6 +51,15 @@ def first_cells(text: str) -> list[str]:
 def test_the_tables_name_every_field(readme: str, heading: str, cls: type, key: set[str]) -> None:
     named = set(first_cells(section(readme, heading))) - {level.value for level in Obtainability}
     assert named == {field.name for field in dataclasses.fields(cls)} - key
+
+
+def test_the_policy_table_names_every_field(readme: str) -> None:
+    assert first_cells(section(readme, "Policy")) == list(Policy.model_fields)
+
+
+def test_the_model_table_names_every_field(readme: str) -> None:
+    named = set(first_cells(section(readme, "Models")))
+    assert named >= {field.name for field in dataclasses.fields(ModelSpec)} - {"name"}
 
 
 def test_every_obtainability_is_explained(readme: str) -> None:
