@@ -1,6 +1,7 @@
 """Which GPUs, from which cloud, on which tier, hour by hour, serve an LLM for the least money.
 
-    from optimiser import Policy, Request, load_book, load_config, load_workload, recommend
+    from optimiser import Policy, load_book, load_config, load_workload
+    from optimiser.recommend import Request, recommend
 
 Names load on first use, so that importing the package costs nothing.
 """
@@ -17,15 +18,12 @@ _HOMES = {
     "Plan": "optimiser.planning.plan",
     "Policy": "optimiser.policy",
     "PriceBook": "optimiser.prices.book",
-    "Request": "optimiser.recommend",
     "StalePrices": "optimiser.errors",
     "UsageError": "optimiser.errors",
     "Workload": "optimiser.workload",
-    "estimates_for": "optimiser.recommend",
     "load_book": "optimiser.prices.book",
     "load_config": "optimiser.config",
     "load_workload": "optimiser.workload",
-    "recommend": "optimiser.recommend",
 }
 
 __all__ = sorted(_HOMES)

@@ -78,6 +78,7 @@ def recommend(request: Request) -> Plan:
         offers=offers,
         rejections=_rejections(results),
         comparison=compare(problem, outcome, gap, explain=request.explain),
+        embedded=request.config.directories[0],
     )
     plan = plan_of(answer, request.book, request.as_of, _version())
     _check(plan, outcome.best.usd)

@@ -118,7 +118,9 @@ def _written(source: str, name: str, value: Any) -> Any:
         raise bad_value(source, name, value, f"no such field; {did_you_mean(name, Policy.model_fields)}")
     if _is_list(name):
         if isinstance(value, str):
-            value = tuple(part.strip() for part in value.split(",") if part.strip())
+            value = (value,)
+        if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+            value = [one.strip() for part in value for one in part.split(",") if one.strip()]
         if isinstance(value, list | tuple) and not value:
             raise bad_value(source, name, value, "an empty list leaves nothing to choose from")
     elif isinstance(value, bool) and field.annotation is not bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from optimiser.performance.estimate_types import Rejection
 from optimiser.performance.specs import ModelSpec
@@ -19,7 +20,7 @@ from optimiser.planning.comparison import (
 )
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import Plan, PlanBound, PlanBucket, PlanRejection, PlanScenario, PlanService
-from optimiser.planning.price_basis import price_dates, uncovered_tiers
+from optimiser.planning.price_basis import price_dates, price_sources, uncovered_tiers
 from optimiser.planning.problem import Problem
 from optimiser.planning.search import Outcome
 from optimiser.planning.solve import Solved
@@ -53,6 +54,7 @@ class Answer:
     offers: Mapping[str, Offer]
     rejections: Sequence[Rejection]
     comparison: Comparison
+    embedded: Path
 
 
 def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> Plan:
@@ -98,7 +100,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         quotas=quotas(answer.solution),
         price_dates=price_dates(book, problem, _offers_used(answer)),
         tiers_without_prices=uncovered_tiers(book, problem),
-        price_sources=tuple(sorted(set(book.offers["file"].astype(str)))),
+        price_sources=price_sources(book, answer.embedded),
         rejections=tuple(
             PlanRejection(
                 provider=r.provider, instance_type=r.instance_type, gpu=r.gpu, code=r.code, reason=r.reason

@@ -9,10 +9,9 @@ units need no slicing of buckets (the sliced form: Griggs et al., Mélange, arXi
 from __future__ import annotations
 
 import numpy as np
-import pulp
 
 from optimiser.planning.problem import Floats, Problem
-from optimiser.planning.solve import Solved, solve
+from optimiser.planning.solve import Programme, Solved, Terms, Variable, value
 
 Shares = Floats
 
@@ -45,34 +44,30 @@ def solve_mix(
     model, units, share = _mix_model(
         demand[active], rates[active][:, kept], usd[kept], problem.policy.utilisation_ceiling
     )
-    solved = solve(model, gap, time_limit_s)
+    solved = model.solve(gap, time_limit_s)
     shares = np.zeros((len(demand), len(problem.options)))
     counts: dict[str, int] = {}
     if solved.usd is not None:
         for (b, i), variable in share.items():
-            shares[active[b], kept[i]] = variable.value() or 0.0
-        counts = {problem.options[kept[i]].id: round(n.value() or 0) for i, n in enumerate(units)}
+            shares[active[b], kept[i]] = value(variable)
+        counts = {problem.options[kept[i]].id: round(value(n)) for i, n in enumerate(units)}
     return {name: count for name, count in counts.items() if count}, shares, solved
 
 
 def _mix_model(
     demand: Floats, rates: Floats, usd: Floats, ceiling: float
-) -> tuple[pulp.LpProblem, list[pulp.LpVariable], dict[tuple[int, int], pulp.LpVariable]]:
-    model = pulp.LpProblem("mix", pulp.LpMinimize)
-    units = [pulp.LpVariable(f"units_{i}", 0, cat=pulp.LpInteger) for i in range(len(usd))]
-    share = {(b, i): pulp.LpVariable(f"share_{b}_{i}", 0) for b, i in np.argwhere(rates > 0).tolist()}
-    model.setObjective(pulp.LpAffineExpression(list(zip(units, usd.tolist(), strict=True))))
-    served: list[list[tuple[pulp.LpVariable, float]]] = [[] for _ in demand]
-    load: list[list[tuple[pulp.LpVariable, float]]] = [[(n, -ceiling)] for n in units]
+) -> tuple[Programme, list[Variable], dict[tuple[int, int], Variable]]:
+    model = Programme("mix")
+    units = [model.variable(f"units_{i}", whole=True) for i in range(len(usd))]
+    share = {(b, i): model.variable(f"share_{b}_{i}") for b, i in np.argwhere(rates > 0).tolist()}
+    model.minimise(list(zip(units, usd.tolist(), strict=True)))
+    served: list[Terms] = [[] for _ in demand]
+    load: list[Terms] = [[(n, -ceiling)] for n in units]
     for (b, i), variable in share.items():
         served[b].append((variable, 1.0))
         load[i].append((variable, float(demand[b] / rates[b, i])))
     for b, terms in enumerate(served):
-        model.addConstraint(
-            pulp.LpConstraint(pulp.LpAffineExpression(terms), pulp.LpConstraintEQ, f"serve_{b}", 1)
-        )
+        model.row(f"serve_{b}", terms, "=", 1)
     for i, terms in enumerate(load):
-        model.addConstraint(
-            pulp.LpConstraint(pulp.LpAffineExpression(terms), pulp.LpConstraintLE, f"load_{i}", 0)
-        )
+        model.row(f"load_{i}", terms, "<=", 0)
     return model, units, share

@@ -11,14 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-import pulp
 
 from optimiser.planning.leaves import Bought, Solution, is_constant
 from optimiser.planning.problem import Option, Problem
 from optimiser.planning.requirements import Levels, levels
-from optimiser.planning.solve import Solved, solve
-
-Terms = list[tuple[pulp.LpVariable, float]]
+from optimiser.planning.solve import Programme, Solved, Terms, Variable, value
 
 
 @dataclass(slots=True)
@@ -29,12 +26,12 @@ class Model:
     """
 
     problem: Problem
-    lp: pulp.LpProblem
+    programme: Programme
     columns: tuple[Bought, ...]
-    running: list[list[pulp.LpVariable]]
-    used: list[pulp.LpVariable] = field(default_factory=list)
-    largest: list[pulp.LpVariable] = field(default_factory=list)
-    smallest: list[pulp.LpVariable] = field(default_factory=list)
+    running: list[list[Variable]]
+    used: list[Variable] = field(default_factory=list)
+    largest: list[Variable] = field(default_factory=list)
+    smallest: list[Variable] = field(default_factory=list)
     levels: list[Levels] = field(default_factory=list)
 
     @property
@@ -42,9 +39,9 @@ class Model:
         """Indices of the periods."""
         return range(len(self.problem.periods))
 
-    def add(self, name: str, terms: Terms, sense: int, right: float) -> None:
-        """A named row Σ coefficient · variable (≤, =, ≥) right; sense as PuLP's constants."""
-        self.lp.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), sense, name, right))
+    def add(self, name: str, terms: Terms, sense: str, right: float) -> None:
+        """A named row Σ coefficient · variable (sense "<=", "=", ">=") right."""
+        self.programme.row(name, terms, sense, right)
 
     def capacity(self, period: int, keep: Callable[[Bought], bool] = lambda _: True) -> Terms:
         """Σ rate · running over the columns kept, req/s."""
@@ -63,24 +60,23 @@ class Model:
 def build_model(problem: Problem, rules: Iterable[Callable[[Model], None]]) -> Model:
     """Variables, objective (USD over the horizon) and the rows of the given rules."""
     columns = tuple(Bought(option, purchase) for option in problem.options for purchase in option.purchases)
-    lp = pulp.LpProblem("fleet", pulp.LpMinimize)
-    model = Model(problem, lp, columns, [])
+    model = Model(problem, Programme("fleet"), columns, [])
     model.levels = [levels(problem, option.rate_rps) for option in problem.options]
     for c, column in enumerate(columns):
         model.running.append(_running(model, c, column))
     hours = problem.hours
-    lp.setObjective(pulp.LpAffineExpression(_objective(model, hours)))
+    model.programme.minimise(_objective(model, hours))
     _pick_extremes(model)
     for rows in rules:
         rows(model)
     return model
 
 
-def _running(model: Model, c: int, column: Bought) -> list[pulp.LpVariable]:
+def _running(model: Model, c: int, column: Bought) -> list[Variable]:
     most = column.purchase.max_units
     if column.purchase.how.value == "commitment":
-        return [pulp.LpVariable(f"units_{c}", 0, most, pulp.LpInteger)] * len(model.problem.periods)
-    return [pulp.LpVariable(f"units_{c}_{p}", 0, most, pulp.LpInteger) for p in model.periods]
+        return [model.programme.variable(f"units_{c}", most, whole=True)] * len(model.problem.periods)
+    return [model.programme.variable(f"units_{c}_{p}", most, whole=True) for p in model.periods]
 
 
 def _objective(model: Model, hours: np.ndarray) -> Terms:
@@ -104,9 +100,9 @@ def _pick_extremes(model: Model) -> None:
     options = model.problem.options
     rates = [option.rate_rps for option in options]
     names = range(len(options))
-    model.used = [pulp.LpVariable(f"used_{i}", cat=pulp.LpBinary) for i in names]
-    model.largest = [pulp.LpVariable(f"largest_{i}", cat=pulp.LpBinary) for i in names]
-    model.smallest = [pulp.LpVariable(f"smallest_{i}", cat=pulp.LpBinary) for i in names]
+    model.used = [model.programme.binary(f"used_{i}") for i in names]
+    model.largest = [model.programme.binary(f"largest_{i}") for i in names]
+    model.smallest = [model.programme.binary(f"smallest_{i}") for i in names]
     index = {option.id: i for i, option in enumerate(options)}
     for c, column in enumerate(model.columns):
         i = index[column.option.id]
@@ -116,21 +112,21 @@ def _pick_extremes(model: Model) -> None:
             model.add(
                 f"only_if_used_{c}_{p}",
                 [(model.running[c][p], 1), (model.used[i], -_most_units(model, column.option))],
-                pulp.LpConstraintLE,
+                "<=",
                 0,
             )
     for name, picks in (("largest", model.largest), ("smallest", model.smallest)):
-        model.add(f"one_{name}", [(pick, 1) for pick in picks], pulp.LpConstraintEQ, 1)
+        model.add(f"one_{name}", [(pick, 1) for pick in picks], "=", 1)
         for i in names:
-            model.add(f"{name}_is_used_{i}", [(picks[i], 1), (model.used[i], -1)], pulp.LpConstraintLE, 0)
+            model.add(f"{name}_is_used_{i}", [(picks[i], 1), (model.used[i], -1)], "<=", 0)
     for i in names:
         largest: Terms = [(pick, -rate) for pick, rate in zip(model.largest, rates, strict=True)]
-        model.add(f"largest_bounds_{i}", [(model.used[i], rates[i]), *largest], pulp.LpConstraintLE, 0)
+        model.add(f"largest_bounds_{i}", [(model.used[i], rates[i]), *largest], "<=", 0)
         smallest: Terms = [(pick, rate) for pick, rate in zip(model.smallest, rates, strict=True)]
         model.add(
             f"smallest_bounds_{i}",
             [*smallest, (model.used[i], max(rates))],
-            pulp.LpConstraintLE,
+            "<=",
             rates[i] + max(rates),
         )
 
@@ -146,11 +142,11 @@ def solve_compact(
 ) -> tuple[Solution | None, Solved]:
     """The optimum of the whole problem under the given rules, by HiGHS; None where it is infeasible."""
     model = build_model(problem, rules)
-    solved = solve(model.lp, gap, time_limit_s)
+    solved = model.programme.solve(gap, time_limit_s)
     if solved.usd is None:
         return None, solved
     units = np.array(
-        [[round(variable.value() or 0) for variable in column] for column in model.running], dtype=np.int64
+        [[round(value(variable)) for variable in column] for column in model.running], dtype=np.int64
     )
     used = [bool(row.any()) for row in units]
     columns = tuple(column for column, any_units in zip(model.columns, used, strict=True) if any_units)

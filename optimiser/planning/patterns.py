@@ -7,12 +7,11 @@ found, each only in the slots whose levels it reaches, and must come to the deco
 from __future__ import annotations
 
 import numpy as np
-import pulp
 
 from optimiser.planning.leaves import Solution, is_constant
 from optimiser.planning.problem import Floats, How, Problem
 from optimiser.planning.requirements import levels
-from optimiser.planning.solve import Solved, solve
+from optimiser.planning.solve import Programme, Solved, Variable, value
 
 PATTERNS_PER_SLOT = 6
 
@@ -34,21 +33,20 @@ def settle(problem: Problem, solution: Solution, largest_rps: float) -> tuple[So
     price = patterns @ np.where(constant, 0.0, usd)
     fits = _fits(problem, solution, patterns, rate, firm, level.total, level.firm, level.pool)
     order = np.argsort(price, kind="stable")
-    master = pulp.LpProblem("master", pulp.LpMinimize)
-    choice: dict[tuple[int, int], pulp.LpVariable] = {}
+    master = Programme("master")
+    choice: dict[tuple[int, int], Variable] = {}
     objective = []
     for slot, hours in enumerate(level.hours.tolist()):
         columns = [int(k) for k in order if fits[slot, k]][:PATTERNS_PER_SLOT]
-        picks = [pulp.LpVariable(f"slot_{slot}_pattern_{k}", 0, 1) for k in columns]
+        picks = [master.variable(f"slot_{slot}_pattern_{k}", 1) for k in columns]
         choice |= {(slot, k): pick for k, pick in zip(columns, picks, strict=True)}
         objective += [(pick, hours * float(price[k])) for k, pick in zip(columns, picks, strict=True)]
-        one = pulp.LpAffineExpression([(pick, 1.0) for pick in picks])
-        master.addConstraint(pulp.LpConstraint(one, pulp.LpConstraintEQ, f"one_pattern_{slot}", 1))
-    master.setObjective(pulp.LpAffineExpression(objective))
-    solved = solve(master)
+        master.row(f"one_pattern_{slot}", [(pick, 1.0) for pick in picks], "=", 1)
+    master.minimise(objective)
+    solved = master.solve()
     units = np.zeros((len(level.hours), len(solution.columns)), dtype=np.int64)
     for (slot, k), pick in choice.items():
-        if (pick.value() or 0.0) > 0.5:
+        if value(pick) > 0.5:
             units[slot] = patterns[k]
     return Solution(solution.columns, units[level.slot_of_period]), solved
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 
 from optimiser.planning.plan import PlanPriceDate
 from optimiser.planning.problem import Problem
 from optimiser.prices.book import PriceBook
-from providers.offer import Offer
+from providers.offer import Offer, Tier
 
 
 def price_dates(book: PriceBook, problem: Problem, used_offers: Iterable[Offer]) -> tuple[PlanPriceDate, ...]:
@@ -34,7 +35,7 @@ def price_dates(book: PriceBook, problem: Problem, used_offers: Iterable[Offer])
 
 
 def uncovered_tiers(book: PriceBook, problem: Problem) -> tuple[str, ...]:
-    """Per provider, tiers for which few or none of the machines that would serve have a price."""
+    """Per provider, for how many of the machines that would serve each tier has a price, where not for all."""
     considered: dict[str, set[str]] = {}
     for option in problem.options:
         considered.setdefault(option.provider, set()).add(option.instance_type)
@@ -42,11 +43,19 @@ def uncovered_tiers(book: PriceBook, problem: Problem) -> tuple[str, ...]:
     found = []
     for provider, types in sorted(considered.items()):
         own = offers[(offers["provider"] == provider) & offers["instance_type"].isin(types)]
-        for tier in ("on_demand", "spot", "reserved"):
-            priced = own.loc[own["tier"] == tier, "instance_type"].nunique()
-            if priced < len(types):
-                count = "none" if priced == 0 else f"only {priced}"
-                found.append(
-                    f"{provider} {tier}: {count} of the {len(types)} instance types that would serve it has a price"
-                )
+        priced = {tier.value: own.loc[own["tier"] == tier.value, "instance_type"].nunique() for tier in Tier}
+        short = [
+            f"{tier.replace('_', ' ')} for {count}" for tier, count in priced.items() if count < len(types)
+        ]
+        if short:
+            found.append(
+                f"{provider}: {', '.join(short)} of the {len(types)} instance types that would serve it"
+            )
     return tuple(found)
+
+
+def price_sources(book: PriceBook, embedded: Path) -> tuple[str, ...]:
+    """The price files in force: those of the embedded snapshot by their name, others by their path."""
+    paths = [Path(str(name)) for name in book.offers["file"].unique()]
+    inside = [f"embedded snapshot {path.name}" for path in paths if path.is_relative_to(embedded)]
+    return tuple(sorted(inside) + sorted(str(path) for path in paths if not path.is_relative_to(embedded)))

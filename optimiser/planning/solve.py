@@ -1,11 +1,19 @@
-"""The only place that knows PuLP's version and its solvers' habits."""
+"""The only place that knows PuLP, its version and its solvers' habits."""
 
 from __future__ import annotations
 
+import math
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pulp
 
+Variable: TypeAlias = pulp.LpVariable
+Terms: TypeAlias = list[tuple[Variable, float]]
+
+_SENSES = {"<=": pulp.LpConstraintLE, "=": pulp.LpConstraintEQ, ">=": pulp.LpConstraintGE}
 _GOOD = {pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible}
 
 
@@ -22,34 +30,69 @@ class Solved:
     solver: str
 
 
-def solve(model: pulp.LpProblem, gap: float = 1e-4, time_limit_s: float = 60) -> Solved:
-    """Minimise with HiGHS, or with CBC where HiGHS cannot be loaded.
+class Programme:
+    """A linear or whole-number programme: variables, named rows, a cost to minimise.
 
-    Reads sol_status: PuLP's status calls a time-limited incumbent optimal. threads stays 1 in every call, since
-    HiGHS quietly solves nothing when it changes within a process.
+    Rows are built from lists of (variable, coefficient): adding up expressions term by term takes four times
+    as long.
     """
-    try:
-        solver: pulp.LpSolver = pulp.HiGHS(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s)
-        name = "HiGHS"
-        if not solver.available():
-            raise pulp.PulpSolverError("HiGHS is not available")
-        model.solve(solver)
-    except pulp.PulpSolverError:
-        name = "CBC"
-        model.solve(pulp.PULP_CBC_CMD(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s))
-    status, found = model.status, model.sol_status
-    if found not in _GOOD:
-        infeasible = status in (pulp.LpStatusInfeasible, pulp.LpStatusUndefined)
-        return Solved(
-            status="infeasible" if infeasible else "unbounded", usd=None, lower_usd=None, solver=name
+
+    def __init__(self, name: str) -> None:
+        self.lp = pulp.LpProblem(name, pulp.LpMinimize)
+
+    def variable(self, name: str, most: float | None = None, *, whole: bool = False) -> Variable:
+        """A variable from 0 to `most` (None: unlimited)."""
+        return self.lp.add_variable(name, 0, most, cat=pulp.LpInteger if whole else pulp.LpContinuous)
+
+    def binary(self, name: str) -> Variable:
+        """A variable that is 0 or 1."""
+        return self.variable(name, 1, whole=True)
+
+    def row(self, name: str, terms: Sequence[tuple[Variable, float]], sense: str, right: float) -> None:
+        """Σ coefficient · variable  (sense "<=", "=" or ">=")  right."""
+        self.lp.addConstraint(
+            pulp.LpConstraint(pulp.LpAffineExpression(list(terms)), _SENSES[sense], name, right)
         )
-    usd = float(pulp.value(model.objective) or 0.0)
-    lower = _highs_bound(model) if name == "HiGHS" and model.isMIP() else usd
-    optimal = found == pulp.LpSolutionOptimal and (lower is None or usd - lower <= gap * abs(usd) + 1e-6)
-    return Solved(status="optimal" if optimal else "feasible", usd=usd, lower_usd=lower, solver=name)
+
+    def minimise(self, terms: Sequence[tuple[Variable, float]]) -> None:
+        """Set the cost."""
+        self.lp.setObjective(pulp.LpAffineExpression(list(terms)))
+
+    def solve(self, gap: float = 1e-4, time_limit_s: float = 60) -> Solved:
+        """Minimise with HiGHS, or with CBC where HiGHS cannot be loaded.
+
+        Reads sol_status: PuLP's status calls a time-limited incumbent optimal. threads stays 1 in every call,
+        since HiGHS quietly solves nothing when it changes within a process.
+        """
+        highs = pulp.HiGHS(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s)
+        name = "HiGHS" if highs.available() else "CBC"
+        self.lp.solve(highs if name == "HiGHS" else _cbc(gap, time_limit_s))
+        if self.lp.sol_status not in _GOOD:
+            unbounded = self.lp.status == pulp.LpStatusUnbounded
+            return Solved(
+                status="unbounded" if unbounded else "infeasible", usd=None, lower_usd=None, solver=name
+            )
+        usd = float(pulp.value(self.lp.objective) or 0.0)
+        whole = bool(self.lp.isMIP())
+        lower = usd if not whole else (self._highs_bound() if name == "HiGHS" else None)
+        optimal = self.lp.sol_status == pulp.LpSolutionOptimal
+        proven = lower is None or usd - lower <= gap * abs(usd) + 1e-6
+        return Solved(
+            status="optimal" if optimal and proven else "feasible", usd=usd, lower_usd=lower, solver=name
+        )
+
+    def _highs_bound(self) -> float | None:
+        bound = float(self.lp.solverModel.getInfo().mip_dual_bound)
+        return bound if math.isfinite(bound) and abs(bound) < 1e20 else None
 
 
-def _highs_bound(model: pulp.LpProblem) -> float | None:
-    info = model.solverModel.getInfo()
-    bound = float(info.mip_dual_bound)
-    return bound if bound == bound and abs(bound) < 1e20 else None
+def value(variable: Variable) -> float:
+    """What a variable came to; 0 where the solver left it out."""
+    return float(variable.value() or 0.0)
+
+
+def _cbc(gap: float, time_limit_s: float) -> pulp.LpSolver:
+    with warnings.catch_warnings():
+        # The bundled CBC goes away with PuLP 4, which this file does not support yet.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return pulp.PULP_CBC_CMD(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s)

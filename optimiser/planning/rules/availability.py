@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pulp
-
 from optimiser.planning.model import Model
 from optimiser.planning.problem import How
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
@@ -20,7 +18,7 @@ def survive_instance_loss(m: Model) -> None:
     for p in m.periods:
         planned = m.problem.periods[p].planned_rps
         if planned > 0:
-            m.add(f"survive_instance_loss_{p}", m.capacity(p) + spare, pulp.LpConstraintGE, planned)
+            m.add(f"survive_instance_loss_{p}", m.capacity(p) + spare, ">=", planned)
 
 
 def verify_survive_instance_loss(view: PlanView) -> list[str]:
@@ -47,7 +45,7 @@ def keep_firm_floor(m: Model) -> None:
             for c, column in enumerate(m.columns)
             if column.purchase.how is not How.SPOT
         ]
-        m.add(f"keep_firm_floor_{p}", firm, pulp.LpConstraintGE, m.problem.policy.min_firm_instances)
+        m.add(f"keep_firm_floor_{p}", firm, ">=", m.problem.policy.min_firm_instances)
 
 
 def verify_keep_firm_floor(view: PlanView) -> list[str]:

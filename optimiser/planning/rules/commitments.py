@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pulp
-
 from optimiser.planning.model import Model
 from optimiser.planning.problem import How
 from optimiser.planning.rules.view import TOLERANCE, PlanView
@@ -26,7 +24,7 @@ def limit_commitments(m: Model) -> None:
         (pick, -(level.committed + option.rate_rps))
         for pick, level, option in zip(m.smallest, m.levels, m.problem.options, strict=True)
     ]
-    m.add("limit_commitments", committed + limits, pulp.LpConstraintLE, -1e-6)
+    m.add("limit_commitments", committed + limits, "<=", -1e-6)
 
 
 def verify_limit_commitments(view: PlanView) -> list[str]:

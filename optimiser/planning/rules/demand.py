@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pulp
-
 from optimiser.planning.model import Model
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
 
@@ -15,7 +13,7 @@ def carry_demand(m: Model) -> None:
     """
     for p in m.periods:
         needed = m.problem.periods[p].planned_rps / m.problem.policy.utilisation_ceiling
-        m.add(f"carry_demand_{p}", m.capacity(p), pulp.LpConstraintGE, needed)
+        m.add(f"carry_demand_{p}", m.capacity(p), ">=", needed)
 
 
 def verify_carry_demand(view: PlanView) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pulp
-
 from optimiser.planning.model import Model
 from optimiser.planning.problem import How
 from optimiser.planning.rules.view import PlanView
@@ -18,7 +16,7 @@ def hold_scarce(m: Model) -> None:
         if column.purchase.how is How.HELD:
             for p in list(m.periods)[1:]:
                 same = [(m.running[c][p], 1.0), (m.running[c][0], -1.0)]
-                m.add(f"hold_scarce_{c}_{p}", same, pulp.LpConstraintEQ, 0)
+                m.add(f"hold_scarce_{c}_{p}", same, "=", 0)
 
 
 def verify_hold_scarce(view: PlanView) -> list[str]:
@@ -44,7 +42,7 @@ def respect_offer_limits(m: Model) -> None:
         if column.purchase.max_units is not None:
             for p in m.periods if column.purchase.how is not How.COMMITMENT else (0,):
                 name = f"respect_offer_limits_{c}_{p}"
-                m.add(name, [(m.running[c][p], 1.0)], pulp.LpConstraintLE, column.purchase.max_units)
+                m.add(name, [(m.running[c][p], 1.0)], "<=", column.purchase.max_units)
 
 
 def verify_respect_offer_limits(view: PlanView) -> list[str]:

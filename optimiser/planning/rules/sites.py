@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable
 
-import pulp
-
 from optimiser.planning.model import Model
 from optimiser.planning.rules.view import PlanView
 
@@ -36,11 +34,11 @@ def _limit(
     members: dict[Hashable, list[int]] = defaultdict(list)
     for i, group in enumerate(groups):
         members[group].append(i)
-    picks = [pulp.LpVariable(f"{name}_{g}", cat=pulp.LpBinary) for g in range(len(members))]
+    picks = [m.programme.binary(f"{name}_{g}") for g in range(len(members))]
     for g, inside in enumerate(members.values()):
         for i in inside:
-            m.add(f"{name}_{g}_{i}", [(m.used[i], 1.0), (picks[g], -1.0)], pulp.LpConstraintLE, 0)
-    m.add(name, [(pick, 1.0) for pick in picks], pulp.LpConstraintLE, limit)
+            m.add(f"{name}_{g}_{i}", [(m.used[i], 1.0), (picks[g], -1.0)], "<=", 0)
+    m.add(name, [(pick, 1.0) for pick in picks], "<=", limit)
 
 
 def verify_limit_sites(view: PlanView) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pulp
-
 from optimiser.planning.model import Model
 from optimiser.planning.problem import How
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
@@ -19,7 +17,7 @@ def limit_spot_share(m: Model) -> None:
     share = m.problem.policy.max_spot_share
     for p in m.periods:
         firm = m.capacity(p, lambda column: column.purchase.how is not How.SPOT)
-        m.add(f"limit_spot_share_{p}", firm + m.level(p, "total", share - 1), pulp.LpConstraintGE, 0)
+        m.add(f"limit_spot_share_{p}", firm + m.level(p, "total", share - 1), ">=", 0)
 
 
 def verify_limit_spot_share(view: PlanView) -> list[str]:
@@ -45,7 +43,7 @@ def survive_spot_pool_loss(m: Model) -> None:
             inside = m.capacity(p, lambda column, pool=pool: column.purchase.pool == pool)  # type: ignore[misc]
             planned = m.problem.periods[p].planned_rps
             spare = m.level(p, "total", -1)
-            m.add(f"survive_spot_pool_loss_{number}_{p}", inside + spare, pulp.LpConstraintLE, -planned)
+            m.add(f"survive_spot_pool_loss_{number}_{p}", inside + spare, "<=", -planned)
 
 
 def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:

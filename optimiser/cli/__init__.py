@@ -1,0 +1,37 @@
+"""The command line: parse, call, render. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from optimiser.errors import OptimiserError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; arguments default to the process's own.
+
+    0 answered · 1 failed · 2 bad usage, workload or config · 3 no feasible plan · 4 prices too old ·
+    130 interrupted · 141 the reader of stdout went away. A foreseeable fault is one message on stderr.
+    """
+    try:
+        from optimiser.cli.app import app
+
+        app(args=None if arguments is None else list(arguments), prog_name="optimiser")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except OptimiserError as error:
+        return _fail(str(error), error.exit_code)
+    except OSError as error:
+        file = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{file}{error.strerror or error}", OptimiserError.exit_code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _fail(message: str, exit_code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201 (stderr is where messages go)
+    return exit_code

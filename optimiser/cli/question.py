@@ -1,0 +1,81 @@
+"""From what was typed to what the pipeline takes: config, prices, workload and the policy in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optimiser.errors import UsageError, bad_value
+
+if TYPE_CHECKING:
+    from optimiser.config import Config
+    from optimiser.policy import Policy
+    from optimiser.prices.book import PriceBook
+    from optimiser.workload import Workload
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """Everything a plan or an estimate is asked with."""
+
+    config: Config
+    book: PriceBook
+    workload: Workload
+    policy: Policy
+    as_of: date
+
+
+def day_of(text: str | None) -> date:
+    """The --as-of date, today where it is not given. Raises UsageError."""
+    if text is None:
+        return date.today()  # noqa: DTZ011 (the user's own calendar day)
+    try:
+        if len(text) != len("2026-11-09"):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise bad_value("--as-of", "date", text, "must be a date like 2026-11-09") from None
+
+
+def prices(directory: Path | None, as_of: str | None) -> tuple[Config, PriceBook]:
+    """The config and the prices in force."""
+    from optimiser.config import load_config
+    from optimiser.prices.book import load_book
+
+    day = day_of(as_of)
+    config = load_config(directory)
+    return config, load_book(config.price_files, config.shapes, day)
+
+
+def question(
+    workload: str,
+    *,
+    directory: Path | None,
+    as_of: str | None,
+    settings: Sequence[str],
+    options: Mapping[str, tuple[str, Sequence[str] | str | None]],
+) -> Question:
+    """settings are `--set` texts; options map a policy field to the command's option for it and its value."""
+    from optimiser.config import load_config
+    from optimiser.config.policy_layers import PolicyLayer, resolve_policy, split_overrides
+    from optimiser.prices.book import load_book
+    from optimiser.workload import load_workload
+
+    day = day_of(as_of)
+    overrides, in_workload = split_overrides("--set", settings)
+    config = load_config(directory)
+    path = config.find_workload(workload)
+    loaded = load_workload(path, in_workload)
+    try:
+        config.find_model(loaded.model)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    book = load_book(config.price_files, config.shapes, day)
+    typed = [PolicyLayer(option, {field: value}) for field, (option, value) in options.items() if value]
+    layers = (PolicyLayer(f"{path}: policy", loaded.policy), overrides, *typed)
+    return Question(
+        config=config, book=book, workload=loaded, policy=resolve_policy(config, layers, book), as_of=day
+    )

@@ -1,0 +1,1 @@
+"""The prices in force, and the door they come in by."""

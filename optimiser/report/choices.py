@@ -1,0 +1,88 @@
+"""What else could have been chosen: each cloud alone, sites mixed, rules dropped; and the quota needed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+
+from optimiser.planning.plan import Plan, PlanAlternative, PlanFleetLine
+from optimiser.report.document import Block, Column, Row, Table
+from optimiser.report.wording import HOW, provider_name, site, units, usd, usd_or_dash, words
+
+MIXING_SITES = "mixed_sites"
+_PLANS = (Column("fleet"), Column("$ a month", right=True), Column("against this", right=True))
+_UNITS = {"vcpu": "vCPU", "gpu": "GPU"}
+
+
+def by_provider(plan: Plan) -> tuple[Block, ...]:
+    """The best plan per cloud side by side, and what mixing sites would save."""
+    mixing = next((one for one in plan.alternatives if one.name == MIXING_SITES), None)
+    rows = tuple(_plan(provider_name(one.name), one) for one in plan.by_provider)
+    found: list[Block] = [Table((Column("cloud"), *_PLANS), rows)] if rows else []
+    if mixing is not None:
+        saved = -(mixing.extra_monthly_usd or Decimal(0))
+        what = f"save {usd(saved)} a month" if saved > 0 else "save nothing"
+        found.append(f"Mixing sites (max_sites=null) would {what}.")
+    return tuple(found)
+
+
+def alternatives(plan: Plan) -> tuple[Block, ...]:
+    """The next best and other choices, with what they cost beyond the plan."""
+    rows = tuple(_plan(one.description or words(one.name), one) for one in plan.alternatives)
+    return (Table((Column("alternative"), *_PLANS), rows),) if rows else ()
+
+
+def rule_costs(plan: Plan) -> tuple[Block, ...]:
+    """Rules that cost money, dearest first."""
+    priced = [(rule, rule.cost_monthly_usd) for rule in plan.rules if rule.cost_monthly_usd]
+    priced.sort(key=lambda pair: -pair[1])
+    if not priced:
+        return ()
+    columns = (Column("rule"), Column("limit"), Column("$ a month", right=True))
+    return (Table(columns, tuple(Row((words(rule.name), rule.limit, usd(cost))) for rule, cost in priced)),)
+
+
+def quotas(plan: Plan) -> tuple[Block, ...]:
+    """The quota that the fleet needs at its largest, as each provider counts it."""
+    if not plan.quotas:
+        return ()
+    columns = (Column("where"), Column("quota"), Column("for"), Column("amount", right=True))
+    rows = tuple(
+        Row(
+            (
+                site(quota.provider, quota.region),
+                quota.family,
+                "spot" if quota.spot else "on demand and committed",
+                f"{quota.amount:,} {_UNITS.get(quota.unit, quota.unit)}",
+            )
+        )
+        for quota in plan.quotas
+    )
+    return (Table(columns, rows),)
+
+
+def _plan(label: str, alternative: PlanAlternative) -> Row:
+    extra = alternative.extra_monthly_usd
+    against = "—"
+    if extra is not None:
+        against = "this plan" if not extra else f"+{usd(extra)}" if extra > 0 else usd(extra)
+    cells = (
+        label,
+        _fleet(alternative.fleet) or "no plan",
+        usd_or_dash(alternative.monthly_usd),
+        against,
+    )
+    return Row(cells)
+
+
+def _fleet(lines: tuple[PlanFleetLine, ...]) -> str:
+    """`AWS us-east-2: p5.48xlarge 8 commitment + 0–4 spot, g6.xlarge 2 on demand by hour`."""
+    places: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for line in lines:
+        how = HOW.get(line.how, words(line.how))
+        amount = f"{units(line.min_units, line.max_units)} {how}"
+        places[site(line.provider, line.region)][line.instance_type].append(amount)
+    return "; ".join(
+        f"{place}: {', '.join(f'{name} ' + ' + '.join(amounts) for name, amounts in types.items())}"
+        for place, types in places.items()
+    )

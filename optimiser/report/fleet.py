@@ -1,0 +1,123 @@
+"""The fleet: what to buy, how to pay for it, what signing means, and what must be reserved."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from optimiser.planning.plan import Plan, PlanOffer, PlanOption, PlanPurchase
+from optimiser.report.document import Block, Column, Row, Table
+from optimiser.report.wording import HOW, counted, hourly, percent, provider_name, site, units, usd, words
+
+# What reserves capacity, by provider and obtainability; a price is not capacity. Sources: AWS EC2 User Guide
+# (On-Demand Capacity Reservations, Capacity Blocks), Google Compute Engine reservations and AI Hypercomputer
+# consumption options, Azure on-demand capacity reservation.
+_RESERVE = {
+    ("aws", "scarce"): "an On-Demand Capacity Reservation or a Capacity Block",
+    ("aws", "reservation_only"): "a Capacity Block",
+    ("gcp", "scarce"): "a reservation (attached to the commitment, where there is one)",
+    ("gcp", "reservation_only"): "a future reservation (calendar mode) or flex-start",
+    ("azure", "scarce"): "an on-demand capacity reservation group",
+    ("azure", "reservation_only"): "an on-demand capacity reservation group",
+}
+_COLUMNS = (
+    Column("paid"),
+    Column("units", right=True),
+    Column("instance type"),
+    Column("GPUs"),
+    Column("where"),
+    Column("$/h each", right=True),
+    Column("$ a month", right=True),
+)
+
+
+def blocks(plan: Plan) -> tuple[Block, ...]:
+    """The fleet by purchase, then what is scarce in it."""
+    options = {option.id: option for option in plan.options}
+    offers = {offer.id: offer for offer in plan.offers}
+    order = list(HOW)
+    purchases = sorted(
+        plan.purchases,
+        key=lambda one: (order.index(one.how) if one.how in order else len(order), -one.monthly_usd),
+    )
+    rows = tuple(_row(one, options[one.option], offers[one.offer]) for one in purchases)
+    return (Table(_COLUMNS, rows), *_groups(plan), *_scarce(plan))
+
+
+def firm_instances(plan: Plan) -> dict[str, int]:
+    """The most instances that are not spot, at any one time, by option id."""
+    options = {option.id: option for option in plan.options}
+    purchases = {purchase.id: purchase for purchase in plan.purchases}
+    running: dict[tuple[str, int, int], int] = defaultdict(int)
+    for count in plan.counts:
+        purchase = purchases[count.purchase]
+        if purchase.how != "spot":
+            instances = count.units * options[purchase.option].instances_per_unit
+            running[purchase.option, count.scenario, count.period] += instances
+    most: dict[str, int] = defaultdict(int)
+    for (option, _, _), instances in running.items():
+        most[option] = max(most[option], instances)
+    return dict(most)
+
+
+def _row(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
+    count = units(purchase.min_units, purchase.max_units)
+    where = site(option.provider, offer.zone or option.region)
+    scarce = "" if option.obtainability == "elastic" else " !"
+    cells = (
+        HOW.get(purchase.how, words(purchase.how)),
+        count if option.instances_per_unit == 1 else f"{count} × {option.instances_per_unit}",
+        option.instance_type + scarce,
+        f"{option.gpus_per_instance} × {option.gpu}",
+        where,
+        hourly(offer.planned_usd_per_hour),
+        usd(purchase.monthly_usd),
+    )
+    return Row(cells, _commitment(purchase, option, offer) or _quoted(offer))
+
+
+def _commitment(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> str:
+    """What signing means, for all units of a commitment."""
+    signed = purchase.commitment
+    if signed is None:
+        return ""
+    kind = f"{words(offer.kind)} of {offer.term_months} months, {words(offer.payment)}"
+    even = "break-even unknown (no on-demand price)"
+    if signed.break_even_utilisation is not None:
+        even = f"breaks even at {percent(signed.break_even_utilisation)} use"
+    loss = f"if the service ends half way, {usd(signed.loss_if_ended_half_way_usd)} is lost"
+    money = f"contract {usd(signed.contract_value_usd)}, {usd(signed.upfront_usd)} cash up front"
+    return f"{option.instance_type}, {kind}: {money}; {even}; {loss}. A discount, not capacity."
+
+
+def _quoted(offer: PlanOffer) -> str:
+    """Where planning reckons with another price than the quote."""
+    if offer.tier != "spot" or offer.planned_usd_per_hour == offer.amortised_usd_per_hour:
+        return ""
+    quote = f"quoted at {hourly(offer.usd_per_hour)} on {offer.observed_on}"
+    return f"{offer.instance_type} spot: {quote}, planned at the policy's floor"
+
+
+def _groups(plan: Plan) -> list[str]:
+    used = {purchase.option for purchase in plan.purchases}
+    return [
+        f"One unit of {option.instance_type} is a group of {counted(option.instances_per_unit, 'instance')} "
+        "that holds one replica."
+        for option in plan.options
+        if option.id in used and option.instances_per_unit > 1
+    ]
+
+
+def _scarce(plan: Plan) -> list[str]:
+    """What to ask the provider for, per option whose price is not capacity."""
+    firm = firm_instances(plan)
+    statements = []
+    for option in plan.options:
+        if option.obtainability == "elastic" or option.id not in firm:
+            continue
+        ask = _RESERVE.get((option.provider, option.obtainability), "a capacity reservation")
+        amount = f"{firm[option.id]:,} × {option.instance_type} in {option.region}"
+        what = f"! {option.instance_type} is {words(option.obtainability)}: a price is not capacity. Ask"
+        statements.append(
+            f"{what} {provider_name(option.provider)} for {ask} of {amount} before relying on it."
+        )
+    return statements

@@ -1,0 +1,74 @@
+"""Line 1: the answer, how sure it is, and the age of its prices where that matters."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from optimiser.planning.plan import Plan, PlanAlternative
+from optimiser.report.wording import percent, site, usd, words
+
+HEADLINE_BASELINE = "single_type_on_demand"
+_SITES_NAMED = 2
+_SAME = 0.0005
+
+
+def headline(plan: Plan) -> str:
+    """`chat: $281,300 a month on AWS us-east-1, 38 % below on demand; gap 0.2 %, throughput ±13 %`.
+
+    Old prices are said beside the amount, so that no narrow terminal hides them, and dated at the end.
+    """
+    names = ", ".join(service.name for service in plan.services)
+    answer = f"{names}: {usd(plan.totals.total_monthly_usd)} a month on {place(plan)}"
+    old = old_prices(plan)
+    if old:
+        answer += " at OLD PRICES"
+    baseline = headline_baseline(plan)
+    if baseline is not None:
+        answer += f", {_against(baseline)}"
+    sure = f"gap {percent(plan.bound.gap)}, throughput ±{percent(plan.estimate_relative_error)}"
+    return f"{answer}; {sure}" + (f"; prices: {', '.join(old)}" if old else "")
+
+
+def headline_baseline(plan: Plan) -> PlanAlternative | None:
+    """The best single instance type on demand hour by hour, where it is feasible."""
+    named = (one for one in plan.baselines if one.name == HEADLINE_BASELINE and one.monthly_usd)
+    return next(named, None)
+
+
+def saved_share(baseline: PlanAlternative) -> float:
+    """Share of the baseline's cost that the plan saves (negative where the plan is dearer)."""
+    if not baseline.monthly_usd or baseline.extra_monthly_usd is None:
+        return 0.0
+    return float(baseline.extra_monthly_usd / baseline.monthly_usd)
+
+
+def place(plan: Plan) -> str:
+    """The sites bought in, by name where they are few."""
+    options = {option.id: option for option in plan.options}
+    bought = (options[purchase.option] for purchase in plan.purchases)
+    sites = list(dict.fromkeys(site(option.provider, option.region) for option in bought))
+    return " and ".join(sites) if len(sites) <= _SITES_NAMED else f"{len(sites)} sites"
+
+
+def old_prices(plan: Plan) -> list[str]:
+    """`spot of 2026-05-20 (203 days)` for the tiers in use whose oldest price is past the policy's limit."""
+    oldest: dict[str, date] = {}
+    for row in plan.price_dates:
+        if row.oldest_used is not None:
+            oldest[row.tier] = min(row.oldest_used, oldest.get(row.tier, row.oldest_used))
+    limits = {"spot": plan.policy["spot_age_note_days"]}
+    usual = plan.policy["price_age_note_days"]
+    ages = {tier: (plan.planned_on - day).days for tier, day in oldest.items()}
+    late = [tier for tier, age in ages.items() if age > limits.get(tier, usual)]
+    days = {oldest[tier]: ages[tier] for tier in sorted(late, key=lambda tier: tier != "spot")}
+    return [
+        f"{' and '.join(words(tier) for tier in late if oldest[tier] == day)} of {day} ({age:,} days)"
+        for day, age in days.items()
+    ]
+
+
+def _against(baseline: PlanAlternative) -> str:
+    share = saved_share(baseline)
+    if abs(share) < _SAME:
+        return "no cheaper than on demand"
+    return f"{percent(abs(share))} {'below' if share >= 0 else 'ABOVE'} on demand"

@@ -1,0 +1,230 @@
+"""The prices in force with their age, and every price that does not exist with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import pandas as pd
+
+from optimiser.errors import UsageError, did_you_mean
+from optimiser.prices.book import PriceBook
+from optimiser.report.document import Column, Document, Row, Section, Table
+from optimiser.report.wording import counted, hourly, provider_name, usd, words
+from providers.shape import InstanceShape
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceRow:
+    """One price, or (usd_per_hour None) why there is none. age_days is at the book's date."""
+
+    provider: str
+    region: str
+    zone: str
+    instance_type: str
+    gpu: str
+    gpu_count: int | None
+    tier: str
+    market: str
+    kind: str
+    term_months: int
+    payment: str
+    contract: str
+    usd_per_hour: Decimal | None
+    upfront_usd: Decimal | None
+    amortised_usd_per_hour: Decimal | None
+    observed_on: date
+    age_days: int
+    source: str
+    missing_reason: str
+
+
+def price_rows(
+    book: PriceBook,
+    shapes: Mapping[tuple[str, str], InstanceShape],
+    filters: Mapping[str, Collection[str]],
+) -> list[PriceRow]:
+    """Offers and Missing that match every filter, by place, type, tier and price.
+
+    filters maps provider, region, tier, instance_type or gpu to the names wanted (an empty collection is
+    all). Raises UsageError for a name that neither the book nor the instance types know.
+    """
+    _check_known(book, shapes, filters)
+    rows = [*_offers(book, shapes, filters), *_missing(book, shapes, filters)]
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.provider,
+            row.instance_type,
+            row.tier,
+            row.usd_per_hour is None,
+            row.amortised_usd_per_hour or Decimal(0),
+            row.region,
+            row.zone,
+        ),
+    )
+
+
+def price_document(book: PriceBook, rows: Sequence[PriceRow]) -> Document:
+    """The rows as a report of at most a screen's width."""
+    priced = [row for row in rows if row.usd_per_hour is not None]
+    absent = [row for row in rows if row.usd_per_hour is None]
+    headline = f"{counted(len(priced), 'price')} in force on {book.as_of}, {len(absent):,} known not to exist"
+    columns = (
+        Column("instance type"),
+        Column("GPUs"),
+        Column("where"),
+        Column("paid"),
+        Column("$/h all in", right=True),
+        Column("up front", right=True),
+        Column("age d", right=True),
+    )
+    return Document(
+        headline,
+        (
+            Section("Prices", (Table(columns, tuple(map(_priced, priced))),) if priced else ()),
+            Section("No price", (_absent(absent),) if absent else ()),
+        ),
+    )
+
+
+def _offers(
+    book: PriceBook, shapes: Mapping[tuple[str, str], InstanceShape], filters: Mapping[str, Collection[str]]
+) -> list[PriceRow]:
+    chosen = _chosen(book.offers, shapes, filters)
+    rows = []
+    for offer in map(book.offer, map(str, chosen.index)):
+        shape = shapes[offer.provider, offer.instance_type]
+        rows.append(
+            PriceRow(
+                provider=offer.provider,
+                region=offer.region,
+                zone=offer.zone,
+                instance_type=offer.instance_type,
+                gpu=shape.gpu,
+                gpu_count=shape.gpu_count,
+                tier=offer.tier.value,
+                market=offer.market,
+                kind=offer.kind,
+                term_months=offer.term_months,
+                payment=offer.payment,
+                contract=offer.contract,
+                usd_per_hour=offer.usd_per_hour,
+                upfront_usd=offer.upfront_usd,
+                amortised_usd_per_hour=offer.amortised_usd_per_hour,
+                observed_on=offer.observed_on,
+                age_days=(book.as_of - offer.observed_on).days,
+                source=offer.source,
+                missing_reason="",
+            )
+        )
+    return rows
+
+
+def _missing(
+    book: PriceBook, shapes: Mapping[tuple[str, str], InstanceShape], filters: Mapping[str, Collection[str]]
+) -> list[PriceRow]:
+    rows = []
+    for entry in _chosen(book.missing, shapes, filters).to_dict("records"):
+        shape = shapes.get((entry["provider"], entry["instance_type"]))
+        observed_on = entry["observed_on"].date()
+        rows.append(
+            PriceRow(
+                provider=entry["provider"],
+                region=entry["region"],
+                zone=entry["zone"],
+                instance_type=entry["instance_type"],
+                gpu=shape.gpu if shape else "",
+                gpu_count=shape.gpu_count if shape else None,
+                tier=entry["tier"],
+                market="",
+                kind="",
+                term_months=0,
+                payment="",
+                contract="",
+                usd_per_hour=None,
+                upfront_usd=None,
+                amortised_usd_per_hour=None,
+                observed_on=observed_on,
+                age_days=(book.as_of - observed_on).days,
+                source=entry["source"],
+                missing_reason=entry["reason"],
+            )
+        )
+    return rows
+
+
+def _chosen(
+    table: pd.DataFrame,
+    shapes: Mapping[tuple[str, str], InstanceShape],
+    filters: Mapping[str, Collection[str]],
+) -> pd.DataFrame:
+    for name, wanted in filters.items():
+        if not wanted:
+            continue
+        if name == "gpu":
+            types = {key for key, shape in shapes.items() if shape.gpu in wanted}
+            pairs = zip(table["provider"], table["instance_type"], strict=True)
+            table = table[[pair in types for pair in pairs]]
+        else:
+            table = table[table[name].isin(list(wanted))]
+    return table
+
+
+def _check_known(
+    book: PriceBook, shapes: Mapping[tuple[str, str], InstanceShape], filters: Mapping[str, Collection[str]]
+) -> None:
+    for name, wanted in filters.items():
+        if name == "gpu":
+            known = {shape.gpu for shape in shapes.values()}
+        else:
+            known = {*book.offers[name].unique(), *book.missing[name].unique()}
+            known |= {kind for _, kind in shapes} if name == "instance_type" else set()
+        for one in wanted:
+            if one not in known:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} {one!r}: no such {words(name)}; {did_you_mean(one, known)}")
+
+
+def _priced(row: PriceRow) -> Row:
+    terms = f" {row.term_months} m {words(row.payment)}" if row.term_months else ""
+    market = "" if row.market == "standard" else words(row.market)
+    kind = words(row.kind).removeprefix("reserved instance").strip()
+    extra = ", ".join(part for part in (kind, market, row.contract) if part)
+    cells = (
+        row.instance_type,
+        f"{row.gpu_count} × {row.gpu}",
+        f"{provider_name(row.provider)} {row.zone or row.region}",
+        words(row.tier) + terms + (f" ({extra})" if extra else ""),
+        hourly(row.amortised_usd_per_hour or Decimal(0)),
+        usd(row.upfront_usd) if row.upfront_usd else "",
+        f"{row.age_days:,}",
+    )
+    return Row(cells)
+
+
+def _absent(rows: Sequence[PriceRow]) -> Table:
+    columns = (
+        Column("instance type"),
+        Column("where"),
+        Column("tier"),
+        Column("age d", right=True),
+        Column("reason"),
+    )
+    return Table(
+        columns,
+        tuple(
+            Row(
+                (
+                    row.instance_type,
+                    f"{provider_name(row.provider)} {row.zone or row.region}",
+                    words(row.tier),
+                    f"{row.age_days:,}",
+                    row.missing_reason,
+                )
+            )
+            for row in rows
+        ),
+    )

@@ -1,0 +1,47 @@
+"""Lists of flat records (estimates, prices) as JSON or CSV; their tables are documents like any other."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from optimiser.errors import bad_value, did_you_mean
+from optimiser.planning.plan import to_jsonable
+from optimiser.report.document import Document
+from optimiser.report.text_layout import text_of
+
+LIST_FORMATS = ("table", "json", "csv")
+
+
+def render_records(
+    format_name: str, records: Sequence[Any], document: Callable[[], Document], *, colour: bool = False
+) -> str:
+    """The records (dataclasses of one class) in one of LIST_FORMATS; `document` makes the table.
+
+    Raises UsageError for another format.
+    """
+    if format_name == "table":
+        return text_of(document(), colour=colour)
+    if format_name == "json":
+        return json.dumps(to_jsonable(list(records)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if format_name == "csv":
+        return _csv(to_jsonable(list(records)))
+    raise bad_value("--format", "format", format_name, did_you_mean(format_name, LIST_FORMATS))
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return "; ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,37 @@
+"""The JSON Schemas that the tool prints, each generated from the types it describes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from optimiser.errors import bad_value, did_you_mean
+
+
+def schema_text(name: str) -> str:
+    """The schema of that name as JSON. Raises UsageError."""
+    if name not in SCHEMAS:
+        raise bad_value("schema", "name", name, did_you_mean(name, SCHEMAS))
+    return json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False) + "\n"
+
+
+def _plan() -> dict[str, Any]:
+    from optimiser.planning.plan_schema import plan_schema
+
+    return plan_schema()
+
+
+def _policy() -> dict[str, Any]:
+    from optimiser.policy import Policy
+
+    return Policy.model_json_schema()
+
+
+def _workload() -> dict[str, Any]:
+    from optimiser.workload.schema import WorkloadFields
+
+    return WorkloadFields.model_json_schema()
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {"plan": _plan, "policy": _policy, "workload": _workload}

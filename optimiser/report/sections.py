@@ -1,0 +1,36 @@
+"""The table of contents of a report: what a Plan says, most important first."""
+
+from __future__ import annotations
+
+from optimiser.planning.plan import Plan
+from optimiser.report import basis, choices, cost, fleet, headline, week
+from optimiser.report import explain as explained
+from optimiser.report.document import Document, Section
+
+
+def document(plan: Plan, *, explain: bool = False) -> Document:
+    """The report of a plan; explain adds what binds, what was rejected and the next best."""
+    sections = [
+        Section("Fleet", fleet.blocks(plan)),
+        Section("Cost", cost.blocks(plan)),
+        Section("Against the baselines", cost.savings(plan)),
+        Section(week.title(plan), (week.chart(plan),)),
+        Section("Each cloud alone, and mixing sites", choices.by_provider(plan)),
+        Section("What the rules cost", choices.rule_costs(plan)),
+        Section("Quota to ask for", choices.quotas(plan)),
+        Section("Prices", basis.prices(plan)),
+        Section("Estimate", basis.estimates(plan)),
+        Section("Proof", basis.proof(plan)),
+    ]
+    if explain:
+        sections += [
+            Section("Rules", explained.rules(plan)),
+            Section("Alternatives", choices.alternatives(plan)),
+            Section("Rejected", explained.rejections(plan)),
+        ]
+    sections += [
+        Section("Policy in force", basis.policy(plan)),
+        Section("Not included", basis.not_included(plan)),
+        Section("Notes", plan.notes),
+    ]
+    return Document(headline.headline(plan), tuple(sections))

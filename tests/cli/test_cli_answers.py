@@ -1,0 +1,257 @@
+"""What the commands answer on the embedded prices, and where the answer goes."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from optimiser.planning.plan_schema import plan_from_json, plan_schema
+from optimiser.report import renderer
+
+AS_OF = ("--as-of", "2026-11-21")
+COMMAND = (sys.executable, "-c", "import sys; from optimiser.cli import main; sys.exit(main())")
+
+Run = Callable[..., Any]
+
+
+def process(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, **how)
+
+
+@pytest.fixture(scope="module")
+def plan_json() -> str:
+    ran = process("recommend", "chat-llama-70b", "--format", "json", *AS_OF)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+def test_a_recommendation_is_valid_json_and_every_format_follows_from_it(plan_json: str) -> None:
+    jsonschema.validate(json.loads(plan_json), plan_schema(), jsonschema.Draft202012Validator)
+    made = plan_from_json(plan_json)
+    assert renderer("json")(made) == plan_json
+    assert max(map(len, renderer("table")(made).splitlines())) <= 100
+    total = sum(Decimal(row["usd"]) for row in csv.DictReader(io.StringIO(renderer("csv")(made))))
+    assert total == made.totals.horizon_usd
+
+
+def test_anyone_can_recompute_cost_and_capacity_from_json_alone(plan_json: str) -> None:
+    content = json.loads(plan_json)
+    options = {one["id"]: one for one in content["options"]}
+    offers = {one["id"]: one for one in content["offers"]}
+    purchases = {one["id"]: one for one in content["purchases"]}
+    usd, capacity = Decimal(0), defaultdict(float)
+    for count in content["counts"]:
+        bought = purchases[count["purchase"]]
+        option = options[bought["option"]]
+        hours = Decimal(str(content["periods"][count["period"]]["hours"]))
+        price = Decimal(offers[bought["offer"]]["planned_usd_per_hour"])
+        usd += count["units"] * option["instances_per_unit"] * price * hours
+        capacity[count["period"]] += count["units"] * option["rate_rps"]
+    horizon = Decimal(str(content["totals"]["horizon_hours"]))
+    assert usd == Decimal(content["totals"]["horizon_usd"])
+    assert abs(usd * 730 / horizon - Decimal(content["totals"]["monthly_usd"])) <= Decimal("0.01")
+    assert len(content["demand"]) == 168
+    for demand in content["demand"]:
+        ceiling = content["policy"]["utilisation_ceiling"]
+        assert capacity[demand["period"]] >= demand["planned_rps"] / ceiling - 1e-6
+    for offer in content["offers"]:
+        price = Decimal(offer["usd_per_hour"])
+        if offer["term_months"]:
+            price += Decimal(offer["upfront_usd"]) * 12 / (offer["term_months"] * 8760)
+        assert abs(price - Decimal(offer["amortised_usd_per_hour"])) < Decimal("1e-12")
+
+
+def test_flags_reach_the_policy_over_the_workloads_own(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "chat.yaml"
+    path.write_text(
+        "name: chat\nmodel: llama-3.1-8b\ndemand: {requests_per_second: 2}\n"
+        "sizes: {prompt_tokens: 800, output_tokens: 200}\npolicy: {max_spot_share: 0.2, min_firm_instances: 3}\n",
+        encoding="utf-8",
+    )
+    flags = (
+        "--set",
+        "max_spot_share=0",
+        "--provider",
+        "gcp",
+        "--gpu",
+        "L4",
+        "--margin",
+        "0.5",
+        "--set",
+        "demand.scale=3",
+    )
+    ran = run("recommend", str(path), "--format", "json", *AS_OF, *flags)
+    assert (ran.code, ran.err) == (0, "")
+    content = json.loads(ran.out)
+    policy = content["policy"]
+    assert (policy["max_spot_share"], policy["min_firm_instances"], policy["performance_margin"]) == (
+        0,
+        3,
+        0.5,
+    )
+    assert {option["provider"] for option in content["options"]} == {"gcp"}
+    assert {option["gpu"] for option in content["options"]} == {"L4"}
+    assert {demand["mean_rps"] for demand in content["demand"]} == {6.0}
+
+
+def test_explain_adds_to_the_table(run: Run) -> None:
+    ran = run("recommend", "nightly-batch-qwen-32b", "--explain", "--provider", "gcp", *AS_OF)
+    assert (ran.code, ran.err) == (0, "")
+    assert "\nRejected\n" in ran.out
+    assert "\x1b" not in ran.out
+    assert ran.out.startswith("nightly-batch-qwen-32b: $")
+
+
+def test_estimate_has_a_row_for_every_instance_type_considered(run: Run) -> None:
+    ran = run("estimate", "chat-llama-70b", "--format", "json", "--provider", "aws", *AS_OF)
+    assert (ran.code, ran.err) == (0, "")
+    rows = json.loads(ran.out)
+    names = {row["instance_type"] for row in rows}
+    assert {"p5.48xlarge", "p4d.24xlarge", "g6.xlarge"} <= names
+    h100 = next(row for row in rows if row["instance_type"] == "p5.48xlarge")
+    assert (h100["usd_per_hour"], h100["rejected"]) == ("55.04", "")
+    # 1,000,000 tokens at planned_rps × tokens a request, 3,600 s an hour.
+    mix = json.loads(run("recommend", "chat-llama-70b", "--format", "json", "--provider", "aws", *AS_OF).out)
+    tokens = sum(
+        b["share"] * (b["prompt_tokens"] + b["output_tokens"]) for b in mix["services"][0]["buckets"]
+    )
+    assert float(h100["usd_per_million_tokens"]) == pytest.approx(
+        55.04 / (h100["requests_per_second"] * (1 - h100["relative_error"]) * tokens * 3600) * 1e6, abs=1e-4
+    )
+    small = next(row for row in rows if row["instance_type"] == "g6.xlarge")
+    assert small["rejected"] == "memory"
+    assert "weights of" in small["reason"]
+    assert small["requests_per_second"] is None
+
+
+@pytest.mark.parametrize("workload", ["chat-llama-70b", "reasoning-deepseek-r1"])
+def test_the_estimate_table_fits_and_ends_with_what_is_out(run: Run, workload: str) -> None:
+    out = run("estimate", workload, *AS_OF).out
+    assert max(map(len, out.splitlines())) <= 100
+    assert out.index("\nServe it\n") < out.index("\nDo not\n") < out.index("\nMethod\n")
+
+
+def test_prices_are_listed_with_age_and_absence_with_its_reason(run: Run) -> None:
+    ran = run(
+        "prices", "list", "--instance-type", "p5.48xlarge", "--tier", "spot", "--format", "json", *AS_OF
+    )
+    rows = json.loads(ran.out)
+    stockholm = next(row for row in rows if row["region"] == "eu-north-1")
+    assert stockholm["usd_per_hour"] == "26.5858"
+    assert stockholm["age_days"] == 184  # 2026-05-21 to 2026-11-21
+    jakarta = next(row for row in rows if row["region"] == "ap-southeast-3")
+    assert (jakarta["usd_per_hour"], jakarta["age_days"]) == (None, 184)
+    assert "no discount or no spare capacity" in jakarta["missing_reason"]
+    assert {row["gpu"] for row in rows} == {"H100"}
+
+
+def test_prices_as_table_and_csv(run: Run) -> None:
+    table = run("prices", "list", "--gpu", "H100", "--provider", "aws", *AS_OF).out
+    assert max(map(len, table.splitlines())) <= 100
+    assert "apse3-az1" in table[table.index("\nNo price\n") :]
+    rows = list(
+        csv.DictReader(io.StringIO(run("prices", "list", "--gpu", "L4", "--format", "csv", *AS_OF).out))
+    )
+    assert {row["gpu"] for row in rows} == {"L4"}
+    assert {row["provider"] for row in rows} == {"aws", "gcp"}
+
+
+def test_an_import_is_in_force_at_once(run: Run, tmp_path: Path) -> None:
+    contract = tmp_path / "contract.csv"
+    contract.write_text(
+        "provider,region,instance_type,tier,usd_per_hour,observed_on,source,contract\n"
+        "aws,us-east-1,p5.48xlarge,on_demand,33.25,2026-11-01,our agreement,EDP\n"
+        "aws,us-east-1,p9.enormous,on_demand,99,2026-11-01,our agreement,EDP\n",
+        encoding="utf-8",
+    )
+    own = tmp_path / "own"
+    own.mkdir()
+    ran = run("prices", "import", str(contract), "--provider", "aws", "--config", str(own))
+    assert ran.code == 0
+    assert ran.out.startswith(
+        f"1 prices and 0 known not to exist for aws are in {own / 'prices' / 'aws.csv'}"
+    )
+    assert "p9.enormous" in ran.err
+    listed = run(
+        "prices", "list", "--instance-type", "p5.48xlarge", "--config", str(own), "--format", "json", *AS_OF
+    )
+    assert [row["usd_per_hour"] for row in json.loads(listed.out) if row["contract"] == "EDP"] == ["33.25"]
+
+
+@pytest.mark.parametrize("name", ["plan", "policy", "workload"])
+def test_schemas_are_schemas(run: Run, name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(run("schema", name).out))
+
+
+def test_the_output_file_is_written_whole_and_stdout_stays_empty(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "plan.schema.json"
+    path.write_text("old", encoding="utf-8")
+    path.chmod(0o640)
+    ran = run("schema", "plan", "--output", str(path))
+    assert (ran.code, ran.out, ran.err) == (0, "", f"wrote {path}\n")
+    assert json.loads(path.read_text(encoding="utf-8")) == plan_schema()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.endswith(".tmp")] == []
+    assert run("schema", "plan", "--output", "/dev/null").code == 0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_reader_that_goes_away_is_met_in_silence() -> None:
+    started = subprocess.Popen(
+        [*COMMAND, "prices", "list", "--gpu", "H100", *AS_OF], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert started.stdout is not None
+    assert started.stderr is not None
+    started.stdout.close()
+    said = started.stderr.read()
+    started.stderr.close()
+    assert (started.wait(), said) == (141, b"")
+
+
+def test_an_interrupt_is_met_in_silence() -> None:
+    started = subprocess.Popen(
+        [*COMMAND, "recommend", "chat-llama-70b"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(0.6)
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=30)
+    assert (started.returncode, out, err) == (130, "", "")
+
+
+def test_a_terminal_that_knows_no_symbols_still_gets_the_answer() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = process(
+        "prices", "list", "--instance-type", "p5.48xlarge", "--tier", "spot", *AS_OF, env=environment
+    )
+    assert ran.returncode == 0
+    assert "26.5858" in ran.stdout
+
+
+def test_help_names_every_command_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from optimiser.cli import main; main(['--help'])\n"
+        "heavy = {'pandas', 'numpy', 'pulp', 'pydantic', 'yaml', 'rich.console', 'importlib.metadata'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for name in ("recommend", "estimate", "prices", "schema", "--version"):
+        assert name in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    ran = run("--version")
+    assert ran.code == 0
+    assert ran.out.startswith("optimiser")

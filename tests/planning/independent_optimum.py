@@ -1,0 +1,128 @@
+"""The proven optimum of a small problem, from the rules' formulas alone, by a model written only for tests.
+
+Whole units, one variable per purchase and period, solved by HiGHS without PuLP. Which unit is the largest and
+which the smallest in use is not modelled but tried: every choice of sites, types, largest and smallest rate is
+its own small model, and the cheapest of all is the optimum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import combinations, product
+
+import highspy
+import numpy as np
+
+from optimiser.planning.problem import Option, Problem, Purchase
+
+Column = tuple[Option, Purchase]
+STRICTLY = 1e-4  # "below", well above the tolerance of the solver and well below any rate
+
+
+def optimum_usd(problem: Problem) -> float:
+    """USD over the horizon of the cheapest plan the policy allows; inf where there is none."""
+    best = math.inf
+    tried = set()
+    for options in _choices(problem):
+        rates = sorted({option.rate_rps for option in options})
+        for smallest, largest in product(rates, rates):
+            inside = tuple(o for o in options if smallest <= o.rate_rps <= largest)
+            key = (frozenset(o.id for o in inside), smallest, largest)
+            if inside and key not in tried:
+                tried.add(key)
+                best = min(best, _cheapest(problem, inside, smallest, largest))
+    return best
+
+
+def _choices(problem: Problem) -> Iterator[list[Option]]:
+    policy = problem.policy
+    sites = sorted({o.site for o in problem.options})
+    types = sorted({o.instance_type for o in problem.options})
+    at_once = len(sites) if policy.max_sites is None else min(policy.max_sites, len(sites))
+    kinds = len(types) if policy.max_instance_types is None else min(policy.max_instance_types, len(types))
+    for places in combinations(sites, at_once):
+        for names in combinations(types, kinds):
+            yield [o for o in problem.options if o.site in places and o.instance_type in names]
+
+
+def required(problem: Problem, planned: float, largest: float) -> float:
+    """max(d / ceiling, d + t), the second where any one unit may be lost; nothing where nothing is asked."""
+    if planned <= 0:
+        return 0.0
+    plain = planned / problem.policy.utilisation_ceiling
+    return max(plain, planned + largest) if problem.policy.survive_instance_loss else plain
+
+
+def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
+    """Capacity required at the quantile of hours, lowest first."""
+    ranked = sorted((required(problem, p.planned_rps, smallest), p.hours) for p in problem.periods)
+    total, seen = sum(hours for _, hours in ranked), 0.0
+    for value, hours in ranked:
+        seen += hours
+        if seen >= share * total - 1e-9:
+            return value
+    raise AssertionError("a share is at most 1")
+
+
+def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, largest: float) -> float:
+    policy, periods = problem.policy, problem.periods
+    columns: list[Column] = [(o, p) for o in options for p in o.purchases]
+    model = _Rows(len(columns) * len(periods))
+
+    def at(c: int, p: int) -> int:
+        return c * len(periods) + p
+
+    for c, (_, purchase) in enumerate(columns):
+        for p, period in enumerate(periods):
+            model.cost[at(c, p)] = purchase.usd_per_unit_hour * period.hours
+            if purchase.max_units is not None:
+                model.upper[at(c, p)] = purchase.max_units
+            if p and purchase.how.value in ("commitment", "held_on_demand"):
+                model.row({at(c, p): 1.0, at(c, 0): -1.0}, 0.0, 0.0)
+    firm = [c for c, (_, purchase) in enumerate(columns) if purchase.how.value != "spot"]
+    pools = sorted({purchase.pool for _, purchase in columns} - {""})
+    for p, period in enumerate(periods):
+        total = required(problem, period.planned_rps, largest)
+        model.row({at(c, p): o.rate_rps for c, (o, _) in enumerate(columns)}, total, math.inf)
+        share = (1 - policy.max_spot_share) * total
+        model.row({at(c, p): columns[c][0].rate_rps for c in firm}, share, math.inf)
+        model.row({at(c, p): 1.0 for c in firm}, policy.min_firm_instances, math.inf)
+        for pool in pools if policy.survive_spot_pool_loss else ():
+            inside = {at(c, p): o.rate_rps for c, (o, one) in enumerate(columns) if one.pool == pool}
+            model.row(inside, -math.inf, total - period.planned_rps)
+    signed = {at(c, 0): o.rate_rps for c, (o, one) in enumerate(columns) if one.how.value == "commitment"}
+    if policy.commitment_hours_share < 1 and signed:
+        low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
+        model.row(signed, -math.inf, low + smallest - STRICTLY)
+    return model.minimum()
+
+
+class _Rows:
+    def __init__(self, columns: int) -> None:
+        self.cost = np.zeros(columns)
+        self.upper = np.full(columns, math.inf)
+        self._rows: list[tuple[dict[int, float], float, float]] = []
+
+    def row(self, terms: dict[int, float], low: float, high: float) -> None:
+        self._rows.append((terms, low, high))
+
+    def minimum(self) -> float:
+        solver = highspy.Highs()
+        for name, value in (("output_flag", False), ("threads", 1), ("mip_rel_gap", 0.0)):
+            solver.setOptionValue(name, value)
+        n = len(self.cost)
+        solver.addVars(n, np.zeros(n), self.upper)
+        solver.changeColsCost(n, np.arange(n, dtype=np.int32), self.cost)
+        integer = np.array([highspy.HighsVarType.kInteger] * n)
+        solver.changeColsIntegrality(n, np.arange(n, dtype=np.int32), integer)
+        for terms, low, high in self._rows:
+            if not terms:
+                if low > 1e-9 or high < -1e-9:
+                    return math.inf
+                continue
+            solver.addRow(low, high, len(terms), np.array(list(terms)), np.array(list(terms.values())))
+        solver.run()
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return math.inf
+        return float(solver.getInfo().objective_function_value)

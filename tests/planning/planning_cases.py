@@ -1,0 +1,307 @@
+"""Small planning problems with everything a finished plan needs: estimates, shapes and exact offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from optimiser.performance.estimate_types import Estimate, LoadPoint, Setup
+from optimiser.planning.assemble import core_of
+from optimiser.planning.leaves import Bought, Solution
+from optimiser.planning.plan import to_jsonable
+from optimiser.planning.problem import How, Option, Period, Problem, Purchase
+from optimiser.planning.rules import verify_plan
+from optimiser.policy import Policy
+from providers.offer import Offer, Tier
+from providers.shape import InstanceShape, Obtainability
+
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+TIER_OF = {
+    How.COMMITMENT: Tier.RESERVED,
+    How.HELD: Tier.ON_DEMAND,
+    How.HOURLY: Tier.ON_DEMAND,
+    How.SPOT: Tier.SPOT,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A problem and the exact offers behind its purchases, by offer id."""
+
+    problem: Problem
+    offers: dict[str, Offer]
+
+    def with_policy(self, **changes: object) -> Case:
+        """The same case under a changed policy."""
+        policy = self.problem.policy.model_copy(update=changes)
+        return replace(self, problem=replace(self.problem, policy=policy))
+
+    def with_demand(self, factor: float) -> Case:
+        """The same case with every demand multiplied."""
+        periods = tuple(
+            replace(period, mean_rps=period.mean_rps * factor, planned_rps=period.planned_rps * factor)
+            for period in self.problem.periods
+        )
+        return replace(self, problem=replace(self.problem, periods=periods))
+
+
+def estimate(
+    instance_type: str,
+    rate: float,
+    *,
+    provider: str = "aws",
+    instances_per_unit: int = 1,
+    relative_error: float = 0.0,
+    prefill_time_share: float = 0.25,
+) -> Estimate:
+    """An estimate of so many req/s a unit; its latencies are of no consequence to planning."""
+    return Estimate(
+        provider=provider,
+        instance_type=instance_type,
+        gpu="L4",
+        setup=Setup(
+            weight_precision="bf16",
+            kv_precision="bf16",
+            tensor_parallel=1,
+            pipeline_parallel=instances_per_unit,
+            instances_per_unit=instances_per_unit,
+            replicas_per_unit=1,
+        ),
+        requests_per_second=rate,
+        bucket_requests_per_second=(rate,),
+        ttft_ms=500.0,
+        tpot_ms=30.0,
+        bucket_ttft_ms=(500.0,),
+        unloaded_ttft_ms=100.0,
+        concurrency_per_replica=8.0,
+        kv_room_tokens_per_replica=100_000.0,
+        weights_gib_per_gpu=16.0,
+        prefill_time_share=prefill_time_share,
+        limited_by="tpot",
+        load_points=(
+            LoadPoint(
+                utilisation=1.0,
+                requests_per_second=rate,
+                concurrency_per_replica=8.0,
+                ttft_ms=500.0,
+                tpot_ms=30.0,
+            ),
+        ),
+        method="made by hand",
+        relative_error=relative_error,
+        low_confidence=False,
+    )
+
+
+def shape(
+    instance_type: str, *, provider: str = "aws", obtainability: Obtainability = Obtainability.ELASTIC
+) -> InstanceShape:
+    """A machine with one L4."""
+    return InstanceShape(
+        provider=provider,
+        instance_type=instance_type,
+        gpu="L4",
+        gpu_count=1,
+        vcpus=8,
+        memory_gib=32.0,
+        gpu_link="none",
+        network_gbps=10.0,
+        obtainability=obtainability,
+        quota_family="G",
+        quota_unit="vcpu",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paid:
+    """One way to pay: USD per instance and hour, how many instances there are, and the zone of a spot pool."""
+
+    how: How
+    usd: float
+    limit: int | None = None
+    zone: str = ""
+    contract: str = ""
+
+
+def hourly(usd: float, limit: int | None = None) -> Paid:
+    """On demand by the hour."""
+    return Paid(how=How.HOURLY, usd=usd, limit=limit, contract="negotiated" if limit is not None else "")
+
+
+def held(usd: float, limit: int | None = None) -> Paid:
+    """On demand, held for the whole horizon."""
+    return Paid(how=How.HELD, usd=usd, limit=limit, contract="negotiated" if limit is not None else "")
+
+
+def committed(usd: float, limit: int | None = None) -> Paid:
+    """A one-year commitment without upfront payment."""
+    return Paid(how=How.COMMITMENT, usd=usd, limit=limit, contract="negotiated" if limit is not None else "")
+
+
+def spot(usd: float, zone: str = "a", limit: int | None = None, contract: str = "") -> Paid:
+    """One spot pool."""
+    return Paid(how=How.SPOT, usd=usd, zone=zone, limit=limit, contract=contract)
+
+
+def machine(
+    instance_type: str,
+    rate: float,
+    *paid: Paid,
+    region: str = "r1",
+    provider: str = "aws",
+    instances_per_unit: int = 1,
+) -> tuple[Option, dict[str, Offer]]:
+    """An option and its offers. A machine with held purchases is scarce."""
+    scarce = any(one.how is How.HELD for one in paid)
+    offers: dict[str, Offer] = {}
+    purchases = []
+    for one in paid:
+        offer = Offer(
+            provider=provider,
+            region=region,
+            region_kind="region",
+            zone=one.zone,
+            instance_type=instance_type,
+            tier=TIER_OF[one.how],
+            term_months=12 if one.how is How.COMMITMENT else 0,
+            payment="no_upfront" if one.how is How.COMMITMENT else "",
+            contract=one.contract,
+            usd_per_hour=Decimal(repr(one.usd)),
+            max_instances=one.limit,
+            observed_on=date(2026, 1, 1),
+            source="made by hand",
+        )
+        offers[offer.offer_id] = offer
+        purchases.append(
+            Purchase(
+                id=f"{offer.offer_id}×{instances_per_unit}:{one.how.value}",
+                how=one.how,
+                offer_id=offer.offer_id,
+                usd_per_unit_hour=one.usd * instances_per_unit,
+                max_units=None if one.limit is None else one.limit // instances_per_unit,
+                pool=f"{provider}/{region}/{one.zone}/{instance_type}" if one.how is How.SPOT else "",
+            )
+        )
+    option = Option(
+        id=f"{provider}/{region}/{instance_type}×{instances_per_unit}",
+        provider=provider,
+        region=region,
+        instance_type=instance_type,
+        rate_rps=rate,
+        bucket_rates_rps=(rate,),
+        purchases=tuple(purchases),
+        scarce=scarce,
+        estimate=estimate(instance_type, rate, provider=provider, instances_per_unit=instances_per_unit),
+        shape=shape(
+            instance_type,
+            provider=provider,
+            obtainability=Obtainability.SCARCE if scarce else Obtainability.ELASTIC,
+        ),
+    )
+    return option, offers
+
+
+PLAIN = Policy(
+    utilisation_ceiling=1.0,
+    survive_instance_loss=False,
+    survive_spot_pool_loss=False,
+    min_firm_instances=0,
+    commitment_hours_share=1.0,
+    max_spot_share=1.0,
+    max_sites=None,
+    max_instance_types=None,
+    spot_for_groups=True,
+)
+
+
+def case(
+    machines: list[tuple[Option, dict[str, Offer]]],
+    demand: list[float],
+    hours: list[float] | None = None,
+    policy: Policy = PLAIN,
+) -> Case:
+    """A case of so many req/s per period; periods of one hour unless given. Without a policy no rule restricts."""
+    hours = hours or [1.0] * len(demand)
+    periods = []
+    start = MONDAY
+    for rate, length in zip(demand, hours, strict=True):
+        periods.append(Period(start=start, hours=length, mean_rps=rate * 0.7, planned_rps=rate))
+        start += timedelta(hours=length)
+    problem = Problem(
+        service="test",
+        options=tuple(option for option, _ in machines),
+        periods=tuple(periods),
+        policy=policy,
+    )
+    return Case(problem=problem, offers={k: v for _, offers in machines for k, v in offers.items()})
+
+
+def plan_json(subject: Case, solution: Solution) -> dict[str, Any]:
+    """The parts of a finished plan that rules are checked on, as its JSON has them."""
+    core = core_of(subject.problem, solution, subject.offers, {})
+    return {**to_jsonable(core), "policy": subject.problem.policy.model_dump(mode="json")}
+
+
+def faults(subject: Case, solution: Solution) -> list[str]:
+    """What a solution breaks, by every rule's own check."""
+    return verify_plan(plan_json(subject, solution))
+
+
+def columns_of(problem: Problem) -> tuple[Bought, ...]:
+    """Every purchase of a problem as a column."""
+    return tuple(Bought(option, purchase) for option in problem.options for purchase in option.purchases)
+
+
+def random_case(seed: int) -> Case:
+    """One to three machines in one to three sites, every way of paying, two to seven periods, any policy."""
+    rng = np.random.default_rng(seed)
+    sites = [("aws", "r1"), ("gcp", "r1"), ("aws", "r2")][: int(rng.integers(1, 4))]
+    kinds = int(rng.integers(1, 4))
+    rates = [round(float(rng.choice([1.0, 1.3, 2.0, 2.7, 4.5, 7.3])), 2) for _ in range(kinds)]
+    machines = []
+    for kind, rate in enumerate(rates):
+        per_rps = float(rng.uniform(0.7, 1.4))
+        for provider, region in sites if rng.random() < 0.7 else sites[:1]:
+            paid = _random_ways(rng, round(per_rps * rate * float(rng.uniform(0.9, 1.1)), 3))
+            machines.append(machine(f"m{kind}", rate, *paid, region=region, provider=provider))
+    periods = int(rng.integers(1, 7))
+    demand = [round(float(x), 2) for x in rng.choice([0, 0.5, 1, 3, 5.5, 8, 11.25], periods)]
+    demand[int(rng.integers(periods))] = round(float(rng.uniform(1, 12)), 2)
+    hours = [float(x) for x in rng.choice([1.0, 1.0, 0.25, 6.0, 2.5], periods)]
+    policy = Policy(
+        utilisation_ceiling=float(rng.choice([1.0, 0.8, 0.65])),
+        survive_instance_loss=bool(rng.random() < 0.6),
+        survive_spot_pool_loss=bool(rng.random() < 0.7),
+        min_firm_instances=int(rng.integers(0, 5)),
+        commitment_hours_share=float(rng.choice([0.0, 0.1, 0.5, 1.0])),
+        max_spot_share=float(rng.choice([0.0, 0.3, 0.6, 1.0])),
+        max_sites=[1, 1, 2, None][int(rng.integers(4))],
+        max_instance_types=[1, 2, 2, None][int(rng.integers(4))],
+    )
+    return case(machines, demand, hours, policy)
+
+
+def _random_ways(rng: np.random.Generator, usd: float) -> list[Paid]:
+    scarce = rng.random() < 0.3
+    firm = held if scarce else hourly
+    ways = [firm(usd)]
+    if rng.random() < 0.25:
+        ways.append(firm(round(usd * 0.6, 3), int(rng.integers(1, 4))))
+    if rng.random() < 0.6:
+        ways.append(committed(round(usd * float(rng.uniform(0.4, 0.9)), 3)))
+    if rng.random() < 0.25:
+        ways.append(committed(round(usd * 0.35, 3), int(rng.integers(1, 4))))
+    for zone in "abc"[: int(rng.integers(0, 4))]:
+        limit = int(rng.integers(1, 3)) if rng.random() < 0.2 else None
+        ways.append(spot(round(usd * float(rng.uniform(0.35, 0.8)), 3), zone, limit))
+    return ways
+
+
+def strictly_falling(values: list[float]) -> bool:
+    """Whether each value lies below the one before."""
+    return all(later < earlier for earlier, later in pairwise(values))

@@ -1,0 +1,194 @@
+"""Estimates joined with prices: what may be bought, how, and at which price."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from planning_cases import estimate, shape
+from planning_offers import price_table, reserved_row, spot_row
+
+from optimiser.planning.options import build_options, four_digits_down
+from optimiser.planning.problem import How, Option
+from optimiser.policy import Overheads, Policy
+from providers.shape import Obtainability
+
+ONE = estimate("m", 3.0)
+LIST: dict[str, Any] = {}
+
+
+def options_of(*rows: dict[str, Any], obtainability: Obtainability = Obtainability.ELASTIC, **policy: object) -> list[Option]:
+    shapes = {("aws", "m"): shape("m", obtainability=obtainability)}
+    return list(build_options([ONE], shapes, price_table(*rows), Policy(**policy)))  # type: ignore[arg-type]
+
+
+def ways(options: list[Option]) -> dict[tuple[How, str], float]:
+    """USD per unit-hour by way of paying and offer."""
+    return {(p.how, p.offer_id): p.usd_per_unit_hour for option in options for p in option.purchases}
+
+
+def prices(options: list[Option], how: How) -> list[float]:
+    return sorted(p.usd_per_unit_hour for option in options for p in option.purchases if p.how is how)
+
+
+def test_a_low_spot_quote_is_planned_at_35_percent_of_on_demand() -> None:
+    found = options_of(LIST, spot_row(2.0, "a"), spot_row(4.2, "b"))
+    assert prices(found, How.SPOT) == pytest.approx([3.5, 4.2])
+    assert prices(options_of(LIST, spot_row(2.0), spot_price_floor_share=0.0), How.SPOT) == [2.0]
+
+
+def test_spot_as_dear_as_on_demand_is_gone() -> None:
+    assert prices(options_of(LIST, spot_row(10.0, "a"), spot_row(11.0, "b"), spot_row(9.99, "c")), How.SPOT) == [9.99]
+
+
+def test_spot_without_an_on_demand_price_keeps_its_quote() -> None:
+    assert prices(options_of(spot_row(2.0)), How.SPOT) == [2.0]
+
+
+def test_the_floor_knows_the_on_demand_price_where_that_tier_may_not_be_bought() -> None:
+    found = options_of(LIST, spot_row(2.0), reserved_row(6.0), tiers=("spot", "reserved"))
+    assert prices(found, How.SPOT) == [3.5]
+    assert prices(found, How.HOURLY) == []
+
+
+def test_every_zone_is_a_pool_of_its_own() -> None:
+    found = options_of(LIST, spot_row(4.0, "a"), spot_row(4.0, "b"))
+    pools = {p.pool for p in found[0].purchases if p.how is How.SPOT}
+    assert len(pools) == 2
+    assert {p.pool for p in found[0].purchases if p.how is not How.SPOT} == {""}
+
+
+@pytest.mark.parametrize(
+    ("obtainability", "expected"),
+    [
+        (Obtainability.ELASTIC, {How.HOURLY, How.COMMITMENT, How.SPOT}),
+        (Obtainability.SCARCE, {How.HELD, How.COMMITMENT, How.SPOT}),
+        (Obtainability.RESERVATION_ONLY, {How.SPOT}),
+        (Obtainability.SPOT_ONLY, {How.SPOT}),
+    ],
+)
+def test_how_a_machine_can_be_had(obtainability: Obtainability, expected: set[How]) -> None:
+    rows = (LIST, spot_row(5.0), reserved_row(6.0))
+    found = options_of(*rows, obtainability=obtainability)
+    assert {p.how for p in found[0].purchases} == expected
+    assert found[0].scarce is (obtainability is Obtainability.SCARCE)
+    assumed = options_of(*rows, obtainability=obtainability, assume_obtainable=True)
+    assert {p.how for p in assumed[0].purchases} == {How.HOURLY, How.COMMITMENT, How.SPOT}
+
+
+def test_a_machine_without_a_way_to_pay_is_no_option() -> None:
+    assert options_of(LIST, obtainability=Obtainability.RESERVATION_ONLY) == []
+    assert options_of(LIST, tiers=("reserved",)) == []
+    assert options_of(LIST, providers=("gcp",)) == []
+    assert options_of(LIST, instance_types=("other",)) == []
+
+
+def test_terms_and_upfront_money_need_leave() -> None:
+    rows = (LIST, reserved_row(6.0), reserved_row(4.0, 36), reserved_row(0.0, 12, 43_800.0), reserved_row(0.0, 36, 78_840.0))
+    assert prices(options_of(*rows), How.COMMITMENT) == [6.0]
+    assert prices(options_of(*rows, max_commitment_months=36), How.COMMITMENT) == [4.0]
+    assert prices(options_of(*rows, allow_upfront=True), How.COMMITMENT) == pytest.approx([5.0])
+    assert prices(options_of(*rows, allow_upfront=True, max_commitment_months=36), How.COMMITMENT) == pytest.approx([3.0])
+    assert prices(options_of(*rows, max_commitment_months=0), How.COMMITMENT) == []
+
+
+def test_a_limited_contract_stands_beside_the_list_price() -> None:
+    found = options_of(LIST, {"contract": "deal", "usd_per_hour": 7.0, "max_instances": 5.0})
+    assert {(p.usd_per_unit_hour, p.max_units) for p in found[0].purchases} == {(10.0, None), (7.0, 5)}
+
+
+def test_an_unlimited_contract_takes_the_place_of_a_dearer_list_price() -> None:
+    found = options_of(LIST, {"contract": "deal", "usd_per_hour": 7.0})
+    assert [(p.usd_per_unit_hour, p.max_units) for p in found[0].purchases] == [(7.0, None)]
+
+
+def group(size: int, rate: float = 2.0) -> Any:
+    return estimate("m", rate, instances_per_unit=size)
+
+
+def test_a_group_is_paid_whole_and_gets_no_spot_without_leave() -> None:
+    shapes = {("aws", "m"): shape("m")}
+    table = price_table(LIST, spot_row(4.0), {"contract": "deal", "usd_per_hour": 7.0, "max_instances": 5.0})
+    (found,) = build_options([group(2)], shapes, table, Policy())
+    assert {(p.how, p.usd_per_unit_hour, p.max_units) for p in found.purchases} == {
+        (How.HOURLY, 20.0, None),
+        (How.HOURLY, 14.0, 2),
+    }
+    (on_spot,) = build_options([group(2)], shapes, table, Policy(spot_for_groups=True))
+    assert prices([on_spot], How.SPOT) == [8.0]
+
+
+def test_two_sizes_of_group_are_two_options_and_share_no_limited_offer() -> None:
+    shapes = {("aws", "m"): shape("m")}
+    table = price_table(LIST, {"contract": "deal", "usd_per_hour": 7.0, "max_instances": 8.0})
+    found = build_options([group(2, 2.0), group(4, 5.0)], shapes, table, Policy())
+    assert len({option.id for option in found}) == 2
+    assert len({p.id for option in found for p in option.purchases}) == 3
+    assert sum(1 for option in found for p in option.purchases if p.max_units is not None) == 1
+
+
+def test_overheads_per_node_are_in_the_price_of_every_node() -> None:
+    shapes = {("aws", "m"): shape("m")}
+    policy = Policy(overheads=Overheads(usd_per_node_hour=0.5))
+    (found,) = build_options([group(2)], shapes, price_table(LIST, reserved_row(6.0)), policy)
+    assert {(p.how, p.usd_per_unit_hour) for p in found.purchases} == {(How.HOURLY, 21.0), (How.COMMITMENT, 13.0)}
+
+
+@pytest.mark.parametrize(
+    ("rate", "margin", "planned"),
+    [(12.34567, None, 11.11), (12.34567, 0.0, 12.34), (0.0123456, 0.0, 0.01234), (98765.0, 0.0, 98760.0), (10.0, 0.5, 5.0)],
+)
+def test_the_rate_is_the_estimate_less_the_margin_rounded_down(rate: float, margin: float | None, planned: float) -> None:
+    shapes = {("aws", "m"): shape("m")}
+    made = replace(ONE, requests_per_second=rate, relative_error=0.1)
+    (found,) = build_options([made], shapes, price_table(LIST), Policy(performance_margin=margin))
+    assert found.rate_rps == planned
+    assert found.margin == (0.1 if margin is None else margin)
+    assert found.rate_rps <= rate * (1 - found.margin) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("value", [0.1 + 0.2, 1.0, 9.9999, 0.99999, 1e-7, 123.45, 2.7])
+def test_rounding_down_never_adds_and_loses_less_than_a_thousandth(value: float) -> None:
+    down = four_digits_down(value)
+    assert value * (1 - 1.001e-3) <= down <= value * (1 + 1e-9)
+    assert four_digits_down(down) == down
+
+
+GOVERNMENT = {"region": "us-gov-west-1", "region_kind": "government", "usd_per_hour": 1.0}
+LOCAL = {"region": "us-west-2-lax-1", "region_kind": "local_zone", "usd_per_hour": 1.0}
+LOCAL_WITHIN = {"region": "us-east-1", "region_kind": "local_zone", "usd_per_hour": 1.0, "contract": "local"}
+
+
+def regions(options: list[Option]) -> set[tuple[str, str]]:
+    return {(option.region, option.region_kind) for option in options}
+
+
+def test_government_and_local_zones_only_where_named() -> None:
+    rows = (LIST, GOVERNMENT, LOCAL, LOCAL_WITHIN)
+    usual = {("us-east-1", "region")}
+    assert regions(options_of(*rows)) == usual
+    assert regions(options_of(*rows, regions=("us-east-1",))) == usual
+    assert regions(options_of(*rows, regions=("us-gov-west-1",))) == {("us-gov-west-1", "government")}
+    assert regions(options_of(*rows, regions=("us-west-2-lax-1",))) == {("us-west-2-lax-1", "local_zone")}
+    kinds = ("region", "government")
+    assert regions(options_of(*rows, region_kinds=kinds)) == usual | {("us-gov-west-1", "government")}
+    within = options_of(*rows, regions=("us-east-1",), region_kinds=("region", "local_zone"))
+    assert regions(within) == usual | {("us-east-1", "local_zone")}
+
+
+def test_only_the_markets_of_the_policy() -> None:
+    rows = (LIST, {"market": "capacity_block", "usd_per_hour": 4.0})
+    assert prices(options_of(*rows), How.HOURLY) == [10.0]
+    assert prices(options_of(*rows, markets=("standard", "capacity_block")), How.HOURLY) == [4.0]
+
+
+def test_spot_is_not_offered_where_its_share_is_zero() -> None:
+    assert prices(options_of(LIST, spot_row(4.0), max_spot_share=0.0), How.SPOT) == []
+
+
+def test_options_come_in_the_order_of_their_ids_whatever_the_order_of_prices() -> None:
+    rows = [LIST, spot_row(4.0, "b"), spot_row(5.0, "a"), reserved_row(6.0), {"region": "eu-west-1"}]
+    there, back = options_of(*rows), options_of(*reversed(rows))
+    assert there == back
+    assert [option.id for option in there] == sorted(option.id for option in there)

@@ -1,0 +1,84 @@
+"""What must not happen to cost and bound when a question changes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from planning_cases import Case, hourly, machine, random_case
+
+from optimiser.planning.search import Outcome, search
+
+SEEDS = range(62, 92)
+
+
+def plan_usd(outcome: Outcome) -> float:
+    return outcome.best.usd if outcome.best else math.inf
+
+
+def solved(subject: Case, gap: float = 1e-3) -> Outcome:
+    return search(subject.problem, gap=gap)
+
+
+def below(bound: float, usd: float) -> bool:
+    return bound <= usd * (1 + 1e-9) + 1e-9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_more_demand_never_costs_less_than_the_bound_of_less(seed: int) -> None:
+    subject = random_case(seed)
+    # Higher demand in the low hours leaves room for more commitments, so the limit on them is held out.
+    free = subject.with_policy(commitment_hours_share=1.0, min_firm_instances=0)
+    assert below(solved(free).lower_usd, plan_usd(solved(free.with_demand(1.3))))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_more_machine_never_raises_the_bound_above_the_plan(seed: int) -> None:
+    subject = random_case(seed)
+    option, offers = machine("extra", 3.1, hourly(2.0))
+    more = replace(
+        subject,
+        problem=replace(subject.problem, options=(*subject.problem.options, option)),
+        offers={**subject.offers, **offers},
+    )
+    assert below(solved(more).lower_usd, plan_usd(solved(subject)))
+    assert below(plan_usd(solved(more, gap=0.0)), plan_usd(solved(subject, gap=0.0)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_cheaper_price_never_makes_the_plan_dearer(seed: int) -> None:
+    subject = random_case(seed)
+    first, *rest = subject.problem.options
+    cheaper = replace(
+        first, purchases=tuple(replace(p, usd_per_unit_hour=p.usd_per_unit_hour * 0.8) for p in first.purchases)
+    )
+    changed = replace(subject, problem=replace(subject.problem, options=(cheaper, *rest)))
+    assert below(plan_usd(solved(changed, gap=0.0)), plan_usd(solved(subject, gap=0.0)))
+
+
+@pytest.mark.parametrize(
+    "loosened",
+    [
+        {"max_spot_share": 1.0},
+        {"min_firm_instances": 0},
+        {"survive_instance_loss": False},
+        {"utilisation_ceiling": 1.0, "survive_spot_pool_loss": False},
+        {"survive_spot_pool_loss": False},
+        {"max_sites": None},
+        {"max_instance_types": 3},
+    ],
+)
+@pytest.mark.parametrize("seed", range(62, 72))
+def test_a_stricter_policy_never_costs_less_than_the_bound_of_a_looser(
+    seed: int, loosened: dict[str, object]
+) -> None:
+    # Room for commitments follows from the other rules' levels, so it is held out.
+    subject = random_case(seed).with_policy(commitment_hours_share=1.0)
+    assert below(solved(subject.with_policy(**loosened)).lower_usd, plan_usd(solved(subject)))
+
+
+def test_a_lower_bound_is_never_above_the_plan() -> None:
+    for seed in SEEDS:
+        outcome = solved(random_case(seed), gap=0.02)
+        assert outcome.lower_usd <= plan_usd(outcome)

@@ -1,0 +1,277 @@
+"""The table: what line 1 says, what stands under each row, and that it never passes 100 columns."""
+
+import re
+from dataclasses import fields, replace
+from decimal import Decimal
+
+import pytest
+from hand_made_plans import OFFERS, PURCHASES, aged, alternative, option, plan, rule
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from optimiser.planning.plan import Plan
+from optimiser.policy import Policy
+from optimiser.report import renderer
+from optimiser.report.text_layout import WIDTH
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def table(made: Plan, **how: bool) -> str:
+    return renderer("table")(made, **how)
+
+
+def headline(made: Plan) -> str:
+    """The first paragraph on one line."""
+    return " ".join(table(made).split("\n\n")[0].split())
+
+
+def section(made: Plan, title: str, **how: bool) -> list[str]:
+    paragraphs = table(made, **how).split("\n\n")
+    found = [part.splitlines()[1:] for part in paragraphs if part.startswith(title)]
+    assert len(found) == 1, f"{title}: {len(found)} sections"
+    return found[0]
+
+
+def test_line_1_is_the_answer() -> None:
+    # 37,994.72 of 120,000 is 31.7 %.
+    said = "chat: $83,000 a month on AWS us-east-1, 32 % below on demand; gap 0.2 %, throughput ±13 %"
+    assert table(plan()).splitlines()[0] == said
+
+
+@pytest.mark.parametrize(
+    ("ages", "said"),
+    [
+        ({"on_demand": 90, "spot": 7, "reserved": 90}, None),
+        ({"on_demand": 1, "spot": 8, "reserved": 1}, "spot of 2026-05-24 (8 days)"),
+        ({"on_demand": 91, "spot": 1, "reserved": 1}, "on demand of 2026-03-02 (91 days)"),
+        ({"on_demand": 1, "spot": 1, "reserved": 91}, "reserved of 2026-03-02 (91 days)"),
+        (
+            {"spot": 8, "on_demand": 200, "reserved": 200},
+            "spot of 2026-05-24 (8 days), on demand and reserved of",
+        ),
+    ],
+)
+def test_line_1_names_old_prices_past_the_limits(ages: dict[str, int], said: str | None) -> None:
+    made = plan(price_dates=aged(**ages))
+    if said is None:
+        assert "OLD" not in headline(made)
+    else:
+        assert "at OLD PRICES" in table(made).splitlines()[0]
+        assert said in headline(made)
+
+
+def test_the_policy_moves_the_limits_of_old_prices() -> None:
+    strict = Policy(price_age_note_days=0, spot_age_note_days=0).model_dump(mode="json")
+    assert "on demand of 2026-05-31 (1 days)" in headline(plan(policy=strict, price_dates=aged(on_demand=1)))
+    lax = Policy(price_age_note_days=999, spot_age_note_days=999).model_dump(mode="json")
+    assert "OLD" not in headline(plan(policy=lax, price_dates=aged(on_demand=500, spot=500)))
+
+
+def test_a_tier_that_is_not_used_is_not_called_old() -> None:
+    unused = tuple(replace(row, oldest_used=None) for row in aged(on_demand=500, spot=500))
+    assert "OLD" not in headline(plan(price_dates=unused))
+
+
+@pytest.mark.parametrize(
+    ("monthly", "said"),
+    [
+        ("82005.28", "no cheaper than on demand"),
+        ("74550.25", "10 % ABOVE on demand"),
+        (None, "us-east-1; gap"),
+    ],
+)
+def test_line_1_tells_the_truth_where_nothing_is_saved(monthly: str | None, said: str) -> None:
+    assert said in headline(plan(baselines=(alternative("single_type_on_demand", monthly),)))
+
+
+def test_every_commitment_row_is_followed_by_what_signing_means() -> None:
+    lines = section(plan(), "Fleet")
+    row = next(index for index, line in enumerate(lines) if line.startswith("commitment"))
+    below = " ".join(" ".join(lines[row + 1 : row + 5]).split())
+    for said in (
+        "12 months, no upfront",
+        "contract $700,800",
+        "$0 cash up front",
+        "breaks even at 73 % use",
+        "ends half way, $350,400 is lost",
+        "A discount, not capacity.",
+    ):
+        assert said in below
+
+
+def test_the_fleet_lists_every_purchase_with_its_money() -> None:
+    lines = section(plan(), "Fleet")
+    assert [line.split()[0] for line in lines[1:] if not line.startswith((" ", "!"))] == [
+        "commitment",
+        "on",
+        "spot",
+    ]
+    spot = next(line for line in lines if line.startswith("spot"))
+    assert spot.split() == [
+        "spot", "0–1", "p5.48xlarge", "!", "8", "×", "H100", "AWS", "use1-az1", "19.264", "$3,516",
+    ]  # fmt: skip
+    assert "quoted at 15.00 on 2026-06-01" in " ".join(lines)
+
+
+def test_scarce_machines_name_the_reservation_to_ask_for() -> None:
+    # Two committed and one on demand run together in the middle; spot is no part of a reservation.
+    said = " ".join(" ".join(section(plan(), "Fleet")).split())
+    assert "Ask AWS for an On-Demand Capacity Reservation or a Capacity Block of 3 × p5.48xlarge" in said
+    elastic = plan(options=(option(obtainability="elastic"),))
+    assert "Ask AWS" not in table(elastic)
+    reserved = plan(options=(option(obtainability="reservation_only"),))
+    assert "for a Capacity Block of 3" in " ".join(table(reserved).split())
+
+
+def test_groups_are_counted_in_instances() -> None:
+    grouped = plan(options=(option(instances_per_unit=2),))
+    assert "2 × 2" in next(line for line in section(grouped, "Fleet") if line.startswith("commitment"))
+    assert "of 6 × p5.48xlarge" in " ".join(table(grouped).split())
+
+
+def test_spot_has_its_part_of_the_saving_apart() -> None:
+    # 6 h a day at 55.04 instead of 19.264: 6 × 35.776 × 730 / 24 = 6,529.12.
+    assert "Spot's part of the saving: $6,529 a month, against the on-demand price" in table(plan())
+    solved = plan(
+        baselines=(alternative("single_type_on_demand", "120000"), alternative("without_spot", "83005.28"))
+    )
+    assert "Spot's part of the saving: $1,000 a month, against the best plan without spot" in table(solved)
+    assert "none, the plan uses no spot" in table(plan(purchases=PURCHASES[:2], counts=()))
+    assert "unknown" in next(
+        line
+        for line in table(plan(offers=(*OFFERS[:1], replace(OFFERS[1], tier="x"), OFFERS[2]))).splitlines()
+        if "Spot's" in line
+    )
+
+
+def test_baselines_say_what_is_saved_and_what_is_infeasible() -> None:
+    lines = section(plan(), "Against the baselines")
+    assert lines[1].split()[-3:] == ["$37,995", "32", "%"]
+    assert lines[3].split()[-3:] == ["—", "—", "infeasible"]
+
+
+def test_clouds_stand_side_by_side_and_mixing_sites_is_priced() -> None:
+    text = " ".join(section(plan(), "Each cloud alone"))
+    assert "AWS us-east-1: p5.48xlarge 2 commitment" in text
+    assert "this plan" in text
+    assert "+$8,000" in text
+    assert "Mixing sites (max_sites=null) would save $1,000 a month." in text
+    dearer = plan(alternatives=(alternative("mixed_sites", None),))
+    assert "Mixing sites (max_sites=null) would save nothing." in table(dearer)
+
+
+def test_quota_is_in_the_providers_unit() -> None:
+    assert section(plan(), "Quota")[1].split() == ["AWS", "us-east-1", "P", "spot", "192", "vCPU"]
+
+
+def test_rules_that_cost_money_are_always_shown_and_the_others_on_request() -> None:
+    assert "$4,321" in " ".join(section(plan(), "What the rules cost"))
+    assert "keep firm floor" not in table(plan())
+    explained = section(plan(), "Rules", explain=True)
+    assert explained[1].split()[-3:] == ["req/s", "binds", "$4,321"]
+    assert "keep firm floor" in explained[2]
+    assert "What the rules cost" not in table(plan(rules=(rule("keep_firm_floor"),)))
+
+
+def test_explain_groups_rejections_by_reason_with_examples() -> None:
+    assert "Rejected" not in table(plan())
+    lines = section(plan(), "Rejected", explain=True)
+    assert lines[1].split() == ["memory", "2", "AWS", "g6.xlarge:", "too", "small"]
+    assert lines[2].split() == ["ttft", "1", "AWS", "p4d.24xlarge:", "too", "slow"]
+    assert "+$1,000" in " ".join(section(plan(), "Alternatives", explain=True))
+
+
+def test_the_estimate_says_rate_margin_latency_loads_method_and_error() -> None:
+    text = " ".join(section(plan(), "Estimate"))
+    for said in (
+        "12.5",
+        "20 %",
+        "1,800 ms",
+        "49.5 ms",
+        "TTFT p95",
+        "50/100 % load",
+        "roofline of the tests",
+        "±13 %",
+    ):
+        assert said in text
+    offline = replace(plan().services[0], ttft_ms=None, tpot_ms=None, percentile=None)
+    assert "Target of" not in table(plan(services=(offline,)))
+
+
+def test_every_field_of_the_policy_is_printed_and_changes_come_first() -> None:
+    changed = Policy(max_spot_share=0.5, providers=("aws",)).model_dump(mode="json")
+    text = " ".join(section(plan(policy=changed), "Policy in force"))
+    assert text.startswith("Changed: providers=[aws], max_spot_share=0.5. Defaults:")
+    for name in Policy.model_fields:
+        assert len(re.findall(rf"\b{name}=", text)) == 1, name
+
+
+def test_what_the_answer_rests_on_is_there() -> None:
+    text = " ".join(table(plan()).split())
+    for said in (
+        "costs less than $81,842 a month for instances: gap 0.2 %",
+        "AWS reserved 100 2026-01-01 2026-06-01 2026-03-03 (90 d)",
+        "Without a price: gcp: spot for 1 of the 2",
+        "a list by hand",
+        "disks, load balancer.",
+        "lengths are assumed",
+        "Instances $82,005 + overheads $995 = $83,000 a month of 730 h",
+        "$1.03 input, $7.76 output, $2.15 blended",
+    ):
+        assert said in text
+
+
+names = st.text(
+    st.characters(exclude_categories=("C", "Zl", "Zp"), exclude_characters="\x85"), min_size=1, max_size=140
+)
+money = st.decimals(Decimal(0), Decimal(10) ** 13, places=4)
+
+
+@given(
+    name=names, kind=names, amount=money, note=names, rate=st.floats(1e-9, 1e12), ages=st.integers(0, 4000)
+)
+def test_no_line_is_wider_than_the_page(
+    name: str, kind: str, amount: Decimal, note: str, rate: float, ages: int
+) -> None:
+    one = option(instance_type=kind, gpu=name, region=note, estimated_rps=rate, rate_rps=rate, notes=(note,))
+    made = plan(
+        services=(replace(plan().services[0], name=name),),
+        options=(one,),
+        offers=tuple(replace(offer, zone=kind, planned_usd_per_hour=amount + 1) for offer in OFFERS),
+        purchases=tuple(replace(bought, monthly_usd=amount, max_units=10**9) for bought in PURCHASES),
+        totals=replace(plan().totals, total_monthly_usd=amount, usd_per_million_tokens=amount),
+        baselines=(alternative(name, str(amount)),),
+        rules=(rule(name, limit=note, cost_monthly_usd=amount),),
+        price_dates=aged(on_demand=ages, spot=ages),
+        tiers_without_prices=(note,),
+        notes=(note * 3,),
+    )
+    for line in table(made, explain=True).splitlines():
+        assert cell_len(line) <= WIDTH == 100
+
+
+def test_there_are_no_escapes_unless_colour_is_wanted_and_colour_adds_nothing_else() -> None:
+    plain, coloured = table(plan(), explain=True), table(plan(), explain=True, colour=True)
+    assert "\x1b" not in plain
+    assert ESCAPE.search(coloured)
+    assert ESCAPE.sub("", coloured) == plain
+
+
+def test_the_report_reads_every_field_of_a_plan() -> None:
+    """A field that no section needs is one that nobody would miss; these few are for other programs."""
+    programs_only = {"schema_version", "tool_version", "scenarios", "routing"}
+
+    class Seen:
+        def __init__(self, made: Plan) -> None:
+            object.__setattr__(self, "made", made)
+            object.__setattr__(self, "names", set())
+
+        def __getattr__(self, name: str) -> object:
+            self.names.add(name)
+            return getattr(self.made, name)
+
+    seen = Seen(plan())
+    table(seen, explain=True)  # type: ignore[arg-type]
+    assert {field.name for field in fields(Plan)} - seen.names == programs_only
