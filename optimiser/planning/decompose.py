@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimiser.planning.bounds import priced
 from optimiser.planning.problem import Floats
 from optimiser.planning.requirements import Levels
 from optimiser.planning.tables import Frontier, Indices, Item, Units, combined, frontier, listed_size
@@ -68,36 +69,6 @@ class Decomposed:
     dropped: tuple[str, ...] = ()
 
 
-def relaxed_usd(leaf: Leaf) -> float:
-    """Lower bound over the horizon with units divisible, pools unlimited and no floor: a linear programme in S.
-
-    Given S the best hour fills firm capacity at the cheapest rate on demand and the rest at the cheapest of
-    on demand and spot, so cost(S) is convex and piecewise linear with corners at the levels T and F: its
-    minimum is at one of them.
-    """
-    levels = leaf.levels
-    corner = np.unique(
-        np.concatenate([[0.0], levels.total, levels.firm, [min(leaf.committed_below, levels.total[-1])]])
-    )
-    above_total = np.maximum(levels.total - corner[:, None], 0.0) @ levels.hours
-    above_firm = np.maximum(levels.firm - corner[:, None], 0.0) @ levels.hours
-    return float(np.min(relaxed_over_constant(leaf, corner, above_total, above_firm)))
-
-
-def relaxed_over_constant(leaf: Leaf, corner: Floats, above_total: Floats, above_firm: Floats) -> Floats:
-    """cost(S) of the relaxation at each corner, from the req/s-hours that T and F lie above it."""
-    committed, held, hourly, spot = (
-        _cheapest(items) for items in (leaf.commitments, leaf.held, leaf.hourly, leaf.spot)
-    )
-    inside = np.minimum(corner, leaf.committed_below) if committed < held else np.zeros_like(corner)
-    constant = _priced(committed, inside) + _priced(held, corner - inside)
-    return (
-        constant * leaf.levels.horizon_hours
-        + _priced(hourly, above_firm)
-        + _priced(min(hourly, spot), above_total - above_firm)
-    )
-
-
 def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
     """The best fleet of a leaf and its bound; fleet is None where no fleet costs less than cutoff_usd."""
     limit = float(leaf.levels.total[-1])
@@ -147,8 +118,11 @@ class _Listed:
         usd = self.constant.usd * levels.horizon_hours
         above_total = np.maximum(levels.total - capacity, 0.0) @ levels.hours
         above_firm = np.maximum(levels.firm - capacity, 0.0) @ levels.hours
-        hourly, spot = _cheapest(self.leaf.hourly), _cheapest(self.leaf.spot)
-        rest = _priced(hourly, above_firm) + _priced(min(hourly, spot), above_total - above_firm)
+        hourly, spot = (
+            min((item.usd / item.rate for item in items), default=np.inf)
+            for items in (self.leaf.hourly, self.leaf.spot)
+        )
+        rest = priced(hourly, above_firm) + priced(min(hourly, spot), above_total - above_firm)
         return usd, usd + rest
 
     def _hours_usd(self, points: Indices) -> Floats:
@@ -201,15 +175,3 @@ def _menus(spot: Sequence[Item], levels: Levels) -> Iterator[tuple[Indices, Fron
         group = np.flatnonzero((allowed == units).all(axis=1))
         limited = [Item(item.rate, item.usd, int(count)) for item, count in zip(spot, units, strict=True)]
         yield group, frontier(limited, float((levels.total - levels.firm)[group].max()))
-
-
-def _cheapest(items: Sequence[Item]) -> float:
-    """Lowest USD per req/s and hour; inf where there is nothing to buy."""
-    return min((item.usd / item.rate for item in items), default=np.inf)
-
-
-def _priced(usd: float, quantity: Floats) -> Floats:
-    """usd · quantity where nothing is needed of what cannot be bought."""
-    if np.isfinite(usd):
-        return usd * quantity
-    return np.where(quantity > 1e-9, np.inf, 0.0)

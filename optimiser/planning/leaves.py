@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, product
 
 import numpy as np
 
-from optimiser.planning.decompose import Fleet, Leaf, relaxed_over_constant
+from optimiser.planning.bounds import Profiles
+from optimiser.planning.decompose import Fleet, Leaf
 from optimiser.planning.problem import CONSTANT, Floats, How, Option, Problem, Purchase
-from optimiser.planning.requirements import Levels, levels
 from optimiser.planning.tables import Item
 from optimiser.policy import Policy
 
@@ -38,62 +38,6 @@ class Solution:
         return float(hours @ (self.units @ price)) if len(self.columns) else 0.0
 
 
-@dataclass(slots=True)
-class Profiles:
-    """Capacity levels by largest unit, with what the relaxation needs of them; computed once per rate."""
-
-    problem: Problem
-    _known: dict[float, tuple[Levels, Floats, Floats, Floats]] = field(default_factory=dict)
-    _pools: dict[tuple[float, float], int] = field(default_factory=dict)
-
-    def at(self, largest_rps: float) -> tuple[Levels, Floats, Floats, Floats]:
-        """Levels, the corners of the relaxation, and the req/s-hours of total and firm above each corner."""
-        if largest_rps not in self._known:
-            level = levels(self.problem, largest_rps)
-            corner = np.unique(np.concatenate([[0.0], level.total, level.firm]))
-            self._known[largest_rps] = (
-                level,
-                corner,
-                _above(level.total, corner, level),
-                _above(level.firm, corner, level),
-            )
-        return self._known[largest_rps]
-
-    def pools_at(self, largest_rps: float, rate: float) -> int:
-        """How many spot pools of units of one rate can ever be of use.
-
-        A slot uses at most ⌊(T − F) / rate⌋ + 1 such units, and a pool holds ⌊P / rate⌋ of them.
-        """
-        key = (largest_rps, rate)
-        if key not in self._pools:
-            level = self.at(largest_rps)[0]
-            usable = level.pool >= rate
-            held = np.floor(np.minimum(level.pool, 1e15)[usable] / rate + 1e-9)
-            wanted = np.floor((level.total - level.firm)[usable] / rate + 1e-9) + 1
-            self._pools[key] = int(np.ceil(wanted / held).max()) if usable.any() else 0
-        return self._pools[key]
-
-    def relaxed_usd(self, leaf: Leaf, largest_rps: float) -> float:
-        """Lower bound of a leaf over the horizon, USD (see decompose.relaxed_usd)."""
-        level, corner, above_total, above_firm = self.at(largest_rps)
-        bound = float(relaxed_over_constant(leaf, corner, above_total, above_firm).min())
-        extra = np.array([leaf.committed_below])
-        if leaf.commitments and leaf.committed_below < level.total[-1]:
-            at_limit = relaxed_over_constant(
-                leaf, extra, _above(level.total, extra, level), _above(level.firm, extra, level)
-            )
-            bound = min(bound, float(at_limit[0]))
-        return bound
-
-
-def _above(values: Floats, corner: Floats, level: Levels) -> Floats:
-    """Σ hours · max(0, values − corner) per corner; values ascend with demand, so sums from the top suffice."""
-    first = np.searchsorted(values, corner)
-    hours_above = np.append(np.cumsum(level.hours[::-1])[::-1], 0.0)
-    area_above = np.append(np.cumsum((values * level.hours)[::-1])[::-1], 0.0)
-    return area_above[first] - hours_above[first] * corner
-
-
 def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
     """Every choice of sites a plan may use, with the options in it."""
     by_site: dict[tuple[str, str], list[Option]] = {}
@@ -109,53 +53,47 @@ def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
 def option_sets(options: Sequence[Option], policy: Policy) -> Iterator[tuple[Option, ...]]:
     """Sets of options whose best plans cover every plan within the type limit.
 
-    With a limit: every choice of at most so many instance types. Without one: all options up to each possible
-    largest unit where what must be spare depends on it, else all of them.
+    With a limit: every choice of at most so many instance types. Without one: all options between each
+    possible smallest and largest unit, since what must be spare and what may be committed depend on those.
     """
     max_types = policy.max_instance_types
     by_type: dict[str, list[Option]] = {}
     for option in options:
         by_type.setdefault(option.instance_type, []).append(option)
     if max_types is None or max_types >= len(by_type) > 2:
-        spare_depends = policy.survive_instance_loss
-        rates = {option.rate_rps for option in options}
-        for largest in sorted(rates) if spare_depends else [max(rates)]:
-            yield tuple(option for option in options if option.rate_rps <= largest)
+        rates = sorted({option.rate_rps for option in options})
+        lowest = rates if policy.commitment_hours_share < 1 else rates[:1]
+        highest = rates if policy.survive_instance_loss else rates[-1:]
+        for low, high in product(lowest, highest):
+            if low <= high:
+                yield tuple(option for option in options if low <= option.rate_rps <= high)
         return
     for count in range(1, min(max_types, len(by_type)) + 1):
         for types in combinations(by_type, count):
             yield tuple(option for name in types for option in by_type[name])
 
 
-def build_leaf(
-    chosen: Sequence[Option], profiles: Profiles, *, loosest: bool = False
-) -> tuple[Leaf, dict[How, list[Bought]]]:
-    """The leaf of a set of options, and what each of its items stands for.
-
-    loosest relaxes the levels to hold for every subset of the options: a bound on all plans among them.
-    """
+def build_leaf(chosen: Sequence[Option], profiles: Profiles) -> tuple[Leaf, dict[How, list[Bought]]]:
+    """The leaf of a set of options, and what each of its items stands for."""
     policy = profiles.problem.policy
     rates = [option.rate_rps for option in chosen]
     smallest, largest = min(rates), max(rates)
-    level = profiles.at(smallest if loosest else largest)[0]
-    bounding = largest if loosest else smallest
-    committed = profiles.at(bounding)[0].committed + bounding
     bought: dict[How, list[Bought]] = {how: [] for how in How}
     for option in chosen:
         for purchase in option.purchases:
             bought[purchase.how].append(Bought(option, purchase))
     for how in (How.COMMITMENT, How.HELD, How.HOURLY):
         bought[how] = _cheapest_by_rate(bought[how])
-    bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, smallest if loosest else largest)
+    bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, largest)
     items = {how: tuple(_item(one) for one in columns) for how, columns in bought.items()}
     leaf = Leaf(
-        levels=level,
+        levels=profiles.at(largest),
         commitments=items[How.COMMITMENT],
         held=items[How.HELD],
         hourly=items[How.HOURLY],
         spot=items[How.SPOT] if policy.max_spot_share > 0 else (),
-        committed_below=committed,
-        floor=0 if loosest else policy.min_firm_instances,
+        committed_below=profiles.committed_below(smallest),
+        floor=policy.min_firm_instances,
     )
     return leaf, bought
 

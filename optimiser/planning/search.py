@@ -14,10 +14,10 @@ from itertools import count
 
 import numpy as np
 
+from optimiser.planning.bounds import Profiles
 from optimiser.planning.decompose import Decomposed, Leaf, decompose
 from optimiser.planning.leaves import (
     Bought,
-    Profiles,
     Site,
     Solution,
     build_leaf,
@@ -79,8 +79,7 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
     Returns an Outcome without plans where no allowed set of purchases can carry the demand.
     """
     run = _Run(problem, gap, alternatives)
-    for site, options in sites(problem):
-        run.add_branch(site, options)
+    run.add_branches(sites(problem))
     run.drain()
     return run.finished()
 
@@ -95,11 +94,29 @@ class _Run:
         self._counter = count()
         self._heap: list[tuple[float, int, Site, tuple[Option, ...], bool]] = []
 
-    def add_branch(self, site: Site, options: list[Option]) -> None:
-        """Queue a site under the bound of all its options together."""
-        leaf, _ = build_leaf(options, self.profiles, loosest=True)
-        smallest = min(option.rate_rps for option in options)
-        self._push(self.profiles.relaxed_usd(leaf, smallest), site, tuple(options), is_leaf=False)
+    def add_branches(self, branches: list[tuple[Site, list[Option]]]) -> None:
+        """Queue every choice of sites under a bound that holds for all sets of its options.
+
+        The smallest unit sets the levels (the least that must be spare), the largest what may be committed.
+        """
+        options = [tuple(inside) for _, inside in branches]
+        rates = [[option.rate_rps for option in inside] for inside in options]
+        bounds = self._bounds(options, [min(r) for r in rates], [max(r) for r in rates])
+        for (site, _), inside, bound in zip(branches, options, bounds, strict=True):
+            self._push(bound, site, inside, is_leaf=False)
+
+    def _bounds(
+        self, sets: list[tuple[Option, ...]], level_rps: list[float], committing_rps: list[float]
+    ) -> list[float]:
+        """The relaxation of each set at its levels, those of equal levels together."""
+        bounds = np.full(len(sets), np.inf)
+        rates = np.array(level_rps)
+        for rate in set(level_rps):
+            rows = np.flatnonzero(rates == rate)
+            cheapest = np.array([self.profiles.cheapest(sets[row]) for row in rows])
+            ends = np.array([self.profiles.committed_below(committing_rps[row]) for row in rows])
+            bounds[rows] = self.profiles.bounds(rate, cheapest, ends)
+        return [float(bound) for bound in bounds]
 
     def _push(self, bound: float, site: Site, options: tuple[Option, ...], *, is_leaf: bool) -> None:
         if np.isfinite(bound):
@@ -117,12 +134,12 @@ class _Run:
                 self._branch(site, options)
 
     def _branch(self, site: Site, options: tuple[Option, ...]) -> None:
-        for chosen in option_sets(options, self.problem.policy):
-            leaf, _ = build_leaf(chosen, self.profiles)
-            if leaf.commitments or leaf.held or leaf.hourly:
-                bound = self.profiles.relaxed_usd(leaf, max(option.rate_rps for option in chosen))
-                self.outcome.leaves += 1
-                self._push(bound, site, chosen, is_leaf=True)
+        sets = list(option_sets(options, self.problem.policy))
+        rates = [[option.rate_rps for option in chosen] for chosen in sets]
+        bounds = self._bounds(sets, [max(r) for r in rates], [min(r) for r in rates])
+        for chosen, bound in zip(sets, bounds, strict=True):
+            self.outcome.leaves += 1
+            self._push(bound, site, chosen, is_leaf=True)
 
     def _cutoff(self, site: Site) -> float:
         """A leaf is worth solving below its provider's best plan, or below the worst alternative kept."""

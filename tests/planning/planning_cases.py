@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -300,8 +299,3 @@ def _random_ways(rng: np.random.Generator, usd: float) -> list[Paid]:
         limit = int(rng.integers(1, 3)) if rng.random() < 0.2 else None
         ways.append(spot(round(usd * float(rng.uniform(0.35, 0.8)), 3), zone, limit))
     return ways
-
-
-def strictly_falling(values: list[float]) -> bool:
-    """Whether each value lies below the one before."""
-    return all(later < earlier for earlier, later in pairwise(values))

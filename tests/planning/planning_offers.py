@@ -30,7 +30,9 @@ def price_table(*rows: dict[str, Any]) -> pd.DataFrame:
     full = [{**COLUMNS, **row} for row in rows]
     for row in full:
         row["amortised_usd_per_hour"] = row["usd_per_hour"] + (
-            float(Decimal(str(row["upfront_usd"])) * 12 / (row["term_months"] * 8760)) if row["upfront_usd"] else 0.0
+            float(Decimal(str(row["upfront_usd"])) * 12 / (row["term_months"] * 8760))
+            if row["upfront_usd"]
+            else 0.0
         )
         parts = [row[k] for k in ("provider", "region", "zone", "instance_type", "tier", "market", "kind")]
         parts += [f"{row['term_months']}m" if row["term_months"] else "", row["payment"], row["contract"]]

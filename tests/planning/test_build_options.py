@@ -18,7 +18,9 @@ ONE = estimate("m", 3.0)
 LIST: dict[str, Any] = {}
 
 
-def options_of(*rows: dict[str, Any], obtainability: Obtainability = Obtainability.ELASTIC, **policy: object) -> list[Option]:
+def options_of(
+    *rows: dict[str, Any], obtainability: Obtainability = Obtainability.ELASTIC, **policy: object
+) -> list[Option]:
     shapes = {("aws", "m"): shape("m", obtainability=obtainability)}
     return list(build_options([ONE], shapes, price_table(*rows), Policy(**policy)))  # type: ignore[arg-type]
 
@@ -39,7 +41,9 @@ def test_a_low_spot_quote_is_planned_at_35_percent_of_on_demand() -> None:
 
 
 def test_spot_as_dear_as_on_demand_is_gone() -> None:
-    assert prices(options_of(LIST, spot_row(10.0, "a"), spot_row(11.0, "b"), spot_row(9.99, "c")), How.SPOT) == [9.99]
+    assert prices(
+        options_of(LIST, spot_row(10.0, "a"), spot_row(11.0, "b"), spot_row(9.99, "c")), How.SPOT
+    ) == [9.99]
 
 
 def test_spot_without_an_on_demand_price_keeps_its_quote() -> None:
@@ -85,11 +89,19 @@ def test_a_machine_without_a_way_to_pay_is_no_option() -> None:
 
 
 def test_terms_and_upfront_money_need_leave() -> None:
-    rows = (LIST, reserved_row(6.0), reserved_row(4.0, 36), reserved_row(0.0, 12, 43_800.0), reserved_row(0.0, 36, 78_840.0))
+    rows = (
+        LIST,
+        reserved_row(6.0),
+        reserved_row(4.0, 36),
+        reserved_row(0.0, 12, 43_800.0),
+        reserved_row(0.0, 36, 78_840.0),
+    )
     assert prices(options_of(*rows), How.COMMITMENT) == [6.0]
     assert prices(options_of(*rows, max_commitment_months=36), How.COMMITMENT) == [4.0]
     assert prices(options_of(*rows, allow_upfront=True), How.COMMITMENT) == pytest.approx([5.0])
-    assert prices(options_of(*rows, allow_upfront=True, max_commitment_months=36), How.COMMITMENT) == pytest.approx([3.0])
+    assert prices(
+        options_of(*rows, allow_upfront=True, max_commitment_months=36), How.COMMITMENT
+    ) == pytest.approx([3.0])
     assert prices(options_of(*rows, max_commitment_months=0), How.COMMITMENT) == []
 
 
@@ -132,14 +144,25 @@ def test_overheads_per_node_are_in_the_price_of_every_node() -> None:
     shapes = {("aws", "m"): shape("m")}
     policy = Policy(overheads=Overheads(usd_per_node_hour=0.5))
     (found,) = build_options([group(2)], shapes, price_table(LIST, reserved_row(6.0)), policy)
-    assert {(p.how, p.usd_per_unit_hour) for p in found.purchases} == {(How.HOURLY, 21.0), (How.COMMITMENT, 13.0)}
+    assert {(p.how, p.usd_per_unit_hour) for p in found.purchases} == {
+        (How.HOURLY, 21.0),
+        (How.COMMITMENT, 13.0),
+    }
 
 
 @pytest.mark.parametrize(
     ("rate", "margin", "planned"),
-    [(12.34567, None, 11.11), (12.34567, 0.0, 12.34), (0.0123456, 0.0, 0.01234), (98765.0, 0.0, 98760.0), (10.0, 0.5, 5.0)],
+    [
+        (12.34567, None, 11.11),
+        (12.34567, 0.0, 12.34),
+        (0.0123456, 0.0, 0.01234),
+        (98765.0, 0.0, 98760.0),
+        (10.0, 0.5, 5.0),
+    ],
 )
-def test_the_rate_is_the_estimate_less_the_margin_rounded_down(rate: float, margin: float | None, planned: float) -> None:
+def test_the_rate_is_the_estimate_less_the_margin_rounded_down(
+    rate: float, margin: float | None, planned: float
+) -> None:
     shapes = {("aws", "m"): shape("m")}
     made = replace(ONE, requests_per_second=rate, relative_error=0.1)
     (found,) = build_options([made], shapes, price_table(LIST), Policy(performance_margin=margin))

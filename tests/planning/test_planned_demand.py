@@ -20,7 +20,9 @@ def demand(*rows: tuple[float, float], exact: bool = False, peaks: bool = False)
     for hours, rate in rows:
         peak = rate if peaks else None
         mean = rate / 2 if peaks else rate
-        periods.append(DemandPeriod(start=start, hours=hours, mean_rps=mean, peak_10min_rps=peak, exact=exact))
+        periods.append(
+            DemandPeriod(start=start, hours=hours, mean_rps=mean, peak_10min_rps=peak, exact=exact)
+        )
         start += timedelta(hours=hours)
     return periods
 

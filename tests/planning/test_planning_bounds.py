@@ -51,7 +51,8 @@ def test_a_cheaper_price_never_makes_the_plan_dearer(seed: int) -> None:
     subject = random_case(seed)
     first, *rest = subject.problem.options
     cheaper = replace(
-        first, purchases=tuple(replace(p, usd_per_unit_hour=p.usd_per_unit_hour * 0.8) for p in first.purchases)
+        first,
+        purchases=tuple(replace(p, usd_per_unit_hour=p.usd_per_unit_hour * 0.8) for p in first.purchases),
     )
     changed = replace(subject, problem=replace(subject.problem, options=(cheaper, *rest)))
     assert below(plan_usd(solved(changed, gap=0.0)), plan_usd(solved(subject, gap=0.0)))

@@ -53,7 +53,9 @@ def test_a_flat_node_of_p5_for_three_years_paid_ahead_costs_15107_a_month() -> N
             "utilisation_ceiling": 1.0,
         }
     )
-    options = build_options([estimate(p5, 10.0)], {("aws", p5): config.shapes[("aws", p5)]}, book.offers, policy)
+    options = build_options(
+        [estimate(p5, 10.0)], {("aws", p5): config.shapes[("aws", p5)]}, book.offers, policy
+    )
     flat = case([], [5.0] * 24, policy=policy)
     problem = Problem(service="flat", options=options, periods=flat.problem.periods, policy=policy)
     best = search(problem).best
@@ -99,14 +101,16 @@ def test_the_horizon_can_be_recomputed_from_the_json_alone() -> None:
     spent = {name: Decimal(0) for name in purchases}
     for row in plan["counts"]:
         one = purchases[row["purchase"]]
-        spent[one["id"]] += row["units"] * instances[one["option"]] * usd_of[one["offer"]] * hours[row["period"]]
+        spent[one["id"]] += (
+            row["units"] * instances[one["option"]] * usd_of[one["offer"]] * hours[row["period"]]
+        )
     total = sum(spent.values(), Decimal(0))
     assert total == Decimal(plan["horizon_usd"])
     assert float(total) == pytest.approx(solution.usd(subject.problem.hours), rel=1e-12)
     # By hand: (1 + 12) × 1.0071 + 2 × 9.75 × 0.613 + (1 + 0.25 + 12) × 0.41 + 0.25 × 0.433 + 9.75 × 2.3 + 6.25 × 3.4
-    assert total == Decimal("13.0923") + Decimal("11.9535") + Decimal("5.4325") + Decimal("0.10825") + Decimal(
-        "22.425"
-    ) + Decimal("21.25")
+    assert total == Decimal("13.0923") + Decimal("11.9535") + Decimal("5.4325") + Decimal(
+        "0.10825"
+    ) + Decimal("22.425") + Decimal("21.25")
     for name, usd in spent.items():
         monthly = (usd * HOURS_PER_MONTH / sum(hours)).quantize(CENT)
         assert abs(monthly - Decimal(purchases[name]["monthly_usd"])) <= CENT
@@ -161,7 +165,9 @@ def test_overheads_per_node_count_every_instance_of_a_group() -> None:
 def test_what_a_commitment_means() -> None:
     subject, solution = mixed()
     offer_id = next(k for k, o in subject.offers.items() if o.tier.value == "reserved")
-    listed = next(o for o in subject.offers.values() if o.tier.value == "on_demand" and o.instance_type == "m")
+    listed = next(
+        o for o in subject.offers.values() if o.tier.value == "on_demand" and o.instance_type == "m"
+    )
     option_id = subject.problem.options[0].id
     core = core_of(subject.problem, solution, subject.offers, {option_id: listed})
     (one,) = [purchase for purchase in core.purchases if purchase.offer == offer_id]
@@ -174,7 +180,9 @@ def test_what_a_commitment_means() -> None:
 
 
 def test_spot_is_reckoned_at_its_floor_where_the_list_price_is_known() -> None:
-    subject = case([machine("m", 1.0, hourly(2.0), spot(0.4))], [3.0]).with_policy(spot_price_floor_share=0.35)
+    subject = case([machine("m", 1.0, hourly(2.0), spot(0.4))], [3.0]).with_policy(
+        spot_price_floor_share=0.35
+    )
     solution = Solution(columns_of(subject.problem), np.array([[1, 2]]))
     listed: dict[str, Offer] = {
         subject.problem.options[0].id: next(o for o in subject.offers.values() if o.tier.value == "on_demand")

@@ -10,7 +10,8 @@ from planning_cases import Case, case, committed, faults, hourly, machine, rando
 
 from optimiser.planning.decompose import Leaf, decompose
 from optimiser.planning.large import decompose_large
-from optimiser.planning.leaves import Bought, Profiles, build_leaf, solution_of
+from optimiser.planning.bounds import Profiles
+from optimiser.planning.leaves import Bought, build_leaf, solution_of
 from optimiser.planning.problem import How
 
 Bag = dict[How, list[Bought]]

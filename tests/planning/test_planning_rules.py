@@ -17,20 +17,24 @@ from optimiser.planning.search import search
 def by_rule() -> dict[str, Case]:
     """A case per rule in which the cheapest plan without the rule breaks it."""
     return {
-        "carry_demand": case([machine("m", 1.0, hourly(1.0))], [4.0, 8.0]).with_policy(utilisation_ceiling=0.8),
+        "carry_demand": case([machine("m", 1.0, hourly(1.0))], [4.0, 8.0]).with_policy(
+            utilisation_ceiling=0.8
+        ),
         "survive_instance_loss": case([machine("m", 1.0, hourly(1.0))], [2.0, 3.0]).with_policy(
             survive_instance_loss=True
         ),
-        "keep_firm_floor": case([machine("m", 4.0, hourly(1.0))], [2.0, 3.0]).with_policy(min_firm_instances=2),
+        "keep_firm_floor": case([machine("m", 4.0, hourly(1.0))], [2.0, 3.0]).with_policy(
+            min_firm_instances=2
+        ),
         "limit_spot_share": case([machine("m", 1.0, hourly(1.0), spot(0.4))], [5.0, 9.0]).with_policy(
             max_spot_share=0.3
         ),
         "survive_spot_pool_loss": case(
             [machine("m", 1.0, hourly(1.0), spot(0.4, "a"), spot(0.5, "b"))], [8.0, 4.0]
         ).with_policy(survive_spot_pool_loss=True, utilisation_ceiling=0.8),
-        "limit_commitments": case([machine("m", 1.0, hourly(1.0), committed(0.5))], [2.0, 8.0, 8.0]).with_policy(
-            commitment_hours_share=0.1
-        ),
+        "limit_commitments": case(
+            [machine("m", 1.0, hourly(1.0), committed(0.5))], [2.0, 8.0, 8.0]
+        ).with_policy(commitment_hours_share=0.1),
         "hold_scarce": case([machine("m", 1.0, held(1.0))], [2.0, 8.0]),
         "respect_offer_limits": case([machine("m", 1.0, hourly(1.0), hourly(0.5, 2))], [5.0, 9.0]),
         "limit_sites": case(
@@ -117,7 +121,13 @@ FULL = case(
     max_instance_types=2,
 )
 # Required: d / 0.8, here above d + 2 from 8 req/s on: 8 (6 + 2), 10, 12.5. Firm 70 %: 5.6, 7, 8.75. Spare: 2, 2, 2.5.
-VALID = {"commitment": [6, 6, 6], "on_demand": [0, 0, 1], "a": [0, 1, 2], "b": [0, 1, 2], "held_on_demand": [1, 1, 1]}
+VALID = {
+    "commitment": [6, 6, 6],
+    "on_demand": [0, 0, 1],
+    "a": [0, 1, 2],
+    "b": [0, 1, 2],
+    "held_on_demand": [1, 1, 1],
+}
 
 
 def fleet(**changes: list[int]) -> Solution:
@@ -144,7 +154,10 @@ def test_the_fleet_made_by_hand_is_valid() -> None:
     [
         ("survive_instance_loss", {"commitment": [5, 5, 5]}),
         ("carry_demand", {"on_demand": [0, 0, 0]}),
-        ("limit_spot_share", {"commitment": [4, 4, 4], "on_demand": [2, 2, 2], "a": [0, 1, 2], "b": [0, 1, 3]}),
+        (
+            "limit_spot_share",
+            {"commitment": [4, 4, 4], "on_demand": [2, 2, 2], "a": [0, 1, 2], "b": [0, 1, 3]},
+        ),
         ("survive_spot_pool_loss", {"a": [0, 1, 4], "b": [0, 1, 0]}),
         ("limit_commitments", {"commitment": [12, 12, 12]}),
         ("limit_commitments", {"commitment": [6, 6, 7]}),

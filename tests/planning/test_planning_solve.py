@@ -9,38 +9,40 @@ from planning_cases import case, committed, hourly, machine
 
 from optimiser.planning.model import solve_compact
 from optimiser.planning.rules import RULES
-from optimiser.planning.solve import Programme
+from optimiser.planning.solve import Programme, value
 
 
 def partitions(size: int = 60) -> Programme:
-    """Twelve equal partitions at once: found and proven only after a long search."""
+    """Halve twelve sets of weights at once, as nearly as can be: a plan at once, its proof only after hours."""
     rng = np.random.default_rng(1)
-    model = Programme("partition")
-    pick = [model.binary(f"pick_{i}") for i in range(size)]
-    over = [model.variable(f"over_{r}") for r in range(12)]
-    one = model.variable("one", 1)
-    model.row("one", [(one, 1)], "=", 1)
-    model.minimise([(variable, 1.0) for variable in [*over, one]])
-    for r, slack in enumerate(over):
-        weight = rng.integers(1, 10_000, size).tolist()
-        balance = list(zip(pick, weight, strict=True))
-        model.row(f"above_{r}", [*balance, (slack, -1)], "<=", sum(weight) // 2)
-        model.row(f"below_{r}", [*balance, (slack, 1)], ">=", sum(weight) // 2)
-    return model
+    programme = Programme("partitions")
+    pick = [programme.binary(f"pick_{i}") for i in range(size)]
+    over = [programme.variable(f"over_{r}") for r in range(12)]
+    programme.minimise([(one, 1.0) for one in over])
+    for r, one in enumerate(over):
+        weight = rng.integers(1, 10_000, size).astype(float)
+        terms = list(zip(pick, weight.tolist(), strict=True))
+        half = float(weight.sum() // 2)
+        programme.row(f"above_{r}", [*terms, (one, -1.0)], "<=", half)
+        programme.row(f"below_{r}", [*terms, (one, 1.0)], ">=", half)
+    return programme
 
 
-def small(least: float = 3) -> Programme:
-    model = Programme("small")
-    x = model.variable("x", 9, whole=True)
-    model.minimise([(x, 1.0)])
-    model.row("least", [(x, 2.0)], ">=", least)
-    return model
+def small(at_least: float = 3.0, *, whole: bool = True) -> Programme:
+    """min x with 2 x ≥ at_least and x ≤ 9."""
+    programme = Programme("small")
+    x = programme.variable("x", 9, whole=whole)
+    programme.minimise([(x, 1.0)])
+    programme.row("enough", [(x, 2.0)], ">=", at_least)
+    return programme
 
 
 def test_an_optimum_comes_with_its_bound() -> None:
     solved = small().solve()
     assert (solved.status, solved.solver, solved.usd) == ("optimal", "HiGHS", 2.0)
     assert solved.lower_usd == pytest.approx(2.0)
+    relaxed = small(whole=False).solve()
+    assert (relaxed.status, relaxed.usd, relaxed.lower_usd) == ("optimal", 1.5, 1.5)
 
 
 def test_an_incumbent_at_the_time_limit_is_feasible_and_not_optimal() -> None:
@@ -51,9 +53,28 @@ def test_an_incumbent_at_the_time_limit_is_feasible_and_not_optimal() -> None:
     assert solved.lower_usd < solved.usd
 
 
-def test_an_infeasible_model_has_no_cost() -> None:
-    solved = small(least=40).solve()
-    assert (solved.status, solved.usd) == ("infeasible", None)
+def test_an_infeasible_programme_has_no_cost() -> None:
+    solved = small(at_least=40).solve()
+    assert (solved.status, solved.usd, solved.lower_usd) == ("infeasible", None, None)
+
+
+def test_an_unbounded_programme_is_told_apart() -> None:
+    programme = Programme("unbounded")
+    x = programme.variable("x")
+    programme.minimise([(x, -1.0)])
+    programme.row("above", [(x, 1.0)], ">=", 1.0)
+    assert programme.solve().status == "unbounded"
+
+
+def test_each_sense_of_a_row_holds() -> None:
+    programme = Programme("senses")
+    x, y = programme.variable("x"), programme.variable("y", 4)
+    programme.minimise([(x, 3.0), (y, 1.0)])
+    programme.row("sum", [(x, 1.0), (y, 1.0)], "=", 6.0)
+    programme.row("cap", [(y, 1.0)], "<=", 3.5)
+    programme.row("base", [(x, 1.0)], ">=", 1.0)
+    assert programme.solve().usd == pytest.approx(3 * 2.5 + 3.5)
+    assert (value(x), value(y)) == pytest.approx((2.5, 3.5))
 
 
 def test_without_highs_cbc_answers_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +90,16 @@ def test_without_highs_cbc_answers_alike(monkeypatch: pytest.MonkeyPatch) -> Non
     assert solution.usd(subject.problem.hours) == pytest.approx(by_cbc.usd)
 
 
-def test_cbc_reports_infeasibility(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cbc_claims_no_bound_for_whole_numbers_and_sees_what_cannot_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(pulp.HiGHS, "available", lambda _: False)
-    solved = small(least=40).solve()
-    assert (solved.status, solved.solver, solved.usd) == ("infeasible", "CBC", None)
+    solved = small().solve()
+    assert (solved.solver, solved.usd, solved.lower_usd) == ("CBC", 2.0, None)
+    assert small(at_least=40).solve().status == "infeasible"
+
+
+def test_cbc_at_its_time_limit_does_not_claim_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulp.HiGHS, "available", lambda _: False)
+    solved = partitions().solve(gap=1e-9, time_limit_s=0.5)
+    assert solved.status != "optimal"

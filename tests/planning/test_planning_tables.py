@@ -21,7 +21,9 @@ CELLS = st.lists(st.builds(Item, st.integers(1, 7).map(float), USD, LIMITS), min
 QUICK = settings(max_examples=60, deadline=None)
 
 
-def every_purchase(items: list[Item], reach: float, floor: int = 0) -> Iterator[tuple[tuple[int, ...], float, float]]:
+def every_purchase(
+    items: list[Item], reach: float, floor: int = 0
+) -> Iterator[tuple[tuple[int, ...], float, float]]:
     """Units, capacity and USD of all purchases up to what reaches `reach` or `floor` with one item alone."""
     most = []
     for item in items:
@@ -45,7 +47,9 @@ def cheapest(items: list[Item], need: float, reach: float, floor: int = 0) -> fl
 
 @given(items=ITEMS, reach=st.sampled_from([3.0, 7.4, 10.0]), floor=st.integers(0, 3))
 @QUICK
-def test_a_frontier_covers_every_need_at_the_true_minimum(items: list[Item], reach: float, floor: int) -> None:
+def test_a_frontier_covers_every_need_at_the_true_minimum(
+    items: list[Item], reach: float, floor: int
+) -> None:
     table = frontier(items, reach, floor)
     needs = np.linspace(0.0, reach, 12)
     for units in range(floor + 1):
@@ -65,7 +69,9 @@ def test_the_units_of_a_frontier_point_hold_and_cost_what_it_says(items: list[It
     assert sum(units * [item.rate for item in items]) == pytest.approx(table.capacity[point])
     assert sum(units * [item.usd for item in items]) == pytest.approx(table.usd[point])
     assert table.capacity[point] >= need - 1e-9
-    assert all(n <= item.max_units for n, item in zip(units, items, strict=True) if item.max_units is not None)
+    assert all(
+        n <= item.max_units for n, item in zip(units, items, strict=True) if item.max_units is not None
+    )
 
 
 def test_a_frontier_ends_where_limited_items_do() -> None:
@@ -105,10 +111,15 @@ def test_a_knapsack_buys_what_its_cover_costs(items: list[Item], need: int) -> N
     units = table.units(float(need))
     assert sum(n * item.usd for n, item in zip(units, items, strict=True)) == pytest.approx(usd)
     assert sum(n * item.rate for n, item in zip(units, items, strict=True)) >= need - 1e-9
-    assert all(n <= item.max_units for n, item in zip(units, items, strict=True) if item.max_units is not None)
+    assert all(
+        n <= item.max_units for n, item in zip(units, items, strict=True) if item.max_units is not None
+    )
 
 
-@given(items=st.lists(st.builds(Item, st.floats(1.0, 5.0), USD), min_size=1, max_size=3), need=st.integers(0, 900).map(lambda n: n / 100))
+@given(
+    items=st.lists(st.builds(Item, st.floats(1.0, 5.0), USD), min_size=1, max_size=3),
+    need=st.integers(0, 900).map(lambda n: n / 100),
+)
 @QUICK
 def test_rounding_brackets_the_exact_cost(items: list[Item], need: float) -> None:
     exact = frontier(items, 9.0).cover(np.array([need]))[0]
