@@ -1,9 +1,9 @@
 """Every error the optimiser raises on purpose, and the exit code each one maps to.
 
-    OptimiserError            1  failed
-    ├── UsageError            2  bad usage, workload or config
-    ├── NoFeasiblePlan        3  nothing meets the workload under the policy
-    └── StalePrices           4  prices too old, or a refresh was incomplete
+OptimiserError            1  failed
+├── UsageError            2  bad usage, workload or config
+├── NoFeasiblePlan        3  nothing meets the workload under the policy
+└── StalePrices           4  prices too old, or a refresh was incomplete
 """
 
 from __future__ import annotations

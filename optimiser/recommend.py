@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 
 from optimiser.config import Config
-from optimiser.errors import NoFeasiblePlan, OptimiserError, StalePrices
+from optimiser.errors import NoFeasiblePlan, StalePrices
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.answer import Answer, plan_of
 from optimiser.planning.comparison import compare
+from optimiser.planning.faults import refuse_faults
 from optimiser.planning.infeasible import nothing_allowed, nothing_fits, nothing_priced
 from optimiser.planning.options import build_options
 from optimiser.planning.patterns import settle
-from optimiser.planning.plan import Plan, to_jsonable
+from optimiser.planning.plan import Plan
 from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.problem import Option, Problem
-from optimiser.planning.rules import verify_plan
 from optimiser.planning.search import search
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
@@ -28,7 +28,7 @@ from providers.offer import Offer
 from providers.shape import InstanceShape
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """One question: plan this workload under this policy at the prices in force on as_of."""
 
@@ -65,8 +65,7 @@ def recommend(request: Request) -> Plan:
     outcome = search(problem, gap)
     if outcome.best is None:
         raise nothing_allowed(problem, gap)
-    largest = max(option.rate_rps for option in outcome.best.options)
-    solution, solved = settle(problem, outcome.best.solution, largest)
+    solution, solved = settle(problem, outcome.best.solution)
     offers = _offers(request.book, outcome.best.options)
     answer = Answer(
         problem=problem,
@@ -81,7 +80,8 @@ def recommend(request: Request) -> Plan:
         embedded=request.config.directories[0],
     )
     plan = plan_of(answer, request.book, request.as_of, _version())
-    _check(plan, outcome.best.usd)
+    refuse_faults(plan, outcome.lower_usd, outcome.best.usd)
+    _refuse_over_budget(plan)
     _refuse_stale(plan, request)
     return plan
 
@@ -128,20 +128,9 @@ def _rejections(results: Sequence[Estimate | Rejection]) -> tuple[Rejection, ...
     return tuple(result for result in results if isinstance(result, Rejection))
 
 
-def _check(plan: Plan, searched_usd: float) -> None:
-    """A plan that breaks a rule or does not cost what the search said is a fault of ours, never an answer."""
-    faults = verify_plan(to_jsonable(replace(plan, rejections=())))
-    node_usd = float(plan.totals.horizon_usd)
-    if (
-        plan.policy["overheads"]["usd_per_node_hour"] == 0
-        and abs(node_usd - searched_usd) > 1e-6 * searched_usd + 0.01
-    ):
-        faults.append(f"costs {node_usd:.2f} USD over the horizon, the search said {searched_usd:.2f}")
-    if faults:
-        raise OptimiserError(f"internal error, no plan is given: {'; '.join(faults)}")
-    budget = plan.policy["max_monthly_usd"]
-    if budget is not None and plan.totals.total_monthly_usd > budget:
-        found, least = plan.totals.total_monthly_usd, plan.bound.value_usd
+def _refuse_over_budget(plan: Plan) -> None:
+    budget, found, least = plan.policy["max_monthly_usd"], plan.totals.total_monthly_usd, plan.bound.value_usd
+    if budget is not None and found > budget:
         raise NoFeasiblePlan(
             f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
             f"{found:,.0f} USD a month, and the instances of any plan under this policy at least {least:,.0f}"

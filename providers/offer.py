@@ -18,7 +18,7 @@ class Tier(StrEnum):
     RESERVED = "reserved"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Offer:
     """One price at which one instance type can be had in one region.
 
@@ -51,8 +51,18 @@ class Offer:
     @property
     def offer_id(self) -> str:
         """Stable key: one price per key within a price book."""
-        parts = (self.provider, self.region, self.zone, self.instance_type, self.tier.value, self.market,
-                 self.kind, f"{self.term_months}m" if self.term_months else "", self.payment, self.contract)
+        parts = (
+            self.provider,
+            self.region,
+            self.zone,
+            self.instance_type,
+            self.tier.value,
+            self.market,
+            self.kind,
+            f"{self.term_months}m" if self.term_months else "",
+            self.payment,
+            self.contract,
+        )
         return "/".join(part for part in parts if part and part != "standard")
 
     @property
@@ -63,7 +73,7 @@ class Offer:
         return self.usd_per_hour + self.upfront_usd * 12 / (self.term_months * HOURS_PER_YEAR)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Missing:
     """A price that does not exist, with the reason: never a 0, never another tier's price in its place."""
 

@@ -15,7 +15,7 @@ class Obtainability(StrEnum):
     SPOT_ONLY = "spot_only"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class InstanceShape:
     """One instance type of one provider, as reviewed in config/instances/<provider>.yaml.
 

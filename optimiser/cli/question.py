@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optimiser.workload import Workload
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """Everything a plan or an estimate is asked with."""
 

@@ -25,7 +25,7 @@ QUOTA_UNITS = ("vcpu", "gpu")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SolverSettings:
     """threads of the solver, the relative gap (0.0001 is 0.01 %) at which it may stop, and its time limit."""
 
@@ -34,7 +34,7 @@ class SolverSettings:
     time_limit_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """config/settings.yaml: default policy, solver limits, and the age past which a price is refused."""
 
@@ -43,7 +43,7 @@ class Settings:
     max_price_age_days: dict[str, int | None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything read from the config directories, lowest layer first in `directories`.
 

@@ -41,7 +41,7 @@ _RIGHT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PolicyLayer:
     """Some fields of the policy and where they were written, as a message names it."""
 

@@ -15,7 +15,7 @@ from optimiser.workload import SizeBucket
 CHUNK_TOKENS = 8192.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Traffic:
     """Request sizes as a step sees them, tokens; arrays that broadcast against the load.
 
@@ -35,7 +35,7 @@ class Traffic:
         return Traffic(**{item.name: getattr(self, item.name)[..., None] for item in fields(self)})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SteadyState:
     """Seconds per step of one sequence (through all stages): on average, of a step without prompt tokens and
     of a step with them; mixed_share is the share of steps with prompt tokens.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LoadPoint:
     """Latency of one unit at one load: utilisation is the share of the largest rate that meets the target."""
 
@@ -16,7 +16,7 @@ class LoadPoint:
     tpot_ms: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Setup:
     """How a model is laid out on a shape: one *unit* is the smallest thing that can be bought.
 
@@ -35,7 +35,7 @@ class Setup:
     attention_data_parallel: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """What one unit of a shape does for a workload, at the asked percentile, before any margin.
 
@@ -68,7 +68,7 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Rejection:
     """Why a shape is out. code groups reasons: "memory", "kv_room", "host_ram", "precision", "ttft", "tpot",
     "vendor", "network". best_ttft_ms and best_tpot_ms are the nearest the shape came, at the percentile.

@@ -76,7 +76,7 @@ FAMILY_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Keys:
     """The keys of the language model, and the file they are in, for messages. Null is as good as absent."""
 

@@ -18,7 +18,7 @@ _COMPRESSED = {"8-bit float": "fp8", "8-bit int": "int8", "4-bit int": "int4", "
 _METHODS = "fp8, fbgemm_fp8, mxfp4, gptq, awq, auto-round, bitsandbytes, compressed-tensors or modelopt"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Quantisation:
     """A checkpoint's weight precision, what its quantised weights take in bytes each, and which they are.
 

@@ -29,7 +29,7 @@ LIVE_HIDDEN_STATES = 4.0
 ACTIVATION_BYTES = 2.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class MemoryNeed:
     """Bytes of one GPU, and tokens of one replica; arrays over set-ups.
 

@@ -18,7 +18,7 @@ from optimiser.performance.parameters import (
 from optimiser.performance.specs import ModelSpec
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """One block's weights over all its layers: their number, what reading them once costs in bytes, and
     whether the checkpoint holds them quantised (else in 16 bit).
@@ -29,7 +29,7 @@ class Weights:
     quantised: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelWork:
     """One model at one weight and one KV precision, as totals over all layers and GPUs.
 

@@ -45,7 +45,7 @@ _MORE = 1.05
 _ANCHORS = 2.0 ** np.arange(-2.0, 15.5, 0.5)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Mix:
     """Request sizes in tokens: prompts, outputs and shares are (1, points, buckets), traffic (1, points)."""
 
@@ -70,7 +70,7 @@ class Mix:
         return Mix(prompts=prompts, outputs=outputs, shares=shares, traffic=traffic)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Point:
     """Replicas under a load: rate in requests/s per replica, own_s what a bucket's TTFT is without any wait,
     token_spread_s the standard deviation of its requests' time per output token.

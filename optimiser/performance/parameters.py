@@ -34,7 +34,7 @@ KV_PRECISIONS = tuple(BYTES_PER_KV_ELEMENT)
 UNQUANTISED_BYTES = 2.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ParameterParts:
     """Weights by part, each over all layers: what is quantised, split over GPUs and read differs by part.
 

@@ -11,7 +11,7 @@ from optimiser.performance.specs import GpuSpec
 HALF_PRECISIONS = ("bf16", "fp16")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Served:
     """A precision as one GPU serves it: weight_tflops is the dense rate for quantised weights, half_tflops
     for 16 bit; notes say what differs from what was asked.

@@ -21,7 +21,7 @@ _BISECTIONS = 24
 LARGEST_ELASTICITY = 0.95
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Wait:
     """Waiting before the own prefill starts, in seconds; arrays over operating points.
 

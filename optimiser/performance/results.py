@@ -149,7 +149,9 @@ def _doubts(candidate: Candidate, places: float) -> list[str]:
     elif not hardware.gpu.measured:
         doubts.append(f"no public measurement of {hardware.gpu.name}, only of its generation")
     if _split_unmeasured(candidate):
-        doubts.append(f"one replica split over {hardware.gpu.name} joined by PCIe alone: measured far below estimate")
+        doubts.append(
+            f"one replica split over {hardware.gpu.name} joined by PCIe alone: measured far below estimate"
+        )
     if candidate.instances > 1:
         doubts.append("no public measurement of a replica over several instances on this network")
     return doubts

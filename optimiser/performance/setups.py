@@ -30,7 +30,7 @@ BRIDGED_GPUS = 2
 PCIE5_GBS = 128.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Hardware:
     """Instances that estimate alike: GPUs, how they are joined, and network_gbps between instances."""
 
@@ -42,7 +42,7 @@ class Hardware:
     network_gbps: float | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """One set-up on one kind of hardware; shards × ranks × stages GPUs make a replica (timing.Layouts)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class GpuSpec:
     """One accelerator, as reviewed in config/gpus.yaml.
 
@@ -32,7 +32,7 @@ class GpuSpec:
     measured: bool = True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Efficiency:
     """Fitted share of the peak that a GPU generation reaches, and how wrong estimates on it are.
 
@@ -51,7 +51,7 @@ class Efficiency:
     split_over_pcie_measured: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class MlaSpec:
     """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434): ranks and head widths, in elements."""
 
@@ -62,7 +62,7 @@ class MlaSpec:
     query_rank: int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class MoeSpec:
     """Routed experts: `experts` per MoE layer of which `active` per token, each `intermediate` wide, plus
     always-on shared experts of `shared_intermediate` in total width; dense_layers of the layers are dense.
@@ -75,7 +75,7 @@ class MoeSpec:
     dense_layers: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """One LLM architecture, as its Hugging Face config.json gives it.
 

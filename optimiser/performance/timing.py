@@ -45,7 +45,7 @@ PIPELINE_LOSS = 0.11
 EXCHANGE_PASSES = 1.5
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Layouts:
     """Set-ups as parallel arrays: what one replica can use, after the efficiency of its GPU generation.
 
@@ -77,7 +77,7 @@ class Layouts:
         return Layouts(**{item.name: getattr(self, item.name).reshape(shape) for item in fields(self)})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Load:
     """One micro-batch: `decode` sequences of `context` tokens each gain a token, and `prefill` prompt tokens,
     which look back at prefill_context tokens on average, are processed beside them. Broadcasting arrays.

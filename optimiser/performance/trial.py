@@ -22,7 +22,7 @@ from optimiser.workload import SizeBucket, Target
 MAX_SEQUENCES = 1024.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """One workload on one model; prompts and outputs in tokens and shares are arrays over the buckets.
 
@@ -44,7 +44,7 @@ class Question:
     longest_bytes: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """Candidates that hold the model and its longest request, with what each can do; arrays (candidates, 1).
 

@@ -41,7 +41,7 @@ NOT_INCLUDED = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """All that a plan is made from."""
 
@@ -91,6 +91,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         purchases=core.purchases,
         counts=core.counts,
         routing=core.routing,
+        spare_unit_rps=core.spare_unit_rps,
         totals=totals,
         bound=_bound(answer),
         baselines=baselines_of(answer.comparison),
@@ -118,12 +119,15 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
 def list_prices(answer: Answer) -> dict[str, Offer]:
     """The on-demand list price beside each option of the plan, by option id, where there is one."""
     by_place = {
-        (offer.provider, offer.region, offer.instance_type): offer
+        (offer.provider, offer.region, offer.region_kind, offer.instance_type): offer
         for offer in answer.offers.values()
-        if offer.tier.value == "on_demand" and not offer.contract
+        if offer.tier.value == "on_demand" and not offer.contract and offer.market == "standard"
     }
     options = {column.option.id: column.option for column in answer.solution.columns}
-    found = {name: by_place.get((o.provider, o.region, o.instance_type)) for name, o in options.items()}
+    found = {
+        name: by_place.get((o.provider, o.region, o.region_kind, o.instance_type))
+        for name, o in options.items()
+    }
     return {name: offer for name, offer in found.items() if offer is not None}
 
 

@@ -29,7 +29,7 @@ from providers.offer import HOURS_PER_YEAR, Offer
 CENT = Decimal("0.01")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Core:
     """The parts of a plan that its rules are checked on."""
 
@@ -40,6 +40,7 @@ class Core:
     purchases: tuple[PlanPurchase, ...]
     counts: tuple[PlanCount, ...]
     routing: tuple[PlanRoute, ...]
+    spare_unit_rps: float
     horizon_usd: Decimal
 
 
@@ -82,6 +83,7 @@ def core_of(
         purchases=tuple(purchase for purchase, _ in purchases),
         counts=_counts(solution),
         routing=_routing(problem, solution),
+        spare_unit_rps=solution.spare_unit_rps,
         horizon_usd=sum((usd for _, usd in purchases), Decimal(0)),
     )
 

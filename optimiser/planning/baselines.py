@@ -9,7 +9,7 @@ from optimiser.planning.problem import How, Option, Problem, Purchase
 from optimiser.planning.search import Found, Outcome, search
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Variant:
     """A change of terms: keep and rewrite each purchase (None drops it), and change the policy."""
 
@@ -31,6 +31,11 @@ def _not_spot(purchase: Purchase) -> Purchase | None:
     return None if purchase.how is How.SPOT else purchase
 
 
+def _by_the_hour(purchase: Purchase) -> Purchase | None:
+    return replace(purchase, how=How.HOURLY) if purchase.how is How.HELD else purchase
+
+
+BY_THE_HOUR = Variant("by_the_hour", "scarce machines started and stopped by the hour", _by_the_hour)
 ONE_TYPE = (("max_instance_types", 1), ("max_sites", 1))
 
 BASELINES: dict[str, Variant] = {

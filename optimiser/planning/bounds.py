@@ -11,6 +11,7 @@ corners is the optimum of the linear relaxation, a lower bound on every fleet of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -36,7 +37,9 @@ class Profiles:
         return self._profile(largest_rps)[0]
 
     def committed_below(self, rate: float) -> float:
-        """What commitments must stay below where the smallest unit in use is `rate`, req/s."""
+        """What commitments must stay below where the smallest unit in use is `rate`, req/s; inf without limit."""
+        if self.problem.policy.commitment_hours_share >= 1:
+            return math.inf
         return self.at(rate).committed + rate
 
     def pools_at(self, largest_rps: float, rate: float) -> int:
@@ -47,7 +50,7 @@ class Profiles:
         key = (largest_rps, rate)
         if key not in self._pools:
             level = self.at(largest_rps)
-            usable = level.pool >= rate
+            usable = level.pool >= rate - 1e-9
             held = np.floor(np.minimum(level.pool, 1e15)[usable] / rate + 1e-9)
             wanted = np.floor((level.total - level.firm)[usable] / rate + 1e-9) + 1
             self._pools[key] = int(np.ceil(wanted / held).max()) if usable.any() else 0
@@ -55,13 +58,14 @@ class Profiles:
 
     def cheapest(self, options: Iterable[Option]) -> Floats:
         """Lowest USD per req/s and hour of each way to pay (ORDER) among options; inf where there is none."""
-        return np.min([self._cheapest_of(option) for option in options], axis=0)
+        found: Floats = np.min([self._cheapest_of(option) for option in options], axis=0)
+        return found
 
     def bounds(self, level_rps: float, cheapest: Floats, committed_below: Floats) -> Floats:
         """Lower bound in USD over the horizon of each set; cheapest (sets, 4), committed_below (sets,)."""
         level, corner, above_total, above_firm = self._profile(level_rps)
         costs = _relaxed(level, cheapest, committed_below, corner, above_total, above_firm)
-        ends = committed_below[:, None]
+        ends = np.minimum(committed_below, level.total[-1])[:, None]
         at_end = _relaxed(
             level,
             cheapest,
@@ -71,7 +75,8 @@ class Profiles:
             _above(level.firm, ends, level),
         )
         inside = committed_below < level.total[-1]
-        return np.minimum(costs.min(axis=1), np.where(inside, at_end[:, 0], np.inf))
+        least: Floats = np.minimum(costs.min(axis=1), np.where(inside, at_end[:, 0], np.inf))
+        return least
 
     def _profile(self, largest_rps: float) -> tuple[Levels, Floats, Floats, Floats]:
         """Levels, corners, and the req/s-hours of total and firm above each corner."""

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from optimiser.planning.assemble import cents, exact, fleet_lines
-from optimiser.planning.baselines import BASELINES, relax, solve_baseline, within
+from optimiser.planning.baselines import BASELINES, BY_THE_HOUR, changed, relax, solve_baseline, within
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import HOURS_PER_MONTH, PlanAlternative, PlanRule
 from optimiser.planning.problem import Problem
-from optimiser.planning.rules import RULES, Rule
-from optimiser.planning.search import Found, Outcome
-from optimiser.planning.totals import rule_slacks
+from optimiser.planning.rules import RULES
+from optimiser.planning.search import Found, Outcome, search
+from optimiser.planning.slack import rule_row
 
 ALWAYS_PRICED_RULES = ("survive_instance_loss",)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Other plans under the same estimates: baselines by name, the free choice of sites, rules switched off.
 
@@ -41,29 +41,30 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
     best = outcome.best
     if best is None:
         raise ValueError("there is no plan to compare with")
-    here = within(problem, lambda option: option.site in best.site)
-    rules = [
-        rule for rule in RULES.values() if rule.relaxed and (explain or rule.name in ALWAYS_PRICED_RULES)
-    ]
-    relaxed = {
-        rule.name: relax(here, _off(rule, problem), gap).best for rule in rules if rule.name != "limit_sites"
-    }
     mixed = relax(problem, {"max_sites": None}, gap).best if problem.policy.max_sites is not None else None
+    here = within(problem, lambda option: option.site in best.site)
+    without: dict[str, Found | None] = {"limit_sites": mixed} if explain else {}
+    for name in RULES if explain else ALWAYS_PRICED_RULES:
+        if RULES[name].relaxed and name != "limit_sites":
+            without[name] = _without(name, here, gap)
     return Comparison(
         problem=problem,
         outcome=outcome,
         own_usd=best.usd,
         baselines={name: solve_baseline(problem, name, gap) for name in BASELINES},
         mixed_sites=mixed,
-        without_rule_usd={name: min(found.usd, best.usd) for name, found in relaxed.items() if found},
+        without_rule_usd={name: min(found.usd, best.usd) for name, found in without.items() if found},
     )
 
 
-def _off(rule: Rule, problem: Problem) -> dict[str, object]:
-    """The policy change that switches a rule off; one more instance type stands for no limit on them."""
-    if rule.name == "limit_instance_types" and problem.policy.max_instance_types is not None:
-        return {"max_instance_types": problem.policy.max_instance_types + 1}
-    return rule.relaxed
+def _without(name: str, problem: Problem, gap: float) -> Found | None:
+    """The best plan with a rule switched off; one more instance type stands for no limit on them."""
+    if name == "hold_scarce":
+        return search(changed(problem, BY_THE_HOUR), gap, alternatives=1).best
+    change = RULES[name].relaxed
+    if name == "limit_instance_types" and problem.policy.max_instance_types is not None:
+        change = {"max_instance_types": problem.policy.max_instance_types + 1}
+    return relax(problem, change, gap).best
 
 
 def monthly_usd(problem: Problem, usd: float) -> Decimal:
@@ -123,15 +124,14 @@ def _next_best(outcome: Outcome) -> Found | None:
 
 
 def rules_of(compared: Comparison, solution: Solution) -> tuple[PlanRule, ...]:
-    """Every rule with its slack, and its cost where it was switched off to see."""
-    slacks = rule_slacks(compared.problem, solution)
+    """Every rule with its slack, and its cost where it was switched off to see; a rule that costs nothing is not
+    said to bind."""
     rows = []
     for name in RULES:
-        row = slacks.get(name) or PlanRule(
-            name=name, limit="", slack=None, unit="", binding=False, cost_monthly_usd=None
-        )
+        row = rule_row(name, compared.problem, solution)
         without = compared.without_rule_usd.get(name)
         if without is not None:
-            row = replace(row, cost_monthly_usd=monthly_usd(compared.problem, compared.own_usd - without))
+            cost = monthly_usd(compared.problem, compared.own_usd - without)
+            row = replace(row, cost_monthly_usd=cost, binding=cost > 0)
         rows.append(row)
     return tuple(rows)

@@ -13,25 +13,33 @@ they give a lower bound.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from optimiser.planning.bounds import priced
 from optimiser.planning.problem import Floats
 from optimiser.planning.requirements import Levels
-from optimiser.planning.tables import Frontier, Indices, Item, Units, combined, frontier, listed_size
+from optimiser.planning.tables import (
+    Frontier,
+    Indices,
+    Item,
+    Units,
+    combined,
+    frontier,
+    frontier_below,
+    listed_size,
+)
 
 LISTED_LIMIT = 40_000
-CELLS_LIMIT = 6_000_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Leaf:
     """A problem small enough to solve at once: a fixed set of purchases under given capacity levels.
 
-    commitments may together hold less than committed_below req/s. pools numbers the pool of each spot item.
-    floor is how many units that are not spot must run in every slot.
+    commitments may together hold less than committed_below req/s. floor is how many units that are not spot
+    must run in every slot.
     """
 
     levels: Levels
@@ -43,7 +51,7 @@ class Leaf:
     floor: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Fleet:
     """Units of each item of a leaf: constant ones, shape (items,), and by slot, shape (slots, items).
 
@@ -57,7 +65,7 @@ class Fleet:
     kept: Mapping[str, Sequence[int]] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Decomposed:
     """usd of the best fleet over the horizon and a lower bound on any fleet's; fleet is None where none is."""
 
@@ -85,9 +93,10 @@ class _Listed:
     def __init__(self, leaf: Leaf) -> None:
         levels, limit = leaf.levels, float(leaf.levels.total[-1])
         self.leaf = leaf
-        committed = frontier(leaf.commitments, min(leaf.committed_below, limit), leaf.floor).below(
-            leaf.committed_below
-        )
+        if np.isinf(leaf.committed_below):
+            committed = frontier(leaf.commitments, limit, leaf.floor)
+        else:
+            committed = frontier_below(leaf.commitments, leaf.committed_below, leaf.floor)
         self.constant = combined(committed, frontier(leaf.held, limit, leaf.floor), limit, leaf.floor)
         hourly = frontier(leaf.hourly, limit, leaf.floor)
         self.hourly = [hourly.at_least(units) for units in range(leaf.floor + 1)]
@@ -99,6 +108,7 @@ class _Listed:
         worth = np.flatnonzero(bound < cutoff_usd)
         if not len(worth):
             return Decomposed(usd=np.inf, lower_usd=float(bound.min()), fleet=None, exact=False)
+        skipped = float(np.min(bound[bound >= cutoff_usd], initial=np.inf))
         order = worth[np.argsort(bound[worth], kind="stable")]
         best_usd, best = np.inf, -1
         for start in range(0, len(order), 8):
@@ -109,9 +119,9 @@ class _Listed:
             lowest = int(np.argmin(cost))
             if cost[lowest] < best_usd - 1e-9:
                 best_usd, best = float(cost[lowest]), int(chunk[lowest])
-        if not np.isfinite(best_usd):
-            return Decomposed(usd=np.inf, lower_usd=np.inf, fleet=None, exact=True)
-        return Decomposed(usd=best_usd, lower_usd=best_usd, fleet=self._fleet(best), exact=True)
+        lower_usd = min(best_usd, skipped)
+        fleet = self._fleet(best) if best >= 0 else None
+        return Decomposed(usd=best_usd, lower_usd=lower_usd, fleet=fleet, exact=lower_usd >= best_usd)
 
     def _constant_bounds(self) -> tuple[Floats, Floats]:
         levels, capacity = self.leaf.levels, self.constant.capacity[:, None]
@@ -162,16 +172,28 @@ class _Listed:
 
 def _menus(spot: Sequence[Item], levels: Levels) -> Iterator[tuple[Indices, Frontier]]:
     """Spot purchases open to each group of slots: no pool holds more than its slot's limit."""
-    slots = np.arange(len(levels.total))
     if not spot:
-        yield slots, frontier((), 0.0)
+        yield np.arange(len(levels.total)), frontier((), 0.0)
         return
-    reach = float((levels.total - levels.firm).max())
-    most = np.array([[item.most(reach)] for item in spot])
-    with np.errstate(invalid="ignore"):
-        inside = np.floor(levels.pool / np.array([[item.rate] for item in spot]) + 1e-9)
-    allowed = np.minimum(inside, most).astype(np.int64).T
-    for units in np.unique(allowed, axis=0):
-        group = np.flatnonzero((allowed == units).all(axis=1))
-        limited = [Item(item.rate, item.usd, int(count)) for item, count in zip(spot, units, strict=True)]
-        yield group, frontier(limited, float((levels.total - levels.firm)[group].max()))
+    room = levels.total - levels.firm
+    pools = [np.flatnonzero([item.pool == pool for item in spot]) for pool in {item.pool for item in spot}]
+    if all(len(inside) == 1 for inside in pools):
+        most = np.array([item.most(float(room.max())) for item in spot])
+        with np.errstate(invalid="ignore"):
+            inside = np.floor(levels.pool[:, None] / np.array([item.rate for item in spot]) + 1e-9)
+        allowed = np.minimum(inside, most).astype(np.int64)
+        for units in np.unique(allowed, axis=0):
+            group = np.flatnonzero((allowed == units).all(axis=1))
+            limited = [replace(item, max_units=int(count)) for item, count in zip(spot, units, strict=True)]
+            yield group, frontier(limited, float(room[group].max()))
+        return
+    order = np.argsort(np.concatenate(pools))
+    for limit in np.unique(levels.pool):
+        group = np.flatnonzero(levels.pool == limit)
+        reach = float(room[group].max())
+        menu = frontier((), 0.0)
+        for shared in pools:
+            members = shared.tolist()
+            capped = min(float(limit), reach + max(spot[i].rate for i in members)) + 2e-9
+            menu = combined(menu, frontier_below([spot[i] for i in members], capped), reach)
+        yield group, Frontier(menu.capacity, menu.usd, menu.units[:, order])

@@ -60,7 +60,8 @@ def nothing_priced(
         return NoFeasiblePlan(
             f"{would} there is no price for it{why}; import one with `optimiser prices import`"
         )
-    if allowed_offers(known, policy).empty:
+    allowed = allowed_offers(offers, policy)
+    if not allowed["instance_type"].isin(types).any():
         tiers, regions = sorted(set(known["tier"])), sorted(set(known["region"]))
         some = ", ".join(regions[:4]) + (" …" if len(regions) > 4 else "")
         return NoFeasiblePlan(

@@ -1,30 +1,41 @@
 """The same scan for fleets too large to list: sums rounded down give a plan, rounded up a lower bound.
 
-Tables are exact on a fine unit (about peak / 300,000); only sums are rounded to a grid of about peak / 6,000.
-The bound leaves out rules that only restrict (the floor, the pool limit), which keeps it valid; they are
-named.
+Tables are exact on a fine unit (about peak / 400,000); only sums are rounded to a grid of about peak / 6,000.
+The bound leaves out rules that only restrict (the floor, the pool limit, and where there are too many kinds of
+commitments to list, their limit), which keeps it valid; they are named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from optimiser.planning.decompose import Decomposed, Fleet, Leaf
 from optimiser.planning.problem import Floats
-from optimiser.planning.tables import Indices, Item, Knapsack, Units, undominated, worth_keeping
+from optimiser.planning.tables import (
+    Frontier,
+    Indices,
+    Item,
+    Knapsack,
+    Units,
+    frontier_below,
+    listed_size,
+    undominated,
+    worth_keeping,
+)
 
 GRID_CELLS = 6_000
 FINE_CELLS = 400_000
+# Points of commitments and of held units where both are in play: their sums are all looked at.
+BOTH_CONSTANTS_POINTS = 600
+COMMITMENTS_LISTED = 400_000
 POOL_LEVELS = 8
 POOLS_CONSIDERED = 10
-BOTH_CONSTANTS_CELLS = 600
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Side:
     """One rounding of the scan: optimistic counts capacity up and needs down, else the reverse."""
 
@@ -41,20 +52,117 @@ class _Side:
         """usd[i] of a purchase that counts as i · step grid cells, up to `reach` req/s; usd[0] = 0."""
         cells = np.arange(int(np.ceil(reach / (self.grid * step))) + 1)
         if self.optimistic:
-            need = np.where(cells > 0, (cells - 1) * self.grid * step + self.fine, 0.0)
-        else:
-            need = cells * self.grid * step
-        return table.cover(need)
+            least = (cells - 1) * np.float64(self.grid * step) + self.fine
+            return table.cover(np.where(cells > 0, least, 0.0))
+        return table.cover(cells * np.float64(self.grid * step))
 
-    def cells(self, need: Floats) -> Indices:
+    def needed(self, need: Floats) -> Indices:
         """Needs in whole grid cells."""
         cells = np.floor(need / self.grid + 1e-9) if self.optimistic else np.ceil(need / self.grid - 1e-9)
         return cells.astype(np.int64)
 
+    def held(self, capacity: Floats, step: int) -> Indices:
+        """Capacities in grid cells, on every step-th."""
+        steps = capacity / (self.grid * step)
+        return (np.ceil(steps - 1e-9) if self.optimistic else np.floor(steps + 1e-9)).astype(np.int64) * step
 
-@dataclass(frozen=True, slots=True)
-class _Constant:
-    """Candidate constant fleets: cells of capacity, USD per hour, and the cells bought as commitment and held."""
+
+@dataclass(frozen=True)
+class _Points:
+    """Ways to buy constant capacity: grid cells each counts as, USD per hour, and the units behind a point."""
+
+    cells: Indices
+    usd: Floats
+    units: Callable[[int], Units]
+
+
+def decompose_large(leaf: Leaf) -> Decomposed:
+    """A feasible fleet and a lower bound for a leaf of any size."""
+    limit = float(leaf.levels.total[-1])
+    grid, fine = _nice(limit / GRID_CELLS), _nice(limit / FINE_CELLS)
+    relaxed, dropped = _relaxed(leaf)
+    lower_leaf, _ = _pruned(relaxed)
+    lower_side = _Side(True, grid, fine, limit)
+    lower = float(_scan(lower_leaf, lower_side, _constants(lower_leaf, lower_side)[2]).min())
+    upper_leaf, kept = _pruned(leaf)
+    fleet = _fleet(upper_leaf, _Side(False, grid, fine, limit))
+    usd = np.inf if fleet is None else _fleet_usd(upper_leaf, fleet)
+    return Decomposed(
+        usd=usd,
+        lower_usd=min(lower, usd),
+        fleet=fleet and replace(fleet, kept=kept),
+        exact=False,
+        unit_rps=grid,
+        dropped=dropped,
+    )
+
+
+def _relaxed(leaf: Leaf) -> tuple[Leaf, tuple[str, ...]]:
+    """The leaf without the rules that the bound leaves out, and their names."""
+    dropped: tuple[str, ...] = ("keep_firm_floor",) if leaf.floor else ()
+    pool, below = leaf.levels.pool, leaf.committed_below
+    if leaf.spot and np.isfinite(pool).any():
+        dropped += ("survive_spot_pool_loss",)
+        pool = np.full_like(pool, np.inf)
+    if np.isfinite(below) and listed_size(leaf.commitments, below) > COMMITMENTS_LISTED:
+        dropped += ("limit_commitments",)
+        below = np.inf
+    return replace(leaf, levels=replace(leaf.levels, pool=pool), committed_below=below, floor=0), dropped
+
+
+def _pruned(leaf: Leaf) -> tuple[Leaf, dict[str, list[int]]]:
+    """The leaf without items that are never needed, and which items of each kind are kept.
+
+    Copies may stand in for an item where nothing limits them; where spot pools are limited, the cheapest few
+    are kept, and where commitments are, the cheapest kinds that can still be listed.
+    """
+    limited = np.isfinite(leaf.committed_below)
+    pools_limited = bool(np.isfinite(leaf.levels.pool).any())
+    kept = {
+        "commitments": list(range(len(leaf.commitments))) if limited else undominated(leaf.commitments),
+        "held": undominated(leaf.held),
+        "hourly": undominated(leaf.hourly),
+        "spot": _by_rate(leaf.spot)[:POOLS_CONSIDERED] if pools_limited else undominated(leaf.spot),
+    }
+    if limited:
+        kinds = _by_rate(leaf.commitments)
+        while listed_size([leaf.commitments[i] for i in kinds], leaf.committed_below) > COMMITMENTS_LISTED:
+            kinds = kinds[:-1]
+        kept["commitments"] = sorted(kinds)
+    smaller = replace(
+        leaf,
+        commitments=tuple(leaf.commitments[i] for i in kept["commitments"]),
+        held=tuple(leaf.held[i] for i in kept["held"]),
+        hourly=tuple(leaf.hourly[i] for i in kept["hourly"]),
+        spot=tuple(leaf.spot[i] for i in kept["spot"]),
+    )
+    return smaller, kept
+
+
+def _by_rate(items: Sequence[Item]) -> list[int]:
+    """Indices of items, cheapest per req/s first."""
+    return sorted(range(len(items)), key=lambda i: items[i].usd / items[i].rate)
+
+
+def _constants(leaf: Leaf, side: _Side) -> tuple[_Points, _Points, Constant]:
+    """Commitments, held units, and the sums of both worth a look."""
+    both = bool(leaf.commitments) and bool(leaf.held)
+    step = max(GRID_CELLS // BOTH_CONSTANTS_POINTS, 1) if both else 1
+    if np.isfinite(leaf.committed_below):
+        committed = _listed_points(frontier_below(leaf.commitments, leaf.committed_below), side, step)
+    else:
+        committed = _table_points(leaf.commitments, side, step)
+    held = _table_points(leaf.held, side, step)
+    cells = (committed.cells[:, None] + held.cells).ravel()
+    usd = (committed.usd[:, None] + held.usd).ravel()
+    keep = worth_keeping(cells.astype(np.float64), usd)
+    keep = keep[np.isfinite(usd[keep])]
+    return committed, held, Constant(cells[keep], usd[keep], *np.divmod(keep, len(held.cells)))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Candidate constant fleets: grid cells, USD per hour, and the point of each kind they are made of."""
 
     cells: Indices
     usd: Floats
@@ -62,162 +170,87 @@ class _Constant:
     held: Indices
 
 
-def decompose_large(leaf: Leaf) -> Decomposed:
-    """A feasible fleet and a lower bound for a leaf of any size."""
-    leaf, kept = _pruned(leaf)
-    limit = float(leaf.levels.total[-1])
-    grid, fine = _nice(limit / GRID_CELLS), _nice(limit / FINE_CELLS)
-    lower_side = _Side(True, grid, fine, limit)
-    lower = float(_scan(leaf, lower_side, _constants(leaf, lower_side, 0)[0], 0).min())
-    upper_side = _Side(False, grid, fine, limit)
-    fleet = _best_fleet(leaf, upper_side)
-    dropped: tuple[str, ...] = ("keep_firm_floor",) if leaf.floor else ()
-    if leaf.spot and np.isfinite(leaf.levels.pool).any():
-        dropped += ("survive_spot_pool_loss",)
-    usd = np.inf if fleet is None else _fleet_usd(leaf, fleet)
-    if fleet is not None:
-        fleet = replace(fleet, kept=kept)
-    return Decomposed(
-        usd=usd, lower_usd=min(lower, usd), fleet=fleet, exact=False, unit_rps=grid, dropped=dropped
-    )
+def _table_points(items: Sequence[Item], side: _Side, step: int) -> _Points:
+    if not items:
+        return _Points(np.zeros(1, dtype=np.int64), np.zeros(1), lambda _: np.zeros(0, dtype=np.int64))
+    table = side.table(items)
+    usd = side.points(table, side.limit, step)
+    return _Points(np.arange(len(usd)) * step, usd, lambda point: table.units(point * side.grid * step))
 
 
-def _pruned(leaf: Leaf) -> tuple[Leaf, dict[str, list[int]]]:
-    """The leaf without items that copies of another replace, and where the kept ones stood."""
-    kept: dict[str, list[int]] = {}
-    parts: dict[str, Any] = {}
-    pools_matter = np.isfinite(leaf.levels.pool).any()
-    for name in ("commitments", "held", "hourly", "spot"):
-        items: tuple[Item, ...] = getattr(leaf, name)
-        if name == "spot" and pools_matter:
-            indices = sorted(
-                sorted(range(len(items)), key=lambda i: items[i].usd / items[i].rate)[:POOLS_CONSIDERED]
-            )
-        elif name == "commitments" and leaf.committed_below < leaf.levels.total[-1]:
-            indices = list(range(len(items)))
-        else:
-            indices = undominated(items) if items else []
-        kept[name] = indices
-        parts[name] = tuple(items[i] for i in indices)
-    return replace(leaf, **parts), kept
+def _listed_points(listed: Frontier, side: _Side, step: int) -> _Points:
+    """The cheapest listed point of each cell."""
+    cells = side.held(listed.capacity, step)
+    first = np.flatnonzero(np.diff(cells, prepend=-1))
+    return _Points(cells[first], listed.usd[first], lambda point: listed.units[first[point]])
 
 
-def _constants(leaf: Leaf, side: _Side, floor: int) -> tuple[_Constant, Knapsack, Knapsack]:
-    """Constant fleets with at least `floor` units, and the tables their units come from."""
-    committed, held = side.table(leaf.commitments), side.table(leaf.held)
-    step = max(GRID_CELLS // BOTH_CONSTANTS_CELLS, 1) if leaf.commitments and leaf.held else 1
-    reach = min(leaf.committed_below, side.limit)
-    left = side.points(committed, reach, step) if leaf.commitments else np.zeros(1)
-    right = side.points(held, side.limit, step) if leaf.held else np.zeros(1)
-    if floor:
-        needs = np.arange(max(len(left), len(right)), dtype=np.float64) * (side.grid * step)
-        left = committed.cover_with_units(needs[: len(left)], floor)[0] if leaf.commitments else left
-        right = (
-            held.cover_with_units(needs[: len(right)], floor)[0]
-            if leaf.held and not leaf.commitments
-            else right
-        )
-    cells = (np.arange(len(left))[:, None] + np.arange(len(right))).ravel() * step
-    usd = (left[:, None] + right).ravel()
-    keep = worth_keeping(cells.astype(np.float64), usd)
-    keep = keep[np.isfinite(usd[keep])]
-    by_commitment, by_held = np.divmod(keep, len(right))
-    return _Constant(cells[keep], usd[keep], by_commitment * step, by_held * step), committed, held
-
-
-def _scan(leaf: Leaf, side: _Side, constant: _Constant, floor: int) -> Floats:
+def _scan(leaf: Leaf, side: _Side, constant: Constant) -> Floats:
     """USD over the horizon beside every constant fleet, shape (constant fleets,)."""
     levels = leaf.levels
-    hourly = side.table(leaf.hourly)
-    reach = np.arange(int(np.ceil(side.limit / side.grid)) + 2, dtype=np.float64) * side.grid
-    buy = hourly.cover_with_units(reach, floor)[0] if floor else hourly.cover(reach)
+    buy = side.table(leaf.hourly).cover(
+        np.arange(int(np.ceil(side.limit / side.grid)) + 2, dtype=np.float64) * side.grid
+    )
     cost = constant.usd * levels.horizon_hours
-    for slots, spot in _spot_points(leaf, side):
-        best = buy.copy()
-        done = 0
-        total, first = np.unique(side.cells(levels.total[slots]), return_index=True)
-        merged = np.split(levels.hours[slots], first[1:])
+    for slots, table, reach in _spot_tables(leaf, side):
+        spot = side.points(table, reach)
+        best, done = buy.copy(), 0
+        total, first = np.unique(side.needed(levels.total[slots]), return_index=True)
         firm_share = levels.firm[slots][first] / np.maximum(levels.total[slots][first], 1e-12)
-        firm = side.cells(total * side.grid * firm_share)
-        for need, floor_cells, hours in zip(total, firm, merged, strict=True):
-            allowed = min(int(need - floor_cells), len(spot) - 1)
+        firm = side.needed(total * side.grid * firm_share)
+        for need, firm_cells, hours in zip(
+            total, firm, np.split(levels.hours[slots], first[1:]), strict=True
+        ):
+            allowed = min(int(need - firm_cells), len(spot) - 1)
             for cells in range(done + 1, allowed + 1):
                 np.minimum(best[cells:], spot[cells] + buy[: len(buy) - cells], out=best[cells:])
                 np.minimum(best[:cells], spot[cells] + buy[0], out=best[:cells])
             done = max(done, allowed)
-            rest = np.maximum(need - constant.cells, 0)
-            value = best[rest]
+            value = best[np.maximum(need - constant.cells, 0)]
             if allowed + 1 < len(spot):
-                value = np.minimum(
-                    value, spot[allowed + 1] + buy[np.maximum(floor_cells - constant.cells, 0)]
-                )
+                beyond = spot[allowed + 1] + buy[np.maximum(firm_cells - constant.cells, 0)]
+                value = np.minimum(value, beyond)
             cost = cost + hours.sum() * value
     return cost
 
 
-def _spot_points(leaf: Leaf, side: _Side) -> list[tuple[Indices, Floats]]:
-    """Per group of slots (demand ascending): USD of holding so many grid cells of spot."""
-    return [(slots, side.points(table, reach)) for slots, table, reach in _spot_tables(leaf, side)]
-
-
 def _spot_tables(leaf: Leaf, side: _Side) -> list[tuple[Indices, Knapsack, float]]:
-    levels = leaf.levels
-    slots = np.arange(len(levels.total))
+    """Per group of slots (demand ascending) the table of spot purchases, and how much of it is of use."""
+    levels, slots = leaf.levels, np.arange(len(leaf.levels.total))
     room = levels.total - levels.firm
-    if not leaf.spot or side.optimistic or not np.isfinite(levels.pool).any():
+    if not leaf.spot or not np.isfinite(levels.pool).any():
         reach = float(room.max()) + side.grid if leaf.spot else 0.0
         return [(slots, side.table(leaf.spot), reach)]
     groups = []
     for part in np.array_split(slots, min(POOL_LEVELS, len(slots))):
         limit = float(levels.pool[part].min())
-        items = [Item(item.rate, item.usd, int(limit / item.rate + 1e-9)) for item in leaf.spot]
-        table = side.table([item for item in items if item.max_units] or [])
-        groups.append(
-            (part, side.table(items) if any(i.max_units for i in items) else table, float(room[part].max()))
-        )
+        groups.append((part, side.table(_within_pools(leaf.spot, limit)), float(room[part].max())))
     return groups
 
 
-def _best_fleet(leaf: Leaf, side: _Side) -> Fleet | None:
-    """The cheapest fleet found: first as if there were no floor, then with constant or hourly units making it."""
-    for floors in ((0, 0), (leaf.floor, 0), (0, leaf.floor)):
-        if (floors[0] and not (leaf.commitments or leaf.held)) or (floors[1] and not leaf.hourly):
-            continue
-        constant, committed, held = _constants(leaf, side, floors[0])
-        cost = _scan(leaf, side, constant, floors[1])
-        if np.isfinite(cost.min()):
-            fleet = _extract(leaf, side, constant, int(cost.argmin()), (committed, held), floors)
-            if fleet.commitments.sum() + fleet.held.sum() + fleet.hourly.sum(axis=1).min() >= leaf.floor:
-                return fleet
-    return None
+def _within_pools(spot: Sequence[Item], limit: float) -> list[Item]:
+    """The items, limited so that no pool holds more than `limit`; of several in one pool the cheapest is used."""
+    cheapest = {
+        item.pool: index for index, item in sorted(enumerate(spot), key=lambda p: -p[1].usd / p[1].rate)
+    }
+    return [
+        replace(item, max_units=min(int(limit / item.rate + 1e-9), item.max_units or 2**31))
+        if cheapest[item.pool] == index and item.max_units != 0
+        else replace(item, max_units=0)
+        for index, item in enumerate(spot)
+    ]
 
 
-def _bought(table: Knapsack, need: float, floor: int) -> Units:
-    """Units the table buys for a need, at least `floor` of them."""
-    if not floor:
-        return table.units(need)
-    _, chosen = table.cover_with_units(np.array([need]), floor)
-    first = table.multisets(floor)[int(chosen[0])]
-    rates = [table.items[i].rate for i in first]
-    counts = table.units(max(need - sum(rates) + len(first) * table.unit, 0.0))
-    return counts + np.bincount(first, minlength=len(table.items))
-
-
-def _extract(
-    leaf: Leaf,
-    side: _Side,
-    constant: _Constant,
-    point: int,
-    tables: tuple[Knapsack, Knapsack],
-    floors: tuple[int, int],
-) -> Fleet:
-    """Whole units for one constant fleet: its own, then the best hour per slot beside what it truly holds."""
-    committed, held = tables
-    committed_floor = floors[0] if leaf.commitments else 0
-    units_c = _bought(committed, constant.committed[point] * side.grid, committed_floor)
-    units_h = _bought(held, constant.held[point] * side.grid, 0 if leaf.commitments else floors[0])
-    capacity = sum(int(n) * i.rate for n, i in zip(units_c, leaf.commitments, strict=True))
-    capacity += sum(int(n) * i.rate for n, i in zip(units_h, leaf.held, strict=True))
+def _fleet(leaf: Leaf, side: _Side) -> Fleet | None:
+    """Whole units of the cheapest constant fleet and the best hours beside it; None where none reaches the peak."""
+    committed, held, constant = _constants(leaf, side)
+    cost = _scan(leaf, side, constant)
+    point = int(cost.argmin())
+    if not np.isfinite(cost[point]):
+        return None
+    units_c = committed.units(int(constant.committed[point]))
+    units_h = held.units(int(constant.held[point]))
+    capacity = float(units_c @ _rates(leaf.commitments) + units_h @ _rates(leaf.held))
     levels, table = leaf.levels, side.table(leaf.hourly)
     hourly = np.zeros((len(levels.total), len(leaf.hourly)), dtype=np.int64)
     spot = np.zeros((len(levels.total), len(leaf.spot)), dtype=np.int64)
@@ -227,21 +260,35 @@ def _extract(
         have = np.arange(len(usd)) * side.grid
         for slot in slots:
             need = np.maximum(levels.firm[slot] - capacity, levels.total[slot] - capacity - have)
-            cost = usd + (table.cover_with_units(need, floors[1])[0] if floors[1] else table.cover(need))
-            cells = int(cost.argmin())
-            hourly[slot] = _remembered(known, -1, table, float(need[cells]), floors[1])
-            if cells:
-                spot[slot] = _remembered(known, number, spot_table, cells * side.grid, 0)
-    return Fleet(commitments=units_c, held=units_h, hourly=hourly, spot=spot)
+            cells = int((usd + table.cover(need)).argmin())
+            hourly[slot] = _remembered(known, -1, table, max(float(need[cells]), 0.0))
+            spot[slot] = _remembered(known, number, spot_table, cells * side.grid)
+    return _with_floor(leaf, Fleet(commitments=units_c, held=units_h, hourly=hourly, spot=spot))
 
 
-def _remembered(
-    known: dict[tuple[int, int], Units], number: int, table: Knapsack, need: float, floor: int
-) -> Units:
-    key = (number, int(np.ceil(max(need, 0.0) / table.unit - 1e-6)))
+def _remembered(known: dict[tuple[int, int], Units], number: int, table: Knapsack, need: float) -> Units:
+    key = (number, int(np.ceil(need / table.unit - 1e-6)))
     if key not in known:
-        known[key] = _bought(table, max(need, 0.0), floor)
+        known[key] = table.units(need)
     return known[key]
+
+
+def _with_floor(leaf: Leaf, fleet: Fleet) -> Fleet | None:
+    """The fleet with enough units by the hour, or held, to make the floor; None where none can be added."""
+    short = leaf.floor - (fleet.commitments.sum() + fleet.held.sum() + fleet.hourly.sum(axis=1))
+    if short.max() <= 0:
+        return fleet
+    free = [i for i, item in enumerate(leaf.hourly) if item.max_units is None]
+    if free:
+        hourly = fleet.hourly.copy()
+        hourly[:, min(free, key=lambda i: leaf.hourly[i].usd)] += np.maximum(short, 0)
+        return replace(fleet, hourly=hourly)
+    free = [i for i, item in enumerate(leaf.held) if item.max_units is None]
+    if not free:
+        return None
+    held = fleet.held.copy()
+    held[min(free, key=lambda i: leaf.held[i].usd)] += short.max()
+    return replace(fleet, held=held)
 
 
 def _fleet_usd(leaf: Leaf, fleet: Fleet) -> float:
@@ -253,6 +300,10 @@ def _fleet_usd(leaf: Leaf, fleet: Fleet) -> float:
 
 def _usd(items: Sequence[Item]) -> Floats:
     return np.array([item.usd for item in items], dtype=np.float64)
+
+
+def _rates(items: Sequence[Item]) -> Floats:
+    return np.array([item.rate for item in items], dtype=np.float64)
 
 
 def _nice(value: float) -> float:

@@ -17,7 +17,7 @@ from optimiser.policy import Policy
 Site = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bought:
     """One purchase of one option, as a column of a solution."""
 
@@ -25,12 +25,23 @@ class Bought:
     purchase: Purchase
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Solution:
-    """units[period, column] of each bought purchase, whole numbers."""
+    """units[period, column] of each bought purchase, whole numbers.
+
+    sized_for_rps is the unit whose loss the fleet keeps spare: at least the largest that runs.
+    """
 
     columns: tuple[Bought, ...]
     units: np.ndarray
+    sized_for_rps: float = 0.0
+
+    @property
+    def spare_unit_rps(self) -> float:
+        """The unit kept spare, req/s."""
+        running: list[bool] = np.any(self.units, axis=0).tolist()
+        rates = [one.option.rate_rps for one, runs in zip(self.columns, running, strict=True) if runs]
+        return max([self.sized_for_rps, *rates])
 
     def usd(self, hours: Floats) -> float:
         """Cost over the horizon, USD."""
@@ -53,13 +64,14 @@ def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
 def option_sets(options: Sequence[Option], policy: Policy) -> Iterator[tuple[Option, ...]]:
     """Sets of options whose best plans cover every plan within the type limit.
 
-    With a limit: every choice of at most so many instance types. Without one: all options between each
-    possible smallest and largest unit, since what must be spare and what may be committed depend on those.
+    With a limit: every choice of at most so many instance types, in each choice of their unit sizes. Without
+    one: all options between each possible smallest and largest unit. Sizes matter because the largest unit in
+    use sets what must be spare and the smallest what may be committed.
     """
     max_types = policy.max_instance_types
-    by_type: dict[str, list[Option]] = {}
+    by_type: dict[str, dict[float, list[Option]]] = {}
     for option in options:
-        by_type.setdefault(option.instance_type, []).append(option)
+        by_type.setdefault(option.instance_type, {}).setdefault(option.rate_rps, []).append(option)
     if max_types is None or max_types >= len(by_type) > 2:
         rates = sorted({option.rate_rps for option in options})
         lowest = rates if policy.commitment_hours_share < 1 else rates[:1]
@@ -70,7 +82,18 @@ def option_sets(options: Sequence[Option], policy: Policy) -> Iterator[tuple[Opt
         return
     for count in range(1, min(max_types, len(by_type)) + 1):
         for types in combinations(by_type, count):
-            yield tuple(option for name in types for option in by_type[name])
+            for sizes in product(*(_choices(by_type[name]) for name in types)):
+                yield tuple(option for chosen in sizes for option in chosen)
+
+
+def _choices(by_size: dict[float, list[Option]]) -> list[list[Option]]:
+    """Every non-empty choice of the unit sizes of one instance type, as the options of those sizes."""
+    sizes = list(by_size)
+    return [
+        [option for size in chosen for option in by_size[size]]
+        for count in range(1, len(sizes) + 1)
+        for chosen in combinations(sizes, count)
+    ]
 
 
 def build_leaf(chosen: Sequence[Option], profiles: Profiles) -> tuple[Leaf, dict[How, list[Bought]]]:
@@ -85,7 +108,8 @@ def build_leaf(chosen: Sequence[Option], profiles: Profiles) -> tuple[Leaf, dict
     for how in (How.COMMITMENT, How.HELD, How.HOURLY):
         bought[how] = _cheapest_by_rate(bought[how])
     bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, largest)
-    items = {how: tuple(_item(one) for one in columns) for how, columns in bought.items()}
+    pools = {one.purchase.pool: number for number, one in enumerate(bought[How.SPOT])}
+    items = {how: tuple(_item(one, pools) for one in columns) for how, columns in bought.items()}
     leaf = Leaf(
         levels=profiles.at(largest),
         commitments=items[How.COMMITMENT],
@@ -98,8 +122,9 @@ def build_leaf(chosen: Sequence[Option], profiles: Profiles) -> tuple[Leaf, dict
     return leaf, bought
 
 
-def _item(one: Bought) -> Item:
-    return Item(one.option.rate_rps, one.purchase.usd_per_unit_hour, one.purchase.max_units)
+def _item(one: Bought, pools: dict[str, int]) -> Item:
+    pool = pools[one.purchase.pool] if one.purchase.how is How.SPOT else -1
+    return Item(one.option.rate_rps, one.purchase.usd_per_unit_hour, one.purchase.max_units, pool)
 
 
 def _cheapest_by_rate(columns: list[Bought]) -> list[Bought]:
@@ -118,7 +143,12 @@ def _price(one: Bought) -> tuple[float, str]:
 
 
 def _pools_needed(columns: list[Bought], profiles: Profiles, largest_rps: float) -> list[Bought]:
-    """The cheapest spot pools of each rate that suffice in every slot; dearer ones are never needed."""
+    """The cheapest spot pools of each rate that suffice in every slot; dearer ones are never needed.
+
+    Pools that several purchases share are all kept.
+    """
+    if len({one.purchase.pool for one in columns}) < len(columns):
+        return columns
     by_rate: dict[float, list[Bought]] = {}
     for one in columns:
         by_rate.setdefault(one.option.rate_rps, []).append(one)
@@ -146,7 +176,8 @@ def solution_of(leaf: Leaf, bought: dict[How, list[Bought]], fleet: Fleet) -> So
         columns += [(bought[how][item], units[:, column]) for column, item in enumerate(stands_for)]
     used = [(one, units) for one, units in columns if units.any()]
     by_slot = np.column_stack([units for _, units in used]) if used else np.zeros((slots, 0), dtype=np.int64)
-    return Solution(tuple(one for one, _ in used), by_slot[leaf.levels.slot_of_period])
+    columns_used = tuple(one for one, _ in used)
+    return Solution(columns_used, by_slot[leaf.levels.slot_of_period], leaf.levels.largest_rps)
 
 
 def is_constant(one: Bought) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optimiser.planning.problem import Floats, Problem
+from optimiser.planning.problem import Floats, How, Option, Problem
 from optimiser.planning.solve import Programme, Solved, Terms, Variable, value
 
 Shares = Floats
@@ -38,9 +38,10 @@ def solve_mix(
     """
     demand = problem.periods[0].planned_rps * np.array(problem.bucket_shares)
     rates = np.array([option.bucket_rates_rps for option in problem.options]).T
-    usd = np.array([min(p.usd_per_unit_hour for p in option.purchases) for option in problem.options])
+    usd = np.array([_hourly_usd(option) for option in problem.options])
     active = np.flatnonzero(demand > 0)
-    kept = undominated_mix(usd, rates[active])
+    priced = np.flatnonzero(np.isfinite(usd))
+    kept = [int(priced[i]) for i in undominated_mix(usd[priced], rates[active][:, priced])]
     model, units, share = _mix_model(
         demand[active], rates[active][:, kept], usd[kept], problem.policy.utilisation_ceiling
     )
@@ -52,6 +53,11 @@ def solve_mix(
             shares[active[b], kept[i]] = value(variable)
         counts = {problem.options[kept[i]].id: round(value(n)) for i, n in enumerate(units)}
     return {name: count for name, count in counts.items() if count}, shares, solved
+
+
+def _hourly_usd(option: Option) -> float:
+    paid_by_the_hour = [p.usd_per_unit_hour for p in option.purchases if p.how in (How.HOURLY, How.HELD)]
+    return min(paid_by_the_hour, default=np.inf)
 
 
 def _mix_model(

@@ -18,7 +18,7 @@ from optimiser.planning.requirements import Levels, levels
 from optimiser.planning.solve import Programme, Solved, Terms, Variable, value
 
 
-@dataclass(slots=True)
+@dataclass
 class Model:
     """Variables of a problem. running[c][p] is units of column c in period p (one variable all along for a
     commitment); used[i] whether option i is bought at all; largest[i] and smallest[i] pick the extreme unit
@@ -150,4 +150,8 @@ def solve_compact(
     )
     used = [bool(row.any()) for row in units]
     columns = tuple(column for column, any_units in zip(model.columns, used, strict=True) if any_units)
-    return Solution(columns, units[used].T), solved
+    sized_for = sum(
+        option.rate_rps * round(value(pick))
+        for pick, option in zip(model.largest, problem.options, strict=True)
+    )
+    return Solution(columns, units[used].T, sized_for), solved

@@ -17,7 +17,7 @@ from providers.shape import InstanceShape, Obtainability
 Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Priced:
     """One offer as planning needs it."""
 
@@ -78,12 +78,13 @@ def allowed_offers(offers: pd.DataFrame, policy: Policy) -> pd.DataFrame:
 
 
 def planned_spot_usd(offers: pd.DataFrame, share: float) -> pd.Series:
-    """USD per instance-hour each spot offer is planned at: its quote, or `share` of on demand if higher.
+    """USD per instance-hour each spot offer is planned at: its quote, or `share` of the list price if higher.
 
     NaN where that is no less than on demand: then spot saves nothing and is not offered.
     """
-    place = ["provider", "region", "instance_type"]
-    on_demand = offers[offers["tier"] == "on_demand"].groupby(place, observed=True)["usd_per_hour"].min()
+    place = ["provider", "region", "region_kind", "instance_type"]
+    listed = (offers["tier"] == "on_demand") & (offers["contract"] == "") & (offers["market"] == "standard")
+    on_demand = offers[listed].groupby(place, observed=True)["usd_per_hour"].min()
     spot = offers[offers["tier"] == "spot"]
     reference = on_demand.reindex(pd.MultiIndex.from_frame(spot[place].astype(str))).to_numpy()
     quote = spot["usd_per_hour"].to_numpy()
@@ -96,9 +97,9 @@ def _priced_groups(
 ) -> dict[tuple[str, str, str, str], list[_Priced]]:
     """Offers worth considering per provider, region, instance type and region kind."""
     types = {instance_type for _, instance_type in by_key}
-    relevant = offers[offers["instance_type"].isin(types)]
-    spot_usd = planned_spot_usd(relevant, policy.spot_price_floor_share)
-    allowed = allowed_offers(relevant, policy)
+    allowed = allowed_offers(offers, policy)
+    allowed = allowed[allowed["instance_type"].isin(types)]
+    spot_usd = planned_spot_usd(offers[offers["instance_type"].isin(types)], policy.spot_price_floor_share)
     planned = allowed["amortised_usd_per_hour"].copy()
     is_spot = allowed["tier"] == "spot"
     planned[is_spot] = spot_usd.reindex(allowed.index[is_spot])
@@ -142,6 +143,7 @@ def _option(
             else "",
         )
         for offer, how in _worth_having(priced, shape, setup.instances_per_unit, policy)
+        if not offer.max_instances < setup.instances_per_unit
     ]
     return Option(
         id=option_id,

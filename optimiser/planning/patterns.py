@@ -16,15 +16,14 @@ from optimiser.planning.solve import Programme, Solved, Variable, value
 PATTERNS_PER_SLOT = 6
 
 
-def settle(problem: Problem, solution: Solution, largest_rps: float) -> tuple[Solution, Solved]:
+def settle(problem: Problem, solution: Solution) -> tuple[Solution, Solved]:
     """The cheapest choice of patterns per slot for the constant part of a solution, and the solver's report.
 
         min Σ_{slot, k} hours[slot] · usd[k] · z[slot, k]      Σ_k z[slot, k] = 1 ∀ slot,   0 ≤ z ≤ 1
 
     The choice in one slot does not touch another's, so the linear programme has a whole-number optimum.
-    largest_rps is the largest unit the levels are taken for.
     """
-    level = levels(problem, largest_rps)
+    level = levels(problem, solution.spare_unit_rps)
     rate = np.array([column.option.rate_rps for column in solution.columns])
     usd = np.array([column.purchase.usd_per_unit_hour for column in solution.columns])
     firm = np.array([column.purchase.how is not How.SPOT for column in solution.columns], dtype=bool)
@@ -48,7 +47,8 @@ def settle(problem: Problem, solution: Solution, largest_rps: float) -> tuple[So
     for (slot, k), pick in choice.items():
         if value(pick) > 0.5:
             units[slot] = patterns[k]
-    return Solution(solution.columns, units[level.slot_of_period]), solved
+    settled = Solution(solution.columns, units[level.slot_of_period], solution.spare_unit_rps)
+    return settled, solved
 
 
 def _fits(

@@ -16,7 +16,7 @@ SCHEMA_VERSION = "1.0"
 HOURS_PER_MONTH = 730
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanBucket:
     """A request size and its share of all requests."""
 
@@ -25,7 +25,7 @@ class PlanBucket:
     share: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanService:
     """What is served. ttft_ms, tpot_ms and percentile are null for work without a latency target."""
 
@@ -40,7 +40,7 @@ class PlanService:
     routing: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanScenario:
     """One course of demand and its probability."""
 
@@ -48,7 +48,7 @@ class PlanScenario:
     probability: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanPeriod:
     """One stretch of time, by index in order."""
 
@@ -56,7 +56,7 @@ class PlanPeriod:
     hours: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanDemand:
     """Demand of a service in a period: its mean, and what the plan carries after bursts and start-up."""
 
@@ -67,7 +67,7 @@ class PlanDemand:
     planned_rps: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanLoadPoint:
     """Latency of one unit at a share of its largest rate that meets the target."""
 
@@ -78,7 +78,7 @@ class PlanLoadPoint:
     tpot_ms: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanOption:
     """A unit that can be bought. rate_rps = estimated_rps × (1 − margin), rounded down to four digits."""
 
@@ -115,7 +115,7 @@ class PlanOption:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanOffer:
     """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with, per instance."""
 
@@ -140,7 +140,7 @@ class PlanOffer:
     source: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanCommitment:
     """What signing a commitment means: money over the whole term, for all units of the purchase.
 
@@ -155,7 +155,7 @@ class PlanCommitment:
     loss_if_ended_half_way_usd: Decimal
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanPurchase:
     """One way of paying for one option. how: commitment | held_on_demand | on_demand | spot."""
 
@@ -171,7 +171,7 @@ class PlanPurchase:
     commitment: PlanCommitment | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanCount:
     """Units of a purchase running in a period (zero is left out)."""
 
@@ -181,7 +181,7 @@ class PlanCount:
     units: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanRoute:
     """Share of a service's requests of a size bucket (null: of every bucket alike) sent to an option."""
 
@@ -193,7 +193,7 @@ class PlanRoute:
     share: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanBound:
     """No plan under this policy, these prices and these estimates costs less than value_usd a month."""
 
@@ -204,7 +204,7 @@ class PlanBound:
     dropped_rules: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanTotals:
     """Money a month of 730 h: instances alone, overheads given by the user, and both."""
 
@@ -219,7 +219,7 @@ class PlanTotals:
     mean_utilisation: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanFleetLine:
     """One line of a fleet summary."""
 
@@ -231,7 +231,7 @@ class PlanFleetLine:
     max_units: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanAlternative:
     """Another plan under the same estimates: its cost a month, and what it costs beyond the chosen one."""
 
@@ -242,7 +242,7 @@ class PlanAlternative:
     fleet: tuple[PlanFleetLine, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanRule:
     """How near a rule is to binding, and what it costs a month (null where it was not asked for).
 
@@ -258,7 +258,7 @@ class PlanRule:
     cost_monthly_usd: Decimal | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanQuota:
     """Quota to ask for, as the provider counts it (unit vcpu or gpu), spot and other purchases apart."""
 
@@ -270,7 +270,7 @@ class PlanQuota:
     amount: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanPriceDate:
     """How old a provider's prices of a tier are, and the oldest among those the plan uses (null: none used)."""
 
@@ -282,7 +282,7 @@ class PlanPriceDate:
     offers: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanRejection:
     """An instance type that is out, and why."""
 
@@ -293,9 +293,12 @@ class PlanRejection:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One answer. Baselines, alternatives and rules are under the same prices, estimates and policy."""
+    """One answer. Baselines, alternatives and rules are under the same prices, estimates and policy.
+
+    spare_unit_rps is the unit whose loss the fleet is sized for, requests per second.
+    """
 
     schema_version: str = SCHEMA_VERSION
     tool_version: str
@@ -310,6 +313,7 @@ class Plan:
     purchases: tuple[PlanPurchase, ...]
     counts: tuple[PlanCount, ...]
     routing: tuple[PlanRoute, ...]
+    spare_unit_rps: float
     totals: PlanTotals
     bound: PlanBound
     baselines: tuple[PlanAlternative, ...]

@@ -36,7 +36,7 @@ class How(StrEnum):
 CONSTANT = frozenset({How.COMMITMENT, How.HELD})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Purchase:
     """One way to pay for one option: usd_per_unit_hour is all instances of the unit, upfront money amortised.
 
@@ -52,7 +52,7 @@ class Purchase:
     pool: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Option:
     """Something that can be bought in one site: an instance type in a region, set up to serve the workload.
 
@@ -79,7 +79,7 @@ class Option:
         return (self.provider, self.region)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Period:
     """A stretch of time with one demand: planned_rps is the rate the plan must carry in it."""
 
@@ -89,7 +89,7 @@ class Period:
     planned_rps: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """Everything planning needs. bucket_shares sums to 1; commitments last the whole horizon."""
 

@@ -1,7 +1,7 @@
 """What each period asks of the fleet, in requests per second of capacity.
 
-The largest unit in use decides how much must be spare, so the levels are a function of it: a plan with units
-of at most t req/s carries, in a period with planned demand d > 0,
+A plan is sized for the loss of a unit of t req/s, at least the largest it uses; so the levels are a function of
+t, and the plan names it. It carries, in a period with planned demand d > 0,
 
     total  T = max(d / utilisation_ceiling, d + t)     (d + t where any one unit may be lost)
     firm   F = (1 − max_spot_share) · T
@@ -21,10 +21,14 @@ from optimiser.planning.problem import Floats, Problem
 from optimiser.policy import Policy
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Levels:
-    """Capacity levels per distinct demand, in req/s; hours is how long each lasts in the horizon."""
+    """Capacity levels per distinct demand, in req/s; hours is how long each lasts in the horizon.
 
+    largest_rps is the unit they keep spare.
+    """
+
+    largest_rps: float
     demand: Floats
     hours: Floats
     total: Floats
@@ -62,6 +66,7 @@ def levels(problem: Problem, largest_rps: float) -> Levels:
     total = total_capacity(demand, largest_rps, policy)
     pool = total - demand if policy.survive_spot_pool_loss else np.full_like(total, np.inf)
     return Levels(
+        largest_rps=largest_rps,
         demand=demand,
         hours=hours,
         total=total,

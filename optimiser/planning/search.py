@@ -28,7 +28,7 @@ from optimiser.planning.leaves import (
 from optimiser.planning.problem import How, Option, Problem
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Found:
     """One solved leaf: USD over the horizon and the solution."""
 
@@ -51,7 +51,7 @@ class Found:
         return frozenset(column.option.id for column in self.solution.columns)
 
 
-@dataclass(slots=True)
+@dataclass
 class Outcome:
     """plans ascend by cost; lower_usd bounds every plan the policy allows; exact is False off the listed path."""
 
@@ -82,6 +82,10 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
     run.add_branches(sites(problem))
     run.drain()
     return run.finished()
+
+
+# A large fleet is bracketed, not listed: there is no telling plans apart that differ by less than this.
+LARGE_FLEET_GAP = 2e-3
 
 
 class _Run:
@@ -149,7 +153,8 @@ class _Run:
             if len(self.outcome.plans) >= self.alternatives
             else np.inf
         )
-        return max(self.best.get(providers, np.inf), kept) * (1 - self.gap)
+        gap = self.gap if self.outcome.exact else max(self.gap, LARGE_FLEET_GAP)
+        return max(self.best.get(providers, np.inf), kept) * (1 - gap)
 
     def _solve(self, site: Site, options: tuple[Option, ...]) -> None:
         leaf, bought = build_leaf(options, self.profiles)
@@ -170,7 +175,7 @@ class _Run:
         self.outcome.lower_usd = min(self.outcome.lower_usd, result.lower_usd)
         if result.fleet is None:
             return
-        self.outcome.exact &= result.exact
+        self.outcome.exact &= not result.unit_rps
         self.outcome.unit_rps = max(self.outcome.unit_rps, result.unit_rps)
         self.outcome.dropped = self.outcome.dropped or result.dropped
         self._keep(Found(result.usd, site, options, leaf, bought, result))

@@ -14,12 +14,14 @@ Variable: TypeAlias = pulp.LpVariable
 Terms: TypeAlias = list[tuple[Variable, float]]
 
 _SENSES = {"<=": pulp.LpConstraintLE, "=": pulp.LpConstraintEQ, ">=": pulp.LpConstraintGE}
+_WITHOUT_SOLUTION = {pulp.LpSolutionNoSolutionFound: "stopped", pulp.LpSolutionUnbounded: "unbounded"}
 _GOOD = {pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Solved:
-    """status is "optimal", "feasible" (a limit stopped it), "infeasible" or "unbounded"; usd of the incumbent.
+    """status is "optimal", "feasible" (a limit stopped it), "stopped" (a limit stopped it with nothing found),
+    "infeasible" or "unbounded"; usd is the cost of what was found.
 
     lower_usd is the solver's own proven bound where it gives one (HiGHS), else None.
     """
@@ -68,10 +70,8 @@ class Programme:
         name = "HiGHS" if highs.available() else "CBC"
         self.lp.solve(highs if name == "HiGHS" else _cbc(gap, time_limit_s))
         if self.lp.sol_status not in _GOOD:
-            unbounded = self.lp.status == pulp.LpStatusUnbounded
-            return Solved(
-                status="unbounded" if unbounded else "infeasible", usd=None, lower_usd=None, solver=name
-            )
+            status = _WITHOUT_SOLUTION.get(self.lp.sol_status, "infeasible")
+            return Solved(status=status, usd=None, lower_usd=None, solver=name)
         usd = float(pulp.value(self.lp.objective) or 0.0)
         whole = bool(self.lp.isMIP())
         lower = usd if not whole else (self._highs_bound() if name == "HiGHS" else None)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +22,17 @@ Indices = npt.NDArray[np.int64]
 _TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Item:
-    """One kind of unit: rate in req/s, USD per unit-hour, and how many there are (None: any number)."""
+    """One kind of unit: rate in req/s, USD per unit-hour, and how many there are (None: any number).
+
+    pool numbers the spot pool that the units belong to, -1 outside spot.
+    """
 
     rate: float
     usd: float
     max_units: int | None = None
+    pool: int = -1
 
     def most(self, limit: float) -> int:
         """Units after which more add nothing below `limit` req/s."""
@@ -37,7 +40,7 @@ class Item:
         return reach if self.max_units is None else min(reach, self.max_units)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frontier:
     """capacity and usd, shape (points,), capacity ascending; units, shape (points, items).
 
@@ -53,10 +56,6 @@ class Frontier:
         """The undominated points with at least so many units."""
         enough = np.flatnonzero(self.units.sum(axis=1) >= units)
         return self._take(enough[worth_keeping(self.capacity[enough], self.usd[enough])])
-
-    def below(self, capacity: float) -> Frontier:
-        """The points under a capacity in req/s."""
-        return self._take(np.flatnonzero(self.capacity < capacity - _TOLERANCE))
 
     def cover(self, need: Floats) -> Floats:
         """Cheapest USD per hour for at least `need` req/s, any shape; inf where the frontier ends below it."""
@@ -74,10 +73,36 @@ def frontier(items: Sequence[Item], limit: float, floor: int = 0) -> Frontier:
     """Every combination of units worth buying up to `limit` req/s, the first that reaches it included."""
     table = Frontier(np.zeros(1), np.zeros(1), np.zeros((1, 0), dtype=np.int64))
     for item in items:
-        count = np.arange(max(item.most(limit), min(floor, item.max_units or floor)) + 1)
-        single = Frontier(count * np.float64(item.rate), count * np.float64(item.usd), count[:, None])
-        table = combined(table, single, limit, floor)
+        at_most = floor if item.max_units is None else min(floor, item.max_units)
+        table = combined(table, _copies(item, max(item.most(limit), at_most)), limit, floor)
     return table
+
+
+def frontier_below(items: Sequence[Item], below: float, floor: int = 0) -> Frontier:
+    """Every combination of units worth buying that together hold less than `below` req/s.
+
+    Nothing is discarded before all items are in: under a limit from above a smaller combination may be the one
+    that still takes another unit.
+    """
+    every = Frontier(np.zeros(1), np.zeros(1), np.zeros((1, 0), dtype=np.int64))
+    for item in items:
+        copies = _copies(item, item.most(below))
+        capacity = (every.capacity[:, None] + copies.capacity).ravel()
+        inside = np.flatnonzero(capacity < below - _TOLERANCE)
+        left, right = np.divmod(inside, len(copies.capacity))
+        every = Frontier(
+            capacity[inside],
+            every.usd[left] + copies.usd[right],
+            np.column_stack([every.units[left], copies.units[right]]),
+        )
+    count = every.units.sum(axis=1) if floor else None
+    keep = worth_keeping(every.capacity, every.usd, count, floor)
+    return Frontier(every.capacity[keep], every.usd[keep], every.units[keep])
+
+
+def _copies(item: Item, most: int) -> Frontier:
+    count = np.arange(most + 1)
+    return Frontier(count * np.float64(item.rate), count * np.float64(item.usd), count[:, None])
 
 
 def combined(first: Frontier, second: Frontier, limit: float, floor: int = 0) -> Frontier:
@@ -137,7 +162,8 @@ class Knapsack:
 
     G(x) = min_i (usd_i + G(max(0, x − w_i))), the covering form of the unbounded knapsack (Kellerer, Pferschy
     and Pisinger, Knapsack Problems, 2004, ch. 8). w_i is the rate in cells, rounded down (never claims
-    capacity that is not there) or, with optimistic=True, up (never costs more than the truth). Limited items come
+    capacity that is not there; units under one cell hold nothing) or, with optimistic=True, up (never costs more
+    than the truth). Limited items come
     first, in bundles of 1, 2, 4, … units. Memory: 8 bytes per cell and bundle of limited items.
     """
 
@@ -147,15 +173,15 @@ class Knapsack:
         shift = -_TOLERANCE if optimistic else _TOLERANCE
         self.unit = unit
         self.items = items
-        self._weights = [max(int(rounded(item.rate / unit + shift)), 1) for item in items]
+        self._weights = [int(rounded(item.rate / unit + shift)) for item in items]
         self._stages: list[tuple[int, int, Floats]] = []
         table = np.full(cells, np.inf)
         table[0] = 0.0
         for index, item in enumerate(items):
-            if item.max_units is not None:
+            if item.max_units is not None and self._weights[index]:
                 table = self._add_limited(table, index, item)
         for index, item in enumerate(items):
-            if item.max_units is None:
+            if item.max_units is None and self._weights[index]:
                 _add_unlimited(table, self._weights[index], item.usd)
         self.usd = table
 
@@ -178,7 +204,7 @@ class Knapsack:
         """The units `cover` buys for one need, shape (items,)."""
         counts = np.zeros(len(self.items), dtype=np.int64)
         cell, table = int(self._cell(np.array([need]))[0]), self.usd
-        unlimited = [index for index, item in enumerate(self.items) if item.max_units is None]
+        unlimited = [i for i, item in enumerate(self.items) if item.max_units is None and self._weights[i]]
         while cell > 0:
             for index in unlimited:
                 before = max(cell - self._weights[index], 0)
@@ -195,21 +221,6 @@ class Knapsack:
                 cell = max(cell - self._weights[index] * size, 0)
                 value = before_stage[cell]
         return counts
-
-    def cover_with_units(self, need: Floats, units: int) -> tuple[Floats, Indices]:
-        """`cover` with at least so many units bought, and which multiset of first units it starts from."""
-        best, chosen = np.full(need.shape, np.inf), np.zeros(need.shape, dtype=np.int64)
-        for number, first in enumerate(self.multisets(units)):
-            usd = sum(self.items[i].usd for i in first)
-            cost = usd + self.cover(np.maximum(need - sum(self._weights[i] for i in first) * self.unit, 0.0))
-            chosen[cost < best] = number
-            best = np.minimum(best, cost)
-        return best, chosen
-
-    def multisets(self, units: int) -> list[tuple[int, ...]]:
-        """Every choice of so many first units among the unlimited items."""
-        unlimited = [index for index, item in enumerate(self.items) if item.max_units is None]
-        return list(combinations_with_replacement(unlimited, units))
 
     def _cell(self, need: Floats) -> Indices:
         cells = np.ceil(np.maximum(need, 0.0) / self.unit - 1e-6).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Money a month and per million tokens, in exact decimals, and how near each rule is to binding."""
+"""Money a month and per million tokens, in exact decimals."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 
 from optimiser.planning.assemble import Core, cents, exact
 from optimiser.planning.leaves import Solution
-from optimiser.planning.plan import HOURS_PER_MONTH, PlanRule, PlanTotals
-from optimiser.planning.problem import How, Problem
-from optimiser.planning.requirements import levels
+from optimiser.planning.plan import HOURS_PER_MONTH, PlanTotals
+from optimiser.planning.problem import Problem
 from optimiser.workload import Workload
 
 SECONDS_PER_HOUR = 3600
@@ -69,71 +68,3 @@ def _prefill_share(solution: Solution, hours: np.ndarray) -> float:
         [c.option.estimate.prefill_time_share if c.option.estimate else 0.5 for c in solution.columns]
     )
     return float(weight @ share / weight.sum())
-
-
-def rule_slacks(problem: Problem, solution: Solution) -> dict[str, PlanRule]:
-    """The smallest distance of each numeric rule to its limit over all periods, by rule name."""
-    policy = problem.policy
-    rate = np.array([column.option.rate_rps for column in solution.columns])
-    spot = np.array([column.purchase.how is How.SPOT for column in solution.columns], dtype=bool)
-    level = levels(problem, float(rate.max()))
-    slot, planned = level.slot_of_period, problem.planned_rps
-    busy = planned > 0
-    capacity = solution.units @ rate
-    firm = solution.units @ np.where(spot, 0.0, rate)
-    largest = np.where(solution.units > 0, rate, 0.0).max(axis=1)
-    smallest = float(rate.min())
-    firm_units = solution.units @ (~spot).astype(np.int64)
-    committed = np.array([column.purchase.how is How.COMMITMENT for column in solution.columns], dtype=bool)
-    low = levels(problem, smallest).committed
-    rows = [
-        (
-            "carry_demand",
-            f"load ≤ {policy.utilisation_ceiling:.0%} of the rate that meets the target",
-            (capacity - planned / policy.utilisation_ceiling)[busy],
-            "req/s",
-            smallest,
-        ),
-        (
-            "survive_instance_loss",
-            "demand carried after losing any one instance",
-            (capacity - largest - planned)[busy] if policy.survive_instance_loss else None,
-            "req/s",
-            smallest,
-        ),
-        (
-            "keep_firm_floor",
-            f"at least {policy.min_firm_instances} instances that are not spot",
-            (firm_units - policy.min_firm_instances).astype(np.float64),
-            "instances",
-            1.0,
-        ),
-        (
-            "limit_spot_share",
-            f"spot ≤ {policy.max_spot_share:.0%} of required capacity",
-            (firm - level.firm[slot])[busy] if policy.max_spot_share < 1 else None,
-            "req/s",
-            smallest,
-        ),
-        (
-            "limit_commitments",
-            f"commitments within what the lowest {policy.commitment_hours_share:.0%} of hours fill",
-            np.array([low + smallest - float(solution.units[0] @ np.where(committed, rate, 0.0))])
-            if "reserved" in policy.tiers and policy.max_commitment_months
-            else None,
-            "req/s",
-            smallest,
-        ),
-    ]
-    return {
-        name: PlanRule(
-            name=name,
-            limit=limit,
-            slack=float(values.min()),
-            unit=unit,
-            binding=float(values.min()) < unit_size - 1e-9,
-            cost_monthly_usd=None,
-        )
-        for name, limit, values, unit, unit_size in rows
-        if values is not None and len(values)
-    }

@@ -45,7 +45,7 @@ _MISSING_COLUMNS = [
 _WORKING_COLUMNS = ["missing_reason", "is_offer", "key", "layer"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PriceBook:
     """The prices in force on as_of.
 

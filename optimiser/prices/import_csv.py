@@ -30,7 +30,7 @@ ERRORS_SHOWN = 8
 _KNOWN_COLUMNS = (*COLUMNS, *ALIASES, *CROSS_CHECKS, *IGNORED_COLUMNS)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportReport:
     """What an import did: offers and Missing rows taken in, how many standing ones made way for them, rows
     skipped by reason, the instance types skipped for want of a shape, and where the prices are now.
@@ -44,7 +44,7 @@ class ImportReport:
     destination: Path
 
 
-@dataclass(slots=True)
+@dataclass
 class _Reading:
     """What a file held so far."""
 

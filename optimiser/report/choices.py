@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from optimiser.planning.plan import Plan, PlanAlternative, PlanFleetLine
 from optimiser.report.document import Block, Column, Row, Table
-from optimiser.report.wording import HOW, provider_name, site, units, usd, usd_or_dash, words
+from optimiser.report.wording import HOW, number, provider_name, site, units, usd, usd_or_dash, words
 
 MIXING_SITES = "mixed_sites"
 _PLANS = (Column("fleet"), Column("$ a month", right=True), Column("against this", right=True))
@@ -33,13 +33,15 @@ def alternatives(plan: Plan) -> tuple[Block, ...]:
 
 
 def rule_costs(plan: Plan) -> tuple[Block, ...]:
-    """Rules that cost money, dearest first."""
-    priced = [(rule, rule.cost_monthly_usd) for rule in plan.rules if rule.cost_monthly_usd]
+    """What is kept spare, and the rules whose cost is known, dearest first."""
+    spare = f"Spare is kept for the loss of one unit of {number(plan.spare_unit_rps)} req/s."
+    priced = [(rule, rule.cost_monthly_usd) for rule in plan.rules if rule.cost_monthly_usd is not None]
     priced.sort(key=lambda pair: -pair[1])
     if not priced:
-        return ()
+        return (spare,)
     columns = (Column("rule"), Column("limit"), Column("$ a month", right=True))
-    return (Table(columns, tuple(Row((words(rule.name), rule.limit, usd(cost))) for rule, cost in priced)),)
+    rows = tuple(Row((words(rule.name), rule.limit, usd(cost))) for rule, cost in priced)
+    return (spare, Table(columns, rows))
 
 
 def quotas(plan: Plan) -> tuple[Block, ...]:

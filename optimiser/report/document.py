@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """A table's column; right aligns numbers."""
 
@@ -13,7 +13,7 @@ class Column:
     right: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """One line of a table; detail is said below it and must be understood without it."""
 
@@ -21,7 +21,7 @@ class Row:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """Rows with as many cells as there are columns."""
 
@@ -29,7 +29,7 @@ class Table:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chart:
     """Lines of equal-width characters, printed as they are."""
 
@@ -39,7 +39,7 @@ class Chart:
 Block = Table | Chart | str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Section:
     """A title and what stands under it, in order; a section without blocks is left out."""
 
@@ -47,7 +47,7 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """The answer in one line, and the sections that carry it, most important first."""
 

@@ -39,7 +39,7 @@ _OF_ESTIMATE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class EstimateRow:
     """One set-up of one instance type; where rejected is not "", everything measured is None and reason says why.
 

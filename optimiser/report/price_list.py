@@ -16,7 +16,7 @@ from optimiser.report.wording import counted, hourly, provider_name, usd, words
 from providers.shape import InstanceShape
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PriceRow:
     """One price, or (usd_per_hour None) why there is none. age_days is at the book's date."""
 

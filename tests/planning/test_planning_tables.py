@@ -128,11 +128,3 @@ def test_rounding_brackets_the_exact_cost(items: list[Item], need: float) -> Non
     high = Knapsack(items, 10.0, fine).cover(np.array([need]))[0]
     assert low <= exact + 1e-9
     assert exact <= high + 1e-9
-
-
-@given(items=st.lists(st.builds(Item, RATES, USD), min_size=1, max_size=3), floor=st.integers(1, 3))
-@QUICK
-def test_a_knapsack_with_first_units_keeps_the_floor(items: list[Item], floor: int) -> None:
-    needs = np.linspace(0.0, 8.0, 9)
-    found, _ = Knapsack(items, 9.0, 0.1).cover_with_units(needs, floor)
-    assert found == pytest.approx([cheapest(items, need, 8.0, floor) for need in needs])

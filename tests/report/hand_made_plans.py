@@ -247,6 +247,7 @@ def plan(**changes: Any) -> Plan:
             for p, units in enumerate(UNITS[bought.how])
             if units
         ),
+        spare_unit_rps=1.0,
         routing=tuple(
             PlanRoute(scenario=0, period=p, service=0, bucket=None, option=option().id, share=1.0)
             for p in range(4)

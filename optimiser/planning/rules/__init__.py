@@ -10,10 +10,11 @@ from typing import Any
 
 from optimiser.planning.model import Model
 from optimiser.planning.rules import availability, commitments, demand, offers, sites, spot
+from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.view import PlanView
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """rows adds the rule to the compact model. scope is "period" where it can be checked inside one period and
     "horizon" where it couples periods. verify returns what a finished plan breaks, one sentence each.
@@ -105,6 +106,7 @@ RULES: dict[str, Rule] = {
 
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:
-    """Every rule's check of a plan's JSON, and that its prices add up: empty where the plan stands."""
+    """Every rule's check of a plan's JSON, and that its money adds up: empty where the plan stands."""
     view = PlanView(plan)
-    return [f"{rule.name}: {fault}" for rule in RULES.values() for fault in rule.verify(view)]
+    faults = [f"{rule.name}: {fault}" for rule in RULES.values() for fault in rule.verify(view)]
+    return faults + verify_money(plan)

@@ -22,14 +22,15 @@ def survive_instance_loss(m: Model) -> None:
 
 
 def verify_survive_instance_loss(view: PlanView) -> list[str]:
-    """Without the largest running unit, the rest still holds the planned demand."""
+    """Every hour with demand keeps spare what the largest unit of the plan carries."""
     if not view.policy["survive_instance_loss"]:
         return []
-    faults = []
+    largest, faults = view.spare_unit, []
+    if view.largest_used() > largest + TOLERANCE:
+        return [f"sized for the loss of {largest:.4g} req/s, but a unit of {view.largest_used():.4g} is used"]
     for p in view.periods():
-        largest = max((view.rate(name) for name, units in view.units.items() if units[p]), default=0.0)
-        short = view.planned[p] - (view.capacity(p) - largest)
-        if short > TOLERANCE:
+        short = view.planned[p] + largest - view.capacity(p)
+        if view.planned[p] > 0 and short > TOLERANCE:
             faults.append((short, f"period {p}: {short:.4g} req/s lost with one unit of {largest:.4g} req/s"))
     return worst(faults)
 

@@ -24,11 +24,13 @@ def limit_commitments(m: Model) -> None:
         (pick, -(level.committed + option.rate_rps))
         for pick, level, option in zip(m.smallest, m.levels, m.problem.options, strict=True)
     ]
-    m.add("limit_commitments", committed + limits, "<=", -1e-6)
+    # In units of the smallest rate, so that "less than" stands clear of the solver's tolerance.
+    scale = 1 / min(option.rate_rps for option in m.problem.options)
+    m.add("limit_commitments", [(v, scale * c) for v, c in committed + limits], "<=", -1e-4)
 
 
 def verify_limit_commitments(view: PlanView) -> list[str]:
-    """Leaving out one committed unit of the smallest kind, the rest is needed in the low hours; terms are allowed."""
+    """Committed capacity is needed in the low hours, to a unit; it is constant, and its terms are allowed."""
     faults = []
     committed = [name for name in view.used() if view.how(name) == "commitment"]
     for name in committed:
@@ -43,17 +45,17 @@ def verify_limit_commitments(view: PlanView) -> list[str]:
     share = float(view.policy["commitment_hours_share"])
     if not committed or share >= 1:
         return faults
-    smallest = min(view.rate(name) for name in committed)
+    smallest = view.smallest_used()
     capacity = sum(view.rate(name) * view.units[name][0] for name in committed)
-    low = _required_in_low_hours(view, share)
-    if capacity - smallest > low - TOLERANCE:
+    low = _required_in_low_hours(view, share, smallest)
+    if capacity >= low + smallest - TOLERANCE:
         faults.append(f"{capacity:.4g} req/s committed, but the lowest {share:.0%} of hours need {low:.4g}")
     return faults
 
 
-def _required_in_low_hours(view: PlanView, share: float) -> float:
+def _required_in_low_hours(view: PlanView, share: float, unit: float) -> float:
     reached, total = 0.0, sum(view.hours)
-    for required, hours in sorted((view.required(p), view.hours[p]) for p in view.periods()):
+    for required, hours in sorted((view.required(p, unit), view.hours[p]) for p in view.periods()):
         reached += hours
         if reached >= share * total - 1e-9:
             return required

@@ -47,7 +47,7 @@ def survive_spot_pool_loss(m: Model) -> None:
 
 
 def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
-    """Without any one spot pool, the rest still holds the planned demand."""
+    """No spot pool holds more than the capacity kept spare above the planned demand."""
     if not view.policy["survive_spot_pool_loss"]:
         return []
     faults = []
@@ -58,7 +58,9 @@ def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
                 pool = view.purchases[name]["pool"]
                 pools[pool] = pools.get(pool, 0.0) + view.rate(name) * units[p]
         for pool, inside in pools.items():
-            short = view.planned[p] - (view.capacity(p) - inside)
-            if short > TOLERANCE:
-                faults.append((short, f"period {p}: {short:.4g} req/s lost with pool {pool}"))
+            beyond = inside - (view.required(p) - view.planned[p])
+            if beyond > TOLERANCE:
+                faults.append(
+                    (beyond, f"period {p}: pool {pool} holds {beyond:.4g} req/s more than is kept spare")
+                )
     return worst(faults)

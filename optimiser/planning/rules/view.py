@@ -19,6 +19,7 @@ class PlanView:
         self.options: dict[str, dict[str, Any]] = {option["id"]: option for option in plan["options"]}
         self.offers: dict[str, dict[str, Any]] = {offer["id"]: offer for offer in plan["offers"]}
         self.purchases: dict[str, dict[str, Any]] = {one["id"]: one for one in plan["purchases"]}
+        self.spare_unit = float(plan["spare_unit_rps"])
         self.hours = [float(period["hours"]) for period in plan["periods"]]
         self.planned = [0.0] * len(self.hours)
         for row in plan["demand"]:
@@ -59,14 +60,19 @@ class PlanView:
         """Rate of the largest unit the plan uses at all, req/s."""
         return max((self.rate(name) for name in self.used()), default=0.0)
 
-    def required(self, period: int) -> float:
-        """Capacity a period must have for its planned demand under the policy, req/s."""
+    def smallest_used(self) -> float:
+        """Rate of the smallest unit the plan uses at all, req/s."""
+        return min((self.rate(name) for name in self.used()), default=0.0)
+
+    def required(self, period: int, unit: float | None = None) -> float:
+        """Capacity a period must have under the policy for the loss of such a unit (the plan's own), req/s."""
+        unit = self.spare_unit if unit is None else unit
         planned = self.planned[period]
         if planned <= 0:
             return 0.0
         required = planned / float(self.policy["utilisation_ceiling"])
         if self.policy["survive_instance_loss"]:
-            required = max(required, planned + self.largest_used())
+            required = max(required, planned + unit)
         return required
 
     def periods(self) -> range:

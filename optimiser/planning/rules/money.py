@@ -1,0 +1,31 @@
+"""A plan's total is what its counts cost at its prices."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+CENT = Decimal("0.01")
+
+
+def verify_money(plan: dict[str, Any]) -> list[str]:
+    """Recomputes the horizon's cost from counts, offers and hours, in exact decimals.
+
+    horizon_usd = Σ units × instances_per_unit × planned_usd_per_hour × hours
+    """
+    if "totals" not in plan:
+        return []
+    options = {option["id"]: option for option in plan["options"]}
+    offers = {offer["id"]: offer for offer in plan["offers"]}
+    hours = [Decimal(repr(float(period["hours"]))) for period in plan["periods"]]
+    unit_hours: dict[str, Decimal] = defaultdict(Decimal)
+    for row in plan["counts"]:
+        unit_hours[row["purchase"]] += row["units"] * hours[row["period"]]
+    total = Decimal(0)
+    for purchase in plan["purchases"]:
+        price = Decimal(offers[purchase["offer"]]["planned_usd_per_hour"])
+        instances = options[purchase["option"]]["instances_per_unit"]
+        total += unit_hours[purchase["id"]] * instances * price
+    stated = Decimal(plan["totals"]["horizon_usd"])
+    return [] if abs(total - stated) < CENT else [f"money: horizon_usd is {stated}, its counts cost {total}"]
