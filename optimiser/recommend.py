@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 
+from optimiser import __version__
 from optimiser.config import Config
 from optimiser.errors import NoFeasiblePlan, StalePrices
 from optimiser.performance.estimate import estimate_shapes
@@ -79,7 +79,7 @@ def recommend(request: Request) -> Plan:
         comparison=compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
     )
-    plan = plan_of(answer, request.book, request.as_of, _version())
+    plan = plan_of(answer, request.book, request.as_of, __version__)
     refuse_faults(plan, outcome.lower_usd, outcome.best.usd)
     _refuse_over_budget(plan)
     _refuse_stale(plan, request)
@@ -147,10 +147,3 @@ def _refuse_stale(plan: Plan, request: Request) -> None:
                 f"{dates.provider} {dates.tier}: the plan rests on a price of {dates.oldest_used}, {age} days old; "
                 f"settings.yaml allows {limit} (max_price_age_days)"
             )
-
-
-def _version() -> str:
-    try:
-        return version("cloud-pricing-optimiser")
-    except PackageNotFoundError:
-        return "unknown"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from optimiser import __version__
+
 app = typer.Typer(
     help="Which GPU instances to commit to, run on demand and run on spot to serve an LLM for the least money.",
     rich_markup_mode=None,
@@ -66,12 +68,7 @@ def _policy_options(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            typer.echo(f"optimiser {version('cloud-pricing-optimiser')}")
-        except PackageNotFoundError:
-            typer.echo("optimiser, not installed")
+        typer.echo(f"optimiser {__version__}")
         raise typer.Exit
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from optimiser.errors import UsageError, did_you_mean
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.precision import served_on
-from optimiser.performance.rejections import does_not_fit, host_ram_short, misses_target
+from optimiser.performance.rejections import does_not_fit, host_ram_short, misses_targets
 from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import (
     GROUP_SIZES,
@@ -140,9 +140,10 @@ def _try_all(question: Question, candidates: Sequence[Sequence[Candidate]]) -> d
     every = [row for found in chosen.values() for row in found]
     made = iter(estimates_of(question, trial, every) if every else ())
     answers: dict[int, Answer] = {key: [next(made) for _ in found] for key, found in chosen.items()}
-    for key, answer in answers.items():
-        if not answer and question.target:
-            answer.append(misses_target(question, trial, rows[key], question.target))
+    if question.target:
+        missing = {key: rows[key] for key, answer in answers.items() if not answer}
+        for key, rejection in misses_targets(question, trial, missing, question.target).items():
+            answers[key].append(rejection)
     return answers
 
 

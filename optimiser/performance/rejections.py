@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from optimiser.performance.setups import (
     layouts_of,
     single_candidates,
 )
+from optimiser.performance.timing import Array
 from optimiser.performance.trial import Question, Trial, memory_of
 from optimiser.workload import Target
 
@@ -68,9 +69,16 @@ def does_not_fit(question: Question, hardware: Hardware) -> Rejection:
     return _rejection(hardware, code, reason)
 
 
-def misses_target(question: Question, trial: Trial, tried: Sequence[int], target: Target) -> Rejection:
-    """The model fits but the target is missed even where requests do not meet; rows are the set-ups tried."""
-    rows = np.array(tried)
+def misses_targets(
+    question: Question, trial: Trial, tried: Mapping[int, Sequence[int]], target: Target
+) -> dict[int, Rejection]:
+    """Why hardware that holds the model misses the target even where requests do not meet.
+
+    tried names the rows of the trial that were tried on each hardware; all are looked at in one pass.
+    """
+    if not tried:
+        return {}
+    rows = np.array([row for some in tried.values() for row in some])
     layouts = trial.layouts.select(rows)
     low = np.full((len(rows), 1), LOWEST_BATCH)
     point = evaluate(question.work, layouts, low, trial.places[rows], question.mix)
@@ -78,12 +86,19 @@ def misses_target(question: Question, trial: Trial, tried: Sequence[int], target
     ttft = first_token_s(point, question.mix, quantile)[:, 0] * 1e3
     worst = bucket_first_token_s(point, quantile)[:, 0, :].max(axis=-1) * 1e3
     tpot = per_token_s(point, question.mix, quantile)[:, 0] * 1e3
+    ends = np.cumsum([len(some) for some in tried.values()])
+    parts = zip(tried, *(np.split(array, ends[:-1]) for array in (rows, ttft, worst, tpot)), strict=True)
+    return {key: _missed(trial, target, *part) for key, *part in parts}
+
+
+def _missed(trial: Trial, target: Target, rows: Array, ttft: Array, worst: Array, tpot: Array) -> Rejection:
+    """The rejection of one hardware by the set-up that came nearest; latencies in ms, shape (set-ups,)."""
     ratios = np.stack(
         [ttft / target.ttft_ms, worst / (BUCKET_TTFT_FACTOR * target.ttft_ms), tpot / target.tpot_ms]
     )
     best = int(ratios.max(axis=0).argmin())
     which = int(ratios[:, best].argmax())
-    setup = trial.candidates[rows[best]]
+    setup = trial.candidates[int(rows[best])]
     where = f"{setup.shards * setup.ranks * setup.stages} × {setup.hardware.gpu.name} per replica"
     at = f"p{target.percentile:g}"
     reason = (

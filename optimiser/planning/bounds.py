@@ -12,7 +12,7 @@ corners is the optimum of the linear relaxation, a lower bound on every fleet of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,18 +23,34 @@ from optimiser.planning.requirements import Levels, levels
 ORDER = (How.COMMITMENT, How.HELD, How.HOURLY, How.SPOT)
 
 
+@dataclass(frozen=True)
+class _Profile:
+    """Levels for one unit to spare, corners of the relaxation, and the req/s-hours of T and F above each corner."""
+
+    level: Levels
+    corner: Floats
+    above_total: Floats
+    above_firm: Floats
+
+    @classmethod
+    def of(cls, level: Levels) -> _Profile:
+        corner = np.concatenate([[0.0], level.total, level.firm])
+        return cls(level, corner, _above(level.total, corner, level), _above(level.firm, corner, level))
+
+
 @dataclass
 class Profiles:
     """Capacity levels by largest unit, with what the relaxation needs of them; computed once per rate."""
 
     problem: Problem
-    _known: dict[float, tuple[Levels, Floats, Floats, Floats]] = field(default_factory=dict)
+    _known: dict[float, _Profile] = field(default_factory=dict)
+    _rows: dict[tuple[float, float], tuple[Floats, Floats, Floats, float]] = field(default_factory=dict)
     _pools: dict[tuple[float, float], int] = field(default_factory=dict)
-    _cheapest: dict[str, Floats] = field(default_factory=dict)
+    _cheapest: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def at(self, largest_rps: float) -> Levels:
         """Capacity levels of a fleet whose largest unit is largest_rps."""
-        return self._profile(largest_rps)[0]
+        return self._profile(largest_rps).level
 
     def committed_below(self, rate: float) -> float:
         """What commitments must stay below where the smallest unit in use is `rate`, req/s; inf without limit."""
@@ -56,43 +72,53 @@ class Profiles:
             self._pools[key] = int(np.ceil(wanted / held).max()) if usable.any() else 0
         return self._pools[key]
 
-    def cheapest(self, options: Iterable[Option]) -> Floats:
-        """Lowest USD per req/s and hour of each way to pay (ORDER) among options; inf where there is none."""
-        found: Floats = np.min([self._cheapest_of(option) for option in options], axis=0)
-        return found
+    def bounds(
+        self, sets: Sequence[Sequence[Option]], level_rps: Sequence[float], committing_rps: Sequence[float]
+    ) -> Floats:
+        """Lower bound of each set of options in USD over the horizon, shape (sets,).
 
-    def bounds(self, level_rps: float, cheapest: Floats, committed_below: Floats) -> Floats:
-        """Lower bound in USD over the horizon of each set; cheapest (sets, 4), committed_below (sets,)."""
-        level, corner, above_total, above_firm = self._profile(level_rps)
-        costs = _relaxed(level, cheapest, committed_below, corner, above_total, above_firm)
-        ends = np.minimum(committed_below, level.total[-1])[:, None]
-        at_end = _relaxed(
-            level,
-            cheapest,
-            committed_below,
-            ends,
-            _above(level.total, ends, level),
-            _above(level.firm, ends, level),
+        level_rps is the unit each set keeps spare, committing_rps the one its commitments are limited by.
+        """
+        if not sets:
+            return np.zeros(0)
+        corner, above_total, above_firm, below = (
+            np.array(part) for part in zip(*map(self._row, level_rps, committing_rps), strict=True)
         )
-        inside = committed_below < level.total[-1]
-        least: Floats = np.minimum(costs.min(axis=1), np.where(inside, at_end[:, 0], np.inf))
+        cheapest = np.array([self.cheapest(options) for options in sets])
+        hours = self.at(level_rps[0]).horizon_hours
+        least: Floats = _relaxed(hours, cheapest, below, corner, above_total, above_firm).min(axis=1)
         return least
 
-    def _profile(self, largest_rps: float) -> tuple[Levels, Floats, Floats, Floats]:
-        """Levels, corners, and the req/s-hours of total and firm above each corner."""
+    def cheapest(self, options: Iterable[Option]) -> tuple[float, ...]:
+        """Lowest USD per req/s and hour of each way to pay (ORDER) among options; inf where there is none."""
+        return tuple(map(min, zip(*map(self._cheapest_of, options), strict=True)))
+
+    def _profile(self, largest_rps: float) -> _Profile:
         if largest_rps not in self._known:
-            level = levels(self.problem, largest_rps)
-            corner = np.unique(np.concatenate([[0.0], level.total, level.firm]))
-            above = _above(level.total, corner, level), _above(level.firm, corner, level)
-            self._known[largest_rps] = (level, corner, *above)
+            self._known[largest_rps] = _Profile.of(levels(self.problem, largest_rps))
         return self._known[largest_rps]
 
-    def _cheapest_of(self, option: Option) -> Floats:
+    def _row(self, level_rps: float, committing_rps: float) -> tuple[Floats, Floats, Floats, float]:
+        """Corners with the end of commitments among them, what lies above each, and that end."""
+        key = (level_rps, committing_rps)
+        if key not in self._rows:
+            profile, below = self._profile(level_rps), self.committed_below(committing_rps)
+            level = profile.level
+            end = np.minimum(np.array([below]), level.total[-1])
+            self._rows[key] = (
+                np.append(profile.corner, end),
+                np.append(profile.above_total, _above(level.total, end, level)),
+                np.append(profile.above_firm, _above(level.firm, end, level)),
+                below,
+            )
+        return self._rows[key]
+
+    def _cheapest_of(self, option: Option) -> tuple[float, ...]:
         if option.id not in self._cheapest:
-            found = dict.fromkeys(ORDER, np.inf)
+            found = dict.fromkeys(ORDER, math.inf)
             for purchase in option.purchases:
                 found[purchase.how] = min(found[purchase.how], purchase.usd_per_unit_hour / option.rate_rps)
-            self._cheapest[option.id] = np.array(list(found.values()))
+            self._cheapest[option.id] = tuple(found.values())
         return self._cheapest[option.id]
 
 
@@ -103,20 +129,19 @@ def priced(usd: Floats | float, quantity: Floats) -> Floats:
 
 
 def _relaxed(
-    level: Levels,
+    horizon_hours: float,
     cheapest: Floats,
     committed_below: Floats,
     corner: Floats,
     above_total: Floats,
     above_firm: Floats,
 ) -> Floats:
-    """cost(S) of every set at its corners; shape (sets, corners)."""
+    """cost(S) of every set at its corners; shapes (sets, corners), cheapest (sets, 4), committed_below (sets,)."""
     committed, held, hourly, spot = cheapest.T[:, :, None]
-    reach = np.minimum(corner, committed_below[:, None])
-    inside = np.where(committed < held, reach, 0.0)
+    inside = np.where(committed < held, np.minimum(corner, committed_below[:, None]), 0.0)
     constant = priced(committed, inside) + priced(held, corner - inside)
     by_hour = priced(hourly, above_firm) + priced(np.minimum(hourly, spot), above_total - above_firm)
-    costs: Floats = constant * level.horizon_hours + by_hour
+    costs: Floats = constant * horizon_hours + by_hour
     return costs
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -91,16 +92,25 @@ class _Listed:
     """A leaf whose fleets can be listed: every table exact, every lookup exact."""
 
     def __init__(self, leaf: Leaf) -> None:
-        levels, limit = leaf.levels, float(leaf.levels.total[-1])
+        limit = float(leaf.levels.total[-1])
         self.leaf = leaf
         if np.isinf(leaf.committed_below):
             committed = frontier(leaf.commitments, limit, leaf.floor)
         else:
             committed = frontier_below(leaf.commitments, leaf.committed_below, leaf.floor)
         self.constant = combined(committed, frontier(leaf.held, limit, leaf.floor), limit, leaf.floor)
-        hourly = frontier(leaf.hourly, limit, leaf.floor)
-        self.hourly = [hourly.at_least(units) for units in range(leaf.floor + 1)]
-        self.menus = list(_menus(leaf.spot, levels))
+
+    @cached_property
+    def hourly(self) -> list[Frontier]:
+        """What can run by the hour, with at least 0, 1, … floor units."""
+        leaf = self.leaf
+        table = frontier(leaf.hourly, float(leaf.levels.total[-1]), leaf.floor)
+        return [table.at_least(units) for units in range(leaf.floor + 1)]
+
+    @cached_property
+    def menus(self) -> list[tuple[Indices, Frontier]]:
+        """Spot purchases open to each group of slots."""
+        return list(_menus(self.leaf.spot, self.leaf.levels))
 
     def solve(self, cutoff_usd: float) -> Decomposed:
         """Scan the constant fleets worth a look; every other is shown by its relaxation to cost more."""

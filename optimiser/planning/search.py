@@ -105,22 +105,9 @@ class _Run:
         """
         options = [tuple(inside) for _, inside in branches]
         rates = [[option.rate_rps for option in inside] for inside in options]
-        bounds = self._bounds(options, [min(r) for r in rates], [max(r) for r in rates])
+        bounds = self.profiles.bounds(options, [min(r) for r in rates], [max(r) for r in rates]).tolist()
         for (site, _), inside, bound in zip(branches, options, bounds, strict=True):
             self._push(bound, site, inside, is_leaf=False)
-
-    def _bounds(
-        self, sets: list[tuple[Option, ...]], level_rps: list[float], committing_rps: list[float]
-    ) -> list[float]:
-        """The relaxation of each set at its levels, those of equal levels together."""
-        bounds = np.full(len(sets), np.inf)
-        rates = np.array(level_rps)
-        for rate in set(level_rps):
-            rows = np.flatnonzero(rates == rate)
-            cheapest = np.array([self.profiles.cheapest(sets[row]) for row in rows])
-            ends = np.array([self.profiles.committed_below(committing_rps[row]) for row in rows])
-            bounds[rows] = self.profiles.bounds(rate, cheapest, ends)
-        return [float(bound) for bound in bounds]
 
     def _push(self, bound: float, site: Site, options: tuple[Option, ...], *, is_leaf: bool) -> None:
         if np.isfinite(bound):
@@ -140,7 +127,7 @@ class _Run:
     def _branch(self, site: Site, options: tuple[Option, ...]) -> None:
         sets = list(option_sets(options, self.problem.policy))
         rates = [[option.rate_rps for option in chosen] for chosen in sets]
-        bounds = self._bounds(sets, [max(r) for r in rates], [min(r) for r in rates])
+        bounds = self.profiles.bounds(sets, [max(r) for r in rates], [min(r) for r in rates]).tolist()
         for chosen, bound in zip(sets, bounds, strict=True):
             self.outcome.leaves += 1
             self._push(bound, site, chosen, is_leaf=True)
