@@ -54,11 +54,31 @@ def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
     by_site: dict[tuple[str, str], list[Option]] = {}
     for option in problem.options:
         by_site.setdefault(option.site, []).append(option)
-    together = problem.policy.max_sites
-    if together is None or together >= len(by_site):
-        return [(tuple(by_site), list(problem.options))]
-    chosen = combinations(by_site, together)
-    return [(site, [option for part in site for option in by_site[part]]) for site in chosen]
+    together = (
+        len(by_site) if problem.policy.max_sites is None else min(problem.policy.max_sites, len(by_site))
+    )
+    chosen = [(site, [o for part in site for o in by_site[part]]) for site in combinations(by_site, together)]
+    if together == 1:
+        return chosen
+    profiles = Profiles(problem)
+    return [(site, _of_use_together(options, profiles)) for site, options in chosen]
+
+
+def _of_use_together(options: list[Option], profiles: Profiles) -> list[Option]:
+    """Of equal units in several sites those that are cheapest in some way; any other is replaced one for one."""
+    equal: dict[tuple[str, float], list[Option]] = {}
+    for option in options:
+        equal.setdefault((option.instance_type, option.rate_rps), []).append(option)
+    rates = {option.rate_rps for option in options}
+    kept: set[str] = set()
+    for (_, rate), same in equal.items():
+        pools = max(profiles.pools_at(largest, rate) for largest in rates if largest >= rate)
+        for how in How:
+            columns = [Bought(option, p) for option in same for p in option.purchases if p.how is how]
+            limited = [one for one in columns if one.purchase.max_units is not None]
+            cheapest = sorted(columns, key=_price)[: pools if how is How.SPOT else 1]
+            kept |= {one.option.id for one in (columns if limited else cheapest)}
+    return [option for option in options if option.id in kept]
 
 
 def option_sets(options: Sequence[Option], policy: Policy) -> Iterator[tuple[Option, ...]]:
