@@ -44,7 +44,7 @@ def blocks() -> list[tuple[str, list[str]]]:
 
 def _written(match: re.Match[str]) -> str:
     lines = printed(match["command"])
-    shown = lines[:SHOWN_LINES] + ["…"] if len(lines) > SHOWN_LINES else lines
+    shown = [*lines[:SHOWN_LINES], "…"] if len(lines) > SHOWN_LINES else lines
     return "```console\n$ " + match["command"] + "\n" + "\n".join(shown) + "\n```"
 
 
