@@ -55,7 +55,7 @@ def recommend(request: Request) -> Plan:
     if not options:
         raise nothing_priced(workload, estimates, request.book.offers, request.book.missing, policy)
     problem = Problem(
-        service=workload.name,
+        services=(workload.name,),
         options=options,
         periods=planned_periods(workload.periods, policy),
         policy=policy,

@@ -82,7 +82,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
                 routing=problem.routing,
             ),
         ),
-        scenarios=(PlanScenario(name="as measured", probability=1.0),),
+        scenarios=tuple(PlanScenario(name=s.name, probability=s.probability) for s in problem.scenarios),
         policy=problem.policy.model_dump(mode="json"),
         periods=core.periods,
         demand=core.demand,

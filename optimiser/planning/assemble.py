@@ -74,9 +74,15 @@ def core_of(
         periods=tuple(PlanPeriod(start=period.start, hours=period.hours) for period in problem.periods),
         demand=tuple(
             PlanDemand(
-                scenario=0, service=0, period=p, mean_rps=period.mean_rps, planned_rps=period.planned_rps
+                scenario=scenario,
+                service=service,
+                period=p,
+                mean_rps=demand.mean_rps,
+                planned_rps=demand.planned_rps,
             )
             for p, period in enumerate(problem.periods)
+            for scenario, services in enumerate(period.demand)
+            for service, demand in enumerate(services)
         ),
         options=tuple(plan_option(option) for option in used.values()),
         offers=tuple(plan_offer(offers[offer_id], usd) for offer_id, usd in planned.items()),
@@ -282,8 +288,8 @@ def _routing(problem: Problem, solution: Solution) -> tuple[PlanRoute, ...]:
     )
     rate = np.array([column.option.rate_rps for column in solution.columns])
     capacity = (solution.units * rate) @ member if names else np.zeros((len(problem.periods), 0))
-    for p, period in enumerate(problem.periods):
-        if period.planned_rps > 0:
+    for p, planned in enumerate(problem.planned_rps):
+        if planned > 0:
             share = capacity[p] / capacity[p].sum()
             rows += [
                 PlanRoute(

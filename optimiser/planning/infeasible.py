@@ -94,7 +94,7 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
         "; ".join(ways)
         or "no single rule stands in the way alone: allow more tiers, regions or instance types"
     )
-    return NoFeasiblePlan(f"{problem.service}: {why}; {remedy}")
+    return NoFeasiblePlan(f"{problem.services[0]}: {why}; {remedy}")
 
 
 def _excess(rejection: Rejection, workload: Workload) -> float:

@@ -36,7 +36,7 @@ def solve_mix(
 
     One period; every option at its cheapest purchase that is paid by the hour. Buckets without demand are free.
     """
-    demand = problem.periods[0].planned_rps * np.array(problem.bucket_shares)
+    demand = problem.planned_rps[0] * np.array(problem.bucket_shares)
     rates = np.array([option.bucket_rates_rps for option in problem.options]).T
     usd = np.array([_hourly_usd(option) for option in problem.options])
     active = np.flatnonzero(demand > 0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from optimiser.planning.problem import Period
+from optimiser.planning.problem import Demand, Period
 from optimiser.policy import Policy
 from optimiser.workload import DemandPeriod
 
@@ -30,7 +30,11 @@ def planned_periods(demand: Sequence[DemandPeriod], policy: Policy) -> tuple[Per
             carried[p] = max(carried[p], burst[following % len(demand)])
             following += 1
     return tuple(
-        Period(start=period.start, hours=period.hours, mean_rps=period.mean_rps, planned_rps=float(rate))
+        Period(
+            start=period.start,
+            hours=period.hours,
+            demand=((Demand(mean_rps=period.mean_rps, planned_rps=float(rate)),),),
+        )
         for period, rate in zip(demand, carried, strict=True)
     )
 

@@ -1,13 +1,13 @@
 """The planning problem as a value: options, how each can be paid, periods, demand, policy.
 
-Axes (scenario, service, period, size bucket) all exist; the first version plans one service and one scenario.
+Axes (scenario, service, period, size bucket) all exist; one service and one scenario are planned so far.
 Rates are requests per second, money is USD, a *unit* is the smallest thing that can be bought (an instance, or
 a group of instances that holds one replica).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -80,26 +80,53 @@ class Option:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Period:
-    """A stretch of time with one demand: planned_rps is the rate the plan must carry in it."""
+class Demand:
+    """A service's demand in one period of one scenario, req/s: its mean, and the rate the plan must carry."""
 
-    start: datetime
-    hours: float
     mean_rps: float
     planned_rps: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
-    """Everything planning needs. bucket_shares sums to 1; commitments last the whole horizon."""
+class Period:
+    """A stretch of time; demand[scenario][service]."""
 
-    service: str
+    start: datetime
+    hours: float
+    demand: tuple[tuple[Demand, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One course that demand may take, and its probability."""
+
+    name: str
+    probability: float
+
+
+AS_MEASURED = Scenario(name="as measured", probability=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Everything planning needs. bucket_shares sums to 1; commitments last the whole horizon.
+
+    Raises ValueError for more than one service or scenario: the axes are there, planning over them is not yet.
+    """
+
+    services: tuple[str, ...]
     options: tuple[Option, ...]
     periods: tuple[Period, ...]
     policy: Policy
+    scenarios: tuple[Scenario, ...] = (AS_MEASURED,)
     bucket_shares: tuple[float, ...] = (1.0,)
     routing: str = "uniform"
-    rejected: tuple[tuple[str, str], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if len(self.services) != 1 or len(self.scenarios) != 1:
+            raise ValueError(
+                f"{len(self.services)} services × {len(self.scenarios)} scenarios: one of each is planned"
+            )
 
     @property
     def hours(self) -> Floats:
@@ -108,5 +135,10 @@ class Problem:
 
     @property
     def planned_rps(self) -> Floats:
-        """Demand to carry, shape (periods,), requests per second."""
-        return np.array([period.planned_rps for period in self.periods], dtype=np.float64)
+        """Demand to carry in the one scenario and service, shape (periods,), requests per second."""
+        return np.array([period.demand[0][0].planned_rps for period in self.periods], dtype=np.float64)
+
+    @property
+    def mean_rps(self) -> Floats:
+        """Mean demand in the one scenario and service, shape (periods,), requests per second."""
+        return np.array([period.demand[0][0].mean_rps for period in self.periods], dtype=np.float64)

@@ -28,11 +28,7 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
     instances_monthly = cents(core.horizon_usd * HOURS_PER_MONTH / horizon)
     overheads = cents(_overheads(problem, solution, instances_monthly, horizon))
     total = instances_monthly + overheads
-    requests = (
-        exact(float(hours @ [period.mean_rps for period in problem.periods]) * SECONDS_PER_HOUR)
-        * HOURS_PER_MONTH
-        / horizon
-    )
+    requests = exact(float(hours @ problem.mean_rps) * SECONDS_PER_HOUR) * HOURS_PER_MONTH / horizon
     prompt = exact(sum(bucket.share * bucket.prompt_tokens for bucket in workload.buckets))
     output = exact(sum(bucket.share * bucket.output_tokens for bucket in workload.buckets))
     rate = np.array([column.option.rate_rps for column in solution.columns])
@@ -48,7 +44,7 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
         usd_per_million_input_tokens=(total * prefill / (millions * prompt)).quantize(TOKENS_UNIT),
         usd_per_million_output_tokens=(total * (1 - prefill) / (millions * output)).quantize(TOKENS_UNIT),
         usd_per_million_tokens=(total / (millions * (prompt + output))).quantize(TOKENS_UNIT),
-        mean_utilisation=float(hours @ [period.mean_rps for period in problem.periods]) / capacity,
+        mean_utilisation=float(hours @ problem.mean_rps) / capacity,
     )
 
 

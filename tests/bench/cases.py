@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from optimiser.planning.problem import How, Option, Period, Problem, Purchase
+from optimiser.planning.problem import Demand, How, Option, Period, Problem, Purchase
 from optimiser.policy import Policy
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -16,6 +16,11 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 def read(path: Path) -> Any:
     """A case file's JSON."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def period(start: datetime, rate: float) -> Period:
+    """One hour at a rate in req/s."""
+    return Period(start=start, hours=1.0, demand=((Demand(mean_rps=rate, planned_rps=rate),),))
 
 
 def mix_problem(case: dict[str, Any]) -> Problem:
@@ -38,9 +43,9 @@ def mix_problem(case: dict[str, Any]) -> Problem:
     )
     rate = case["requests_per_second"]
     return Problem(
-        service="mix",
+        services=("mix",),
         options=options,
-        periods=(Period(start=START, hours=1.0, mean_rps=rate, planned_rps=rate),),
+        periods=(period(START, rate),),
         policy=Policy(utilisation_ceiling=1.0),
         bucket_shares=tuple(share for row in case["request_share"] for share in row),
         routing="by_size",
@@ -81,8 +86,5 @@ def hours_problem(
         utilisation_ceiling=1.0,
         commitment_hours_share=1.0,
     )
-    periods = tuple(
-        Period(start=START + timedelta(hours=h), hours=1.0, mean_rps=rate, planned_rps=rate)
-        for h, rate in enumerate(demand)
-    )
-    return Problem(service="hours", options=built, periods=periods, policy=policy)
+    periods = tuple(period(START + timedelta(hours=h), rate) for h, rate in enumerate(demand))
+    return Problem(services=("hours",), options=built, periods=periods, policy=policy)

@@ -56,7 +56,9 @@ def required(problem: Problem, planned: float, largest: float) -> float:
 
 def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
     """Capacity required at the quantile of hours, lowest first."""
-    ranked = sorted((required(problem, p.planned_rps, smallest), p.hours) for p in problem.periods)
+    ranked = sorted(
+        (required(problem, p.demand[0][0].planned_rps, smallest), p.hours) for p in problem.periods
+    )
     total, seen = sum(hours for _, hours in ranked), 0.0
     for value, hours in ranked:
         seen += hours
@@ -83,14 +85,14 @@ def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, la
     firm = [c for c, (_, purchase) in enumerate(columns) if purchase.how.value != "spot"]
     pools = sorted({purchase.pool for _, purchase in columns} - {""})
     for p, period in enumerate(periods):
-        total = required(problem, period.planned_rps, largest)
+        total = required(problem, period.demand[0][0].planned_rps, largest)
         model.row({at(c, p): o.rate_rps for c, (o, _) in enumerate(columns)}, total, math.inf)
         share = (1 - policy.max_spot_share) * total
         model.row({at(c, p): columns[c][0].rate_rps for c in firm}, share, math.inf)
         model.row({at(c, p): 1.0 for c in firm}, policy.min_firm_instances, math.inf)
         for pool in pools if policy.survive_spot_pool_loss else ():
             inside = {at(c, p): o.rate_rps for c, (o, one) in enumerate(columns) if one.pool == pool}
-            model.row(inside, -math.inf, total - period.planned_rps)
+            model.row(inside, -math.inf, total - period.demand[0][0].planned_rps)
     signed = {at(c, 0): o.rate_rps for c, (o, one) in enumerate(columns) if one.how.value == "commitment"}
     if policy.commitment_hours_share < 1 and signed:
         low = low_hours_rps(problem, policy.commitment_hours_share, smallest)

@@ -13,7 +13,7 @@ from optimiser.performance.estimate_types import Estimate, LoadPoint, Setup
 from optimiser.planning.assemble import core_of
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.plan import to_jsonable
-from optimiser.planning.problem import How, Option, Period, Problem, Purchase
+from optimiser.planning.problem import Demand, How, Option, Period, Problem, Purchase
 from optimiser.planning.rules import verify_plan
 from optimiser.policy import Policy
 from providers.offer import Offer, Tier
@@ -26,6 +26,11 @@ TIER_OF = {
     How.HOURLY: Tier.ON_DEMAND,
     How.SPOT: Tier.SPOT,
 }
+
+
+def scaled(demand: Demand, factor: float) -> Demand:
+    """A demand times a factor."""
+    return Demand(mean_rps=demand.mean_rps * factor, planned_rps=demand.planned_rps * factor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +48,7 @@ class Case:
     def with_demand(self, factor: float) -> Case:
         """The same case with every demand multiplied."""
         periods = tuple(
-            replace(period, mean_rps=period.mean_rps * factor, planned_rps=period.planned_rps * factor)
+            replace(period, demand=((scaled(period.demand[0][0], factor),),))
             for period in self.problem.periods
         )
         return replace(self, problem=replace(self.problem, periods=periods))
@@ -229,10 +234,12 @@ def case(
     periods = []
     start = MONDAY
     for rate, length in zip(demand, hours, strict=True):
-        periods.append(Period(start=start, hours=length, mean_rps=rate * 0.7, planned_rps=rate))
+        periods.append(
+            Period(start=start, hours=length, demand=((Demand(mean_rps=rate * 0.7, planned_rps=rate),),))
+        )
         start += timedelta(hours=length)
     problem = Problem(
-        service="test",
+        services=("test",),
         options=tuple(option for option, _ in machines),
         periods=tuple(periods),
         policy=policy,

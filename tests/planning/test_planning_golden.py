@@ -57,7 +57,7 @@ def test_a_flat_node_of_p5_for_three_years_paid_ahead_costs_15107_a_month() -> N
         [estimate(p5, 10.0)], {("aws", p5): config.shapes[("aws", p5)]}, book.offers, policy
     )
     flat = case([], [5.0] * 24, policy=policy)
-    problem = Problem(service="flat", options=options, periods=flat.problem.periods, policy=policy)
+    problem = Problem(services=("flat",), options=options, periods=flat.problem.periods, policy=policy)
     best = search(problem).best
     assert best is not None
     (column,) = best.solution.columns

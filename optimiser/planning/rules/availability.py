@@ -16,7 +16,7 @@ def survive_instance_loss(m: Model) -> None:
         return
     spare = [(pick, -option.rate_rps) for pick, option in zip(m.largest, m.problem.options, strict=True)]
     for p in m.periods:
-        planned = m.problem.periods[p].planned_rps
+        planned = float(m.problem.planned_rps[p])
         if planned > 0:
             m.add(f"survive_instance_loss_{p}", m.capacity(p) + spare, ">=", planned)
 

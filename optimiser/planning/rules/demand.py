@@ -12,7 +12,7 @@ def carry_demand(m: Model) -> None:
     utilisation_ceiling · Σ_c rate[c] · running[c, p]  ≥  planned[p]      ∀ period p
     """
     for p in m.periods:
-        needed = m.problem.periods[p].planned_rps / m.problem.policy.utilisation_ceiling
+        needed = float(m.problem.planned_rps[p]) / m.problem.policy.utilisation_ceiling
         m.add(f"carry_demand_{p}", m.capacity(p), ">=", needed)
 
 

@@ -41,7 +41,7 @@ def survive_spot_pool_loss(m: Model) -> None:
     for number, pool in enumerate(sorted({column.purchase.pool for column in m.columns} - {""})):
         for p in m.periods:
             inside = m.capacity(p, lambda column, pool=pool: column.purchase.pool == pool)  # type: ignore[misc]
-            planned = m.problem.periods[p].planned_rps
+            planned = float(m.problem.planned_rps[p])
             spare = m.level(p, "total", -1)
             m.add(f"survive_spot_pool_loss_{number}_{p}", inside + spare, "<=", -planned)
 
