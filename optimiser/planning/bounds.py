@@ -81,6 +81,8 @@ class Profiles:
         """
         if not sets:
             return np.zeros(0)
+        if not sets:
+            return np.zeros(0)
         corner, above_total, above_firm, below = (
             np.array(part) for part in zip(*map(self._row, level_rps, committing_rps), strict=True)
         )

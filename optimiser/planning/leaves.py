@@ -54,6 +54,8 @@ def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
     by_site: dict[tuple[str, str], list[Option]] = {}
     for option in problem.options:
         by_site.setdefault(option.site, []).append(option)
+    if not by_site:
+        return []
     together = (
         len(by_site) if problem.policy.max_sites is None else min(problem.policy.max_sites, len(by_site))
     )

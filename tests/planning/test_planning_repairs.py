@@ -22,6 +22,7 @@ from planning_cases import (
 )
 from planning_offers import price_table, spot_row
 
+from optimiser.planning.baselines import solve_baseline
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.decompose import Leaf, decompose
 from optimiser.planning.large import decompose_large
@@ -239,3 +240,10 @@ def test_the_check_of_commitments_follows_the_smallest_unit_in_use() -> None:
     columns = tuple(Bought(option, option.purchases[0]) for option in subject.problem.options)
     broken = faults(subject, Solution(columns, np.array([[7, 1], [7, 3]])))
     assert {fault.split(":")[0] for fault in broken} == {"limit_commitments"}
+
+
+def test_baselines_without_any_purchase_left_have_no_plan() -> None:
+    subject = case([machine("m", 2.0, committed(1.0))], [1.0]).with_policy(min_firm_instances=1)
+    assert usd(subject) == pytest.approx(1.0)
+    for name in ("single_type_on_demand", "mix_on_demand", "single_type_static_peak"):
+        assert solve_baseline(subject.problem, name, 0.0) is None
