@@ -56,6 +56,16 @@ def build_options(
     return tuple(sorted(options, key=lambda option: option.id))
 
 
+def margin_of(estimate: Estimate, policy: Policy) -> float:
+    """Share taken off an estimated rate: the policy's, else the estimate's own median error."""
+    return estimate.relative_error if policy.performance_margin is None else policy.performance_margin
+
+
+def planned_rate_rps(estimate: Estimate, policy: Policy) -> float:
+    """The rate one unit is planned at: the estimate less its margin, rounded down to four digits."""
+    return four_digits_down(estimate.requests_per_second * (1 - margin_of(estimate, policy)))
+
+
 def allowed_offers(offers: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """The offers the policy lets a plan choose from, by place, market, tier, term and payment."""
     keep = offers["market"].isin(policy.markets) & offers["tier"].isin(policy.tiers)
@@ -125,8 +135,8 @@ def _option(
 ) -> Option:
     setup = estimate.setup
     suffix = f"×{setup.instances_per_unit}" if setup.instances_per_unit > 1 else ""
-    margin = estimate.relative_error if policy.performance_margin is None else policy.performance_margin
     place = region if region_kind == "region" else f"{region} ({region_kind})"
+    margin = margin_of(estimate, policy)
     option_id = f"{shape.provider}/{place}/{shape.instance_type}{suffix}"
     purchases = [
         Purchase(
@@ -151,7 +161,7 @@ def _option(
         region=region,
         region_kind=region_kind,
         instance_type=shape.instance_type,
-        rate_rps=four_digits_down(estimate.requests_per_second * (1 - margin)),
+        rate_rps=planned_rate_rps(estimate, policy),
         bucket_rates_rps=tuple(rate * (1 - margin) for rate in estimate.bucket_requests_per_second),
         purchases=tuple(sorted(purchases, key=lambda purchase: purchase.id)),
         scarce=shape.obtainability is Obtainability.SCARCE,
