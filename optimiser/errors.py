@@ -3,7 +3,7 @@
 OptimiserError            1  failed
 ├── UsageError            2  bad usage, workload or config
 ├── NoFeasiblePlan        3  nothing meets the workload under the policy
-└── StalePrices           4  prices too old, or a refresh was incomplete
+└── StalePrices           4  every price that would do is too old
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class NoFeasiblePlan(OptimiserError):
 
 
 class StalePrices(OptimiserError):
-    """Prices are past their hard age limit, or a refresh did not complete."""
+    """Every price that would do is past its age limit."""
 
     exit_code = 4
 

@@ -65,7 +65,8 @@ class Policy(_Frozen):
         default=False, description="whether commitments paid (partly) up front may be bought"
     )
     commitment_hours_share: Share = Field(
-        default=0.10, description="a commitment never exceeds what this lowest share of hours fills"
+        default=0.10,
+        description="a commitment never exceeds what this lowest share of hours fills, to a unit",
     )
     assume_obtainable: bool = Field(
         default=False,
@@ -86,7 +87,11 @@ class Policy(_Frozen):
         description="no spot pool (type × zone) holds more than is kept spare, so that demand outlives its loss",
     )
 
-    min_firm_instances: int = Field(default=2, ge=0, description="instances that are not spot, in every hour")
+    min_firm_instances: int = Field(
+        default=2,
+        ge=0,
+        description="instances that are not spot, in every hour; a group that holds one replica counts as one",
+    )
     survive_instance_loss: bool = Field(
         default=True,
         description="every hour keeps one largest instance (or group) spare, so that demand outlives its loss",
@@ -113,7 +118,7 @@ class Policy(_Frozen):
         default=None,
         ge=0,
         lt=1,
-        description="share taken off every estimated rate; null takes the median error of that GPU generation",
+        description="share taken off every estimated rate; null takes the estimate's own median error",
     )
 
     max_monthly_usd: float | None = Field(

@@ -19,6 +19,7 @@ from optimiser.planning.options import build_options
 from optimiser.planning.patterns import settle
 from optimiser.planning.plan import Plan
 from optimiser.planning.planned_demand import planned_periods
+from optimiser.planning.price_basis import within_age
 from optimiser.planning.problem import Option, Problem
 from optimiser.planning.search import search
 from optimiser.policy import Policy
@@ -44,14 +45,22 @@ def recommend(request: Request) -> Plan:
     """The cheapest plan found, its bound and what it rests on.
 
     Raises NoFeasiblePlan where nothing meets the workload under the policy and budget, saying what stands in
-    the way, and UsageError for an unknown model.
+    the way, StalePrices where every price that would do is past its age limit, and UsageError for an unknown
+    model.
     """
     workload, policy = request.workload, request.policy
     results = estimates_for(workload, request.config, policy)
     estimates = [result for result in results if isinstance(result, Estimate)]
     if not estimates:
         raise nothing_fits(workload, results)
-    options = build_options(estimates, request.config.shapes, request.book.offers, policy)
+    offers, age_notes = within_age(
+        request.book.offers, request.config.settings.max_price_age_days, request.as_of
+    )
+    options = build_options(estimates, request.config.shapes, offers, policy)
+    if not options and build_options(estimates, request.config.shapes, request.book.offers, policy):
+        raise StalePrices(
+            f"{workload.name}: {'; '.join(age_notes)} (settings.yaml: max_price_age_days), and none is left"
+        )
     if not options:
         raise nothing_priced(workload, estimates, request.book.offers, request.book.missing, policy)
     problem = Problem(
@@ -66,7 +75,7 @@ def recommend(request: Request) -> Plan:
     if outcome.best is None:
         raise nothing_allowed(problem, gap)
     solution, solved = settle(problem, outcome.best.solution)
-    offers = _offers(request.book, outcome.best.options)
+    exact = _offers(request.book, outcome.best.options)
     answer = Answer(
         problem=problem,
         workload=workload,
@@ -74,7 +83,8 @@ def recommend(request: Request) -> Plan:
         outcome=outcome,
         solution=solution,
         solved=solved,
-        offers=offers,
+        offers=exact,
+        notes=age_notes,
         rejections=_rejections(results),
         comparison=compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
@@ -82,7 +92,6 @@ def recommend(request: Request) -> Plan:
     plan = plan_of(answer, request.book, request.as_of, __version__)
     refuse_faults(plan, outcome.lower_usd, outcome.best.usd)
     _refuse_over_budget(plan)
-    _refuse_stale(plan, request)
     return plan
 
 
@@ -135,15 +144,3 @@ def _refuse_over_budget(plan: Plan) -> None:
             f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
             f"{found:,.0f} USD a month, and the instances of any plan under this policy at least {least:,.0f}"
         )
-
-
-def _refuse_stale(plan: Plan, request: Request) -> None:
-    limits = request.config.settings.max_price_age_days
-    for dates in plan.price_dates:
-        limit = limits.get(dates.tier)
-        age = (request.as_of - dates.oldest_used).days if dates.oldest_used else 0
-        if limit is not None and age > limit:
-            raise StalePrices(
-                f"{dates.provider} {dates.tier}: the plan rests on a price of {dates.oldest_used}, {age} days old; "
-                f"settings.yaml allows {limit} (max_price_age_days)"
-            )

@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 HOURS_PER_YEAR = 8760
+REGION = "region"
+STANDARD = "standard"
 
 
 class Tier(StrEnum):
@@ -16,6 +18,35 @@ class Tier(StrEnum):
     ON_DEMAND = "on_demand"
     SPOT = "spot"
     RESERVED = "reserved"
+
+
+def place_key(
+    provider: str, region: str, region_kind: str, zone: str, instance_type: str, tier: str
+) -> str:
+    """Where what is sold in which tier, as text: "aws/us-east-1/p5.48xlarge/on_demand".
+
+    A zone stands before the instance type; a region_kind other than "region" is named at the end, since one
+    region code may have both its own zones and Local Zones.
+    """
+    where = f"{provider}/{region}/{zone}" if zone else f"{provider}/{region}"
+    special = "" if region_kind == REGION else f"/region_kind={region_kind}"
+    return f"{where}/{instance_type}/{tier}{special}"
+
+
+def offer_key(place: str, market: str, kind: str, term_months: int, payment: str, contract: str) -> str:
+    """The place and the terms as text, such as "…/reserved/reserved_instance/36m/all_upfront/contract=edp".
+
+    No two offers that differ in a part share a key, as long as no part holds a slash and kind, term_months
+    and payment are given together.
+    """
+    terms = f"/{kind}" if kind else ""
+    if term_months:
+        terms += f"/{term_months}m"
+    if payment:
+        terms += f"/{payment}"
+    if market != STANDARD:
+        terms += f"/market={market}"
+    return f"{place}{terms}/contract={contract}" if contract else place + terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +66,7 @@ class Offer:
     zone: str
     instance_type: str
     tier: Tier
-    market: str = "standard"
+    market: str = STANDARD
     kind: str = ""
     term_months: int = 0
     payment: str = ""
@@ -49,21 +80,18 @@ class Offer:
     source: str
 
     @property
+    def place(self) -> str:
+        """Provider, region, zone, instance type and tier as one key, whatever the terms."""
+        return place_key(
+            self.provider, self.region, self.region_kind, self.zone, self.instance_type, self.tier.value
+        )
+
+    @property
     def offer_id(self) -> str:
         """Stable key: one price per key within a price book."""
-        parts = (
-            self.provider,
-            self.region,
-            self.zone,
-            self.instance_type,
-            self.tier.value,
-            self.market,
-            self.kind,
-            f"{self.term_months}m" if self.term_months else "",
-            self.payment,
-            self.contract,
+        return offer_key(
+            self.place, self.market, self.kind, self.term_months, self.payment, self.contract
         )
-        return "/".join(part for part in parts if part and part != "standard")
 
     @property
     def amortised_usd_per_hour(self) -> Decimal:
@@ -86,3 +114,10 @@ class Missing:
     reason: str
     observed_on: date
     source: str
+
+    @property
+    def place(self) -> str:
+        """What it speaks of, as Offer.place has it: every list price there."""
+        return place_key(
+            self.provider, self.region, self.region_kind, self.zone, self.instance_type, self.tier.value
+        )

@@ -15,13 +15,26 @@ class Obtainability(StrEnum):
     SPOT_ONLY = "spot_only"
 
 
+class GpuLink(StrEnum):
+    """What joins the GPUs inside one instance; NONE is a single GPU, NVLINK any fabric as fast."""
+
+    NVLINK = "nvlink"
+    PCIE = "pcie"
+    NONE = "none"
+
+
+class QuotaUnit(StrEnum):
+    """What a provider's quota counts."""
+
+    VCPU = "vcpu"
+    GPU = "gpu"
+
+
 @dataclass(frozen=True, kw_only=True)
 class InstanceShape:
     """One instance type of one provider, as reviewed in config/instances/<provider>.yaml.
 
-    gpu_link is "nvlink" or "pcie": what joins the GPUs inside one instance ("none" for a single GPU).
     network_gbps is the instance's own network bandwidth in Gbit/s (RDMA fabric included), None if unknown.
-    quota_unit is what the provider's quota counts: "vcpu" or "gpu".
     """
 
     provider: str
@@ -30,9 +43,9 @@ class InstanceShape:
     gpu_count: int
     vcpus: int
     memory_gib: float
-    gpu_link: str
+    gpu_link: GpuLink
     network_gbps: float | None
     obtainability: Obtainability
     quota_family: str
-    quota_unit: str
+    quota_unit: QuotaUnit
     notes: str = ""

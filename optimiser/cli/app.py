@@ -110,19 +110,11 @@ def recommend(
         as_of=as_of,
         settings=settings or (),
         options=_policy_options(provider, region, gpu, instance_type, margin),
+        explain=explain,
     )
     from optimiser import recommend as pipeline
 
-    plan = pipeline.recommend(
-        pipeline.Request(
-            workload=asked.workload,
-            policy=asked.policy,
-            config=asked.config,
-            book=asked.book,
-            as_of=asked.as_of,
-            explain=explain,
-        )
-    )
+    plan = pipeline.recommend(asked)
     emit(render(plan, explain=explain, colour=wants_colour(output)), output)
 
 
@@ -151,12 +143,17 @@ def estimate(
         settings=settings or (),
         options=_policy_options(provider, region, gpu, instance_type, margin),
     )
+    from optimiser.performance.estimate_types import Estimate, Rejection
+    from optimiser.planning.token_costs import token_costs
     from optimiser.recommend import estimates_for
     from optimiser.report.estimate_list import estimate_document, estimate_rows
     from optimiser.report.records import render_records
 
     results = estimates_for(asked.workload, asked.config, asked.policy)
-    rows = estimate_rows(asked.workload, results, asked.config.shapes, asked.book, asked.policy)
+    serving = [result for result in results if isinstance(result, Estimate)]
+    costs = token_costs(serving, asked.config.shapes, asked.book, asked.workload, asked.policy)
+    out = [result for result in results if isinstance(result, Rejection)]
+    rows = estimate_rows(costs, out, asked.config.shapes)
     text = render_records(
         format_name, rows, lambda: estimate_document(asked.workload, rows), colour=wants_colour(output)
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,20 +11,8 @@ from optimiser.errors import UsageError, bad_value
 
 if TYPE_CHECKING:
     from optimiser.config import Config
-    from optimiser.policy import Policy
     from optimiser.prices.book import PriceBook
-    from optimiser.workload import Workload
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """Everything a plan or an estimate is asked with."""
-
-    config: Config
-    book: PriceBook
-    workload: Workload
-    policy: Policy
-    as_of: date
+    from optimiser.recommend import Request
 
 
 def day_of(text: str | None) -> date:
@@ -57,25 +44,26 @@ def question(
     as_of: str | None,
     settings: Sequence[str],
     options: Mapping[str, tuple[str, Sequence[str] | str | None]],
-) -> Question:
+    explain: bool = False,
+) -> Request:
     """settings are `--set` texts; options map a policy field to the command's option for it and its value."""
-    from optimiser.config import load_config
     from optimiser.config.policy_layers import PolicyLayer, resolve_policy, split_overrides
-    from optimiser.prices.book import load_book
     from optimiser.workload import load_workload
 
-    day = day_of(as_of)
     overrides, in_workload = split_overrides("--set", settings)
-    config = load_config(directory)
+    config, book = prices(directory, as_of)
     path = config.find_workload(workload)
     loaded = load_workload(path, in_workload)
     try:
         config.find_model(loaded.model)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
-    book = load_book(config.price_files, config.shapes, day)
     typed = [PolicyLayer(option, {field: value}) for field, (option, value) in options.items() if value]
     layers = (PolicyLayer(f"{path}: policy", loaded.policy), overrides, *typed)
-    return Question(
-        config=config, book=book, workload=loaded, policy=resolve_policy(config, layers, book), as_of=day
+    policy = resolve_policy(config, layers, book)
+    # Only now, so that what was typed wrongly is said without waiting for the solver to load.
+    from optimiser.recommend import Request
+
+    return Request(
+        workload=loaded, policy=policy, config=config, book=book, as_of=book.as_of, explain=explain
     )

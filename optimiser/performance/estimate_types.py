@@ -71,7 +71,7 @@ class Estimate:
 @dataclass(frozen=True, kw_only=True)
 class Rejection:
     """Why a shape is out. code groups reasons: "memory", "kv_room", "host_ram", "precision", "ttft", "tpot",
-    "vendor", "network". best_ttft_ms and best_tpot_ms are the nearest the shape came, at the percentile.
+    "network". best_ttft_ms and best_tpot_ms are the nearest the shape came, at the percentile.
     """
 
     provider: str

@@ -42,6 +42,8 @@ SERVER_ERROR = 0.15
 # Models split over GPUs joined by PCIe alone, outside the generations where that was measured: three MLPerf
 # systems with 4 and 8 L40S served between 1/1.3 and 1/4 of the estimate.
 SPLIT_OVER_PCIE_ERROR = 0.40
+# Beyond this an error says no more than that the rate is not known.
+LARGEST_ERROR = 0.6
 # Latencies without a target are means: there is no percentile to meet.
 OFFLINE_PERCENTILE = 50.0
 # A load so much above the largest shows which condition stops it there.
@@ -119,7 +121,7 @@ def _estimate(
 
 
 def _relative_error(question: Question, candidate: Candidate, low_confidence: bool) -> float:
-    """Median error of such estimates: the generation's, wider where less is known, at most 60 %."""
+    """Median error of such estimates: the generation's, wider where less is known, at most LARGEST_ERROR."""
     error = candidate.hardware.efficiency.relative_error
     if question.target is not None:
         error = max(error, SERVER_ERROR)
@@ -129,7 +131,7 @@ def _relative_error(question: Question, candidate: Candidate, low_confidence: bo
         error *= LOW_CONFIDENCE_FACTOR
     if _split_unmeasured(candidate):
         error = max(error, SPLIT_OVER_PCIE_ERROR)
-    return round(min(error, 0.6), 4)
+    return round(min(error, LARGEST_ERROR), 4)
 
 
 def _split_unmeasured(candidate: Candidate) -> bool:

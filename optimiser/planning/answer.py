@@ -55,6 +55,7 @@ class Answer:
     rejections: Sequence[Rejection]
     comparison: Comparison
     embedded: Path
+    notes: tuple[str, ...] = ()
 
 
 def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> Plan:
@@ -110,9 +111,9 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         ),
         estimate_relative_error=max(option.estimate_relative_error for option in used),
         solver=f"{answer.solved.solver} through PuLP",
-        deterministic=True,
+        deterministic=answer.solved.status == "optimal",
         not_included=NOT_INCLUDED,
-        notes=(*workload.notes, *_demand_notes(answer)),
+        notes=(*workload.notes, *_demand_notes(answer), *answer.notes),
     )
 
 
@@ -142,7 +143,10 @@ def _bound(answer: Answer) -> PlanBound:
     return PlanBound(
         value_usd=monthly_usd(answer.problem, outcome.lower_usd),
         gap=round(max(usd / outcome.lower_usd - 1, 0.0), 9) if outcome.lower_usd > 0 else 0.0,
-        method=f"branch and bound over sites and instance types, two-sided decomposition over hours ({exactly})",
+        method=(
+            f"branch and bound over sites and instance types, {outcome.leaves_solved} of {outcome.leaves} sets solved; "
+            f"two-sided decomposition over hours, {exactly}"
+        ),
         unit_rps=outcome.unit_rps,
         dropped_rules=outcome.dropped,
     )

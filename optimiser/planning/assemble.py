@@ -104,7 +104,7 @@ def _purchase(
 ) -> tuple[PlanPurchase, Decimal]:
     """One purchase and its USD over the horizon."""
     offer, option = offers[column.purchase.offer_id], column.option
-    instances = option.estimate.setup.instances_per_unit if option.estimate else 1
+    instances = option.estimate.setup.instances_per_unit
     horizon_hours = sum(hours, Decimal(0))
     unit_hours = sum((int(n) * h for n, h in zip(units, hours, strict=True)), Decimal(0))
     usd = unit_hours * instances * planned[offer.offer_id]
@@ -153,8 +153,6 @@ def commitment_of(offer: Offer, instances: int, on_demand: Offer | None) -> Plan
 def plan_option(option: Option) -> PlanOption:
     """An option with all that its rate rests on."""
     estimate, shape = option.estimate, option.shape
-    if estimate is None or shape is None:
-        raise ValueError(f"option {option.id} has no estimate to show")
     setup = estimate.setup
     return PlanOption(
         id=option.id,
@@ -249,8 +247,6 @@ def quotas(solution: Solution) -> tuple[PlanQuota, ...]:
     peak: dict[tuple[str, str, str, bool, str], np.ndarray] = {}
     for c, column in enumerate(solution.columns):
         shape, option = column.option.shape, column.option
-        if shape is None or option.estimate is None:
-            continue
         each = (
             shape.vcpus if shape.quota_unit == "vcpu" else shape.gpu_count
         ) * option.estimate.setup.instances_per_unit

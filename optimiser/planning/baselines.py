@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from optimiser.planning.problem import How, Option, Problem, Purchase
-from optimiser.planning.search import Found, Outcome, search
+from optimiser.planning.search import Found, search
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,6 @@ def _not_spot(purchase: Purchase) -> Purchase | None:
     return None if purchase.how is How.SPOT else purchase
 
 
-def _by_the_hour(purchase: Purchase) -> Purchase | None:
-    return replace(purchase, how=How.HOURLY) if purchase.how is How.HELD else purchase
-
-
-BY_THE_HOUR = Variant("by_the_hour", "scarce machines started and stopped by the hour", _by_the_hour)
 ONE_TYPE = (("max_instance_types", 1), ("max_sites", 1))
 
 BASELINES: dict[str, Variant] = {
@@ -75,8 +70,3 @@ def solve_baseline(problem: Problem, name: str, gap: float) -> Found | None:
 def within(problem: Problem, keep: Callable[[Option], bool]) -> Problem:
     """The problem with some of its options alone."""
     return replace(problem, options=tuple(option for option in problem.options if keep(option)))
-
-
-def relax(problem: Problem, change: dict[str, object], gap: float) -> Outcome:
-    """The search under a changed policy."""
-    return search(replace(problem, policy=problem.policy.model_copy(update=change)), gap, alternatives=1)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from optimiser.planning.assemble import cents, exact, fleet_lines
-from optimiser.planning.baselines import BASELINES, BY_THE_HOUR, changed, relax, solve_baseline, within
+from optimiser.planning.baselines import BASELINES, solve_baseline, within
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import HOURS_PER_MONTH, PlanAlternative, PlanRule
 from optimiser.planning.problem import Problem
-from optimiser.planning.rules import RULES
+from optimiser.planning.rules import RULES, UNITS, Rule
+from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
-from optimiser.planning.slack import rule_row
 
 ALWAYS_PRICED_RULES = ("survive_instance_loss",)
 
@@ -41,11 +41,11 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
     best = outcome.best
     if best is None:
         raise ValueError("there is no plan to compare with")
-    mixed = relax(problem, {"max_sites": None}, gap).best if problem.policy.max_sites is not None else None
+    mixed = None if problem.policy.max_sites is None else _without("limit_sites", problem, gap)
     here = within(problem, lambda option: option.site in best.site)
-    without: dict[str, Found | None] = {"limit_sites": mixed} if explain else {}
+    without: dict[str, Found | None] = {"limit_sites": mixed}
     for name in RULES if explain else ALWAYS_PRICED_RULES:
-        if RULES[name].relaxed and name != "limit_sites":
+        if name not in without:
             without[name] = _without(name, here, gap)
     return Comparison(
         problem=problem,
@@ -58,13 +58,9 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
 
 
 def _without(name: str, problem: Problem, gap: float) -> Found | None:
-    """The best plan with a rule switched off; one more instance type stands for no limit on them."""
-    if name == "hold_scarce":
-        return search(changed(problem, BY_THE_HOUR), gap, alternatives=1).best
-    change = RULES[name].relaxed
-    if name == "limit_instance_types" and problem.policy.max_instance_types is not None:
-        change = {"max_instance_types": problem.policy.max_instance_types + 1}
-    return relax(problem, change, gap).best
+    """The best plan with a rule off, or eased as it says; None where nothing does that."""
+    easier = RULES[name].without
+    return search(easier(problem), gap, alternatives=1).best if easier else None
 
 
 def monthly_usd(problem: Problem, usd: float) -> Decimal:
@@ -124,14 +120,24 @@ def _next_best(outcome: Outcome) -> Found | None:
 
 
 def rules_of(compared: Comparison, solution: Solution) -> tuple[PlanRule, ...]:
-    """Every rule with its slack, and its cost where it was switched off to see; a rule that costs nothing is not
-    said to bind."""
-    rows = []
-    for name in RULES:
-        row = rule_row(name, compared.problem, solution)
-        without = compared.without_rule_usd.get(name)
-        if without is not None:
-            cost = monthly_usd(compared.problem, compared.own_usd - without)
-            row = replace(row, cost_monthly_usd=cost, binding=cost > 0)
-        rows.append(row)
-    return tuple(rows)
+    """Every rule with its smallest slack over the periods with demand, and its cost where it was switched off to
+    see. A rule binds where one unit fewer, the smallest in use, would break it, unless it is seen to cost nothing.
+    """
+    running = Running.of(compared.problem, solution)
+    return tuple(_rule_row(rule, running, compared) for rule in RULES.values())
+
+
+def _rule_row(rule: Rule, running: Running, compared: Comparison) -> PlanRule:
+    limit = rule.limit(running.policy)
+    slack = float(rule.slack(running)[running.planned > 0].min()) if rule.slack and limit else None
+    one_unit = 1.0 if rule.unit == UNITS else float(running.rate.min())
+    binding = slack is not None and slack < one_unit - 1e-9
+    cost = None
+    without = compared.without_rule_usd.get(rule.name)
+    if without is not None:
+        cost = monthly_usd(compared.problem, compared.own_usd - without)
+        binding = cost > 0
+    unit = rule.unit if slack is not None else ""
+    return PlanRule(
+        name=rule.name, limit=limit, slack=slack, unit=unit, binding=binding, cost_monthly_usd=cost
+    )

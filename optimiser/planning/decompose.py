@@ -12,20 +12,21 @@ they give a lower bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from optimiser.planning.bounds import priced
+from optimiser.planning.large import decompose_large
+from optimiser.planning.leaf import Decomposed, Fleet, Leaf
 from optimiser.planning.problem import Floats
 from optimiser.planning.requirements import Levels
 from optimiser.planning.tables import (
     Frontier,
     Indices,
     Item,
-    Units,
     combined,
     frontier,
     frontier_below,
@@ -35,55 +36,10 @@ from optimiser.planning.tables import (
 LISTED_LIMIT = 40_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Leaf:
-    """A problem small enough to solve at once: a fixed set of purchases under given capacity levels.
-
-    commitments may together hold less than committed_below req/s. floor is how many units that are not spot
-    must run in every slot.
-    """
-
-    levels: Levels
-    commitments: tuple[Item, ...] = ()
-    held: tuple[Item, ...] = ()
-    hourly: tuple[Item, ...] = ()
-    spot: tuple[Item, ...] = ()
-    committed_below: float = np.inf
-    floor: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fleet:
-    """Units of each item of a leaf: constant ones, shape (items,), and by slot, shape (slots, items).
-
-    kept says which of the leaf's items the columns stand for, where some were dropped on the way.
-    """
-
-    commitments: Units
-    held: Units
-    hourly: Units
-    spot: Units
-    kept: Mapping[str, Sequence[int]] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decomposed:
-    """usd of the best fleet over the horizon and a lower bound on any fleet's; fleet is None where none is."""
-
-    usd: float
-    lower_usd: float
-    fleet: Fleet | None
-    exact: bool
-    unit_rps: float = 0.0
-    dropped: tuple[str, ...] = ()
-
-
 def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
     """The best fleet of a leaf and its bound; fleet is None where no fleet costs less than cutoff_usd."""
     limit = float(leaf.levels.total[-1])
     if max(listed_size(items, limit) for items in (leaf.commitments, leaf.held, leaf.hourly)) > LISTED_LIMIT:
-        from optimiser.planning.large import decompose_large
-
         return decompose_large(leaf)
     return _Listed(leaf).solve(cutoff_usd)
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from optimiser.errors import NoFeasiblePlan
 from optimiser.performance.estimate_types import Estimate, Rejection
-from optimiser.planning.baselines import relax
 from optimiser.planning.options import allowed_offers
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.rules import RULES
+from optimiser.planning.search import search
 from optimiser.policy import Policy
 from optimiser.workload import Workload
 
@@ -86,10 +86,9 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
     month = HOURS_PER_MONTH / float(problem.hours.sum())
     ways = []
     for rule in RULES.values():
-        found = relax(problem, rule.relaxed, gap).best if rule.relaxed else None
+        found = search(rule.without(problem), gap, alternatives=1).best if rule.without else None
         if found:
-            change = ", ".join(f"{name}: {value}" for name, value in rule.relaxed.items())
-            ways.append(f"{change} would allow a plan at {found.usd * month:,.0f} USD a month")
+            ways.append(f"{rule.eased} would allow a plan at {found.usd * month:,.0f} USD a month")
     remedy = (
         "; ".join(ways)
         or "no single rule stands in the way alone: allow more tiers, regions or instance types"

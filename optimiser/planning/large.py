@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimiser.planning.decompose import Decomposed, Fleet, Leaf
+from optimiser.planning.leaf import Decomposed, Fleet, Leaf
 from optimiser.planning.problem import Floats
 from optimiser.planning.tables import (
     Frontier,

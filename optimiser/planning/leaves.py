@@ -9,7 +9,7 @@ from itertools import combinations, product
 import numpy as np
 
 from optimiser.planning.bounds import Profiles
-from optimiser.planning.decompose import Fleet, Leaf
+from optimiser.planning.leaf import Fleet, Leaf
 from optimiser.planning.problem import CONSTANT, Floats, How, Option, Problem, Purchase
 from optimiser.planning.tables import Item
 from optimiser.policy import Policy

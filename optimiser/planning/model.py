@@ -1,8 +1,7 @@
 """The whole problem as one compact PuLP model: every rule a row, every unit a whole number.
 
-Exact and readable, and far too slow for a week of hours at fleet scale (that is what `decompose` is for). It
-solves static mixes by request size, gives the relaxation and its shadow prices, and is what the fast path is
-checked against on small cases.
+Exact and readable, and far too slow for a week of hours at fleet scale (that is what `decompose` is for): the
+fast path is checked against it on small cases.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from optimiser.planning.leaves import Bought, Solution, is_constant
-from optimiser.planning.problem import Option, Problem
+from optimiser.planning.leaves import Bought, Solution
+from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.requirements import Levels, levels
 from optimiser.planning.solve import Programme, Solved, Terms, Variable, value
 
@@ -51,9 +50,9 @@ class Model:
             if keep(column)
         ]
 
-    def level(self, period: int, which: str, factor: float) -> Terms:
-        """factor · level, a capacity level of the period that follows the largest unit in use."""
-        values = [float(getattr(level, which)[level.slot_of_period[period]]) for level in self.levels]
+    def required(self, period: int, factor: float) -> Terms:
+        """factor · T, the capacity required in the period, which follows the unit that is sized for."""
+        values = [float(level.total[level.slot_of_period[period]]) for level in self.levels]
         return [(pick, factor * value) for pick, value in zip(self.largest, values, strict=True)]
 
 
@@ -73,17 +72,16 @@ def build_model(problem: Problem, rules: Iterable[Callable[[Model], None]]) -> M
 
 
 def _running(model: Model, c: int, column: Bought) -> list[Variable]:
-    most = column.purchase.max_units
-    if column.purchase.how.value == "commitment":
-        return [model.programme.variable(f"units_{c}", most, whole=True)] * len(model.problem.periods)
-    return [model.programme.variable(f"units_{c}_{p}", most, whole=True) for p in model.periods]
+    if column.purchase.how is How.COMMITMENT:
+        return [model.programme.variable(f"units_{c}", whole=True)] * len(model.problem.periods)
+    return [model.programme.variable(f"units_{c}_{p}", whole=True) for p in model.periods]
 
 
 def _objective(model: Model, hours: np.ndarray) -> Terms:
     terms: Terms = []
     for c, column in enumerate(model.columns):
         usd = column.purchase.usd_per_unit_hour
-        if column.purchase.how.value == "commitment":
+        if column.purchase.how is How.COMMITMENT:
             terms.append((model.running[c][0], usd * float(hours.sum())))
         else:
             terms += [(model.running[c][p], usd * float(hours[p])) for p in model.periods]
@@ -106,9 +104,7 @@ def _pick_extremes(model: Model) -> None:
     index = {option.id: i for i, option in enumerate(options)}
     for c, column in enumerate(model.columns):
         i = index[column.option.id]
-        for p in (
-            model.periods if not is_constant(column) or column.purchase.how.value != "commitment" else (0,)
-        ):
+        for p in (0,) if column.purchase.how is How.COMMITMENT else model.periods:
             model.add(
                 f"only_if_used_{c}_{p}",
                 [(model.running[c][p], 1), (model.used[i], -_most_units(model, column.option))],

@@ -164,7 +164,6 @@ def _option(
         rate_rps=planned_rate_rps(estimate, policy),
         bucket_rates_rps=tuple(rate * (1 - margin) for rate in estimate.bucket_requests_per_second),
         purchases=tuple(sorted(purchases, key=lambda purchase: purchase.id)),
-        scarce=shape.obtainability is Obtainability.SCARCE,
         estimate=estimate,
         shape=shape,
         margin=margin,

@@ -21,7 +21,8 @@ def settle(problem: Problem, solution: Solution) -> tuple[Solution, Solved]:
 
         min Σ_{slot, k} hours[slot] · usd[k] · z[slot, k]      Σ_k z[slot, k] = 1 ∀ slot,   0 ≤ z ≤ 1
 
-    The choice in one slot does not touch another's, so the linear programme has a whole-number optimum.
+    The choice in one slot does not touch another's, so the linear programme has a whole-number optimum. Where
+    the solver stops before it, the solution stays as it was.
     """
     level = levels(problem, solution.spare_unit_rps)
     rate = np.array([column.option.rate_rps for column in solution.columns])
@@ -43,6 +44,8 @@ def settle(problem: Problem, solution: Solution) -> tuple[Solution, Solved]:
         master.row(f"one_pattern_{slot}", [(pick, 1.0) for pick in picks], "=", 1)
     master.minimise(objective)
     solved = master.solve()
+    if solved.status != "optimal":
+        return solution, solved
     units = np.zeros((len(level.hours), len(solution.columns)), dtype=np.int64)
     for (slot, k), pick in choice.items():
         if value(pick) > 0.5:

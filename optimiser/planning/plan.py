@@ -6,7 +6,7 @@ keep the major of SCHEMA_VERSION; readers refuse an unknown major.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -329,7 +329,7 @@ class Plan:
     solver: str
     deterministic: bool
     not_included: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...]
 
 
 def to_jsonable(value: Any) -> Any:

@@ -105,11 +105,19 @@ def _dataclass(cls: type[T], content: Any, where: str, path: str) -> T:
         raise bad_value(where, path, content, "must be an object")
     prefix = f"{path}." if path else ""
     values = {}
+    later = {part.name for part in dataclasses.fields(cast("Any", cls)) if _has_default(part)}
     for name, hint in _hints(cast("Any", cls)).items():
+        if name not in content and name in later:
+            continue
         if name not in content:
             raise UsageError(f"{where}: {prefix}{name} is missing")
         values[name] = _value(hint, content[name], where, f"{prefix}{name}")
     return cls(**values)
+
+
+def _has_default(part: dataclasses.Field[Any]) -> bool:
+    """Whether a plan written before the field existed can be read: additions within a major have a default."""
+    return part.default is not dataclasses.MISSING or part.default_factory is not dataclasses.MISSING
 
 
 def _value(hint: Any, value: Any, where: str, path: str) -> Any:

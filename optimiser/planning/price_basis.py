@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
+
+import pandas as pd
 
 from optimiser.planning.plan import PlanPriceDate
 from optimiser.planning.problem import Problem
@@ -59,3 +61,22 @@ def price_sources(book: PriceBook, embedded: Path) -> tuple[str, ...]:
     paths = [Path(str(name)) for name in book.offers["file"].unique()]
     inside = [f"embedded snapshot {path.name}" for path in paths if path.is_relative_to(embedded)]
     return tuple(sorted(inside) + sorted(str(path) for path in paths if not path.is_relative_to(embedded)))
+
+
+def within_age(
+    offers: pd.DataFrame, max_age_days: Mapping[str, int | None], as_of: date
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The offers no older than their tier allows (None: any age), and a note on each tier that lost some."""
+    keep = pd.Series(True, index=offers.index)
+    notes = []
+    for tier, limit in max_age_days.items():
+        if limit is not None:
+            old = (offers["tier"] == tier) & (
+                offers["observed_on"] < pd.Timestamp(as_of) - pd.Timedelta(days=limit)
+            )
+            keep &= ~old
+            if old.any():
+                notes.append(
+                    f"{int(old.sum()):,} {tier.replace('_', ' ')} prices older than {limit} days are left out"
+                )
+    return offers[keep], tuple(notes)

@@ -65,11 +65,10 @@ class Option:
     region: str
     instance_type: str
     rate_rps: float
+    purchases: tuple[Purchase, ...]
+    estimate: Estimate
+    shape: InstanceShape
     bucket_rates_rps: tuple[float, ...] = ()
-    purchases: tuple[Purchase, ...] = ()
-    scarce: bool = False
-    estimate: Estimate | None = None
-    shape: InstanceShape | None = None
     margin: float = 0.0
     region_kind: str = "region"
 

@@ -7,8 +7,8 @@ t, and the plan names it. It carries, in a period with planned demand d > 0,
     firm   F = (1 − max_spot_share) · T
     pool   P = T − d                                   (the most one spot pool may hold)
 
-and commitments stay below T of the lowest tenth of hours, taken for the smallest unit in use, plus that unit:
-each committed unit is needed in nine hours of ten.
+and commitments stay below T of the hour at commitment_hours_share (lowest demand first), taken for the smallest
+unit in use, plus that unit: each committed unit is needed in all but that share of the hours.
 """
 
 from __future__ import annotations

@@ -50,9 +50,7 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
 
 def _overheads(problem: Problem, solution: Solution, instances_monthly: Decimal, horizon: Decimal) -> Decimal:
     given = problem.policy.overheads
-    instances = np.array(
-        [c.option.estimate.setup.instances_per_unit if c.option.estimate else 1 for c in solution.columns]
-    )
+    instances = np.array([c.option.estimate.setup.instances_per_unit for c in solution.columns])
     node_hours = exact(float(problem.hours @ (solution.units @ instances)))
     per_node = node_hours * exact(given.usd_per_node_hour) * HOURS_PER_MONTH / horizon
     return per_node + exact(given.usd_per_month) + instances_monthly * exact(given.percent) / 100
@@ -60,7 +58,5 @@ def _overheads(problem: Problem, solution: Solution, instances_monthly: Decimal,
 
 def _prefill_share(solution: Solution, hours: np.ndarray) -> float:
     weight = np.array([column.option.rate_rps for column in solution.columns]) * (hours @ solution.units)
-    share = np.array(
-        [c.option.estimate.prefill_time_share if c.option.estimate else 0.5 for c in solution.columns]
-    )
+    share = np.array([c.option.estimate.prefill_time_share for c in solution.columns])
     return float(weight @ share / weight.sum())

@@ -7,7 +7,7 @@ from datetime import date
 from optimiser.planning.plan import Plan, PlanOption
 from optimiser.policy import Policy
 from optimiser.report.document import Block, Column, Row, Table
-from optimiser.report.wording import number, percent, provider_name, usd, words
+from optimiser.report.wording import layout, number, percent, provider_name, usd, words
 
 
 def prices(plan: Plan) -> tuple[Block, ...]:
@@ -34,8 +34,8 @@ def prices(plan: Plan) -> tuple[Block, ...]:
         for row in plan.price_dates
     )
     missing = plan.tiers_without_prices
-    without = (f"Without a price: {'; '.join(map(words, missing))}.",) if missing else ()
-    sources = (f"Sources of those used: {'; '.join(plan.price_sources)}.",) if plan.price_sources else ()
+    without = (f"Not every price is known. Known are {'; '.join(map(words, missing))}.",) if missing else ()
+    sources = (f"Price files in force: {'; '.join(plan.price_sources)}.",) if plan.price_sources else ()
     return (*((Table(columns, rows),) if rows else ()), *without, *sources)
 
 
@@ -79,7 +79,7 @@ def proof(plan: Plan) -> tuple[Block, ...]:
     if bound.dropped_rules:
         found.append(f"The bound is without: {', '.join(map(words, bound.dropped_rules))}.")
     if not plan.deterministic:
-        found.append("The solver stopped at its time limit: a second run may find another plan.")
+        found.append("The solver stopped at a limit: another run may find another plan.")
     return tuple(found)
 
 
@@ -100,13 +100,9 @@ def not_included(plan: Plan) -> tuple[Block, ...]:
 
 
 def _estimate(option: PlanOption) -> Row:
-    layout = f"TP{option.tensor_parallel}"
-    if option.pipeline_parallel > 1:
-        layout += f" × PP{option.pipeline_parallel}"
-    if option.replicas_per_unit > 1:
-        layout += f" × {option.replicas_per_unit}"
+    setup = layout(option.tensor_parallel, option.pipeline_parallel, option.replicas_per_unit)
     cells = (
-        f"{option.instance_type} {layout}",
+        f"{option.instance_type} {setup}",
         f"{option.weight_precision}, KV {option.kv_precision}",
         number(option.estimated_rps),
         percent(option.margin),

@@ -10,14 +10,21 @@ from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import HOW, number, provider_name, site, units, usd, usd_or_dash, words
 
 MIXING_SITES = "mixed_sites"
-_PLANS = (Column("fleet"), Column("$ a month", right=True), Column("against this", right=True))
+_PLANS = (Column("fleet"), Column("$ a month", right=True), Column("difference", right=True))
+_SAME, _NO_PLAN = "the same cost", "no plan"
+_NONE = {MIXING_SITES: "none is cheaper", "next_best": "no other plan found"}
 _UNITS = {"vcpu": "vCPU", "gpu": "GPU"}
 
 
 def by_provider(plan: Plan) -> tuple[Block, ...]:
     """The best plan per cloud side by side, and what mixing sites would save."""
     mixing = next((one for one in plan.alternatives if one.name == MIXING_SITES), None)
-    rows = tuple(_plan(provider_name(one.name), one) for one in plan.by_provider)
+    options = {option.id: option for option in plan.options}
+    bought_from = {options[purchase.option].provider for purchase in plan.purchases}
+    rows = tuple(
+        _plan(provider_name(one.name), one, same="this plan" if bought_from == {one.name} else _SAME)
+        for one in plan.by_provider
+    )
     found: list[Block] = [Table((Column("cloud"), *_PLANS), rows)] if rows else []
     if mixing is not None:
         saved = -(mixing.extra_monthly_usd or Decimal(0))
@@ -28,20 +35,31 @@ def by_provider(plan: Plan) -> tuple[Block, ...]:
 
 def alternatives(plan: Plan) -> tuple[Block, ...]:
     """The next best and other choices, with what they cost beyond the plan."""
-    rows = tuple(_plan(one.description or words(one.name), one) for one in plan.alternatives)
+    rows = tuple(
+        _plan(one.description or words(one.name), one, none=_NONE.get(one.name, _NO_PLAN))
+        for one in plan.alternatives
+    )
     return (Table((Column("alternative"), *_PLANS), rows),) if rows else ()
 
 
 def rule_costs(plan: Plan) -> tuple[Block, ...]:
     """What is kept spare, and the rules whose cost is known, dearest first."""
-    spare = f"Spare is kept for the loss of one unit of {number(plan.spare_unit_rps)} req/s."
-    priced = [(rule, rule.cost_monthly_usd) for rule in plan.rules if rule.cost_monthly_usd is not None]
-    priced.sort(key=lambda pair: -pair[1])
-    if not priced:
-        return (spare,)
+    spare = "No unit is kept spare (survive_instance_loss=false)."
+    if plan.policy["survive_instance_loss"]:
+        spare = f"Spare is kept for the loss of one unit of {number(plan.spare_unit_rps)} req/s."
+    priced = [
+        (rule, rule.cost_monthly_usd)
+        for rule in plan.rules
+        if rule.cost_monthly_usd is not None and rule.limit
+    ]
+    dear = sorted((pair for pair in priced if pair[1]), key=lambda pair: -pair[1])
+    free = [words(rule.name) for rule, cost in priced if not cost]
     columns = (Column("rule"), Column("limit"), Column("$ a month", right=True))
-    rows = tuple(Row((words(rule.name), rule.limit, usd(cost))) for rule, cost in priced)
-    return (spare, Table(columns, rows))
+    rows = tuple(Row((words(rule.name), rule.limit, usd(cost))) for rule, cost in dear)
+    found: list[Block] = [spare]
+    if dear:
+        found += [Table(columns, rows), "Each is what the best plan saves where that rule alone is eased."]
+    return (*found, *((f"Cost nothing here: {', '.join(free)}.",) if free else ()))
 
 
 def quotas(plan: Plan) -> tuple[Block, ...]:
@@ -63,14 +81,14 @@ def quotas(plan: Plan) -> tuple[Block, ...]:
     return (Table(columns, rows),)
 
 
-def _plan(label: str, alternative: PlanAlternative) -> Row:
+def _plan(label: str, alternative: PlanAlternative, *, same: str = _SAME, none: str = _NO_PLAN) -> Row:
     extra = alternative.extra_monthly_usd
     against = "—"
     if extra is not None:
-        against = "this plan" if not extra else f"+{usd(extra)}" if extra > 0 else usd(extra)
+        against = same if not extra else f"+{usd(extra)}" if extra > 0 else usd(extra)
     cells = (
         label,
-        _fleet(alternative.fleet) or "no plan",
+        _fleet(alternative.fleet) or none,
         usd_or_dash(alternative.monthly_usd),
         against,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan, PlanAlternative
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.headline import saved_share
@@ -24,7 +22,7 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
     month = (
         f"Instances {usd(totals.monthly_usd)} + overheads {usd(totals.overheads_monthly_usd)} = "
         f"{usd(totals.total_monthly_usd)} a month of {HOURS_PER_MONTH} h; what runs is "
-        f"{percent(totals.mean_utilisation)} busy in the mean."
+        f"{percent(totals.mean_utilisation)} busy on average."
     )
     return (month, tokens)
 
@@ -38,36 +36,22 @@ def savings(plan: Plan) -> tuple[Block, ...]:
 
 
 def _row(baseline: PlanAlternative) -> Row:
-    known = baseline.monthly_usd is not None and baseline.extra_monthly_usd is not None
-    cells = (
-        baseline.description or words(baseline.name),
-        usd_or_dash(baseline.monthly_usd),
-        usd_or_dash(baseline.extra_monthly_usd),
-        percent(saved_share(baseline)) if known else "infeasible",
-    )
-    return Row(cells)
+    extra = baseline.extra_monthly_usd
+    if baseline.monthly_usd is None or extra is None:
+        saved, share = "—", "not allowed or not possible under this policy"
+    elif extra == 0:
+        saved, share = "nothing", "costs the same"
+    else:
+        saved, share = usd(extra), percent(saved_share(baseline))
+    name = baseline.description or words(baseline.name)
+    return Row((name, usd_or_dash(baseline.monthly_usd), saved, share))
 
 
 def _spot_part(plan: Plan) -> str:
-    """What spot saves: against the best plan without it, else against the on-demand price of its hours."""
-    spot = [purchase for purchase in plan.purchases if purchase.how == "spot"]
-    if not spot:
+    """What spot saves against the best plan without it."""
+    if all(purchase.how != "spot" for purchase in plan.purchases):
         return f"{_SPOT}: none, the plan uses no spot."
-    for other in (*plan.alternatives, *plan.baselines):
-        if other.name == WITHOUT_SPOT and other.extra_monthly_usd is not None:
-            return f"{_SPOT}: {usd(other.extra_monthly_usd)} a month, against the best plan without spot."
-    options = {option.id: option for option in plan.options}
-    offers = {offer.id: offer for offer in plan.offers}
-    lists = {
-        (offer.provider, offer.region, offer.instance_type): offer.planned_usd_per_hour
-        for offer in plan.offers
-        if offer.tier == "on_demand"
-    }
-    part = Decimal(0)
-    for purchase in spot:
-        option, offer = options[purchase.option], offers[purchase.offer]
-        on_demand = lists.get((option.provider, option.region, option.instance_type))
-        if on_demand is None:
-            return f"{_SPOT}: unknown, its instance type has no on-demand price in this plan."
-        part += purchase.monthly_usd * (on_demand / offer.planned_usd_per_hour - 1)
-    return f"{_SPOT}: {usd(part)} a month, against the on-demand price of its hours."
+    without = next((one for one in plan.baselines if one.name == WITHOUT_SPOT), None)
+    if without is None or without.extra_monthly_usd is None:
+        return f"{_SPOT}: cannot be told, there is no plan without spot to compare with."
+    return f"{_SPOT}: {usd(without.extra_monthly_usd)} a month, against the best plan without spot."

@@ -7,30 +7,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from optimiser.performance.estimate_types import Estimate, Rejection
-from optimiser.policy import Policy
-from optimiser.prices.book import PriceBook
+from optimiser.performance.estimate_types import Estimate, LoadPoint, Rejection
+from optimiser.planning.token_costs import TokenCost
 from optimiser.report.document import Column, Document, Row, Section, Table
-from optimiser.report.wording import number, provider_name, usd_or_dash
+from optimiser.report.wording import counted, layout, number, provider_name, usd_or_dash
 from optimiser.workload import Workload
-from providers.offer import Offer
-from providers.shape import InstanceShape
+from providers.shape import InstanceShape, Obtainability
 
-_MILLION = Decimal(1_000_000)
-_CENT_OF_A_CENT = Decimal("0.0001")
-SECONDS_PER_HOUR = 3600
 _OF_SETUP = (
     "weight_precision",
     "kv_precision",
     "tensor_parallel",
     "pipeline_parallel",
+    "attention_data_parallel",
     "replicas_per_unit",
     "instances_per_unit",
 )
 _OF_ESTIMATE = (
     "requests_per_second",
+    "bucket_requests_per_second",
     "ttft_ms",
     "tpot_ms",
+    "bucket_ttft_ms",
+    "unloaded_ttft_ms",
+    "concurrency_per_replica",
+    "kv_room_tokens_per_replica",
+    "weights_gib_per_gpu",
+    "prefill_time_share",
+    "load_points",
     "limited_by",
     "relative_error",
     "low_confidence",
@@ -43,27 +47,39 @@ _OF_ESTIMATE = (
 class EstimateRow:
     """One set-up of one instance type; where rejected is not "", everything measured is None and reason says why.
 
-    Rates are per unit (instances_per_unit instances). planned_rps is after the margin. usd_per_hour is the
-    cheapest on-demand price of one instance under the policy, in `region`; usd_per_million_tokens is that
-    of the whole unit over the prompt and output tokens it carries at planned_rps, with no hour idle.
+    Measured fields are those of Setup, Estimate and TokenCost; rates are per unit (instances_per_unit
+    instances). usd_per_hour is the cheapest price on demand that a plan may use, of one instance in `region`.
+    best_ttft_ms and best_tpot_ms are how near a rejected type came to its target, where that is why it is out.
     """
 
     provider: str
     instance_type: str
     gpu: str
     gpus_per_instance: int
+    obtainability: str
     rejected: str = ""
     reason: str = ""
+    best_ttft_ms: float | None = None
+    best_tpot_ms: float | None = None
     weight_precision: str | None = None
     kv_precision: str | None = None
     tensor_parallel: int | None = None
     pipeline_parallel: int | None = None
+    attention_data_parallel: bool | None = None
     replicas_per_unit: int | None = None
     instances_per_unit: int | None = None
     requests_per_second: float | None = None
+    bucket_requests_per_second: tuple[float, ...] | None = None
     planned_rps: float | None = None
     ttft_ms: float | None = None
     tpot_ms: float | None = None
+    bucket_ttft_ms: tuple[float, ...] | None = None
+    unloaded_ttft_ms: float | None = None
+    concurrency_per_replica: float | None = None
+    kv_room_tokens_per_replica: float | None = None
+    weights_gib_per_gpu: float | None = None
+    prefill_time_share: float | None = None
+    load_points: tuple[LoadPoint, ...] | None = None
     limited_by: str | None = None
     relative_error: float | None = None
     low_confidence: bool | None = None
@@ -75,18 +91,21 @@ class EstimateRow:
 
 
 def estimate_rows(
-    workload: Workload,
-    results: Sequence[Estimate | Rejection],
+    costs: Sequence[TokenCost],
+    rejections: Sequence[Rejection],
     shapes: Mapping[tuple[str, str], InstanceShape],
-    book: PriceBook,
-    policy: Policy,
 ) -> list[EstimateRow]:
-    """One row per result: cheapest token first, then what has no on-demand price, then what is out."""
-    cheapest = _cheapest_on_demand(book, policy)
-    tokens = sum(bucket.share * (bucket.prompt_tokens + bucket.output_tokens) for bucket in workload.buckets)
-    rows = [
-        _row(result, shapes[result.provider, result.instance_type], cheapest, tokens, policy)
-        for result in results
+    """One row each: cheapest token first, then what has no price on demand, then what is out."""
+    rows = [_serving_row(cost, shapes) for cost in costs]
+    rows += [
+        replace(
+            _plain_row(rejection, shapes),
+            rejected=rejection.code,
+            reason=rejection.reason,
+            best_ttft_ms=rejection.best_ttft_ms,
+            best_tpot_ms=rejection.best_tpot_ms,
+        )
+        for rejection in rejections
     ]
     return sorted(
         rows,
@@ -104,82 +123,77 @@ def estimate_document(workload: Workload, rows: Sequence[EstimateRow]) -> Docume
     """The rows as a report of at most a screen's width."""
     serving = [row for row in rows if not row.rejected]
     out = [row for row in rows if row.rejected]
+    types = {(row.provider, row.instance_type) for row in serving}
+    others = {(row.provider, row.instance_type) for row in out} - types
     target = "no latency target"
     if workload.target:
-        at = f"p{workload.target.percentile:g}"
-        target = (
-            f"TTFT {number(workload.target.ttft_ms)} ms, TPOT {number(workload.target.tpot_ms)} ms at {at}"
-        )
-    headline = f"{workload.name} ({workload.model}, {target}): {len(serving)} set-ups serve it, {len(out)} types do not"
+        ttft, tpot = number(workload.target.ttft_ms), number(workload.target.tpot_ms)
+        target = f"p{workload.target.percentile:g} TTFT {ttft} ms, TPOT {tpot} ms"
+    verb = "serves" if len(types) == 1 else "serve"
+    answer = f"{workload.name}: {counted(len(types), 'instance type')} {verb} it, {len(others)} do not"
     methods = dict.fromkeys(row.method for row in serving if row.method)
-    precisions = dict.fromkeys(
-        f"{row.weight_precision} weights, {row.kv_precision} KV cache" for row in serving
-    )
-    legend = f"{_LEGEND} {' or '.join(precisions)}."
     return Document(
-        headline,
+        f"{answer} ({workload.model}, {target})",
         (
-            Section("Serve it", (_serving(serving), legend) if serving else ()),
-            Section("Do not", _rejected(out)),
+            Section("Serve it", (_serving(serving), *_legend(serving)) if serving else ()),
+            Section("Do not serve it", _rejected(out)),
             Section("Method", tuple(f"{method}." for method in methods)),
         ),
     )
 
 
 _LEGEND = (
-    "req/s, TTFT and TPOT (ms): one unit at the largest load that meets the target; ±%: median error (? where "
-    "confidence is low). $/1M tokens, input and output: on demand in the cheapest region the policy allows, at "
-    "req/s less the margin, with no hour idle. Set-up: GPUs per replica × replicas,"
+    "req/s, TTFT, TPOT (ms): one unit at the largest load that meets the target. ±%: median error, ? where "
+    "confidence is low.",
+    "$/1M tokens, input and output together: on demand where that is cheapest of what the policy allows, at req/s "
+    "less the margin, with no hour idle and nothing kept spare.",
 )
 
 
-def _cheapest_on_demand(book: PriceBook, policy: Policy) -> dict[tuple[str, str], Offer]:
-    """The cheapest on-demand offer that the policy allows, by (provider, instance type)."""
-    offers = book.offers
-    keep = (offers["tier"] == "on_demand") & offers["market"].isin(policy.markets)
-    if policy.regions is not None:
-        keep &= offers["region"].isin(policy.regions)
-    else:
-        keep &= offers["region_kind"].isin(policy.region_kinds)
-    ordered = offers[keep].sort_values("usd_per_hour", kind="stable")
-    first = ordered[~ordered.duplicated(["provider", "instance_type"])]
-    keys = zip(first["provider"], first["instance_type"], strict=True)
-    return {key: book.offer(str(offer_id)) for key, offer_id in zip(keys, first.index, strict=True)}
+_NOT_ON_DEMAND = {
+    Obtainability.RESERVATION_ONLY.value: "reservation",
+    Obtainability.SPOT_ONLY.value: "spot only",
+}
 
 
-def _row(
-    result: Estimate | Rejection,
-    shape: InstanceShape,
-    cheapest: Mapping[tuple[str, str], Offer],
-    tokens_per_request: float,
-    policy: Policy,
-) -> EstimateRow:
-    offer = cheapest.get((result.provider, result.instance_type))
-    row = EstimateRow(
+def _legend(serving: Sequence[EstimateRow]) -> tuple[str, ...]:
+    precisions = dict.fromkeys(
+        f"{row.weight_precision} weights, {row.kv_precision} KV cache" for row in serving
+    )
+    parts = ["TP: tensor-parallel GPUs of a replica"]
+    if any((row.pipeline_parallel or 1) > 1 for row in serving):
+        parts.append("PP: pipeline stages")
+    if any(row.attention_data_parallel for row in serving):
+        parts.append("DP+EP: GPUs with data-parallel attention, experts spread over them")
+    if any((row.replicas_per_unit or 1) > 1 for row in serving):
+        parts.append("×: replicas per instance")
+    absent = {_without_price(row) for row in serving if row.region is None}
+    ways = [way for way in _NOT_ON_DEMAND.values() if way in absent]
+    instead = (f"{' or '.join(ways)}: how it is had, since not on demand.".capitalize(),) if ways else ()
+    return (*_LEGEND, *instead, f"Set-up: {'; '.join(parts)}. {' or '.join(precisions)}.")
+
+
+def _plain_row(result: Estimate | Rejection, shapes: Mapping[tuple[str, str], InstanceShape]) -> EstimateRow:
+    shape = shapes[result.provider, result.instance_type]
+    return EstimateRow(
         provider=result.provider,
         instance_type=result.instance_type,
         gpu=result.gpu,
         gpus_per_instance=shape.gpu_count,
+        obtainability=shape.obtainability.value,
     )
-    if isinstance(result, Rejection):
-        return replace(row, rejected=result.code, reason=result.reason)
-    margin = result.relative_error if policy.performance_margin is None else policy.performance_margin
-    planned = result.requests_per_second * (1 - margin)
-    measured = replace(
-        row,
-        **{name: getattr(result.setup, name) for name in _OF_SETUP},
-        **{name: getattr(result, name) for name in _OF_ESTIMATE},
-        planned_rps=planned,
-    )
-    if offer is None:
-        return measured
-    tokens_per_hour = Decimal(repr(planned * SECONDS_PER_HOUR * tokens_per_request))
-    cost = offer.usd_per_hour * result.setup.instances_per_unit * _MILLION / tokens_per_hour
+
+
+def _serving_row(cost: TokenCost, shapes: Mapping[tuple[str, str], InstanceShape]) -> EstimateRow:
+    estimate, offer = cost.estimate, cost.offer
     return replace(
-        measured,
-        region=offer.region,
-        usd_per_hour=offer.usd_per_hour,
-        usd_per_million_tokens=cost.quantize(_CENT_OF_A_CENT),
+        _plain_row(estimate, shapes),
+        **{name: getattr(estimate.setup, name) for name in _OF_SETUP},
+        **{name: getattr(estimate, name) for name in _OF_ESTIMATE},
+        planned_rps=cost.planned_rps,
+        region=offer.region if offer else None,
+        usd_per_hour=offer.usd_per_hour if offer else None,
+        usd_per_million_tokens=cost.usd_per_million_tokens,
     )
 
 
@@ -195,26 +209,35 @@ def _serving(rows: Sequence[EstimateRow]) -> Table:
         Column("$/1M", right=True),
         Column("cheapest in"),
     )
-    return Table(columns, tuple(map(_serving_row, rows)))
+    return Table(columns, tuple(map(_cells, rows)))
 
 
-def _serving_row(row: EstimateRow) -> Row:
-    group = f"{row.instances_per_unit} × " if row.instances_per_unit and row.instances_per_unit > 1 else ""
-    stages = f" PP{row.pipeline_parallel}" if row.pipeline_parallel and row.pipeline_parallel > 1 else ""
-    copies = f" × {row.replicas_per_unit}" if row.replicas_per_unit and row.replicas_per_unit > 1 else ""
+def _cells(row: EstimateRow) -> Row:
+    group = f"{row.instances_per_unit} × " if (row.instances_per_unit or 1) > 1 else ""
+    setup = layout(
+        row.tensor_parallel or 1,
+        row.pipeline_parallel or 1,
+        row.replicas_per_unit or 1,
+        attention_data_parallel=bool(row.attention_data_parallel),
+    )
     doubt = "?" if row.low_confidence else ""
     cells = (
         f"{group}{row.instance_type}",
-        f"{row.gpus_per_instance} × {row.gpu}",
-        f"TP{row.tensor_parallel}{stages}{copies}",
+        f"{row.gpus_per_instance}×{row.gpu}",
+        setup,
         number(row.requests_per_second or 0.0),
         f"{(row.relative_error or 0.0) * 100:.0f}{doubt}",
         number(row.ttft_ms or 0.0),
         number(row.tpot_ms or 0.0),
         usd_or_dash(row.usd_per_million_tokens),
-        row.region or "no price",
+        row.region or _without_price(row),
     )
     return Row(cells)
+
+
+def _without_price(row: EstimateRow) -> str:
+    """Why a machine that serves has no price on demand that a plan may use."""
+    return _NOT_ON_DEMAND.get(row.obtainability, "no price")
 
 
 def _rejected(rows: Sequence[EstimateRow]) -> tuple[str, ...]:

@@ -40,7 +40,15 @@ def rejections(plan: Plan) -> tuple[Block, ...]:
 def _rule(rule: PlanRule) -> Row:
     slack = "—" if rule.slack is None else f"{number(rule.slack)} {rule.unit}".strip()
     binding = "binds" if rule.binding else ""
-    return Row((words(rule.name), rule.limit, slack, binding, usd_or_dash(rule.cost_monthly_usd)))
+    return Row(
+        (
+            words(rule.name),
+            rule.limit or "off in this policy",
+            slack,
+            binding,
+            usd_or_dash(rule.cost_monthly_usd),
+        )
+    )
 
 
 def _examples(group: list[PlanRejection]) -> str:

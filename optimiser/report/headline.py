@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from optimiser.planning.plan import Plan, PlanAlternative
-from optimiser.report.wording import percent, site, usd, words
+from optimiser.report.wording import counted, percent, site, usd, words
 
 HEADLINE_BASELINE = "single_type_on_demand"
 _SITES_NAMED = 2
@@ -62,7 +62,7 @@ def old_prices(plan: Plan) -> list[str]:
     late = [tier for tier, age in ages.items() if age > limits.get(tier, usual)]
     days = {oldest[tier]: ages[tier] for tier in sorted(late, key=lambda tier: tier != "spot")}
     return [
-        f"{' and '.join(words(tier) for tier in late if oldest[tier] == day)} of {day} ({age:,} days)"
+        f"{' and '.join(words(tier) for tier in late if oldest[tier] == day)} of {day} ({counted(age, 'day')})"
         for day, age in days.items()
     ]
 

@@ -44,4 +44,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
-    return "; ".join(map(str, value)) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    parts = (json.dumps(part, ensure_ascii=False) if isinstance(part, dict) else str(part) for part in value)
+    return "; ".join(parts)

@@ -67,6 +67,13 @@ def site(provider: str, region: str) -> str:
     return f"{provider_name(provider)} {region}"
 
 
+def layout(tensor: int, pipeline: int, replicas: int, *, attention_data_parallel: bool = False) -> str:
+    """How replicas lie on the GPUs of a unit: TP8, TP4×2, TP2+PP4, DP8+EP."""
+    split = f"DP{tensor}+EP" if attention_data_parallel else f"TP{tensor}"
+    stages = f"+PP{pipeline}" if pipeline > 1 else ""
+    return f"{split}{stages}×{replicas}" if replicas > 1 else split + stages
+
+
 def words(name: str) -> str:
     """An identifier as words."""
     return name.replace("_", " ")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from optimiser.planning.problem import Demand, How, Option, Period, Problem, Purchase
 from optimiser.policy import Policy
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "planning"))
+from planning_cases import estimate, shape
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -32,6 +36,8 @@ def mix_problem(case: dict[str, Any]) -> Problem:
             region="case",
             instance_type=option["name"],
             rate_rps=1.0,
+            estimate=estimate(option["name"], 1.0),
+            shape=shape(option["name"]),
             bucket_rates_rps=tuple(rate for row in option["max_requests_per_second"] for rate in row),
             purchases=(
                 Purchase(
@@ -63,6 +69,8 @@ def hours_problem(
             region="case",
             instance_type=option["name"],
             rate_rps=option["cap"],
+            estimate=estimate(option["name"], option["cap"]),
+            shape=shape(option["name"]),
             purchases=tuple(
                 Purchase(
                     id=f"{option['name']}:{how.value}",

@@ -199,7 +199,6 @@ def machine(
         rate_rps=rate,
         bucket_rates_rps=(rate,),
         purchases=tuple(purchases),
-        scarce=scarce,
         estimate=estimate(instance_type, rate, provider=provider, instances_per_unit=instances_per_unit),
         shape=shape(
             instance_type,

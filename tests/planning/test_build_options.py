@@ -76,7 +76,6 @@ def test_how_a_machine_can_be_had(obtainability: Obtainability, expected: set[Ho
     rows = (LIST, spot_row(5.0), reserved_row(6.0))
     found = options_of(*rows, obtainability=obtainability)
     assert {p.how for p in found[0].purchases} == expected
-    assert found[0].scarce is (obtainability is Obtainability.SCARCE)
     assumed = options_of(*rows, obtainability=obtainability, assume_obtainable=True)
     assert {p.how for p in assumed[0].purchases} == {How.HOURLY, How.COMMITMENT, How.SPOT}
 

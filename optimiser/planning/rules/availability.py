@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from optimiser.planning.model import Model
-from optimiser.planning.problem import How
+from optimiser.planning.problem import Floats, How
+from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
+from optimiser.policy import Policy
 
 
 def survive_instance_loss(m: Model) -> None:
@@ -58,3 +62,28 @@ def verify_keep_firm_floor(view: PlanView) -> list[str]:
         if firm < floor:
             faults.append((float(floor - firm), f"period {p}: {firm} firm units, floor {floor}"))
     return worst(faults)
+
+
+def loss_in_words(policy: Policy) -> str:
+    """What is kept spare."""
+    return "one unit's capacity spare in every hour" if policy.survive_instance_loss else ""
+
+
+def loss_slack(run: Running) -> Floats:
+    """Capacity above demand and the spare unit, req/s."""
+    above: Floats = run.capacity - run.planned - run.solution.spare_unit_rps
+    return above
+
+
+def floor_in_words(policy: Policy) -> str:
+    """The floor."""
+    floor = policy.min_firm_instances
+    return f"at least {floor} instances (or groups) that are not spot" if floor else ""
+
+
+def floor_slack(run: Running) -> Floats:
+    """Units that are not spot above the floor."""
+    firm = [column.purchase.how is not How.SPOT for column in run.solution.columns]
+    return np.asarray(
+        run.solution.units[:, firm].sum(axis=1) - run.policy.min_firm_instances, dtype=np.float64
+    )

@@ -1,10 +1,12 @@
-"""A commitment never exceeds what the lowest share of hours fills, nor the term and payment allowed."""
+"""A commitment never exceeds what the lowest share of hours fills."""
 
 from __future__ import annotations
 
 from optimiser.planning.model import Model
-from optimiser.planning.problem import How
+from optimiser.planning.problem import Floats, How
+from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView
+from optimiser.policy import Policy
 
 
 def limit_commitments(m: Model) -> None:
@@ -30,18 +32,13 @@ def limit_commitments(m: Model) -> None:
 
 
 def verify_limit_commitments(view: PlanView) -> list[str]:
-    """Committed capacity is needed in the low hours, to a unit; it is constant, and its terms are allowed."""
+    """Committed capacity is needed in the low hours, to a unit; it is constant."""
     faults = []
     committed = [name for name in view.used() if view.how(name) == "commitment"]
     for name in committed:
         units = view.units[name]
-        offer = view.offer_of(name)
         if len(set(units)) != 1:
             faults.append(f"{name} is committed but runs {min(units)} to {max(units)} units")
-        if offer["term_months"] > view.policy["max_commitment_months"]:
-            faults.append(f"{name} lasts {offer['term_months']} months")
-        if float(offer["upfront_usd"]) > 0 and not view.policy["allow_upfront"]:
-            faults.append(f"{name} asks for {offer['upfront_usd']} USD up front")
     share = float(view.policy["commitment_hours_share"])
     if not committed or share >= 1:
         return faults
@@ -60,3 +57,16 @@ def _required_in_low_hours(view: PlanView, share: float, unit: float) -> float:
         if reached >= share * total - 1e-9:
             return required
     return 0.0
+
+
+def limit_in_words(policy: Policy) -> str:
+    """The share of hours."""
+    share = policy.commitment_hours_share
+    return f"committed: what the lowest {share * 100:g} % of hours fill" if share < 1 else ""
+
+
+def slack(run: Running) -> Floats:
+    """What may still be committed, req/s."""
+    below = run.low.committed + float(run.rate.min())
+    left: Floats = below - run.paid(lambda how: how is How.COMMITMENT)
+    return left

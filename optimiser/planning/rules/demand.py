@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from optimiser.planning.model import Model
+from optimiser.planning.problem import Floats
+from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
+from optimiser.policy import Policy
 
 
 def carry_demand(m: Model) -> None:
@@ -27,3 +30,14 @@ def verify_carry_demand(view: PlanView) -> list[str]:
     return worst(
         [(gap, f"period {p}: {gap:.4g} req/s of {view.planned[p]:.4g} above the ceiling") for gap, p in short]
     )
+
+
+def limit_in_words(policy: Policy) -> str:
+    """The ceiling."""
+    return f"load within {policy.utilisation_ceiling * 100:g} % of the rate that meets the target"
+
+
+def slack(run: Running) -> Floats:
+    """Capacity above what the ceiling asks, req/s."""
+    above: Floats = run.capacity - run.planned / run.policy.utilisation_ceiling
+    return above

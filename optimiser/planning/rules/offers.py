@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from optimiser.planning.model import Model
-from optimiser.planning.problem import How
+from optimiser.planning.problem import How, Problem
 from optimiser.planning.rules.view import PlanView
+from optimiser.policy import Policy
 
 
 def hold_scarce(m: Model) -> None:
@@ -46,19 +49,28 @@ def respect_offer_limits(m: Model) -> None:
 
 
 def verify_respect_offer_limits(view: PlanView) -> list[str]:
-    """Instances on an offer stay within its number; spot-free and tier limits of the policy hold."""
+    """Instances on an offer stay within its number."""
     faults = []
     for name in view.used():
-        offer, option = view.offer_of(name), view.option_of(name)
-        instances = max(view.units[name]) * option["instances_per_unit"]
-        if offer["max_instances"] is not None and instances > offer["max_instances"]:
-            faults.append(f"{name}: {instances} instances on an offer of {offer['max_instances']}")
-        if offer["tier"] not in view.policy["tiers"]:
-            faults.append(f"{name}: tier {offer['tier']} is not allowed")
-        if (
-            view.how(name) == "spot"
-            and option["instances_per_unit"] > 1
-            and not view.policy["spot_for_groups"]
-        ):
-            faults.append(f"{name}: a group of instances on spot")
+        most = view.offer_of(name)["max_instances"]
+        instances = max(view.units[name]) * view.option_of(name)["instances_per_unit"]
+        if most is not None and instances > most:
+            faults.append(f"{name}: {instances} instances on an offer of {most}")
     return faults
+
+
+def scarce_in_words(policy: Policy) -> str:
+    """How scarce machines run."""
+    return "" if policy.assume_obtainable else "scarce machines on demand run all week"
+
+
+def by_the_hour(problem: Problem) -> Problem:
+    """The problem where scarce machines start and stop by the hour."""
+    options = tuple(
+        replace(
+            option,
+            purchases=tuple(replace(p, how=How.HOURLY) if p.how is How.HELD else p for p in option.purchases),
+        )
+        for option in problem.options
+    )
+    return replace(problem, options=options)

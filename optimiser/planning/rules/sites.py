@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable
+from dataclasses import replace
 
 from optimiser.planning.model import Model
+from optimiser.planning.problem import Problem
 from optimiser.planning.rules.view import PlanView
+from optimiser.policy import Policy
 
 
 def limit_sites(m: Model) -> None:
@@ -42,21 +45,15 @@ def _limit(
 
 
 def verify_limit_sites(view: PlanView) -> list[str]:
-    """Sites in use are no more than allowed, and all where the policy allows."""
-    used = sorted(
-        {(view.option_of(name)["provider"], view.option_of(name)["region"]) for name in view.used()}
-    )
-    faults = []
+    """Sites in use are no more than allowed."""
+    options = [view.option_of(name) for name in view.used()]
+    used = sorted({(option["provider"], option["region"]) for option in options})
     limit = view.policy["max_sites"]
-    if limit is not None and len(used) > limit:
-        faults.append(f"{len(used)} sites in use, {limit} allowed: {used}")
-    allowed = view.policy["regions"]
-    faults += [
-        f"{provider} {region} is not an allowed region"
-        for provider, region in used
-        if allowed and region not in allowed
-    ]
-    return faults
+    return (
+        [f"{len(used)} sites in use, {limit} allowed: {used}"]
+        if limit is not None and len(used) > limit
+        else []
+    )
 
 
 def verify_limit_instance_types(view: PlanView) -> list[str]:
@@ -68,3 +65,23 @@ def verify_limit_instance_types(view: PlanView) -> list[str]:
         if limit is not None and len(used) > limit
         else []
     )
+
+
+def sites_in_words(policy: Policy) -> str:
+    """How many sites."""
+    return (
+        "" if policy.max_sites is None else f"at most {policy.max_sites} site{'s' * (policy.max_sites > 1)}"
+    )
+
+
+def types_in_words(policy: Policy) -> str:
+    """How many instance types."""
+    most = policy.max_instance_types
+    return "" if most is None else f"at most {most} instance type{'s' * (most > 1)}"
+
+
+def one_more_type(problem: Problem) -> Problem:
+    """The problem with one more instance type allowed."""
+    most = problem.policy.max_instance_types
+    change = {"max_instance_types": None if most is None else most + 1}
+    return replace(problem, policy=problem.policy.model_copy(update=change))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from optimiser.planning.model import Model
-from optimiser.planning.problem import How
+from optimiser.planning.problem import Floats, How
+from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
+from optimiser.policy import Policy
 
 FIRM = ("commitment", "held_on_demand", "on_demand")
 
@@ -17,7 +21,7 @@ def limit_spot_share(m: Model) -> None:
     share = m.problem.policy.max_spot_share
     for p in m.periods:
         firm = m.capacity(p, lambda column: column.purchase.how is not How.SPOT)
-        m.add(f"limit_spot_share_{p}", firm + m.level(p, "total", share - 1), ">=", 0)
+        m.add(f"limit_spot_share_{p}", firm + m.required(p, share - 1), ">=", 0)
 
 
 def verify_limit_spot_share(view: PlanView) -> list[str]:
@@ -42,7 +46,7 @@ def survive_spot_pool_loss(m: Model) -> None:
         for p in m.periods:
             inside = m.capacity(p, lambda column, pool=pool: column.purchase.pool == pool)  # type: ignore[misc]
             planned = float(m.problem.planned_rps[p])
-            spare = m.level(p, "total", -1)
+            spare = m.required(p, -1)
             m.add(f"survive_spot_pool_loss_{number}_{p}", inside + spare, "<=", -planned)
 
 
@@ -64,3 +68,27 @@ def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
                     (beyond, f"period {p}: pool {pool} holds {beyond:.4g} req/s more than is kept spare")
                 )
     return worst(faults)
+
+
+def share_in_words(policy: Policy) -> str:
+    """The share."""
+    share = policy.max_spot_share
+    return f"spot within {share * 100:g} % of required capacity" if share < 1 else ""
+
+
+def share_slack(run: Running) -> Floats:
+    """Firm capacity above its share, req/s."""
+    above: Floats = run.paid(lambda how: how is not How.SPOT) - run.per_period(run.level.firm)
+    return above
+
+
+def pool_in_words(policy: Policy) -> str:
+    """What a pool may hold."""
+    return "no spot pool above what is kept spare" if policy.survive_spot_pool_loss else ""
+
+
+def pool_slack(run: Running) -> Floats:
+    """Room in the fullest pool, req/s."""
+    room = run.per_period(run.level.pool)
+    least: Floats = np.min([room, *(room - held for held in run.in_pools())], axis=0)
+    return least

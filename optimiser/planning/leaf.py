@@ -1,0 +1,54 @@
+"""A problem small enough to solve at once, and what solving it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimiser.planning.requirements import Levels
+from optimiser.planning.tables import Item, Units
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaf:
+    """A problem small enough to solve at once: a fixed set of purchases under given capacity levels.
+
+    commitments may together hold less than committed_below req/s. floor is how many units that are not spot
+    must run in every slot.
+    """
+
+    levels: Levels
+    commitments: tuple[Item, ...] = ()
+    held: tuple[Item, ...] = ()
+    hourly: tuple[Item, ...] = ()
+    spot: tuple[Item, ...] = ()
+    committed_below: float = np.inf
+    floor: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """Units of each item of a leaf: constant ones, shape (items,), and by slot, shape (slots, items).
+
+    kept says which of the leaf's items the columns stand for, where some were dropped on the way.
+    """
+
+    commitments: Units
+    held: Units
+    hourly: Units
+    spot: Units
+    kept: Mapping[str, Sequence[int]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decomposed:
+    """usd of the best fleet over the horizon and a lower bound on any fleet's; fleet is None where none is."""
+
+    usd: float
+    lower_usd: float
+    fleet: Fleet | None
+    exact: bool
+    unit_rps: float = 0.0
+    dropped: tuple[str, ...] = ()

@@ -1,0 +1,24 @@
+"""Prices past their age limit are left out of a plan, and named."""
+
+from datetime import date, timedelta
+
+import pandas as pd
+from planning_offers import price_table, spot_row
+
+from optimiser.planning.price_basis import within_age
+
+SEEN = date(2026, 1, 1)
+
+
+def tiers(found: pd.DataFrame) -> set[str]:
+    return set(found["tier"])
+
+
+def test_a_tier_past_its_limit_is_left_out_and_named() -> None:
+    offers = price_table(spot_row(2.0)).assign(observed_on=pd.Timestamp(SEEN))
+    on_the_day, none = within_age(offers, {"spot": 30, "on_demand": None}, SEEN + timedelta(days=30))
+    assert tiers(on_the_day) == {"spot"}
+    assert none == ()
+    a_day_later, notes = within_age(offers, {"spot": 30, "on_demand": None}, SEEN + timedelta(days=31))
+    assert a_day_later.empty
+    assert notes == ("1 spot prices older than 30 days are left out",)
