@@ -151,9 +151,10 @@ def estimate(
 
     results = estimates_for(asked.workload, asked.config, asked.policy)
     serving = [result for result in results if isinstance(result, Estimate)]
-    costs = token_costs(serving, asked.config.shapes, asked.book, asked.workload, asked.policy)
+    known, ages = asked.config, asked.config.settings.max_price_age_days
+    costs = token_costs(serving, known.shapes, asked.book, asked.workload, asked.policy, ages)
     out = [result for result in results if isinstance(result, Rejection)]
-    rows = estimate_rows(costs, out, asked.config.shapes)
+    rows = estimate_rows(costs, out, known.shapes)
     text = render_records(
         format_name, rows, lambda: estimate_document(asked.workload, rows), colour=wants_colour(output)
     )

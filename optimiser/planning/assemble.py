@@ -195,6 +195,7 @@ def plan_option(option: Option) -> PlanOption:
         estimate_relative_error=estimate.relative_error,
         low_confidence=estimate.low_confidence,
         notes=estimate.notes,
+        attention_data_parallel=setup.attention_data_parallel,
     )
 
 

@@ -113,6 +113,7 @@ class PlanOption:
     estimate_relative_error: float
     low_confidence: bool
     notes: tuple[str, ...]
+    attention_data_parallel: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +234,8 @@ class PlanFleetLine:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanAlternative:
-    """Another plan under the same estimates: its cost a month, and what it costs beyond the chosen one."""
+    """Another plan under the same estimates: its cost a month (instances, and their overhead per node where the
+    policy gives one), and what it costs beyond the chosen one."""
 
     name: str
     description: str

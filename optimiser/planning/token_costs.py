@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import pandas as pd
+
 from optimiser.performance.estimate_types import Estimate
 from optimiser.planning.assemble import exact
 from optimiser.planning.options import Key, build_options, planned_rate_rps
+from optimiser.planning.price_basis import within_age
 from optimiser.planning.problem import Purchase
 from optimiser.planning.totals import SECONDS_PER_HOUR, TOKENS_UNIT
 from optimiser.policy import Policy
@@ -40,12 +43,15 @@ def token_costs(
     book: PriceBook,
     workload: Workload,
     policy: Policy,
+    max_price_age_days: Mapping[str, int | None],
 ) -> tuple[TokenCost, ...]:
-    """One per estimate, in their order; of equal prices the one with the first offer id.
+    """One per estimate, in their order, at prices no older than their tier allows on the book's day (None: any age).
 
+    Of equal prices the one with the first offer id counts.
     USD per 1M tokens = USD per unit-hour · 10⁶ / (planned_rps · 3,600 s · Σ_bucket share · (prompt + output tokens)).
     """
-    cheapest = _cheapest(estimates, shapes, book, policy)
+    offers, _ = within_age(book.offers, max_price_age_days, book.as_of)
+    cheapest = _cheapest(estimates, shapes, offers, policy)
     tokens = sum(bucket.share * (bucket.prompt_tokens + bucket.output_tokens) for bucket in workload.buckets)
     costs = []
     for estimate in estimates:
@@ -62,13 +68,13 @@ def token_costs(
 
 
 def _cheapest(
-    estimates: Sequence[Estimate], shapes: Mapping[Key, InstanceShape], book: PriceBook, policy: Policy
+    estimates: Sequence[Estimate], shapes: Mapping[Key, InstanceShape], offers: pd.DataFrame, policy: Policy
 ) -> dict[int, Purchase]:
     """The cheapest purchase on demand, in any region, by the identity of its estimate."""
     tiers = tuple(tier for tier in policy.tiers if tier == Tier.ON_DEMAND)
     on_demand = policy.model_copy(update={"tiers": tiers})
     cheapest: dict[int, Purchase] = {}
-    for option in build_options(estimates, shapes, book.offers, on_demand):
+    for option in build_options(estimates, shapes, offers, on_demand):
         for purchase in option.purchases:
             known = cheapest.setdefault(id(option.estimate), purchase)
             if (purchase.usd_per_unit_hour, purchase.offer_id) < (known.usd_per_unit_hour, known.offer_id):

@@ -7,7 +7,7 @@ from datetime import date
 from optimiser.planning.plan import Plan, PlanOption
 from optimiser.policy import Policy
 from optimiser.report.document import Block, Column, Row, Table
-from optimiser.report.wording import layout, number, percent, provider_name, usd, words
+from optimiser.report.wording import layout, number, percent, provider_name, term, usd, words
 
 
 def prices(plan: Plan) -> tuple[Block, ...]:
@@ -34,7 +34,7 @@ def prices(plan: Plan) -> tuple[Block, ...]:
         for row in plan.price_dates
     )
     missing = plan.tiers_without_prices
-    without = (f"Not every price is known. Known are {'; '.join(map(words, missing))}.",) if missing else ()
+    without = (f"Priced only in part: {'; '.join(map(words, missing))}.",) if missing else ()
     sources = (f"Price files in force: {'; '.join(plan.price_sources)}.",) if plan.price_sources else ()
     return (*((Table(columns, rows),) if rows else ()), *without, *sources)
 
@@ -100,7 +100,12 @@ def not_included(plan: Plan) -> tuple[Block, ...]:
 
 
 def _estimate(option: PlanOption) -> Row:
-    setup = layout(option.tensor_parallel, option.pipeline_parallel, option.replicas_per_unit)
+    setup = layout(
+        option.tensor_parallel,
+        option.pipeline_parallel,
+        option.replicas_per_unit,
+        attention_data_parallel=option.attention_data_parallel,
+    )
     cells = (
         f"{option.instance_type} {setup}",
         f"{option.weight_precision}, KV {option.kv_precision}",
@@ -109,7 +114,7 @@ def _estimate(option: PlanOption) -> Row:
         number(option.rate_rps),
         f"{number(option.ttft_ms)} ms",
         f"{number(option.tpot_ms)} ms",
-        words(option.limited_by),
+        term(option.limited_by),
     )
     return Row(cells, _loads(option))
 

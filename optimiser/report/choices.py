@@ -58,7 +58,7 @@ def rule_costs(plan: Plan) -> tuple[Block, ...]:
     rows = tuple(Row((words(rule.name), rule.limit, usd(cost))) for rule, cost in dear)
     found: list[Block] = [spare]
     if dear:
-        found += [Table(columns, rows), "Each is what the best plan saves where that rule alone is eased."]
+        found += [Table(columns, rows), "Each: what the best plan would save if that rule alone were eased."]
     return (*found, *((f"Cost nothing here: {', '.join(free)}.",) if free else ()))
 
 

@@ -8,6 +8,7 @@ from optimiser.report.headline import saved_share
 from optimiser.report.wording import percent, usd, usd_or_dash, words
 
 WITHOUT_SPOT = "without_spot"
+_ABSENT = "—: not allowed or not possible under this policy."
 _SPOT = "Spot's part of the saving"
 
 
@@ -32,13 +33,15 @@ def savings(plan: Plan) -> tuple[Block, ...]:
     if not plan.baselines:
         return (_spot_part(plan),)
     money = (Column(name, right=True) for name in ("$ a month", "saved", ""))
-    return (Table((Column("baseline"), *money), tuple(map(_row, plan.baselines))), _spot_part(plan))
+    table = Table((Column("baseline"), *money), tuple(map(_row, plan.baselines)))
+    absent = (_ABSENT,) if any(one.monthly_usd is None for one in plan.baselines) else ()
+    return (table, *absent, _spot_part(plan))
 
 
 def _row(baseline: PlanAlternative) -> Row:
     extra = baseline.extra_monthly_usd
     if baseline.monthly_usd is None or extra is None:
-        saved, share = "—", "not allowed or not possible under this policy"
+        saved, share = "—", ""
     elif extra == 0:
         saved, share = "nothing", "costs the same"
     else:

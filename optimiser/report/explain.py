@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from optimiser.planning.plan import Plan, PlanRejection, PlanRule
 from optimiser.report.document import Block, Column, Row, Table
-from optimiser.report.wording import number, provider_name, usd_or_dash, words
+from optimiser.report.wording import number, provider_name, term, usd_or_dash, words
 
 _EXAMPLES = 2
 
@@ -33,7 +33,7 @@ def rejections(plan: Plan) -> tuple[Block, ...]:
         groups[rejection.code].append(rejection)
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
     columns = (Column("reason"), Column("types", right=True), Column("for instance"))
-    rows = tuple(Row((words(code), f"{len(group):,}", _examples(group))) for code, group in ordered)
+    rows = tuple(Row((term(code), f"{len(group):,}", _examples(group))) for code, group in ordered)
     return (Table(columns, rows),) if rows else ()
 
 

@@ -11,6 +11,7 @@ HOW = {
     "on_demand": "on demand by hour",
     "spot": "spot",
 }
+_ABBREVIATIONS = frozenset({"kv", "ram", "tpot", "ttft"})
 _WHOLE_DOLLARS_FROM = 100
 
 
@@ -77,6 +78,11 @@ def layout(tensor: int, pipeline: int, replicas: int, *, attention_data_parallel
 def words(name: str) -> str:
     """An identifier as words."""
     return name.replace("_", " ")
+
+
+def term(name: str) -> str:
+    """As words, abbreviations as people write them: KV room, TTFT."""
+    return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words(name).split(" "))
 
 
 def units(least: int, most: int) -> str:

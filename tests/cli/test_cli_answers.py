@@ -128,8 +128,14 @@ def test_estimate_has_a_row_for_every_instance_type_considered(run: Run) -> None
         b["share"] * (b["prompt_tokens"] + b["output_tokens"]) for b in mix["services"][0]["buckets"]
     )
     assert float(h100["usd_per_million_tokens"]) == pytest.approx(
-        55.04 / (h100["requests_per_second"] * (1 - h100["relative_error"]) * tokens * 3600) * 1e6, abs=1e-4
+        55.04 / (h100["planned_rps"] * tokens * 3600) * 1e6, abs=1e-4
     )
+    estimated = {row["instance_type"]: row["planned_rps"] for row in rows}
+    for option in mix["options"]:
+        assert option["rate_rps"] == estimated[option["instance_type"]]
+    # Sold as Capacity Blocks alone: it serves, and a plan has no price on demand for it.
+    blocks = next(row for row in rows if row["instance_type"] == "p5e.48xlarge")
+    assert (blocks["obtainability"], blocks["usd_per_hour"]) == ("reservation_only", None)
     small = next(row for row in rows if row["instance_type"] == "g6.xlarge")
     assert small["rejected"] == "memory"
     assert "weights of" in small["reason"]
@@ -140,7 +146,25 @@ def test_estimate_has_a_row_for_every_instance_type_considered(run: Run) -> None
 def test_the_estimate_table_fits_and_ends_with_what_is_out(run: Run, workload: str) -> None:
     out = run("estimate", workload, *AS_OF).out
     assert max(map(len, out.splitlines())) <= 100
-    assert out.index("\nServe it\n") < out.index("\nDo not\n") < out.index("\nMethod\n")
+    assert out.index("\nServe it\n") < out.index("\nDo not serve it\n") < out.index("\nMethod\n")
+
+
+def test_attention_that_is_data_parallel_is_not_called_tensor_parallel(run: Run) -> None:
+    out = run("estimate", "reasoning-deepseek-r1", "--instance-type", "p5en.48xlarge", *AS_OF).out
+    line = next(line for line in out.splitlines() if line.startswith("p5en.48xlarge"))
+    assert line.split()[2] == "DP8+EP"
+
+
+@pytest.mark.parametrize(("limit", "old"), [("12", False), ("11", True)])
+def test_line_1_calls_prices_old_where_one_that_the_plan_uses_is(run: Run, limit: str, old: bool) -> None:
+    # p4de.24xlarge on demand in us-east-1 is of 2026-11-09, 12 days before; spot and reserved are far older.
+    out = run(
+        "recommend", "nightly-batch-qwen-32b", "--region", "us-east-1", "--instance-type", "p4de.24xlarge",
+        "--set", "tiers=[on_demand]", "--set", f"price_age_note_days={limit}", *AS_OF,
+    ).out  # fmt: skip
+    first = " ".join(out.split("\n\n")[0].split())
+    assert ("at OLD PRICES" in first) is old
+    assert ("prices: on demand of 2026-11-09 (12 days)" in first) is old
 
 
 def test_prices_are_listed_with_age_and_absence_with_its_reason(run: Run) -> None:

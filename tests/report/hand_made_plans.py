@@ -82,6 +82,7 @@ def option(**changes: Any) -> PlanOption:
             estimate_relative_error=0.2,
             low_confidence=False,
             notes=(),
+            attention_data_parallel=False,
         ),
         **changes,
     )

@@ -19,7 +19,7 @@ from optimiser.planning.rules.view import PlanView
 from optimiser.policy import Policy
 
 RPS = "req/s"
-UNITS = "instances or groups"
+UNITS = "instances"
 
 
 @dataclass(frozen=True, kw_only=True)
