@@ -20,9 +20,7 @@ class Tier(StrEnum):
     RESERVED = "reserved"
 
 
-def place_key(
-    provider: str, region: str, region_kind: str, zone: str, instance_type: str, tier: str
-) -> str:
+def place_key(provider: str, region: str, region_kind: str, zone: str, instance_type: str, tier: str) -> str:
     """Where what is sold in which tier, as text: "aws/us-east-1/p5.48xlarge/on_demand".
 
     A zone stands before the instance type; a region_kind other than "region" is named at the end, since one
@@ -89,9 +87,7 @@ class Offer:
     @property
     def offer_id(self) -> str:
         """Stable key: one price per key within a price book."""
-        return offer_key(
-            self.place, self.market, self.kind, self.term_months, self.payment, self.contract
-        )
+        return offer_key(self.place, self.market, self.kind, self.term_months, self.payment, self.contract)
 
     @property
     def amortised_usd_per_hour(self) -> Decimal:

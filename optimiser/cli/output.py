@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from optimiser.errors import bad_value
+from optimiser.files import write_whole
 
 BROKEN_PIPE = 141
 
@@ -35,7 +35,7 @@ def emit(text: str, output: Path | None = None) -> None:
             raise SystemExit(BROKEN_PIPE) from None
         return
     try:
-        _write_atomically(output, text)
+        write_whole(output, text)
     except OSError as error:
         right = f"cannot be written: {error.strerror or error}"
         raise bad_value("--output", "file", str(output), right) from None
@@ -45,21 +45,3 @@ def emit(text: str, output: Path | None = None) -> None:
 def note(text: str) -> None:
     """Progress and warnings, on stderr."""
     sys.stderr.write(f"{text}\n")
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    """Write beside the file and move it into place; a device or pipe is written directly."""
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
-        return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

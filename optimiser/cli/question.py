@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimiser.errors import UsageError, bad_value
+from optimiser.files import day_from
 
 if TYPE_CHECKING:
     from optimiser.config import Config
@@ -20,11 +21,9 @@ def day_of(text: str | None) -> date:
     if text is None:
         return date.today()  # noqa: DTZ011 (the user's own calendar day)
     try:
-        if len(text) != len("2026-11-09"):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError:
-        raise bad_value("--as-of", "date", text, "must be a date like 2026-11-09") from None
+        return day_from(text)
+    except ValueError as error:
+        raise bad_value("--as-of", "date", text, str(error)) from None
 
 
 def prices(directory: Path | None, as_of: str | None) -> tuple[Config, PriceBook]:

@@ -8,37 +8,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from optimiser.config.entries import mapping_of, only_known, parse_entry, read_yaml
+from optimiser.config.entries import mapping_of, only_known, parse_entry
 from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
+from optimiser.files import read_yaml
+from optimiser.performance.model_checks import check_model
 from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
-from optimiser.policy import Policy
 from providers.offer import Tier
-from providers.shape import InstanceShape
+from providers.shape import GpuLink, InstanceShape
 
 APP_NAME = "cloud-pricing-optimiser"
 DIRECTORY_VARIABLE = "OPTIMISER_CONFIG"
-GPU_LINKS = ("nvlink", "pcie", "none")
-QUOTA_UNITS = ("vcpu", "gpu")
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SolverSettings:
-    """threads of the solver, the relative gap (0.0001 is 0.01 %) at which it may stop, and its time limit."""
+    """The relative gap (0.0001 is 0.01 %) at which the search may stop."""
 
-    threads: int
     relative_gap: float
-    time_limit_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """config/settings.yaml: default policy, solver limits, and the age past which a price is refused."""
+    """config/settings.yaml: default policy, solver limits, and the age past which a price is left out.
 
-    policy: Policy
+    source names the files. policy is as written there: policy_layers checks it, as the lowest layer.
+    """
+
+    source: str
+    policy: dict[str, Any]
     solver: SolverSettings
     max_price_age_days: dict[str, int | None]
 
@@ -96,12 +95,6 @@ class Config:
         near = did_you_mean(name_or_path, self.models)
         raise UsageError(f"model {name_or_path!r}: no such model and no config.json there; {near}")
 
-    def find_gpu(self, name: str) -> GpuSpec:
-        """The GPU of that name. Raises UsageError."""
-        if name not in self.gpus:
-            raise UsageError(f"GPU {name!r}: no such GPU; {did_you_mean(name, self.gpus)}")
-        return self.gpus[name]
-
 
 def load_config(directory: Path | None = None) -> Config:
     """The embedded config with the user's directory over it; a higher layer's entry replaces a lower's.
@@ -122,7 +115,7 @@ def load_config(directory: Path | None = None) -> Config:
         efficiencies |= _entries(
             Efficiency, "generation", sections.get("generations", {}), layer / "gpus.yaml"
         )
-        models |= _entries(ModelSpec, "name", _content(layer / "models.yaml"), layer / "models.yaml")
+        models |= _models(layer / "models.yaml")
         for path in sorted((layer / "instances").glob("*.yaml")):
             _read_instances(path, gpus, shapes, quota_codes)
         for name, section in _sections(layer / "settings.yaml", _SETTINGS).items():
@@ -175,7 +168,7 @@ def _embedded_directory() -> Path:
 
 def _content(path: Path) -> dict[str, Any]:
     """The top level of a YAML file, {} where a layer does not have the file."""
-    return read_yaml(path) if path.is_file() else {}
+    return mapping_of(read_yaml(path), str(path), "the file") if path.is_file() else {}
 
 
 def _sections(path: Path, known: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -192,6 +185,13 @@ def _entries(cls: type[T], key: str, entries: Mapping[str, object], path: Path) 
     }
 
 
+def _models(path: Path) -> dict[str, ModelSpec]:
+    models = _entries(ModelSpec, "name", _content(path), path)
+    for name, model in models.items():
+        check_model(model, f"{path}: {name}")
+    return models
+
+
 def _read_instances(
     path: Path,
     gpus: Mapping[str, GpuSpec],
@@ -199,7 +199,7 @@ def _read_instances(
     quota_codes: dict[tuple[str, str], dict[str, str]],
 ) -> None:
     """Add one provider's instance types to shapes and its quota codes to quota_codes."""
-    content, where, provider = read_yaml(path), str(path), path.stem
+    content, where, provider = _content(path), str(path), path.stem
     only_known(content, _INSTANCE_FILE, where)
     if content.get("provider", provider) != provider:
         raise bad_value(where, "provider", content["provider"], f"the file's name says {provider!r}")
@@ -216,13 +216,9 @@ def _check_shape(shape: InstanceShape, where: str, gpus: Mapping[str, GpuSpec]) 
         raise bad_value(where, "gpu", shape.gpu, f"not in gpus.yaml; {did_you_mean(shape.gpu, gpus)}")
     if shape.gpu_count < 1:
         raise bad_value(where, "gpu_count", shape.gpu_count, "an instance here has at least one whole GPU")
-    if shape.gpu_link not in GPU_LINKS:
-        raise bad_value(where, "gpu_link", shape.gpu_link, did_you_mean(shape.gpu_link, GPU_LINKS))
-    if (shape.gpu_link == "none") != (shape.gpu_count == 1):
+    if (shape.gpu_link is GpuLink.NONE) != (shape.gpu_count == 1):
         right = '"none" for a single GPU, "nvlink" or "pcie" for several'
-        raise bad_value(where, "gpu_link", shape.gpu_link, right)
-    if shape.quota_unit not in QUOTA_UNITS:
-        raise bad_value(where, "quota_unit", shape.quota_unit, did_you_mean(shape.quota_unit, QUOTA_UNITS))
+        raise bad_value(where, "gpu_link", shape.gpu_link.value, right)
 
 
 def _check_generations(
@@ -235,23 +231,16 @@ def _check_generations(
 
 
 def _settings(sections: Mapping[str, dict[str, Any]], directories: tuple[Path, ...]) -> Settings:
-    where = " over ".join(str(layer / "settings.yaml") for layer in reversed(directories))
-    try:
-        policy = Policy(**sections.get("policy", {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        right = first["msg"]
-        if first["type"] == "extra_forbidden":
-            right = f"unknown field; {did_you_mean(name, Policy.model_fields)}"
-        raise bad_value(where, f"policy.{name}", first["input"], right) from None
+    files = (layer / "settings.yaml" for layer in reversed(directories))
+    where = " over ".join(str(path) for path in files if path.is_file())
     ages = sections.get("max_price_age_days", {})
     only_known(ages, tuple(Tier), f"{where}: max_price_age_days")
     for tier, days in ages.items():
         if days is not None and (isinstance(days, bool) or not isinstance(days, int) or days < 0):
             raise bad_value(where, f"max_price_age_days.{tier}", days, "whole days, or null for no limit")
     return Settings(
-        policy=policy,
+        source=where,
+        policy=sections.get("policy", {}),
         solver=parse_entry(SolverSettings, sections.get("solver"), f"{where}: solver"),
         max_price_age_days=ages,
     )

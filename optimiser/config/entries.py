@@ -1,4 +1,4 @@
-"""Reviewed YAML to frozen dataclasses: one parser for GPUs, models, shapes and settings alike."""
+"""Mappings read from YAML to frozen dataclasses: one parser for GPUs, models, shapes and settings alike."""
 
 from __future__ import annotations
 
@@ -6,46 +6,15 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
-from typing import Any, TypeVar, cast
-
-import yaml
+from typing import Any, TypeVar
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
 
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 T = TypeVar("T")
-
-
-class _Loader(_SafeLoader):  # type: ignore[misc]
-    """Safe loading that refuses a key given twice, which YAML libraries resolve silently to the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if len(keys) != len(set(keys)):
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise yaml.constructor.ConstructorError(None, None, f"{twice!r} is given twice", node.start_mark)
-        return cast("dict[Hashable, Any]", super().construct_mapping(node, deep))
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The top-level mapping of a YAML file, {} where it is empty. Raises UsageError with the line."""
-    try:
-        with path.open("rb") as file:
-            content = yaml.load(file, Loader=_Loader)  # noqa: S506 (a safe loader)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except yaml.MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UsageError(f"{path}:{line} {error.problem or 'is not valid YAML'}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"{path}: is not valid YAML: {str(error).splitlines()[0]}") from error
-    return mapping_of(content, str(path), "the file") if content is not None else {}
 
 
 def mapping_of(value: object, where: str, field: str) -> dict[str, Any]:

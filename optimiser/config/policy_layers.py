@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from optimiser.config import Config
 from optimiser.errors import bad_value, did_you_mean
+from optimiser.field_faults import right_of
 from optimiser.policy import Overheads, Policy
 from optimiser.prices.rows import REGION_KINDS
 from optimiser.workload.schema import WorkloadFields
@@ -23,21 +24,8 @@ if TYPE_CHECKING:
 _DEFAULTS = "the tool's defaults"
 _NESTED = "overheads"
 _RIGHT = {
-    "finite_number": "must be a finite number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
     "tuple_type": "must be a list such as [aws, gcp]",
     "model_type": f"must be a mapping of {', '.join(Overheads.model_fields)}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "greater_than": "must be above {gt:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "less_than": "must be below {lt:g}",
 }
 
 
@@ -57,7 +45,7 @@ def resolve_policy(config: Config, layers: Sequence[PolicyLayer], book: PriceBoo
     Raises UsageError, naming the layer, for an unknown field, a value out of range, and a provider, region,
     GPU, vendor, instance type, tier or market that neither config nor the price book knows.
     """
-    settings = PolicyLayer("settings.yaml: policy", config.settings.policy.model_dump(exclude_unset=True))
+    settings = PolicyLayer(f"{config.settings.source}: policy", config.settings.policy)
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for layer in (settings, *layers):
@@ -138,7 +126,7 @@ def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Policy:
     if fault["type"] == "extra_forbidden":
         right = f"no such field; {did_you_mean(str(fault['loc'][-1]), Overheads.model_fields)}"
     else:
-        right = _RIGHT.get(fault["type"], fault["msg"]).format(**fault.get("ctx", {}))
+        right = _RIGHT.get(fault["type"]) or right_of(fault)
     about = Policy.model_fields[name].description
     raise bad_value(sources[name], path, fault["input"], f"{right} ({about})" if about else right)
 

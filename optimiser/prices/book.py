@@ -14,7 +14,7 @@ import pandas as pd
 from optimiser.errors import UsageError
 from optimiser.prices.rows import parse_row
 from optimiser.prices.table import read_price_tables
-from providers.offer import Missing, Offer, Tier
+from providers.offer import Missing, Offer
 
 _OFFER_TEXT = (
     "provider",
@@ -86,23 +86,12 @@ class PriceBook:
             newest=("observed_on", "max"),
         )
 
-    def oldest_observed_on(self) -> dict[tuple[str, str], date]:
-        """The date of the oldest price in force per (provider, tier)."""
-        oldest = self.offers.groupby(["provider", "tier"], sort=True)["observed_on"].min()
-        return dict(zip(oldest.index.tolist(), oldest.dt.date, strict=True))
-
-    def tiers_without_price(self) -> dict[str, list[str]]:
-        """Per provider in the book the tiers without a single offer, in the order of Tier."""
-        pairs = set(zip(self.offers["provider"], self.offers["tier"], strict=True))
-        providers = sorted({*self.offers["provider"], *self.missing["provider"]})
-        return {name: [tier.value for tier in Tier if (name, tier.value) not in pairs] for name in providers}
-
 
 def load_book(paths: Iterable[Path], shapes: Collection[tuple[str, str]], as_of: date) -> PriceBook:
     """The book of several price files, lowest layer first: a later file's offer replaces an earlier one's.
 
     shapes are the known (provider, instance type) pairs. A Missing masks the list prices of its provider,
-    region, zone, instance type and tier in earlier files; a list price in a later file masks it in turn.
+    region, region kind, zone, instance type and tier in earlier files; a list price in a later file masks it in turn.
     Contracts are never masked. Raises UsageError, with file and line, for what breaks the schema.
     """
     files = list(paths)

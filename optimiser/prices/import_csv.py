@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
-from optimiser.prices.rows import COLUMNS, Key, base_key, money_text, parse_row
+from optimiser.prices.rows import COLUMNS, money_text, parse_row
 from optimiser.prices.snapshot import read_offers_csv, read_table, write_offers_csv
 from providers.offer import Missing, Offer, Tier
 from providers.shape import InstanceShape
@@ -49,7 +49,7 @@ class _Reading:
     """What a file held so far."""
 
     offers: dict[str, tuple[int, Offer]] = field(default_factory=dict)
-    missing: dict[Key, tuple[int, Missing]] = field(default_factory=dict)
+    missing: dict[str, tuple[int, Missing]] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     unknown_types: set[str] = field(default_factory=set)
     other_providers: Counter[str] = field(default_factory=Counter)
@@ -155,8 +155,7 @@ def _check_columns(cells: Mapping[str, str], file: Path) -> None:
 def _add(reading: _Reading, price: Offer | Missing, line: int, where: str) -> None:
     """File the price, or the error that its key was given before."""
     if isinstance(price, Missing):
-        before = reading.missing.setdefault(base_key(price), (line, price))[0]
-        name = "/".join(part for part in base_key(price) if part)
+        before, name = reading.missing.setdefault(price.place, (line, price))[0], price.place
     else:
         before, name = reading.offers.setdefault(price.offer_id, (line, price))[0], price.offer_id
     if before != line:
@@ -215,7 +214,7 @@ def _spot_without_discount(reading: _Reading) -> None:
         if offer.usd_per_hour >= SPOT_IS_NO_DISCOUNT_FROM * on_demand:
             del reading.offers[offer_id]
             amounts = f"spot {money_text(offer.usd_per_hour)} against on demand {money_text(on_demand)}"
-            reading.missing[base_key(offer)] = (
+            reading.missing[offer.place] = (
                 line,
                 Missing(
                     provider=offer.provider,
@@ -233,8 +232,8 @@ def _spot_without_discount(reading: _Reading) -> None:
 
 def _refuse_contradictions(reading: _Reading, file: Path) -> None:
     for line, offer in reading.offers.values():
-        if not offer.contract and base_key(offer) in reading.missing:
-            said = f"line {reading.missing[base_key(offer)][0]} says that there is no such price"
+        if not offer.contract and offer.place in reading.missing:
+            said = f"line {reading.missing[offer.place][0]} says that there is no such price"
             reading.errors.append(str(bad_value(f"{file} line {line}", "key", offer.offer_id, said)))
 
 
@@ -244,16 +243,16 @@ def _merge(reading: _Reading, destination: Path, replace_all: bool) -> int:
     old_missing: list[Missing] = []
     if destination.exists() and not replace_all:
         old_offers, old_missing = read_offers_csv(destination)
-    priced = {base_key(offer) for _, offer in reading.offers.values() if not offer.contract}
+    priced = {offer.place for _, offer in reading.offers.values() if not offer.contract}
     kept_offers = [
         offer
         for offer in old_offers
-        if offer.offer_id not in reading.offers and (offer.contract or base_key(offer) not in reading.missing)
+        if offer.offer_id not in reading.offers and (offer.contract or offer.place not in reading.missing)
     ]
     kept_missing = [
         missing
         for missing in old_missing
-        if base_key(missing) not in reading.missing and base_key(missing) not in priced
+        if missing.place not in reading.missing and missing.place not in priced
     ]
     write_offers_csv(
         destination,

@@ -1,8 +1,10 @@
-"""Price files as one typed table: read, checked and converted column by column."""
+"""Price files as one typed table: the cells that rows.py reads, each distinct one once, checked by column."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +12,23 @@ import numpy as np
 import pandas as pd
 
 from optimiser.errors import UsageError
-from optimiser.prices.rows import COLUMNS, DEFAULTS, MAX_TERM_MONTHS, PAYMENTS, REGION_KINDS
-from optimiser.prices.snapshot import read_offers_csv
-from providers.offer import HOURS_PER_YEAR, Tier
+from optimiser.prices.rows import COLUMNS, MOST_USD, PAYMENTS, read_cell
+from optimiser.prices.snapshot import check_header, read_offers_csv, read_rows
+from providers.offer import HOURS_PER_YEAR, Tier, offer_key, place_key
 
-_REQUIRED = ("provider", "region", "instance_type", "tier", "usd_per_hour", "observed_on", "source")
-_IN_OFFER_ID = (
-    "provider",
-    "region",
-    "zone",
-    "instance_type",
-    "tier",
-    "market",
-    "kind",
-    "payment",
-    "contract",
-)
+_DTYPES = {
+    "usd_per_hour": "float64",
+    "upfront_usd": "float64",
+    "term_months": "int64",
+    "max_instances": "float64",
+    "valid_until": "datetime64[s]",
+    "observed_on": "datetime64[s]",
+    "observed_on_is_lower_bound": "bool",
+}
+_PLACE = ("provider", "region", "region_kind", "zone", "instance_type", "tier")
+_TERMS = ("market", "kind", "term_months", "payment", "contract")
+
+Columns = dict[str, np.ndarray[Any, Any]]
 
 
 def read_price_tables(paths: Sequence[Path]) -> pd.DataFrame:
@@ -35,122 +38,106 @@ def read_price_tables(paths: Sequence[Path]) -> pd.DataFrame:
     upfront_usd_text), plus amortised_usd_per_hour, key (what a Missing speaks of), offer_id, file, line and
     layer. Raises UsageError, naming file, line, field and value, for a row that breaks the schema.
     """
-    table = pd.concat([_read_text(path, layer) for layer, path in enumerate(paths)], ignore_index=True)
-    for name, default in DEFAULTS.items():
-        table[name] = table[name].where(table[name] != "", default)
-    values = _values(table)
-    valid = _valid(table, values)
-    if not valid.all():
-        raise _named_fault(paths[table["layer"][~valid].iloc[0]])
-    table = _with_ids(table.assign(**values))
-    twice = table["is_offer"] & table.duplicated(["layer", "offer_id"])
-    if twice.any():
-        raise _named_fault(paths[table["layer"][twice].iloc[0]])
-    return table
-
-
-def _read_text(path: Path, layer: int) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=object, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, ValueError):
-        raise _named_fault(path) from None
-    # A row longer than the header turns columns into an index, a shorter one leaves its last cell null.
-    regular = isinstance(table.index, pd.RangeIndex) and (table.empty or table.iloc[:, -1].notna().all())
-    if not regular or not set(_REQUIRED) <= set(table.columns) or not set(table.columns) <= set(COLUMNS):
-        raise _named_fault(path)
-    table = table.reindex(columns=list(COLUMNS), fill_value="")
-    file = pd.Series(str(path), index=table.index, dtype=object)
-    return table.assign(file=file, line=np.arange(len(table)) + 2, layer=layer)
+        columns = _read(paths)
+    except UsageError:
+        # Distinct cells know no line: the first fault is found again row by row, which names it.
+        for path in paths:
+            read_offers_csv(path)
+        raise
+    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()})
 
 
-def _named_fault(path: Path) -> UsageError:
-    """The fault of a file that failed a check on whole columns, found again row by row to name it."""
+def _read(paths: Sequence[Path]) -> Columns:
+    tables = [_text_of(path) for path in paths]
+    columns: Columns = {}
+    for name in COLUMNS:
+        cells = np.concatenate([table[name] for table in tables])
+        codes, distinct = pd.factorize(cells)
+        stripped = list(map(str.strip, distinct))
+        values = [read_cell(name, cell, "") for cell in stripped]
+        columns[name] = np.array(values, dtype=_DTYPES.get(name, "object"))[codes]
+        if name in MOST_USD:
+            columns[f"{name}_text"] = np.array(stripped, dtype=object)[codes]
+    layers = np.repeat(np.arange(len(paths)), [len(table["line"]) for table in tables])
+    columns["file"] = np.array(list(map(str, paths)), dtype=object)[layers]
+    columns["line"] = np.concatenate([table["line"] for table in tables])
+    columns["layer"] = layers
+    columns["is_offer"] = ~np.isnan(columns["usd_per_hour"])
+    if not _fit_together(columns).all():
+        raise UsageError("a row of the price files breaks the schema")
+    columns["payment"] = _paid(columns)
+    hours = np.where(columns["term_months"] > 0, columns["term_months"], 12) * (HOURS_PER_YEAR / 12)
+    columns["amortised_usd_per_hour"] = columns["usd_per_hour"] + columns["upfront_usd"] / hours
+    places = list(map(place_key, *(columns[name].tolist() for name in _PLACE)))
+    columns["key"] = _objects(places)
+    columns["offer_id"] = _objects(map(offer_key, places, *(columns[name].tolist() for name in _TERMS)))
+    names = np.where(columns["is_offer"], columns["offer_id"], columns["key"])
+    if len(set(zip(layers.tolist(), columns["is_offer"].tolist(), names, strict=True))) < len(names):
+        raise UsageError("two rows of a price file have the same key")
+    return columns
+
+
+def _text_of(path: Path) -> Columns:
+    """The cells of a file by column, and the line of each row."""
+    header, lines, cells = _quickly(path) or _row_by_row(path)
+    check_header(header, path)
+    found = dict(zip(header, cells, strict=True))
+    blank = np.full(len(lines), "", dtype=object)
+    return {name: found.get(name, blank) for name in COLUMNS} | {"line": lines}
+
+
+Cells = tuple[list[str], np.ndarray[Any, Any], list[np.ndarray[Any, Any]]]
+
+
+def _row_by_row(path: Path) -> Cells:
+    header, lines, rows = read_rows(path)
+    cells = np.array(rows, dtype=object).reshape(len(rows), len(header))
+    return header, np.array(lines, dtype=int), list(cells.T)
+
+
+def _quickly(path: Path) -> Cells | None:
+    """What read_rows reads, in half the time; None for a file that is not one regular row a line."""
     try:
-        read_offers_csv(path)
-    except UsageError as error:
-        return error
-    rules = f"its header must name {', '.join(_REQUIRED)}, and no cell may carry spaces"
-    return UsageError(f"{path}: is no price file: {rules}: bring it in by `optimiser prices import`")
+        # pandas forgives bad quoting, which the csv module refuses here.
+        content = path.read_bytes()
+        quoted = [line for line in content.decode().split("\n") if '"' in line]
+        if b"\r" in content or b"\0" in content or not all(csv.reader(quoted, strict=True)):
+            return None
+        options: Any = {"header": None, "keep_default_na": False, "skip_blank_lines": False}
+        table = pd.read_csv(io.BytesIO(content), dtype=object, encoding="utf-8-sig", **options)
+    except (OSError, ValueError, csv.Error):
+        return None
+    columns = [table[place].to_numpy() for place in table]
+    header = [str(column[0]).strip() for column in columns]
+    last_line = content.count(b"\n") + (not content.endswith(b"\n"))
+    short = pd.isna(columns[-1]).any()
+    if short or len(table) != last_line or "" in columns[0] or len(set(header)) < len(header):
+        return None
+    return header, np.arange(2, last_line + 1), [column[1:] for column in columns]
 
 
-def _values(text: pd.DataFrame) -> dict[str, Any]:
-    """The columns that are not text, converted; NaN and NaT where a cell cannot be."""
-    hourly, upfront = _numbers(text["usd_per_hour"]), _numbers(text["upfront_usd"])
-    term = _numbers(text["term_months"])
-    reserved = (text["tier"] == Tier.RESERVED).to_numpy()
-    paid = np.full(len(text), "", dtype=object)
-    paid[reserved] = PAYMENTS[2]
-    paid[reserved & (hourly > 0)] = PAYMENTS[0]
-    paid[reserved & (hourly > 0) & (upfront > 0)] = PAYMENTS[1]
-    term_hours = np.where(term > 0, term, 12) * HOURS_PER_YEAR / 12
-    return {
-        "usd_per_hour_text": text["usd_per_hour"],
-        "upfront_usd_text": text["upfront_usd"],
-        "usd_per_hour": hourly,
-        "upfront_usd": upfront,
-        "amortised_usd_per_hour": hourly + upfront / term_hours,
-        "term_months": np.where(np.isfinite(term), term, -1).astype(np.int64),
-        "payment": pd.Series(paid, index=text.index, dtype=object),
-        "max_instances": _numbers(text["max_instances"], blank=np.nan),
-        "valid_until": _dates(text["valid_until"]),
-        "observed_on": _dates(text["observed_on"]),
-        "observed_on_is_lower_bound": text["observed_on_is_lower_bound"] == "true",
-        "is_offer": text["usd_per_hour"] != "",
-    }
+def _objects(values: Iterable[str]) -> np.ndarray[Any, Any]:
+    return np.array(list(values), dtype=object)
 
 
-def _valid(text: pd.DataFrame, values: Mapping[str, Any]) -> Any:
-    """Which rows obey the schema, as rows.parse_row has it."""
-    hourly, upfront, term = values["usd_per_hour"], values["upfront_usd"], _numbers(text["term_months"])
-    most, is_offer, reserved = values["max_instances"], values["is_offer"], text["tier"] == Tier.RESERVED
-    valid = is_offer == (text["missing_reason"] == "")
-    for name in ("provider", "region", "instance_type", "source"):
-        valid &= text[name] != ""
-    valid &= text["tier"].isin(list(Tier)) & text["region_kind"].isin(REGION_KINDS)
-    valid &= (text["zone"] == "") | (text["tier"] == Tier.SPOT)
-    valid &= values["observed_on"].notna() & (values["valid_until"].notna() | (text["valid_until"] == ""))
-    valid &= text["observed_on_is_lower_bound"].isin(["", "true", "false"])
-    valid &= (hourly >= 0) & np.isfinite(hourly) & (upfront >= 0) & np.isfinite(upfront)
-    valid &= (term >= 0) & (term <= MAX_TERM_MONTHS) & (term % 1 == 0)
-    valid &= ((most >= 1) & (most % 1 == 0)) | (text["max_instances"] == "")
-    priced = (reserved == (term > 0)) & (reserved == (text["kind"] != "")) & (hourly + upfront > 0)
-    priced &= (text["payment"] == "") | (text["payment"] == values["payment"])
-    return valid & (priced | ~is_offer)
+def _fit_together(columns: Columns) -> np.ndarray[Any, Any]:
+    """Which rows say nothing contradictory, by the rules of rows.parse_row."""
+    hourly, upfront, term = (columns[name] for name in ("usd_per_hour", "upfront_usd", "term_months"))
+    is_offer, payment, kind = columns["is_offer"], columns["payment"], columns["kind"]
+    reserved = columns["tier"] == Tier.RESERVED.value
+    fits = is_offer == (columns["missing_reason"] == "")
+    fits &= (columns["zone"] == "") | (columns["tier"] == Tier.SPOT.value)
+    priced = (reserved == (term > 0)) & (reserved == (kind != "")) & (reserved | (upfront == 0))
+    priced &= ((payment == "") | (payment == _paid(columns))) & (hourly + upfront > 0)
+    fits &= priced | ~is_offer
+    return np.asarray(fits)
 
 
-def _with_ids(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with `key` and `offer_id`, the latter built as Offer.offer_id builds it."""
-    text = {name: table[name].to_numpy(dtype=object) for name in _IN_OFFER_ID}
-    key = text["provider"] + "/" + text["region"] + _after_slash(text["zone"])
-    key = key + "/" + text["instance_type"] + "/" + text["tier"]
-    months = table["term_months"].to_numpy()
-    text["term_months"] = np.full(len(table), "", dtype=object)
-    for term in np.unique(months[months > 0]):
-        text["term_months"][months == term] = f"{term}m"
-    text["market"] = np.where(text["market"] == "standard", "", text["market"])
-    offer_id = key
-    for name in ("market", "kind", "term_months", "payment", "contract"):
-        offer_id = offer_id + _after_slash(text[name])
-    columns = {"key": key, "offer_id": offer_id}
-    return table.assign(**{name: pd.Series(ids, table.index, dtype=object) for name, ids in columns.items()})
-
-
-def _after_slash(part: np.ndarray[Any, Any]) -> Any:
-    blank = part == ""
-    return "" if blank.all() else np.where(blank, "", "/" + part).astype(object)
-
-
-def _numbers(text: pd.Series[str], blank: float = 0.0) -> Any:
-    """float64 array, `blank` where the cell is blank and NaN where it is no number."""
-    filled = (text != "").to_numpy()
-    numbers = np.full(len(text), blank)
-    if filled.any():
-        numbers[filled] = pd.to_numeric(text[filled], errors="coerce")
-    return numbers
-
-
-def _dates(text: pd.Series[str]) -> pd.Series[pd.Timestamp]:
-    """datetime64, NaT where the cell is no date like 2026-11-09."""
-    if (text == "").all():
-        return pd.Series(pd.NaT, index=text.index, dtype="datetime64[s]")
-    return pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
+def _paid(columns: Columns) -> np.ndarray[Any, Any]:
+    """How each row is paid, by its amounts; "" outside commitments."""
+    no_upfront, partial_upfront, all_upfront = PAYMENTS
+    by_hour = np.where(columns["upfront_usd"] > 0, partial_upfront, no_upfront).astype(object)
+    paid = np.where(columns["usd_per_hour"] > 0, by_hour, all_upfront)
+    reserved = (columns["tier"] == Tier.RESERVED.value) & columns["is_offer"]
+    return np.where(reserved, paid, "").astype(object)

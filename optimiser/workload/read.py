@@ -8,12 +8,8 @@ from typing import Any
 
 import yaml
 
-try:
-    from yaml import CSafeLoader as Loader
-except ImportError:  # PyYAML built without libyaml: slower, same answer
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
-
 from optimiser.errors import UsageError, bad_value
+from optimiser.files import read_yaml
 from optimiser.workload import schema
 from optimiser.workload.demand import demand_periods, workload_zone
 from optimiser.workload.resolved import Target, Workload
@@ -58,42 +54,11 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
 
 
 def _parse(where: str, path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(f"{where}: not a text file: a workload is written in YAML (UTF-8)") from None
-    except OSError as error:
-        right = "give the path of a workload file"
-        raise UsageError(f"{where}: cannot be read ({error.strerror}): {right}") from None
-    try:
-        loader = Loader(text)
-        try:
-            node = loader.get_single_node()
-            _refuse_duplicates(where, node)
-            raw = None if node is None else loader.construct_document(node)
-        finally:
-            loader.dispose()
-    except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         right = "a workload is a mapping of fields such as `name: chat`"
         raise UsageError(f"{where}: holds {type(raw).__name__}, not fields: {right}")
     return raw
-
-
-def _refuse_duplicates(where: str, node: yaml.Node | None) -> None:
-    # YAML parsers keep the last of two equal keys in silence: half of the input would be lost.
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise UsageError(f"{where}: line {line}: {key.value} is given twice: each field once")
-            seen.add(key.value)
-            _refuse_duplicates(where, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_duplicates(where, value)
 
 
 def _apply(where: str, raw: dict[str, Any], overrides: Mapping[str, str]) -> None:

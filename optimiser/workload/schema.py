@@ -46,6 +46,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
+from optimiser.field_faults import right_of
 
 
 def _not_bool(value: object) -> object:
@@ -168,24 +169,6 @@ _SECTIONS: dict[tuple[str, ...], type[_Section]] = {
     ("sizes", "buckets"): BucketFields,
 }
 
-_RIGHT = {
-    "model_type": "a mapping of fields",
-    "dict_type": "a mapping of fields",
-    "tuple_type": "a list",
-    "finite_number": "a finite number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "string_type": "text",
-    "datetime_type": "a time",
-    "datetime_parsing": "a time",
-    "datetime_from_date_parsing": "a time",
-    "too_short": "at least one entry",
-    "string_too_short": "not empty",
-}
-
 
 def validate(where: str, raw: dict[str, Any]) -> WorkloadFields:
     """The fields of one workload file; UsageError names the first wrong one and what would be right."""
@@ -232,5 +215,5 @@ def _first_fault(where: str, error: ValidationError) -> UsageError:
     about = known.description if known is not None and known.description else ""
     if fault["type"] == "missing":
         return UsageError(f"{where}: {field} is missing: {about or 'it is required'}")
-    right = _RIGHT.get(fault["type"]) or fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    right = right_of(fault)
     return bad_value(where, field, fault["input"], f"{right} ({about})" if about else right)

@@ -96,7 +96,7 @@ def test_the_contract_in_the_text_imports_beside_the_list_price(
     today = date(2026, 11, 21)
     report = import_prices(file, "aws", config.shapes, tmp_path / "prices" / "aws.csv", as_of=today)
     book = load_book([*config.price_files, report.destination], config.shapes, today)
-    contract = book.offer("aws/us-east-1/p5.48xlarge/on_demand/edp-2026")
+    contract = book.offer("aws/us-east-1/p5.48xlarge/on_demand/contract=edp-2026")
     assert (contract.usd_per_hour, contract.max_instances) == (Decimal("47.5"), 16)
     assert book.offer("aws/us-east-1/p5.48xlarge/on_demand").usd_per_hour == Decimal("55.04")
 

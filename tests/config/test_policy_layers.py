@@ -33,10 +33,36 @@ def test_without_layers_the_defaults_are_in_force(config: Config, book: PriceBoo
 
 
 def test_a_later_layer_wins_and_settings_come_first(config: Config) -> None:
-    settings = replace(config.settings, policy=Policy(max_spot_share=0.1, max_sites=3, min_firm_instances=5))
+    settings = replace(
+        config.settings, policy={"max_spot_share": 0.1, "max_sites": 3, "min_firm_instances": 5}
+    )
     layers = (layer(max_spot_share=0.2, max_sites=4), PolicyLayer("--set", {"max_spot_share": 0.25}))
     made = resolve_policy(replace(config, settings=settings), layers)
     assert (made.max_spot_share, made.max_sites, made.min_firm_instances) == (0.25, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"max_spot_shar": 1}, "max_spot_shar = 1: no such field; did you mean max_spot_share"),
+        ({"max_spot_share": 2}, "max_spot_share = 2: must be at most 1 (largest share"),
+        ({"max_sites": True}, "max_sites = True: must not be true or false"),
+        ({"providers": 3}, "providers = 3: must be a list such as [aws, gcp]"),
+        ({"providers": "asw"}, "providers = 'asw': did you mean aws?"),
+    ],
+)
+def test_settings_are_checked_as_every_layer_is(
+    config: Config, written: dict[str, Any], message: str
+) -> None:
+    settings = replace(config.settings, policy=written)
+    with pytest.raises(UsageError) as caught:
+        resolve_policy(replace(config, settings=settings), ())
+    assert str(caught.value).startswith(f"{config.settings.source}: policy: {message}")
+
+
+def test_settings_may_write_a_list_as_one_text(config: Config) -> None:
+    settings = replace(config.settings, policy={"providers": "aws, gcp"})
+    assert resolve_policy(replace(config, settings=settings), ()).providers == ("aws", "gcp")
 
 
 def test_null_takes_a_limit_away(config: Config) -> None:

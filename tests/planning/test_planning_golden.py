@@ -18,7 +18,7 @@ from optimiser.planning.plan import HOURS_PER_MONTH, to_jsonable
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.search import search
 from optimiser.planning.totals import totals_of
-from optimiser.policy import Overheads
+from optimiser.policy import Overheads, Policy
 from optimiser.prices.book import load_book
 from optimiser.workload import SizeBucket, Workload
 from providers.offer import Offer
@@ -40,7 +40,7 @@ def test_a_flat_node_of_p5_for_three_years_paid_ahead_costs_15107_a_month() -> N
     config = load_config()
     book = load_book(config.price_files, config.shapes, date(2026, 11, 21))
     p5 = "p5.48xlarge"
-    policy = config.settings.policy.model_copy(
+    policy = Policy().model_copy(
         update={
             "regions": ("us-east-1",),
             "providers": ("aws",),

@@ -59,12 +59,12 @@ def offers(draw: st.DrawFn) -> Offer:
     return Offer(
         provider="acme",
         region=draw(names),
-        region_kind=draw(st.sampled_from(["region", "government"])),
+        region_kind=draw(st.sampled_from(["region", "government", "local_zone"])),
         zone=draw(st.sampled_from(["", "a", "b"])) if tier == Tier.SPOT else "",
         instance_type=draw(st.sampled_from(["big", "small"])),
         tier=tier,
-        market=draw(st.sampled_from(["standard", "flex_start"])),
-        contract=draw(st.sampled_from(["", "edp"])),
+        market=draw(st.sampled_from(["standard", "flex_start", "edp"])),
+        contract=draw(st.sampled_from(["", "edp", "standard", "flex_start"])),
         usd_per_hour=hourly,
         upfront_usd=upfront,
         max_instances=draw(st.none() | st.integers(1, 99)),
@@ -93,6 +93,25 @@ def test_what_is_written_comes_back_exactly_from_reader_and_book(
         assert row["usd_per_hour"] == float(offer.usd_per_hour)
         assert row["amortised_usd_per_hour"] == pytest.approx(float(offer.amortised_usd_per_hour), rel=1e-12)
         assert row["tier"] == offer.tier
+
+
+def test_a_missing_of_a_local_zone_leaves_its_region_s_price(tmp_path: Path) -> None:
+    book = layered(tmp_path, [ROW], [{**GONE, "region_kind": "local_zone"}])
+    assert list(book.offers.index) == ["acme/north/big/on_demand"]
+    assert list(book.missing["region_kind"]) == ["local_zone"]
+
+
+def test_a_contract_of_any_name_is_found_again_beside_the_list_price(tmp_path: Path) -> None:
+    contract = {**ROW, "contract": "standard", "usd_per_hour": "1"}
+    market = {**ROW, "market": "flex_start", "usd_per_hour": "1.5"}
+    book = layered(tmp_path, [ROW, contract, market, {**contract, "contract": "flex_start"}])
+    prices = {key: book.offer(key).usd_per_hour for key in book.offers.index}
+    assert prices == {
+        "acme/north/big/on_demand": 2,
+        "acme/north/big/on_demand/contract=standard": 1,
+        "acme/north/big/on_demand/market=flex_start": Decimal("1.5"),
+        "acme/north/big/on_demand/contract=flex_start": 1,
+    }
 
 
 @settings(max_examples=60, deadline=None)
@@ -125,10 +144,15 @@ def test_layers_follow_the_rule_that_the_last_word_stands(
                 gone.add(region)
         files.append(write(folder / f"{number}.csv", *rows))
     book = load_book(files, SHAPES, AS_OF)
-    expected = {f"acme/{region}/big/on_demand{'/edp' * bool(contract)}" for region, contract in standing}
+    expected = {
+        f"acme/{region}/big/on_demand{'/contract=edp' * bool(contract)}" for region, contract in standing
+    }
     assert set(book.offers.index) == expected
     for (region, contract), amount in standing.items():
-        assert book.offer(f"acme/{region}/big/on_demand{'/edp' * bool(contract)}").usd_per_hour == amount
+        assert (
+            book.offer(f"acme/{region}/big/on_demand{'/contract=edp' * bool(contract)}").usd_per_hour
+            == amount
+        )
     assert set(book.missing["region"]) == gone
 
 
@@ -165,84 +189,9 @@ def test_a_type_without_a_shape_is_missing_not_an_offer(tmp_path: Path) -> None:
     assert list(book.missing["reason"]) == ["the instance type is not in config/instances"]
 
 
-def test_tiers_without_a_price_are_named_even_where_only_a_missing_is_known(tmp_path: Path) -> None:
-    book = layered(tmp_path, [ROW, {**GONE, "tier": "spot"}])
-    assert book.tiers_without_price() == {"acme": ["spot", "reserved"]}
-    assert layered(tmp_path, [GONE]).tiers_without_price() == {"acme": ["on_demand", "spot", "reserved"]}
-
-
 def test_an_unknown_offer_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'acme/south': not in the price book of 2026-11-21"):
         layered(tmp_path, [ROW]).offer("acme/south")
-
-
-FAULTS = [
-    {"usd_per_hour": "free"},
-    {"usd_per_hour": "-1"},
-    {"usd_per_hour": "nan"},
-    {"usd_per_hour": "inf"},
-    {"usd_per_hour": "0"},
-    {"usd_per_hour": ""},
-    {"missing_reason": "and yet"},
-    {"tier": "ondemand"},
-    {"region_kind": "planet"},
-    {"zone": "a"},
-    {"observed_on": "yesterday"},
-    {"observed_on": ""},
-    {"valid_until": "2026-02-30"},
-    {"max_instances": "-3"},
-    {"max_instances": "many"},
-    {"term_months": "12"},
-    {"term_months": "1.5"},
-    {"kind": "savings_plan"},
-    {"payment": "no_upfront"},
-    {"upfront_usd": "-5"},
-    {"observed_on_is_lower_bound": "so"},
-    {"provider": ""},
-    {"region": ""},
-    {"instance_type": ""},
-    {"source": ""},
-    {"tier": "reserved"},
-    {"tier": "reserved", "kind": "savings_plan"},
-    {"tier": "reserved", "kind": "savings_plan", "term_months": "12", "payment": "all_upfront"},
-    {"tier": "reserved", "kind": "savings_plan", "term_months": "0"},
-    {"tier": "reserved", "term_months": "12"},
-    {"tier": "reserved", "kind": "savings_plan", "term_months": "999"},
-]
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: ",".join(fault.values()) or "blank")
-def test_book_and_reader_refuse_the_same_rows_with_the_same_message(
-    tmp_path: Path, fault: dict[str, str]
-) -> None:
-    path = write(tmp_path / "acme.csv", {**ROW, "region": "south"}, {**ROW, **fault})
-    with pytest.raises(UsageError) as by_row:
-        read_offers_csv(path)
-    with pytest.raises(UsageError) as by_column:
-        load_book([path], SHAPES, AS_OF)
-    assert str(by_column.value) == str(by_row.value)
-    assert "acme.csv line 3: " in str(by_column.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "is empty"),
-        ("provider,region\n", "is no price file"),
-        ("provider,price\nacme,1\n", "column = 'price'"),
-        (",".join(ROW) + "\n" + ", ".join(ROW.values()) + "\n", "no cell may carry spaces"),
-        (",".join(ROW) + "\n" + ",".join(ROW.values()) + ",1\n", "8 cells where the header names 7"),
-        (",".join(ROW) + "\n" + ",".join(list(ROW.values())[:-1]) + "\n", "6 cells where the header names 7"),
-        (",".join(ROW) + "\n" + 2 * (",".join(ROW.values()) + "\n"), "line 3: key = "),
-    ],
-)
-def test_a_file_that_is_no_price_file_is_named(tmp_path: Path, text: str, words: str) -> None:
-    path = tmp_path / "acme.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError) as caught:
-        load_book([path], SHAPES, AS_OF)
-    assert "acme.csv" in str(caught.value)
-    assert words in str(caught.value)
 
 
 def test_no_price_file_at_all_says_how_to_get_one() -> None:

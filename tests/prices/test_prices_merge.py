@@ -82,9 +82,9 @@ def test_a_missing_replaces_list_prices_but_no_contract_and_a_later_price_replac
     gone = {**GOOD, "usd_per_hour": "", "missing_reason": "withdrawn"}
     report = load(tmp_path, gone)
     assert (report.imported, report.missing, report.replaced) == (0, 1, 1)
-    assert ids(tmp_path) == {"acme/north/big/on_demand/edp"}
+    assert ids(tmp_path) == {"acme/north/big/on_demand/contract=edp"}
     assert load(tmp_path, GOOD).replaced == 1
-    assert ids(tmp_path) == {"acme/north/big/on_demand/edp", "acme/north/big/on_demand"}
+    assert ids(tmp_path) == {"acme/north/big/on_demand/contract=edp", "acme/north/big/on_demand"}
     assert read_offers_csv(tmp_path / "acme.csv")[1] == []
 
 

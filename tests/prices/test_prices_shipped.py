@@ -199,10 +199,10 @@ def test_ages_and_gaps_per_provider_and_tier(book: PriceBook, config: Config) ->
                 if row["usd_per_hour"]:
                     day, key = date.fromisoformat(row["observed_on"]), (provider, row["tier"])
                     oldest[key] = min(day, oldest.get(key, day))
-    assert book.oldest_observed_on() == oldest
-    assert oldest["aws", "reserved"] == date(2025, 11, 30)
-    assert book.tiers_without_price() == {"aws": [], "azure": [], "gcp": []}
     coverage = book.coverage()
+    assert {key: day.date() for key, day in coverage["oldest"].items()} == oldest
+    assert oldest["aws", "reserved"] == date(2025, 11, 30)
+    assert set(coverage.index) == {(name, tier) for name in ("aws", "azure", "gcp") for tier in Tier}
     assert (
         coverage.loc[("azure", "reserved"), "instance_types"]
         < 20

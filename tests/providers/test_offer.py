@@ -4,6 +4,8 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from providers.offer import Offer, Tier
 
@@ -47,7 +49,10 @@ def test_offer_id_names_what_distinguishes_two_prices_and_leaves_out_what_is_sta
     reserved = offer(
         tier=Tier.RESERVED, kind="reserved_instance", term_months=36, payment="all_upfront", contract="edp"
     )
-    assert reserved.offer_id == "aws/us-east-1/p5.48xlarge/reserved/reserved_instance/36m/all_upfront/edp"
+    assert (
+        reserved.offer_id
+        == "aws/us-east-1/p5.48xlarge/reserved/reserved_instance/36m/all_upfront/contract=edp"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,54 @@ def test_offer_id_names_what_distinguishes_two_prices_and_leaves_out_what_is_sta
         {"term_months": 12},
         {"payment": "no_upfront"},
         {"contract": "edp"},
+        {"contract": "standard"},
+        {"region_kind": "local_zone"},
     ],
 )
 def test_every_part_of_the_key_changes_the_offer_id(changes: dict[str, object]) -> None:
     assert offer(**changes).offer_id != offer().offer_id
+
+
+words = st.sampled_from(
+    ["standard", "flex_start", "spot", "on_demand", "12m", "no_upfront", "local_zone", "market=flex_start"]
+)
+
+
+@st.composite
+def keys(draw: st.DrawFn) -> dict[str, object]:
+    """What distinguishes two offers, in the words most likely to be taken for one another."""
+    tier = draw(st.sampled_from(list(Tier)))
+    terms: dict[str, object] = {}
+    if tier == Tier.RESERVED:
+        payment = draw(st.sampled_from(["no_upfront", "all_upfront"]))
+        terms = {"kind": draw(words), "term_months": draw(st.sampled_from([1, 12])), "payment": payment}
+    return {
+        "region": draw(words),
+        "region_kind": draw(st.sampled_from(["region", "local_zone", "government"])),
+        "zone": draw(st.just("") | words) if tier == Tier.SPOT else "",
+        "instance_type": draw(words),
+        "tier": tier,
+        "market": draw(st.just("standard") | words),
+        "contract": draw(st.just("") | words),
+        **terms,
+    }
+
+
+@given(st.lists(keys(), min_size=2, max_size=12))
+def test_two_offers_share_an_id_only_where_every_part_of_it_is_the_same(
+    drawn: list[dict[str, object]],
+) -> None:
+    different = {tuple(sorted(one.items(), key=lambda item: item[0])) for one in drawn}
+    assert len({offer(**one).offer_id for one in drawn}) == len(different)
+
+
+def test_a_contract_and_a_market_of_the_same_name_are_two_prices_and_no_name_is_lost() -> None:
+    assert offer(market="flex_start").offer_id == "aws/us-east-1/p5.48xlarge/on_demand/market=flex_start"
+    assert offer(contract="flex_start").offer_id == "aws/us-east-1/p5.48xlarge/on_demand/contract=flex_start"
+    assert offer(contract="standard").offer_id == "aws/us-east-1/p5.48xlarge/on_demand/contract=standard"
+
+
+def test_a_local_zone_s_price_is_another_price_than_its_region_s() -> None:
+    local = offer(region_kind="local_zone", tier=Tier.SPOT, zone="use1-atl2-az1")
+    assert local.offer_id == "aws/us-east-1/use1-atl2-az1/p5.48xlarge/spot/region_kind=local_zone"
+    assert local.place == local.offer_id

@@ -1,0 +1,91 @@
+"""Files as every room reads and writes them: YAML, days, and text that is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Hashable
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from optimiser.errors import UsageError
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds, None where it is empty.
+
+    Raises UsageError, with the line, for a file that cannot be read, is no YAML, or gives a key twice.
+    """
+    import yaml
+
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not a text file: YAML in UTF-8 is expected") from None
+    try:
+        return yaml.load(content, Loader=_loader())  # noqa: S506 (a safe loader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UsageError(f"{path}: not valid YAML: {line}{error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def day_from(text: str) -> date:
+    """The date of a text like 2026-11-09, in these ten characters alone. Raises ValueError."""
+    if not _DAY.fullmatch(text):
+        raise ValueError("must be a date like 2026-11-09")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("there is no such day: must be a date like 2026-11-09") from None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside the file and move it into place, with the mode of the file that stood there, else the
+    user's usual one; line ends stay as they are. A device or pipe is written directly. Raises OSError.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@cache
+def _loader() -> Any:
+    """Safe loading that refuses a key given twice, of which YAML libraries keep the last in silence."""
+    import yaml
+
+    safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(safe):  # type: ignore[misc]
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in seen:
+                        twice = f"{key.value!r} is given twice"
+                        raise yaml.constructor.ConstructorError(None, None, twice, key.start_mark)
+                    seen.add(key.value)
+            return cast("dict[Hashable, Any]", super().construct_mapping(node, deep))
+
+    return Loader
