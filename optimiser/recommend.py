@@ -14,7 +14,7 @@ from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.answer import Answer, plan_of
 from optimiser.planning.comparison import compare
 from optimiser.planning.faults import refuse_faults
-from optimiser.planning.infeasible import nothing_allowed, nothing_fits, nothing_priced
+from optimiser.planning.infeasible import beyond_reason, nothing_allowed, nothing_fits, nothing_priced
 from optimiser.planning.options import build_options
 from optimiser.planning.patterns import settle
 from optimiser.planning.plan import Plan
@@ -70,6 +70,8 @@ def recommend(request: Request) -> Plan:
         policy=policy,
         bucket_shares=tuple(bucket.share for bucket in workload.buckets),
     )
+    if refusal := beyond_reason(problem):
+        raise refusal
     gap = request.config.settings.solver.relative_gap
     outcome = search(problem, gap)
     if outcome.best is None:

@@ -34,14 +34,18 @@ from optimiser.planning.tables import (
 )
 
 LISTED_LIMIT = 40_000
+SPOT_UNITS_LISTED = 300
 
 
 def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
     """The best fleet of a leaf and its bound; fleet is None where no fleet costs less than cutoff_usd."""
-    limit = float(leaf.levels.total[-1])
-    if max(listed_size(items, limit) for items in (leaf.commitments, leaf.held, leaf.hourly)) > LISTED_LIMIT:
-        return decompose_large(leaf)
-    return _Listed(leaf).solve(cutoff_usd)
+    return _Listed(leaf).solve(cutoff_usd) if _can_be_listed(leaf) else decompose_large(leaf)
+
+
+def _can_be_listed(leaf: Leaf) -> bool:
+    limit, room = float(leaf.levels.total[-1]), float((leaf.levels.total - leaf.levels.firm).max())
+    combinations = max(listed_size(items, limit) for items in (leaf.commitments, leaf.held, leaf.hourly))
+    return combinations <= LISTED_LIMIT and all(item.most(room) <= SPOT_UNITS_LISTED for item in leaf.spot)
 
 
 class _Listed:

@@ -18,6 +18,9 @@ from optimiser.policy import Policy
 from optimiser.workload import Workload
 
 
+MOST_UNITS = 20_000
+
+
 def nothing_fits(workload: Workload, results: Sequence[Estimate | Rejection]) -> NoFeasiblePlan:
     """No shape serves the workload: memory, or a target no GPU meets, with the nearest one."""
     rejections = [result for result in results if isinstance(result, Rejection)]
@@ -70,6 +73,17 @@ def nothing_priced(
         )
     return NoFeasiblePlan(
         f"{would} it is sold by reservation or spot alone: set assume_obtainable: true if you hold such capacity"
+    )
+
+
+def beyond_reason(problem: Problem) -> NoFeasiblePlan | None:
+    """A peak that the largest unit on offer would have to carry more than MOST_UNITS times, else None."""
+    peak, largest = float(problem.planned_rps.max()), max(option.rate_rps for option in problem.options)
+    if peak <= MOST_UNITS * largest:
+        return None
+    return NoFeasiblePlan(
+        f"{problem.services[0]}: the planned peak of {peak:,.0f} req/s would take {peak / largest:,.0f} of the largest "
+        f"machines that serve it, and more than {MOST_UNITS:,} are not to be had: is the rate in requests per second?"
     )
 
 

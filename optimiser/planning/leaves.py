@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
 
+from optimiser.errors import UsageError
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.leaf import Fleet, Leaf
 from optimiser.planning.problem import CONSTANT, Floats, How, Option, Problem, Purchase
 from optimiser.planning.tables import Item
 from optimiser.policy import Policy
+
+MOST_SITE_CHOICES = 500
 
 Site = tuple[tuple[str, str], ...]
 
@@ -59,6 +63,11 @@ def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
     together = (
         len(by_site) if problem.policy.max_sites is None else min(problem.policy.max_sites, len(by_site))
     )
+    if math.comb(len(by_site), together) > MOST_SITE_CHOICES:
+        raise UsageError(
+            f"policy: max_sites = {together}: {len(by_site)} sites are too many to try in every choice of {together}: "
+            "name regions or providers, or set max_sites to 1 or null"
+        )
     chosen = [(site, [o for part in site for o in by_site[part]]) for site in combinations(by_site, together)]
     if together == 1:
         return chosen

@@ -88,6 +88,8 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
     return run.outcome
 
 
+# Leaves of large fleets that are solved before the rest is left to its bound: about a minute's work.
+LARGE_LEAVES = 60
 # A large fleet is bracketed, not listed: there is no telling plans apart that differ by less than this.
 LARGE_FLEET_GAP = 2e-3
 
@@ -99,6 +101,7 @@ class _Run:
         self.outcome = Outcome()
         self.best: dict[frozenset[str], float] = {}
         self.solved: dict[Hashable, Decomposed] = {}
+        self.large = 0
         self._counter = count()
         self._heap: list[tuple[float, int, Site, tuple[Option, ...], bool]] = []
 
@@ -121,7 +124,7 @@ class _Run:
         """Take the lowest bound until none can improve on what is known."""
         while self._heap:
             bound, _, site, options, is_leaf = heapq.heappop(self._heap)
-            if bound >= self._cutoff(site):
+            if bound >= self._cutoff(site) or self._worked_enough(site):
                 self.outcome.lower_usd = min(self.outcome.lower_usd, bound)
             elif is_leaf:
                 self._solve(site, options)
@@ -136,9 +139,13 @@ class _Run:
             self.outcome.leaves += 1
             self._push(bound, site, chosen, is_leaf=True)
 
+    def _worked_enough(self, site: Site) -> bool:
+        """Whether the work limit is reached; a provider without a plan is still given one."""
+        return self.large >= LARGE_LEAVES and _providers(site) in self.best
+
     def _cutoff(self, site: Site) -> float:
         """A leaf is worth solving below its provider's best plan, or below the worst alternative kept."""
-        providers = frozenset(part[0] for part in site)
+        providers = _providers(site)
         kept = (
             self.outcome.plans[self.alternatives - 1].usd
             if len(self.outcome.plans) >= self.alternatives
@@ -163,6 +170,7 @@ class _Run:
             result = decompose(leaf, cutoff)
             self.solved[key] = result
             self.outcome.leaves_solved += 1
+            self.large += bool(result.unit_rps)
         self.outcome.lower_usd = min(self.outcome.lower_usd, result.lower_usd)
         if result.fleet is None:
             return
@@ -172,9 +180,13 @@ class _Run:
         self._keep(Found(result.usd, site, options, leaf, bought, result))
 
     def _keep(self, found: Found) -> None:
-        providers = frozenset(part[0] for part in found.site)
+        providers = _providers(found.site)
         self.best[providers] = min(self.best.get(providers, np.inf), found.usd)
         self.outcome.plans.append(found)
         self.outcome.plans.sort(
             key=lambda plan: (plan.usd, len(plan.options), plan.site, [option.id for option in plan.options])
         )
+
+
+def _providers(site: Site) -> frozenset[str]:
+    return frozenset(part[0] for part in site)
