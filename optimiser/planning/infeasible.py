@@ -17,7 +17,6 @@ from optimiser.planning.search import search
 from optimiser.policy import Policy
 from optimiser.workload import Workload
 
-
 MOST_UNITS = 20_000
 
 
