@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -89,3 +91,21 @@ def _loader() -> Any:
             return cast("dict[Hashable, Any]", super().construct_mapping(node, deep))
 
     return Loader
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file against every other writer that asks for it this way, through a lock on its folder.
+
+    Waits for the other writer. Raises UsageError where the folder cannot be made or opened.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)

@@ -66,7 +66,7 @@ class Policy(_Frozen):
     )
     commitment_hours_share: Share = Field(
         default=0.10,
-        description="a commitment never exceeds what this lowest share of hours fills, to a unit",
+        description="commitments stay within what this lowest share of hours needs, spare included, to a unit",
     )
     assume_obtainable: bool = Field(
         default=False,
@@ -90,6 +90,7 @@ class Policy(_Frozen):
     min_firm_instances: int = Field(
         default=2,
         ge=0,
+        le=16,
         description="instances that are not spot, in every hour; a group that holds one replica counts as one",
     )
     survive_instance_loss: bool = Field(

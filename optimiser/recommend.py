@@ -8,7 +8,7 @@ from datetime import date
 
 from optimiser import __version__
 from optimiser.config import Config
-from optimiser.errors import NoFeasiblePlan, StalePrices
+from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.answer import Answer, plan_of
@@ -19,7 +19,7 @@ from optimiser.planning.options import build_options
 from optimiser.planning.patterns import settle
 from optimiser.planning.plan import Plan
 from optimiser.planning.planned_demand import planned_periods
-from optimiser.planning.price_basis import within_age
+from optimiser.planning.price_basis import lasting_a_month, within_age
 from optimiser.planning.problem import Option, Problem
 from optimiser.planning.search import search
 from optimiser.policy import Policy
@@ -53,9 +53,10 @@ def recommend(request: Request) -> Plan:
     estimates = [result for result in results if isinstance(result, Estimate)]
     if not estimates:
         raise nothing_fits(workload, results)
-    offers, age_notes = within_age(
-        request.book.offers, request.config.settings.max_price_age_days, request.as_of
-    )
+    limits = request.config.settings.max_price_age_days
+    lasting, ending_notes = lasting_a_month(request.book.offers, request.as_of)
+    offers, age_notes = within_age(lasting, limits, request.as_of)
+    age_notes = ending_notes + age_notes
     options = build_options(estimates, request.config.shapes, offers, policy)
     if not options and build_options(estimates, request.config.shapes, request.book.offers, policy):
         raise StalePrices(
@@ -70,6 +71,10 @@ def recommend(request: Request) -> Plan:
         policy=policy,
         bucket_shares=tuple(bucket.share for bucket in workload.buckets),
     )
+    if float(problem.hours @ problem.mean_rps) * 3600 < 1e-3:
+        raise bad_value(
+            workload.name, "demand", float(problem.mean_rps.max()), "under one request in a thousand horizons"
+        )
     if refusal := beyond_reason(problem):
         raise refusal
     gap = request.config.settings.solver.relative_gap
@@ -98,9 +103,17 @@ def recommend(request: Request) -> Plan:
 
 
 def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Estimate | Rejection]:
-    """What every instance type the policy considers would do for the workload, or why it is out."""
+    """What every instance type the policy considers would do for the workload, or why it is out.
+
+    Raises UsageError for an unknown model, and for requests longer than its context.
+    """
+    model = config.find_model(workload.model)
+    longest = max(bucket.prompt_tokens + bucket.output_tokens for bucket in workload.buckets)
+    if longest > model.max_context:
+        right = f"{model.name} supports {model.max_context:,} tokens, prompt and output together"
+        raise bad_value(workload.name, "longest request", round(longest), right)
     return estimate_shapes(
-        config.find_model(workload.model),
+        model,
         workload.buckets,
         workload.target,
         _considered(config, policy),

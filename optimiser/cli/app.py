@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -219,9 +220,12 @@ def import_price_file(
     """Check a price list row by row and add it to your config, where it takes the place of older prices."""
     from optimiser.cli.output import emit, note
     from optimiser.config import load_config, user_directory
+    from optimiser.prices.book import load_book
+    from optimiser.prices.doubts import doubts
     from optimiser.prices.import_csv import import_prices
 
-    known = load_config(config)
+    known, today = load_config(config), date.today()  # noqa: DTZ011 (the user's own calendar day)
+    before = load_book(known.price_files, known.shapes, today)
     report = import_prices(
         file,
         provider,
@@ -234,5 +238,10 @@ def import_price_file(
         note(f"skipped {rows:,} rows: {reason}")
     if report.unknown_instance_types:
         note(f"without a shape: {', '.join(report.unknown_instance_types)}")
+    after = load_book(load_config(config).price_files, known.shapes, today)
+    for doubt in doubts(before.offers, after.offers):
+        note(f"warning: {doubt}")
     took = f"{report.imported:,} prices and {report.missing:,} known not to exist"
-    emit(f"{took} for {provider} are in {report.destination} ({report.replaced:,} older ones replaced)\n")
+    emit(
+        f"{took} for {provider} are in {report.destination} ({report.replaced:,} rows of that file replaced)\n"
+    )

@@ -14,7 +14,9 @@ BROKEN_PIPE = 141
 
 def wants_colour(output: Path | None) -> bool:
     """Whether escapes are welcome: a terminal, no file asked for, and NO_COLOR (no-color.org) not set."""
-    return output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return (
+        output is None and sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    )
 
 
 def emit(text: str, output: Path | None = None) -> None:

@@ -14,23 +14,30 @@ from optimiser.planning.problem import Problem
 from optimiser.planning.rules import RULES, UNITS, Rule
 from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
+from optimiser.planning.totals import all_in_monthly_usd
 
-ALWAYS_PRICED_RULES = ("survive_instance_loss",)
+ALWAYS_PRICED_RULES = ("survive_instance_loss", "limit_commitments", "hold_scarce")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Other plans under the same estimates: baselines by name, the free choice of sites, rules switched off.
 
-    outcome is the search that found the plan itself; costs in USD over the horizon.
+    outcome is the search that found the plan itself.
     """
 
     problem: Problem
     outcome: Outcome
-    own_usd: float
     baselines: Mapping[str, Found | None]
     mixed_sites: Found | None
-    without_rule_usd: Mapping[str, float]
+    without_rule: Mapping[str, Found]
+
+    @property
+    def own_monthly_usd(self) -> Decimal:
+        """The plan itself, all in."""
+        if self.outcome.best is None:
+            raise ValueError("there is no plan to compare with")
+        return all_in_monthly_usd(self.problem, self.outcome.best.solution)
 
 
 def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) -> Comparison:
@@ -50,10 +57,9 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
     return Comparison(
         problem=problem,
         outcome=outcome,
-        own_usd=best.usd,
         baselines={name: solve_baseline(problem, name, gap) for name in BASELINES},
         mixed_sites=mixed,
-        without_rule_usd={name: min(found.usd, best.usd) for name, found in without.items() if found},
+        without_rule={name: found for name, found in without.items() if found},
     )
 
 
@@ -73,13 +79,12 @@ def _alternative(compared: Comparison, name: str, description: str, found: Found
         return PlanAlternative(
             name=name, description=description, monthly_usd=None, extra_monthly_usd=None, fleet=()
         )
-    monthly = monthly_usd(compared.problem, found.usd)
-    own = monthly_usd(compared.problem, compared.own_usd)
+    monthly = all_in_monthly_usd(compared.problem, found.solution)
     return PlanAlternative(
         name=name,
         description=description,
         monthly_usd=monthly,
-        extra_monthly_usd=monthly - own,
+        extra_monthly_usd=monthly - compared.own_monthly_usd,
         fleet=fleet_lines(found.solution),
     )
 
@@ -107,7 +112,8 @@ def alternatives_of(compared: Comparison) -> tuple[PlanAlternative, ...]:
     found = [_alternative(compared, "next_best", text, following)]
     if compared.problem.policy.max_sites is not None:
         mixed = compared.mixed_sites
-        cheaper = mixed if mixed and mixed.usd < compared.own_usd else None
+        best = compared.outcome.best
+        cheaper = mixed if mixed and best and mixed.usd < best.usd else None
         found.append(
             _alternative(compared, "mixed_sites", "the same rules with any number of sites", cheaper)
         )
@@ -133,9 +139,10 @@ def _rule_row(rule: Rule, running: Running, compared: Comparison) -> PlanRule:
     one_unit = 1.0 if rule.unit == UNITS else float(running.rate.min())
     binding = slack is not None and slack < one_unit - 1e-9
     cost = None
-    without = compared.without_rule_usd.get(rule.name)
+    without = compared.without_rule.get(rule.name)
     if without is not None:
-        cost = monthly_usd(compared.problem, compared.own_usd - without)
+        easier = all_in_monthly_usd(compared.problem, without.solution)
+        cost = max(compared.own_monthly_usd - easier, Decimal(0))
         binding = cost > 0
     unit = rule.unit if slack is not None else ""
     return PlanRule(

@@ -122,7 +122,13 @@ def _priced_groups(
     for offer_id, provider, region, instance_type, kind, tier, zone, usd, limit in rows:
         if (provider, instance_type) in by_key and usd == usd:
             groups[(provider, region, instance_type, kind)].append(_Priced(offer_id, tier, zone, usd, limit))
-    return groups
+    return {place: _one_view_of_spot(priced) for place, priced in groups.items()}
+
+
+def _one_view_of_spot(priced: list[_Priced]) -> list[_Priced]:
+    """Without the regional spot price where zones have their own: it is the same pools seen once more."""
+    zoned = any(offer.tier == "spot" and offer.zone for offer in priced)
+    return [offer for offer in priced if offer.tier != "spot" or offer.zone or not zoned]
 
 
 def _option(

@@ -234,8 +234,8 @@ class PlanFleetLine:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanAlternative:
-    """Another plan under the same estimates: its cost a month (instances, and their overhead per node where the
-    policy gives one), and what it costs beyond the chosen one."""
+    """Another plan under the same estimates: its cost a month, overheads included, and what it costs beyond
+    the chosen one."""
 
     name: str
     description: str

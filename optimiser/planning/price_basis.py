@@ -13,6 +13,8 @@ from optimiser.planning.problem import Problem
 from optimiser.prices.book import PriceBook
 from providers.offer import Offer, Tier
 
+PLANNED_DAYS = 30
+
 
 def price_dates(book: PriceBook, problem: Problem, used_offers: Iterable[Offer]) -> tuple[PlanPriceDate, ...]:
     """Per provider in play and tier: dates of all its prices, and the oldest among those the plan uses."""
@@ -80,3 +82,16 @@ def within_age(
                     f"{int(old.sum()):,} {tier.replace('_', ' ')} prices older than {limit} days are left out"
                 )
     return offers[keep], tuple(notes)
+
+
+def lasting_a_month(offers: pd.DataFrame, as_of: date) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The offers that hold for the month that is planned, and a note where some do not.
+
+    A commitment is signed once, so it need only stand today.
+    """
+    until = pd.Timestamp(as_of) + pd.Timedelta(days=PLANNED_DAYS)
+    ending = (offers["valid_until"] < until) & (offers["tier"] != "reserved")
+    if not ending.any():
+        return offers, ()
+    text = f"{int(ending.sum()):,} prices that end within {PLANNED_DAYS} days of {as_of} are left out"
+    return offers[~ending], (text,)

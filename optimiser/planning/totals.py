@@ -48,12 +48,24 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
     )
 
 
+def all_in_monthly_usd(problem: Problem, solution: Solution) -> Decimal:
+    """A solution's instances and overheads, USD a month, on the basis of PlanTotals.total_monthly_usd."""
+    horizon = exact(float(problem.hours.sum()))
+    nodes = problem.policy.overheads.usd_per_node_hour * _node_hours(problem, solution)
+    instances = exact(solution.usd(problem.hours) - nodes) * HOURS_PER_MONTH / horizon
+    return cents(instances + _overheads(problem, solution, instances, horizon))
+
+
 def _overheads(problem: Problem, solution: Solution, instances_monthly: Decimal, horizon: Decimal) -> Decimal:
     given = problem.policy.overheads
-    instances = np.array([c.option.estimate.setup.instances_per_unit for c in solution.columns])
-    node_hours = exact(float(problem.hours @ (solution.units @ instances)))
+    node_hours = exact(_node_hours(problem, solution))
     per_node = node_hours * exact(given.usd_per_node_hour) * HOURS_PER_MONTH / horizon
     return per_node + exact(given.usd_per_month) + instances_monthly * exact(given.percent) / 100
+
+
+def _node_hours(problem: Problem, solution: Solution) -> float:
+    instances = np.array([column.option.estimate.setup.instances_per_unit for column in solution.columns])
+    return float(problem.hours @ (solution.units @ instances))
 
 
 def _prefill_share(solution: Solution, hours: np.ndarray) -> float:

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
+from optimiser.files import locked
 from optimiser.prices.rows import COLUMNS, money_text, parse_row
 from optimiser.prices.snapshot import read_offers_csv, read_table, write_offers_csv
 from providers.offer import Missing, Offer, Tier
@@ -85,7 +86,8 @@ def import_prices(
         raise UsageError(_error_text(file, reading.errors))
     if not reading.offers and not reading.missing:
         raise _nothing_to_import(file, provider, reading)
-    replaced = _merge(reading, destination, replace_all)
+    with locked(destination):
+        replaced = _merge(reading, destination, replace_all)
     if reading.other_providers:
         reading.skipped["another provider"] = reading.other_providers.total()
     return ImportReport(

@@ -66,13 +66,23 @@ def _row(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
     cells = (
         HOW.get(purchase.how, words(purchase.how)),
         count if option.instances_per_unit == 1 else f"{count} × {option.instances_per_unit}",
-        option.instance_type + scarce,
+        option.instance_type + scarce + (f" ({offer.contract})" if offer.contract else ""),
         f"{option.gpus_per_instance} × {option.gpu}",
         where,
         hourly(offer.planned_usd_per_hour),
         usd(purchase.monthly_usd),
     )
-    return Row(cells, _commitment(purchase, option, offer) or _quoted(offer))
+    said = (_commitment(purchase, option, offer) or _quoted(offer), _terms(offer))
+    return Row(cells, " ".join(text for text in said if text))
+
+
+def _terms(offer: PlanOffer) -> str:
+    """What limits a private price."""
+    if not offer.contract:
+        return ""
+    most = "" if offer.max_instances is None else f", at most {counted(offer.max_instances, 'instance')}"
+    until = "" if offer.valid_until is None else f", until {offer.valid_until}"
+    return f"Contract {offer.contract}{most}{until}."
 
 
 def _commitment(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> str:

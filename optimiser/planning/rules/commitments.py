@@ -62,7 +62,7 @@ def _required_in_low_hours(view: PlanView, share: float, unit: float) -> float:
 def limit_in_words(policy: Policy) -> str:
     """The share of hours."""
     share = policy.commitment_hours_share
-    return f"committed: what the lowest {share * 100:g} % of hours fill" if share < 1 else ""
+    return f"committed: what the lowest {share * 100:g} % of hours need, to a unit" if share < 1 else ""
 
 
 def slack(run: Running) -> Floats:
