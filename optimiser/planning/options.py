@@ -107,9 +107,11 @@ def _priced_groups(
 ) -> dict[tuple[str, str, str, str], list[_Priced]]:
     """Offers worth considering per provider, region, instance type and region kind."""
     types = {instance_type for _, instance_type in by_key}
-    allowed = allowed_offers(offers, policy)
+    relevant = offers[offers["instance_type"].isin(types)]
+    # What kind of region a name stands for is read off all its rows; without names every row speaks for itself.
+    allowed = allowed_offers(relevant if policy.regions is None else offers, policy)
     allowed = allowed[allowed["instance_type"].isin(types)]
-    spot_usd = planned_spot_usd(offers[offers["instance_type"].isin(types)], policy.spot_price_floor_share)
+    spot_usd = planned_spot_usd(relevant, policy.spot_price_floor_share)
     planned = allowed["amortised_usd_per_hour"].copy()
     is_spot = allowed["tier"] == "spot"
     planned[is_spot] = spot_usd.reindex(allowed.index[is_spot])

@@ -81,7 +81,7 @@ def within_age(
                 notes.append(
                     f"{int(old.sum()):,} {tier.replace('_', ' ')} prices older than {limit} days are left out"
                 )
-    return offers[keep], tuple(notes)
+    return (offers[keep] if notes else offers), tuple(notes)
 
 
 def lasting_a_month(offers: pd.DataFrame, as_of: date) -> tuple[pd.DataFrame, tuple[str, ...]]:
