@@ -28,6 +28,9 @@ from optimiser.workload import Workload
 from providers.offer import Offer
 from providers.shape import InstanceShape
 
+SECONDS_PER_HOUR = 3600
+FEWEST_REQUESTS = 1e-3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -71,10 +74,9 @@ def recommend(request: Request) -> Plan:
         policy=policy,
         bucket_shares=tuple(bucket.share for bucket in workload.buckets),
     )
-    if float(problem.hours @ problem.mean_rps) * 3600 < 1e-3:
-        raise bad_value(
-            workload.name, "demand", float(problem.mean_rps.max()), "under one request in a thousand horizons"
-        )
+    if float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR < FEWEST_REQUESTS:
+        right = f"next to nothing: fewer than {FEWEST_REQUESTS:g} requests in all the hours planned"
+        raise bad_value(workload.name, "demand", float(problem.mean_rps.max()), right)
     if refusal := beyond_reason(problem):
         raise refusal
     gap = request.config.settings.solver.relative_gap

@@ -1,0 +1,117 @@
+"""The pipeline on the embedded snapshot: what it refuses, what it leaves out, and that its money has one basis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from optimiser import Policy, UsageError, load_book, load_config, load_workload
+from optimiser.config import Config
+from optimiser.planning.plan import Plan
+from optimiser.planning.price_basis import PLANNED_DAYS, lasting_a_month
+from optimiser.recommend import Request, recommend
+from optimiser.report import renderer
+
+DAY = date(2026, 11, 21)
+HEADER = "region,instance_type,tier,zone,usd_per_hour,contract,max_instances,valid_until,observed_on,source,provider\n"
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return load_config()
+
+
+def plan_of(config: Config, overrides: dict[str, str], more: tuple[Path, ...] = (), **policy: object) -> Plan:
+    """Chat with some fields replaced, on the snapshot and further price files."""
+    workload = load_workload(config.find_workload("chat-llama-70b"), overrides)
+    book = load_book([*config.price_files, *more], config.shapes, DAY)
+    terms = Policy.model_validate({"providers": ("aws",), "regions": ("us-east-1",), **policy})
+    return recommend(Request(workload=workload, policy=terms, config=config, book=book, as_of=DAY))
+
+
+def test_requests_longer_than_the_models_context_are_refused(config: Config) -> None:
+    sizes = "{prompt_tokens: 16000, output_tokens: 385}"
+    with pytest.raises(UsageError, match=r"longest request = 16385: phi-4 supports 16,384 tokens"):
+        plan_of(config, {"model": "phi-4", "sizes": sizes})
+    fits = plan_of(config, {"model": "phi-4", "sizes": sizes.replace("385", "384"), "target": "null"})
+    assert fits.services[0].model == "phi-4"
+
+
+def test_a_rate_of_next_to_nothing_is_refused(config: Config) -> None:
+    with pytest.raises(UsageError, match="next to nothing"):
+        plan_of(config, {"demand": "{requests_per_second: 1.0e-300}"})
+
+
+def test_overheads_enter_the_plan_and_everything_it_is_compared_with(config: Config) -> None:
+    given = {"usd_per_node_hour": 2.0, "usd_per_month": 50_000.0, "percent": 10.0}
+    plan = plan_of(config, {}, overheads=given)
+    total = plan.totals.total_monthly_usd
+    for other in (*plan.baselines, *plan.by_provider, *plan.alternatives):
+        if other.monthly_usd is not None and other.extra_monthly_usd is not None:
+            assert abs(other.monthly_usd - other.extra_monthly_usd - total) <= Decimal("0.02"), other.name
+    # A fleet held all week, worked by hand: units × (price + 10 % + 2 USD) × 730 h + 50,000.
+    (line,) = next(one for one in plan.baselines if one.name == "single_type_static_peak").fleet
+    book = load_book(config.price_files, config.shapes, DAY)
+    price = book.offer(f"aws/us-east-1/{line.instance_type}/on_demand").usd_per_hour
+    by_hand = line.max_units * (price * Decimal("1.1") + 2) * 730 + 50_000
+    stated = next(one for one in plan.baselines if one.name == "single_type_static_peak").monthly_usd
+    assert stated == pytest.approx(by_hand, abs=Decimal("0.02"))
+
+
+def contracts(folder: Path, *rows: str) -> Path:
+    path = folder / "contracts.csv"
+    path.write_text(HEADER + "".join(f"{row},paper,aws\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_contract_is_shown_with_its_limit_and_end_and_one_that_ends_too_soon_is_left_out(
+    config: Config, tmp_path: Path
+) -> None:
+    p5 = "us-east-1,p5.48xlarge,on_demand,"
+    soon = DAY + timedelta(days=PLANNED_DAYS - 1)
+    path = contracts(tmp_path, f"{p5},30,edp,3,2027-06-30,2026-11-01", f"{p5},3,gone,3,{soon},2026-11-01")
+    plan = plan_of(config, {}, (path,))
+    assert {offer.contract for offer in plan.offers} - {""} == {"edp"}
+    assert any("1 price" in note and "left out" in note for note in plan.notes)
+    text = " ".join(renderer("table")(plan).split())
+    assert "Contract edp, at most 3 instances, until 2027-06-30." in text
+
+
+def test_a_price_must_hold_for_the_month_unless_it_is_signed_once() -> None:
+    offers = pd.DataFrame(
+        {
+            "tier": ["on_demand", "on_demand", "reserved", "spot"],
+            "valid_until": pd.to_datetime(["2026-12-20", "2026-12-21", "2026-11-30", None]),
+        },
+        index=["ends", "lasts", "signed", "open"],
+    )
+    kept, notes = lasting_a_month(offers, DAY)
+    assert list(kept.index) == ["lasts", "signed", "open"]
+    assert len(notes) == 1
+    assert lasting_a_month(kept, DAY)[1] == ()
+
+
+def test_a_regional_spot_price_is_no_second_pool_beside_its_zones(config: Config, tmp_path: Path) -> None:
+    path = contracts(tmp_path, "us-east-1,p5.48xlarge,spot,,15,,,,2026-11-20")
+    plan = plan_of(config, {}, (path,), instance_types=("p5.48xlarge",))
+    pools = {one.pool for one in plan.purchases if one.how == "spot"}
+    assert pools
+    assert not any("any zone" in pool for pool in pools)
+
+
+def test_without_zone_prices_the_regional_one_is_the_pool(config: Config) -> None:
+    workload = load_workload(config.find_workload("chat-llama-70b"))
+    book = load_book(config.price_files, config.shapes, DAY)
+    zoneless = replace(
+        book, offers=book.offers[(book.offers["zone"] == "") | (book.offers["tier"] != "spot")]
+    )
+    row = book.offers[(book.offers["zone"] == "") & (book.offers["tier"] == "spot")]
+    place = row[row["instance_type"] == "p4d.24xlarge"].iloc[0]
+    terms = Policy(regions=(place["region"],), instance_types=("p4d.24xlarge",))
+    plan = recommend(Request(workload=workload, policy=terms, config=config, book=zoneless, as_of=DAY))
+    assert any("any zone" in one.pool for one in plan.purchases if one.how == "spot")
