@@ -19,7 +19,8 @@ from optimiser.planning.comparison import (
     rules_of,
 )
 from optimiser.planning.leaves import Solution
-from optimiser.planning.plan import Plan, PlanBound, PlanBucket, PlanRejection, PlanScenario, PlanService
+from optimiser.planning.plan import Plan
+from optimiser.planning.plan_parts import PlanBound, PlanBucket, PlanRejection, PlanScenario, PlanService
 from optimiser.planning.price_basis import price_dates, price_sources, uncovered_tiers
 from optimiser.planning.problem import Problem
 from optimiser.planning.search import Outcome

@@ -9,13 +9,12 @@ from decimal import ROUND_HALF_UP, Decimal
 import numpy as np
 
 from optimiser.planning.leaves import Bought, Solution
-from optimiser.planning.plan import (
-    HOURS_PER_MONTH,
+from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.plan_parts import (
     PlanCommitment,
     PlanCount,
     PlanDemand,
     PlanFleetLine,
-    PlanLoadPoint,
     PlanOffer,
     PlanOption,
     PlanPeriod,
@@ -181,16 +180,7 @@ def plan_option(option: Option) -> PlanOption:
         tpot_ms=estimate.tpot_ms,
         prefill_time_share=estimate.prefill_time_share,
         limited_by=estimate.limited_by,
-        load_points=tuple(
-            PlanLoadPoint(
-                utilisation=point.utilisation,
-                requests_per_second=point.requests_per_second,
-                concurrency_per_replica=point.concurrency_per_replica,
-                ttft_ms=point.ttft_ms,
-                tpot_ms=point.tpot_ms,
-            )
-            for point in estimate.load_points
-        ),
+        load_points=estimate.load_points,
         estimate_method=estimate.method,
         estimate_relative_error=estimate.relative_error,
         low_confidence=estimate.low_confidence,

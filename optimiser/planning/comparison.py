@@ -9,7 +9,8 @@ from decimal import Decimal
 from optimiser.planning.assemble import cents, exact, fleet_lines
 from optimiser.planning.baselines import BASELINES, solve_baseline, within
 from optimiser.planning.leaves import Solution
-from optimiser.planning.plan import HOURS_PER_MONTH, PlanAlternative, PlanRule
+from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.plan_parts import PlanAlternative, PlanRule
 from optimiser.planning.problem import Problem
 from optimiser.planning.rules import RULES, UNITS, Rule
 from optimiser.planning.rules.running import Running

@@ -7,15 +7,15 @@ commitments to list, their limit), which keeps it valid; they are named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from optimiser.planning.grid import Constant, Points, Side, listed_points, nice, table_points
 from optimiser.planning.leaf import Decomposed, Fleet, Leaf
 from optimiser.planning.problem import Floats
 from optimiser.planning.tables import (
-    Frontier,
     Indices,
     Item,
     Knapsack,
@@ -35,57 +35,16 @@ POOL_LEVELS = 8
 POOLS_CONSIDERED = 10
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One rounding of the scan: optimistic counts capacity up and needs down, else the reverse."""
-
-    optimistic: bool
-    grid: float
-    fine: float
-    limit: float
-
-    def table(self, items: Sequence[Item]) -> Knapsack:
-        """The covering table of items on the fine unit."""
-        return Knapsack(items, self.limit + self.grid, self.fine, optimistic=self.optimistic)
-
-    def points(self, table: Knapsack, reach: float, step: int = 1) -> Floats:
-        """usd[i] of a purchase that counts as i · step grid cells, up to `reach` req/s; usd[0] = 0."""
-        cells = np.arange(int(np.ceil(reach / (self.grid * step))) + 1)
-        if self.optimistic:
-            least = (cells - 1) * np.float64(self.grid * step) + self.fine
-            return table.cover(np.where(cells > 0, least, 0.0))
-        return table.cover(cells * np.float64(self.grid * step))
-
-    def needed(self, need: Floats) -> Indices:
-        """Needs in whole grid cells."""
-        cells = np.floor(need / self.grid + 1e-9) if self.optimistic else np.ceil(need / self.grid - 1e-9)
-        return cells.astype(np.int64)
-
-    def held(self, capacity: Floats, step: int) -> Indices:
-        """Capacities in grid cells, on every step-th."""
-        steps = capacity / (self.grid * step)
-        return (np.ceil(steps - 1e-9) if self.optimistic else np.floor(steps + 1e-9)).astype(np.int64) * step
-
-
-@dataclass(frozen=True)
-class _Points:
-    """Ways to buy constant capacity: grid cells each counts as, USD per hour, and the units behind a point."""
-
-    cells: Indices
-    usd: Floats
-    units: Callable[[int], Units]
-
-
 def decompose_large(leaf: Leaf) -> Decomposed:
     """A feasible fleet and a lower bound for a leaf of any size."""
     limit = float(leaf.levels.total[-1])
-    grid, fine = _nice(limit / GRID_CELLS), _nice(limit / FINE_CELLS)
+    grid, fine = nice(limit / GRID_CELLS), nice(limit / FINE_CELLS)
     relaxed, dropped = _relaxed(leaf)
     lower_leaf, _ = _pruned(relaxed)
-    lower_side = _Side(True, grid, fine, limit)
+    lower_side = Side(True, grid, fine, limit)
     lower = float(_scan(lower_leaf, lower_side, _constants(lower_leaf, lower_side)[2]).min())
     upper_leaf, kept = _pruned(leaf)
-    fleet = _fleet(upper_leaf, _Side(False, grid, fine, limit))
+    fleet = _fleet(upper_leaf, Side(False, grid, fine, limit))
     usd = np.inf if fleet is None else _fleet_usd(upper_leaf, fleet)
     return Decomposed(
         usd=usd,
@@ -144,15 +103,15 @@ def _by_rate(items: Sequence[Item]) -> list[int]:
     return sorted(range(len(items)), key=lambda i: items[i].usd / items[i].rate)
 
 
-def _constants(leaf: Leaf, side: _Side) -> tuple[_Points, _Points, Constant]:
+def _constants(leaf: Leaf, side: Side) -> tuple[Points, Points, Constant]:
     """Commitments, held units, and the sums of both worth a look."""
     both = bool(leaf.commitments) and bool(leaf.held)
     step = max(GRID_CELLS // BOTH_CONSTANTS_POINTS, 1) if both else 1
     if np.isfinite(leaf.committed_below):
-        committed = _listed_points(frontier_below(leaf.commitments, leaf.committed_below), side, step)
+        committed = listed_points(frontier_below(leaf.commitments, leaf.committed_below), side, step)
     else:
-        committed = _table_points(leaf.commitments, side, step)
-    held = _table_points(leaf.held, side, step)
+        committed = table_points(leaf.commitments, side, step)
+    held = table_points(leaf.held, side, step)
     cells = (committed.cells[:, None] + held.cells).ravel()
     usd = (committed.usd[:, None] + held.usd).ravel()
     keep = worth_keeping(cells.astype(np.float64), usd)
@@ -160,32 +119,7 @@ def _constants(leaf: Leaf, side: _Side) -> tuple[_Points, _Points, Constant]:
     return committed, held, Constant(cells[keep], usd[keep], *np.divmod(keep, len(held.cells)))
 
 
-@dataclass(frozen=True)
-class Constant:
-    """Candidate constant fleets: grid cells, USD per hour, and the point of each kind they are made of."""
-
-    cells: Indices
-    usd: Floats
-    committed: Indices
-    held: Indices
-
-
-def _table_points(items: Sequence[Item], side: _Side, step: int) -> _Points:
-    if not items:
-        return _Points(np.zeros(1, dtype=np.int64), np.zeros(1), lambda _: np.zeros(0, dtype=np.int64))
-    table = side.table(items)
-    usd = side.points(table, side.limit, step)
-    return _Points(np.arange(len(usd)) * step, usd, lambda point: table.units(point * side.grid * step))
-
-
-def _listed_points(listed: Frontier, side: _Side, step: int) -> _Points:
-    """The cheapest listed point of each cell."""
-    cells = side.held(listed.capacity, step)
-    first = np.flatnonzero(np.diff(cells, prepend=-1))
-    return _Points(cells[first], listed.usd[first], lambda point: listed.units[first[point]])
-
-
-def _scan(leaf: Leaf, side: _Side, constant: Constant) -> Floats:
+def _scan(leaf: Leaf, side: Side, constant: Constant) -> Floats:
     """USD over the horizon beside every constant fleet, shape (constant fleets,)."""
     levels = leaf.levels
     buy = side.table(leaf.hourly).cover(
@@ -214,7 +148,7 @@ def _scan(leaf: Leaf, side: _Side, constant: Constant) -> Floats:
     return cost
 
 
-def _spot_tables(leaf: Leaf, side: _Side) -> list[tuple[Indices, Knapsack, float]]:
+def _spot_tables(leaf: Leaf, side: Side) -> list[tuple[Indices, Knapsack, float]]:
     """Per group of slots (demand ascending) the table of spot purchases, and how much of it is of use."""
     levels, slots = leaf.levels, np.arange(len(leaf.levels.total))
     room = levels.total - levels.firm
@@ -241,7 +175,7 @@ def _within_pools(spot: Sequence[Item], limit: float) -> list[Item]:
     ]
 
 
-def _fleet(leaf: Leaf, side: _Side) -> Fleet | None:
+def _fleet(leaf: Leaf, side: Side) -> Fleet | None:
     """Whole units of the cheapest constant fleet and the best hours beside it; None where none reaches the peak."""
     committed, held, constant = _constants(leaf, side)
     cost = _scan(leaf, side, constant)
@@ -304,9 +238,3 @@ def _usd(items: Sequence[Item]) -> Floats:
 
 def _rates(items: Sequence[Item]) -> Floats:
     return np.array([item.rate for item in items], dtype=np.float64)
-
-
-def _nice(value: float) -> float:
-    """The next power of ten, or two or five times one, at or above value."""
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(next(power * step for step in (1, 2, 5, 10) if power * step >= value * (1 - 1e-9)))

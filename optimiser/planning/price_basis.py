@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from optimiser.planning.plan import PlanPriceDate
+from optimiser.planning.plan_parts import PlanPriceDate
 from optimiser.planning.problem import Problem
 from optimiser.prices.book import PriceBook
 from providers.offer import Offer, Tier
@@ -79,7 +79,7 @@ def within_age(
             keep &= ~old
             if old.any():
                 notes.append(
-                    f"{int(old.sum()):,} {tier.replace('_', ' ')} prices older than {limit} days are left out"
+                    f"older than {limit} days and left out: {int(old.sum()):,} {tier.replace('_', ' ')} price(s)"
                 )
     return (offers[keep] if notes else offers), tuple(notes)
 
@@ -93,5 +93,5 @@ def lasting_a_month(offers: pd.DataFrame, as_of: date) -> tuple[pd.DataFrame, tu
     ending = (offers["valid_until"] < until) & (offers["tier"] != "reserved")
     if not ending.any():
         return offers, ()
-    text = f"{int(ending.sum()):,} prices that end within {PLANNED_DAYS} days of {as_of} are left out"
+    text = f"ending within {PLANNED_DAYS} days of {as_of} and left out: {int(ending.sum()):,} price(s)"
     return offers[~ending], (text,)

@@ -8,7 +8,8 @@ import numpy as np
 
 from optimiser.planning.assemble import Core, cents, exact
 from optimiser.planning.leaves import Solution
-from optimiser.planning.plan import HOURS_PER_MONTH, PlanTotals
+from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.plan_parts import PlanTotals
 from optimiser.planning.problem import Problem
 from optimiser.workload import Workload
 

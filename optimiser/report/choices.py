@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from decimal import Decimal
 
-from optimiser.planning.plan import Plan, PlanAlternative, PlanFleetLine
+from optimiser.planning.plan import Plan
+from optimiser.planning.plan_parts import PlanAlternative, PlanFleetLine
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import HOW, number, provider_name, site, units, usd, usd_or_dash, words
 

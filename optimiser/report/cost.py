@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from optimiser.planning.plan import HOURS_PER_MONTH, Plan, PlanAlternative
+from optimiser.planning.plan import HOURS_PER_MONTH, Plan
+from optimiser.planning.plan_parts import PlanAlternative
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.headline import saved_share
 from optimiser.report.wording import percent, usd, usd_or_dash, words

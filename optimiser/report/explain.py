@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from optimiser.planning.plan import Plan, PlanRejection, PlanRule
+from optimiser.planning.plan import Plan
+from optimiser.planning.plan_parts import PlanRejection, PlanRule
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import number, provider_name, term, usd_or_dash, words
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from optimiser.planning.plan import Plan, PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan import Plan
+from optimiser.planning.plan_parts import PlanOffer, PlanOption, PlanPurchase
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import HOW, counted, hourly, percent, provider_name, site, units, usd, words
 

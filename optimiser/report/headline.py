@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from optimiser.planning.plan import Plan, PlanAlternative
+from optimiser.planning.plan import Plan
+from optimiser.planning.plan_parts import PlanAlternative
 from optimiser.report.wording import counted, percent, site, usd, words
 
 HEADLINE_BASELINE = "single_type_on_demand"

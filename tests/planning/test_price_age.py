@@ -21,4 +21,4 @@ def test_a_tier_past_its_limit_is_left_out_and_named() -> None:
     assert none == ()
     a_day_later, notes = within_age(offers, {"spot": 30, "on_demand": None}, SEEN + timedelta(days=31))
     assert a_day_later.empty
-    assert notes == ("1 spot prices older than 30 days are left out",)
+    assert notes == ("older than 30 days and left out: 1 spot price(s)",)

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from optimiser.planning.plan import (
-    Plan,
+from optimiser.performance.estimate_types import LoadPoint
+from optimiser.planning.plan import Plan
+from optimiser.planning.plan_parts import (
     PlanAlternative,
     PlanBound,
     PlanBucket,
@@ -21,7 +22,6 @@ from optimiser.planning.plan import (
     PlanCount,
     PlanDemand,
     PlanFleetLine,
-    PlanLoadPoint,
     PlanOffer,
     PlanOption,
     PlanPeriod,
@@ -75,8 +75,8 @@ def option(**changes: Any) -> PlanOption:
             prefill_time_share=0.4,
             limited_by="kv_room",
             load_points=(
-                PlanLoadPoint(utilisation=0.5, requests_per_second=6.25, **point),
-                PlanLoadPoint(utilisation=1.0, requests_per_second=12.5, **point),
+                LoadPoint(utilisation=0.5, requests_per_second=6.25, **point),
+                LoadPoint(utilisation=1.0, requests_per_second=12.5, **point),
             ),
             estimate_method="roofline of the tests",
             estimate_relative_error=0.2,

@@ -1,0 +1,84 @@
+"""Capacity on a grid, rounded so that a scan over it gives a plan, or a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimiser.planning.problem import Floats
+from optimiser.planning.tables import Frontier, Indices, Item, Knapsack, Units
+
+
+@dataclass(frozen=True)
+class Side:
+    """One rounding of the scan: optimistic counts capacity up and needs down, else the reverse."""
+
+    optimistic: bool
+    grid: float
+    fine: float
+    limit: float
+
+    def table(self, items: Sequence[Item]) -> Knapsack:
+        """The covering table of items on the fine unit."""
+        return Knapsack(items, self.limit + self.grid, self.fine, optimistic=self.optimistic)
+
+    def points(self, table: Knapsack, reach: float, step: int = 1) -> Floats:
+        """usd[i] of a purchase that counts as i · step grid cells, up to `reach` req/s; usd[0] = 0."""
+        cells = np.arange(int(np.ceil(reach / (self.grid * step))) + 1)
+        if self.optimistic:
+            least = (cells - 1) * np.float64(self.grid * step) + self.fine
+            return table.cover(np.where(cells > 0, least, 0.0))
+        return table.cover(cells * np.float64(self.grid * step))
+
+    def needed(self, need: Floats) -> Indices:
+        """Needs in whole grid cells."""
+        cells = np.floor(need / self.grid + 1e-9) if self.optimistic else np.ceil(need / self.grid - 1e-9)
+        return cells.astype(np.int64)
+
+    def held(self, capacity: Floats, step: int) -> Indices:
+        """Capacities in grid cells, on every step-th."""
+        steps = capacity / (self.grid * step)
+        return (np.ceil(steps - 1e-9) if self.optimistic else np.floor(steps + 1e-9)).astype(np.int64) * step
+
+
+@dataclass(frozen=True)
+class Points:
+    """Ways to buy constant capacity: grid cells each counts as, USD per hour, and the units behind a point."""
+
+    cells: Indices
+    usd: Floats
+    units: Callable[[int], Units]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Candidate constant fleets: grid cells, USD per hour, and the point of each kind they are made of."""
+
+    cells: Indices
+    usd: Floats
+    committed: Indices
+    held: Indices
+
+
+def table_points(items: Sequence[Item], side: Side, step: int) -> Points:
+    """The cheapest way to hold each number of grid cells, on every step-th."""
+    if not items:
+        return Points(np.zeros(1, dtype=np.int64), np.zeros(1), lambda _: np.zeros(0, dtype=np.int64))
+    table = side.table(items)
+    usd = side.points(table, side.limit, step)
+    return Points(np.arange(len(usd)) * step, usd, lambda point: table.units(point * side.grid * step))
+
+
+def listed_points(listed: Frontier, side: Side, step: int) -> Points:
+    """The cheapest listed point of each cell."""
+    cells = side.held(listed.capacity, step)
+    first = np.flatnonzero(np.diff(cells, prepend=-1))
+    return Points(cells[first], listed.usd[first], lambda point: listed.units[first[point]])
+
+
+def nice(value: float) -> float:
+    """The next power of ten, or two or five times one, at or above value."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(power * step for step in (1, 2, 5, 10) if power * step >= value * (1 - 1e-9)))
