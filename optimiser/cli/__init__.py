@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from types import FrameType
 
 from optimiser.errors import OptimiserError
 
@@ -16,6 +20,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 answered · 1 failed · 2 bad usage, workload or config · 3 no feasible plan · 4 prices too old ·
     130 interrupted · 141 the reader of stdout went away. A foreseeable fault is one message on stderr.
     """
+    with _interrupts() as seen:
+        exit_code = _answered(arguments)
+    return INTERRUPTED if seen else exit_code
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Note every SIGINT, since compiled libraries swallow the KeyboardInterrupt that Python raises for it."""
+    seen: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _answered(arguments: Sequence[str] | None) -> int:
     try:
         from optimiser.cli.app import app
 

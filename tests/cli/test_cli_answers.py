@@ -1,5 +1,6 @@
 """What the commands answer on the embedded prices, and where the answer goes."""
 
+import contextlib
 import csv
 import io
 import json
@@ -7,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from optimiser.cli import main
 from optimiser.planning.plan_schema import plan_from_json, plan_schema
 from optimiser.report import renderer
 
@@ -244,14 +245,31 @@ def test_a_reader_that_goes_away_is_met_in_silence() -> None:
     assert (started.wait(), said) == (141, b"")
 
 
-def test_an_interrupt_is_met_in_silence() -> None:
+def test_an_interrupt_is_met_in_silence(tmp_path: Path) -> None:
+    # Opening a pipe to write waits for its reader, so the command is known to be at work when it is interrupted.
+    prices = tmp_path / "prices.csv"
+    os.mkfifo(prices)
     started = subprocess.Popen(
-        [*COMMAND, "recommend", "chat-llama-70b"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "prices", "import", str(prices), "--provider", "aws", "--config", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    time.sleep(0.6)
-    started.send_signal(signal.SIGINT)
-    out, err = started.communicate(timeout=30)
+    with prices.open("w", encoding="utf-8"):
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=30)
     assert (started.returncode, out, err) == (130, "", "")
+
+
+def test_an_interrupt_that_a_library_swallows_still_ends_in_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def swallow(*_: object, **__: object) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("optimiser.cli.app.app", swallow)
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["schema", "plan"]) == 130
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_terminal_that_knows_no_symbols_still_gets_the_answer() -> None:
