@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from optimiser import __version__
+from optimiser.cli.options import (
+    AsOf,
+    Config,
+    Gpus,
+    ListFormat,
+    Margin,
+    Output,
+    PlanFormat,
+    Providers,
+    Regions,
+    Set,
+    Types,
+    Workload,
+)
+from optimiser.cli.prices_commands import prices_app
 
 app = typer.Typer(
     help="Which GPU instances to commit to, run on demand and run on spot to serve an LLM for the least money.",
@@ -17,37 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-prices_app = typer.Typer(help="List the prices in force, or bring your own.", rich_markup_mode=None)
 app.add_typer(prices_app, name="prices", no_args_is_help=True)
-
-Workload = Annotated[str, typer.Argument(help="A workload file, or the name of one in config/workloads.")]
-Config = Annotated[
-    Path | None, typer.Option("--config", metavar="DIR", help="Your own config, laid over the built-in one.")
-]
-Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")]
-AsOf = Annotated[str | None, typer.Option(metavar="DATE", help="Plan as if today were this date.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Override a field of the policy or workload."),
-]
-Providers = Annotated[
-    list[str] | None, typer.Option("--provider", metavar="NAME", help="Only this provider (repeatable).")
-]
-Regions = Annotated[
-    list[str] | None, typer.Option("--region", metavar="NAME", help="Only this region (repeatable).")
-]
-Gpus = Annotated[list[str] | None, typer.Option("--gpu", metavar="NAME", help="Only this GPU (repeatable).")]
-Types = Annotated[
-    list[str] | None,
-    typer.Option("--instance-type", metavar="NAME", help="Only this instance type (repeatable)."),
-]
-Margin = Annotated[
-    str | None, typer.Option(metavar="SHARE", help="Taken off every estimated rate, instead of its error.")
-]
-PlanFormat = Annotated[
-    str, typer.Option("--format", metavar="table|json|markdown|csv", help="How to show it.")
-]
-ListFormat = Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to show it.")]
 
 
 def _policy_options(
@@ -172,76 +155,3 @@ def schema(
     from optimiser.report.schemas import schema_text
 
     emit(schema_text(what), output)
-
-
-@prices_app.command("list", short_help="List the prices in force.")
-def list_prices(
-    provider: Providers = None,
-    region: Regions = None,
-    gpu: Gpus = None,
-    instance_type: Types = None,
-    tier: Annotated[
-        list[str] | None,
-        typer.Option("--tier", metavar="NAME", help="Only on_demand, spot or reserved (repeatable)."),
-    ] = None,
-    format_name: ListFormat = "table",
-    output: Output = None,
-    config: Config = None,
-    as_of: AsOf = None,
-) -> None:
-    """List the prices in force with their age, and every price that does not exist with its reason."""
-    from optimiser.cli.output import emit, wants_colour
-    from optimiser.cli.question import prices
-    from optimiser.report.price_list import price_document, price_rows
-    from optimiser.report.records import render_records
-
-    known, book = prices(config, as_of)
-    filters = {
-        "provider": provider,
-        "region": region,
-        "gpu": gpu,
-        "instance_type": instance_type,
-        "tier": tier,
-    }
-    rows = price_rows(book, known.shapes, {name: wanted or () for name, wanted in filters.items()})
-    text = render_records(format_name, rows, lambda: price_document(book, rows), colour=wants_colour(output))
-    emit(text, output)
-
-
-@prices_app.command("import", short_help="Bring a price list.")
-def import_price_file(
-    file: Annotated[Path, typer.Argument(help="A CSV price list (see config/README.md).")],
-    provider: Annotated[str, typer.Option("--provider", metavar="NAME", help="Whose rows are taken.")],
-    config: Config = None,
-    replace_all: Annotated[
-        bool, typer.Option("--replace-all", help="Keep nothing of what was imported before.")
-    ] = False,
-) -> None:
-    """Check a price list row by row and add it to your config, where it takes the place of older prices."""
-    from optimiser.cli.output import emit, note
-    from optimiser.config import load_config, user_directory
-    from optimiser.prices.book import load_book
-    from optimiser.prices.doubts import doubts
-    from optimiser.prices.import_csv import import_prices
-
-    known, today = load_config(config), date.today()  # noqa: DTZ011 (the user's own calendar day)
-    before = load_book(known.price_files, known.shapes, today)
-    report = import_prices(
-        file,
-        provider,
-        known.shapes,
-        user_directory(config) / "prices" / f"{provider}.csv",
-        gpu_memory_gb={name: gpu.memory_gb for name, gpu in known.gpus.items()},
-        replace_all=replace_all,
-    )
-    for reason, rows in report.skipped_by_reason.items():
-        note(f"skipped {rows:,} rows: {reason}")
-    if report.unknown_instance_types:
-        note(f"without a shape: {', '.join(report.unknown_instance_types)}")
-    after = load_book(load_config(config).price_files, known.shapes, today)
-    for doubt in doubts(before.offers, after.offers):
-        note(f"warning: {doubt}")
-    took = f"{report.imported:,} prices and {report.missing:,} known not to exist"
-    emit(
-        f"{took} for {provider} are in {report.destination} ({report.replaced:,} rows of that file replaced)\n"
-    )

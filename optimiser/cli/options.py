@@ -1,0 +1,37 @@
+"""The options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Workload = Annotated[str, typer.Argument(help="A workload file, or the name of one in config/workloads.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="DIR", help="Your own config, laid over the built-in one.")
+]
+Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")]
+AsOf = Annotated[str | None, typer.Option(metavar="DATE", help="Plan as if today were this date.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Override a field of the policy or workload."),
+]
+Providers = Annotated[
+    list[str] | None, typer.Option("--provider", metavar="NAME", help="Only this provider (repeatable).")
+]
+Regions = Annotated[
+    list[str] | None, typer.Option("--region", metavar="NAME", help="Only this region (repeatable).")
+]
+Gpus = Annotated[list[str] | None, typer.Option("--gpu", metavar="NAME", help="Only this GPU (repeatable).")]
+Types = Annotated[
+    list[str] | None,
+    typer.Option("--instance-type", metavar="NAME", help="Only this instance type (repeatable)."),
+]
+Margin = Annotated[
+    str | None, typer.Option(metavar="SHARE", help="Taken off every estimated rate, instead of its error.")
+]
+PlanFormat = Annotated[
+    str, typer.Option("--format", metavar="table|json|markdown|csv", help="How to show it.")
+]
+ListFormat = Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to show it.")]
