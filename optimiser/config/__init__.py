@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optimiser.config.entries import mapping_of, only_known, parse_entry
+from optimiser.config.settings import SETTINGS, Settings, settings_of
 from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
 from optimiser.files import read_yaml
 from optimiser.performance.model_checks import check_model
@@ -23,31 +24,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SolverSettings:
-    """The relative gap (0.0001 is 0.01 %) at which the search may stop."""
-
-    relative_gap: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """config/settings.yaml: default policy, solver limits, and the age past which a price is left out.
-
-    source names the files. policy is as written there: policy_layers checks it, as the lowest layer.
-    """
-
-    source: str
-    policy: dict[str, Any]
-    solver: SolverSettings
-    max_price_age_days: dict[str, int | None]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything read from the config directories, lowest layer first in `directories`.
 
     shapes is keyed by (provider, instance_type); quota_codes by (provider, quota family), to the provider's
-    code per tier.
+    code per tier; always_sold are (provider, region, instance type, tier) that a healthy price list has.
     """
 
     gpus: dict[str, GpuSpec]
@@ -57,6 +38,7 @@ class Config:
     settings: Settings
     directories: tuple[Path, ...]
     quota_codes: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    always_sold: tuple[tuple[str, str, str, Tier], ...] = ()
 
     @property
     def price_files(self) -> list[Path]:
@@ -108,6 +90,7 @@ def load_config(directory: Path | None = None) -> Config:
     models: dict[str, ModelSpec] = {}
     shapes: dict[tuple[str, str], InstanceShape] = {}
     quota_codes: dict[tuple[str, str], dict[str, str]] = {}
+    always_sold: dict[str, tuple[tuple[str, str, str, Tier], ...]] = {}
     settings: dict[str, dict[str, Any]] = {}
     for layer in directories:
         sections = _sections(layer / "gpus.yaml", ("gpus", "generations"))
@@ -117,8 +100,8 @@ def load_config(directory: Path | None = None) -> Config:
         )
         models |= _models(layer / "models.yaml")
         for path in sorted((layer / "instances").glob("*.yaml")):
-            _read_instances(path, gpus, shapes, quota_codes)
-        for name, section in _sections(layer / "settings.yaml", _SETTINGS).items():
+            _read_instances(path, gpus, shapes, quota_codes, always_sold)
+        for name, section in _sections(layer / "settings.yaml", SETTINGS).items():
             settings.setdefault(name, {}).update(section)
         _check_generations(layer / "gpus.yaml", gpus, efficiencies)
     return Config(
@@ -126,9 +109,10 @@ def load_config(directory: Path | None = None) -> Config:
         efficiencies=efficiencies,
         models=models,
         shapes=shapes,
-        settings=_settings(settings, directories),
+        settings=settings_of(settings, directories),
         directories=directories,
         quota_codes=quota_codes,
+        always_sold=tuple(one for sold in always_sold.values() for one in sold),
     )
 
 
@@ -153,8 +137,7 @@ def user_directory(directory: Path | None = None) -> Path:
     return platformdirs.user_config_path(APP_NAME, appauthor=False)
 
 
-_SETTINGS = ("policy", "solver", "max_price_age_days")
-_INSTANCE_FILE = ("provider", "checked", "quota_codes", "instances")
+_INSTANCE_FILE = ("provider", "checked", "always_sold", "quota_codes", "instances")
 
 
 def _embedded_directory() -> Path:
@@ -197,8 +180,9 @@ def _read_instances(
     gpus: Mapping[str, GpuSpec],
     shapes: dict[tuple[str, str], InstanceShape],
     quota_codes: dict[tuple[str, str], dict[str, str]],
+    always_sold: dict[str, tuple[tuple[str, str, str, Tier], ...]],
 ) -> None:
-    """Add one provider's instance types to shapes and its quota codes to quota_codes."""
+    """Add one provider's instance types to shapes, its quota codes and what it always sells."""
     content, where, provider = _content(path), str(path), path.stem
     only_known(content, _INSTANCE_FILE, where)
     if content.get("provider", provider) != provider:
@@ -209,6 +193,20 @@ def _read_instances(
         shapes[provider, name] = shape
     for family, codes in mapping_of(content.get("quota_codes"), where, "quota_codes").items():
         quota_codes[provider, family] = mapping_of(codes, where, f"quota_codes.{family}")
+    if "always_sold" in content:
+        always_sold[provider] = tuple(
+            _sold(entry, where, provider, shapes) for entry in content["always_sold"] or ()
+        )
+
+
+def _sold(
+    entry: object, where: str, provider: str, shapes: Mapping[tuple[str, str], InstanceShape]
+) -> tuple[str, str, str, Tier]:
+    parts = entry.split("/") if isinstance(entry, str) else []
+    if len(parts) != 3 or parts[2] not in tuple(Tier) or (provider, parts[1]) not in shapes:
+        right = "region/instance type/tier, such as us-east-1/p5.48xlarge/on_demand, the type being one of instances"
+        raise bad_value(where, "always_sold", entry, right)
+    return provider, parts[0], parts[1], Tier(parts[2])
 
 
 def _check_shape(shape: InstanceShape, where: str, gpus: Mapping[str, GpuSpec]) -> None:
@@ -228,19 +226,3 @@ def _check_generations(
         if gpu.generation not in efficiencies:
             right = f"not under generations; {did_you_mean(gpu.generation, efficiencies)}"
             raise bad_value(f"{path}: {gpu.name}", "generation", gpu.generation, right)
-
-
-def _settings(sections: Mapping[str, dict[str, Any]], directories: tuple[Path, ...]) -> Settings:
-    files = (layer / "settings.yaml" for layer in reversed(directories))
-    where = " over ".join(str(path) for path in files if path.is_file())
-    ages = sections.get("max_price_age_days", {})
-    only_known(ages, tuple(Tier), f"{where}: max_price_age_days")
-    for tier, days in ages.items():
-        if days is not None and (isinstance(days, bool) or not isinstance(days, int) or days < 0):
-            raise bad_value(where, f"max_price_age_days.{tier}", days, "whole days, or null for no limit")
-    return Settings(
-        source=where,
-        policy=sections.get("policy", {}),
-        solver=parse_entry(SolverSettings, sections.get("solver"), f"{where}: solver"),
-        max_price_age_days=ages,
-    )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from optimiser.config import Config, SolverSettings, config_directories, load_config
+from optimiser.config import Config, config_directories, load_config
+from optimiser.config.settings import SolverSettings
 from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
 from optimiser.policy import Policy
 from optimiser.prices.book import load_book
