@@ -169,9 +169,15 @@ def spot_row(instance_type: str, zone: str, usd: str, since: datetime, **changes
 
 
 class FullSize:
-    """Every region sells every type, 12 Reserved terms and 12 Savings Plan rates each, spot in three zones."""
+    """Every region sells every type, 12 Reserved terms and 12 Savings Plan rates each, spot in three zones.
 
-    def __init__(self, types: Sequence[str], regions: Sequence[str] = REGIONS) -> None:
+    usd_of is the on-demand price of each type; without it they rise by 10 cents from one type to the next.
+    """
+
+    def __init__(
+        self, types: Sequence[str], regions: Sequence[str] = REGIONS, usd_of: Mapping[str, float] | None = None
+    ) -> None:
+        self.usd_of = usd_of or {name: 1 + number / 10 for number, name in enumerate(types)}
         self.types = tuple(types)
         self.regions = tuple(regions)
         self.since = datetime.now(UTC).replace(microsecond=0)
@@ -191,8 +197,8 @@ class FullSize:
 
     def products(self, region: str) -> Iterator[Row]:
         """The price list of a region, made as it is read."""
-        for number, name in enumerate(self.types):
-            usd = 1 + number / 10
+        for name in self.types:
+            usd = self.usd_of[name]
             metal = {"family": "Compute Instance (bare metal)"} if name.endswith(".metal") else {}
             yield product(
                 name, region, usd=f"{usd:.10f}", sku=f"{region}-{name}", reserved=twelve_terms(usd), **metal
@@ -200,7 +206,7 @@ class FullSize:
 
     def savings(self, region: str) -> Iterator[Row]:
         """The Savings Plan rates of a region."""
-        for number, name in enumerate(self.types):
+        for name in self.types:
             for plan in ("Compute", "EC2Instance"):
                 for seconds, share in ((31536000, 0.7), (94608000, 0.5)):
                     for option in OPTIONS:
@@ -210,14 +216,14 @@ class FullSize:
                             planType=plan,
                             durationSeconds=seconds,
                             paymentOption=option,
-                            rate=f"{(1 + number / 10) * share:.5f}",
+                            rate=f"{self.usd_of[name] * share:.5f}",
                         )
 
     def spot(self, region: str) -> Iterator[Row]:
         """The spot market of a region."""
-        for number, name in enumerate(self.types):
+        for name in self.types:
             for zone in (1, 2, 3):
-                usd = f"{(1 + number / 10) * (0.3 + zone / 100):.6f}"
+                usd = f"{self.usd_of[name] * (0.3 + zone / 100):.6f}"
                 yield spot_row(name, f"{region.replace('-', '')}-az{zone}", usd, self.since)
 
 
