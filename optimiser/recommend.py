@@ -59,11 +59,12 @@ def recommend(request: Request) -> Plan:
     limits = request.config.settings.max_price_age_days
     lasting, ending_notes = lasting_a_month(request.book.offers, request.as_of)
     offers, age_notes = within_age(lasting, limits, request.as_of)
-    age_notes = ending_notes + age_notes
+    age_notes = request.book.notes + ending_notes + age_notes
     options = build_options(estimates, request.config.shapes, offers, policy)
     if not options and build_options(estimates, request.config.shapes, request.book.offers, policy):
         raise StalePrices(
-            f"{workload.name}: {'; '.join(age_notes)} (settings.yaml: max_price_age_days), and none is left"
+            f"{workload.name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "
+            "in settings.yaml (live_prices, max_price_age_days)"
         )
     if not options:
         raise nothing_priced(workload, estimates, request.book.offers, request.book.missing, policy)

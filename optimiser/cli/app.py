@@ -10,6 +10,7 @@ from optimiser import __version__
 from optimiser.cli.options import (
     AsOf,
     Config,
+    Embedded,
     Gpus,
     ListFormat,
     Margin,
@@ -18,10 +19,12 @@ from optimiser.cli.options import (
     Providers,
     Regions,
     Set,
+    Store,
     Types,
     Workload,
 )
 from optimiser.cli.prices_commands import prices_app
+from optimiser.cli.refresh_command import refresh
 
 app = typer.Typer(
     help="Which GPU instances to commit to, run on demand and run on spot to serve an LLM for the least money.",
@@ -30,6 +33,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command(short_help="Fetch today's prices into the store.")(refresh)
 app.add_typer(prices_app, name="prices", no_args_is_help=True)
 
 
@@ -80,6 +84,8 @@ def recommend(
     instance_type: Types = None,
     margin: Margin = None,
     config: Config = None,
+    store: Store = None,
+    embedded: Embedded = False,
     as_of: AsOf = None,
 ) -> None:
     """Plan a workload: what to buy, how to pay for it, what it costs and saves, how sure that is."""
@@ -92,6 +98,8 @@ def recommend(
         workload,
         directory=config,
         as_of=as_of,
+        store=store,
+        embedded=embedded,
         settings=settings or (),
         options=_policy_options(provider, region, gpu, instance_type, margin),
         explain=explain,
@@ -114,6 +122,8 @@ def estimate(
     instance_type: Types = None,
     margin: Margin = None,
     config: Config = None,
+    store: Store = None,
+    embedded: Embedded = False,
     as_of: AsOf = None,
 ) -> None:
     """Every instance type for a workload: rate, latency and cost per 1M tokens, or why it is out."""
@@ -124,6 +134,8 @@ def estimate(
         workload,
         directory=config,
         as_of=as_of,
+        store=store,
+        embedded=embedded,
         settings=settings or (),
         options=_policy_options(provider, region, gpu, instance_type, margin),
     )

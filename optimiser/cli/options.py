@@ -35,3 +35,13 @@ PlanFormat = Annotated[
     str, typer.Option("--format", metavar="table|json|markdown|csv", help="How to show it.")
 ]
 ListFormat = Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to show it.")]
+Store = Annotated[
+    str | None,
+    typer.Option("--store", metavar="URL", help="The price store, such as postgresql://user@host/prices."),
+]
+Embedded = Annotated[
+    bool,
+    typer.Option(
+        "--embedded", help="Also use the embedded price snapshot where the store has nothing newer."
+    ),
+]

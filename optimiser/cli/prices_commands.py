@@ -8,9 +8,23 @@ from typing import Annotated
 
 import typer
 
-from optimiser.cli.options import AsOf, Config, Gpus, ListFormat, Output, Providers, Regions, Types
+from optimiser.cli.options import (
+    AsOf,
+    Config,
+    Embedded,
+    Gpus,
+    ListFormat,
+    Output,
+    Providers,
+    Regions,
+    Store,
+    Types,
+)
+from optimiser.cli.prices_store_commands import register
 
-prices_app = typer.Typer(help="List the prices in force, or bring your own.", rich_markup_mode=None)
+prices_app = typer.Typer(
+    help="The prices in force, what the store holds, and the door for your own.", rich_markup_mode=None
+)
 
 
 @prices_app.command("list", short_help="List the prices in force.")
@@ -26,6 +40,8 @@ def list_prices(
     format_name: ListFormat = "table",
     output: Output = None,
     config: Config = None,
+    store: Store = None,
+    embedded: Embedded = False,
     as_of: AsOf = None,
 ) -> None:
     """List the prices in force with their age, and every price that does not exist with its reason."""
@@ -34,7 +50,7 @@ def list_prices(
     from optimiser.report.price_list import price_document, price_rows
     from optimiser.report.records import render_records
 
-    known, book = prices(config, as_of)
+    known, book = prices(config, as_of, store, embedded=embedded)
     filters = {
         "provider": provider,
         "region": region,
@@ -84,3 +100,6 @@ def import_price_file(
     emit(
         f"{took} for {provider} are in {report.destination} ({report.replaced:,} rows of that file replaced)\n"
     )
+
+
+register(prices_app)

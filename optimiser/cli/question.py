@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optimiser.errors import UsageError, bad_value
+from optimiser.cli.output import note
+from optimiser.errors import StalePrices, UsageError, bad_value
 from optimiser.files import day_from
 
 if TYPE_CHECKING:
     from optimiser.config import Config
     from optimiser.prices.book import PriceBook
+    from optimiser.prices.live import LivePrices
     from optimiser.recommend import Request
 
 
@@ -26,14 +28,67 @@ def day_of(text: str | None) -> date:
         raise bad_value("--as-of", "date", text, str(error)) from None
 
 
-def prices(directory: Path | None, as_of: str | None) -> tuple[Config, PriceBook]:
-    """The config and the prices in force."""
+def prices(
+    directory: Path | None, as_of: str | None, store: str | None = None, *, embedded: bool = False
+) -> tuple[Config, PriceBook]:
+    """The config and the prices in force: those of the store where there is one, else the embedded snapshot.
+
+    On a day in the past they are what the store held at its end. What a user should know of them goes to stderr.
+    Raises StalePrices for a store without prices, unless the embedded ones are wanted too.
+    """
     from optimiser.config import load_config
     from optimiser.prices.book import load_book
 
     day = day_of(as_of)
     config = load_config(directory)
-    return config, load_book(config.price_files, config.shapes, day)
+    files = config.price_files
+    inside = [path for path in files if path.is_relative_to(config.directories[0])]
+    own = [path for path in files if path not in inside]
+    live = _live(config, store, day, past=as_of is not None, needed=not embedded)
+    book = load_book(
+        own,
+        config.shapes,
+        day,
+        embedded=inside if embedded or live is None else (),
+        live=live,
+        discounts=config.settings.discounts,
+    )
+    for text in book.notes:
+        note(f"warning: {text}")
+    return config, book
+
+
+def _live(config: Config, store: str | None, day: date, *, past: bool, needed: bool) -> LivePrices | None:
+    """The store's prices, None where there is no store, or an empty one and they are not needed."""
+    from optimiser.prices.location import store_to_read
+
+    url = store_to_read(store, config.settings.store_url)
+    if url is None:
+        return None
+    from optimiser.prices.live import read_live
+
+    limits = config.settings.live_prices
+    live = read_live(
+        url,
+        _end_of(day) if past else None,
+        warn_after_hours=limits.warn_after_hours,
+        refuse_after_hours=limits.refuse_after_hours,
+    )
+    if live.scopes:
+        return live
+    if needed:
+        held = f"held no prices at the end of {day}" if past else "holds no prices yet"
+        rather = "run `optimiser refresh`, or plan on the embedded snapshot with --embedded"
+        raise StalePrices(f"the price store {live.label} {held}: {rather}")
+    return None
+
+
+def _end_of(day: date) -> datetime | None:
+    """The last moment (UTC) of a day that is over, None for today, this time of day for one to come."""
+    now = datetime.now(UTC)
+    if day == now.date():
+        return None
+    return datetime.combine(day, time.max if day < now.date() else now.time(), UTC)
 
 
 def question(
@@ -43,6 +98,8 @@ def question(
     as_of: str | None,
     settings: Sequence[str],
     options: Mapping[str, tuple[str, Sequence[str] | str | None]],
+    store: str | None = None,
+    embedded: bool = False,
     explain: bool = False,
 ) -> Request:
     """settings are `--set` texts; options map a policy field to the command's option for it and its value."""
@@ -50,7 +107,7 @@ def question(
     from optimiser.workload import load_workload
 
     overrides, in_workload = split_overrides("--set", settings)
-    config, book = prices(directory, as_of)
+    config, book = prices(directory, as_of, store, embedded=embedded)
     path = config.find_workload(workload)
     loaded = load_workload(path, in_workload)
     try:

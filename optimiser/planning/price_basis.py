@@ -59,29 +59,38 @@ def uncovered_tiers(book: PriceBook, problem: Problem) -> tuple[str, ...]:
 
 
 def price_sources(book: PriceBook, embedded: Path) -> tuple[str, ...]:
-    """The price files in force: those of the embedded snapshot by their name, others by their path."""
-    paths = [Path(str(name)) for name in book.offers["file"].unique()]
+    """Where the prices in force are from: the store, the embedded snapshot's files by name, others by path."""
+    stores = sorted(set(book.offers.loc[book.offers["observed_at"].notna(), "file"]))
+    paths = [Path(str(name)) for name in book.offers.loc[book.offers["observed_at"].isna(), "file"].unique()]
     inside = [f"embedded snapshot {path.name}" for path in paths if path.is_relative_to(embedded)]
-    return tuple(sorted(inside) + sorted(str(path) for path in paths if not path.is_relative_to(embedded)))
+    others = sorted(str(path) for path in paths if not path.is_relative_to(embedded))
+    return (*stores, *sorted(inside), *others)
 
 
 def within_age(
     offers: pd.DataFrame, max_age_days: Mapping[str, int | None], as_of: date
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The offers no older than their tier allows (None: any age), and a note on each tier that lost some."""
-    keep = pd.Series(True, index=offers.index)
-    notes = []
+    """The offers no older than they may be, and a note on each tier that lost some.
+
+    Prices of the store are out past the store's own limit, those of files past their tier's (None: any age).
+    """
+    too_old = offers["too_old"]
+    notes = _left_out(offers[too_old], "not fetched for longer than the store's limit")
+    of_files = offers["observed_at"].isna()
     for tier, limit in max_age_days.items():
         if limit is not None:
-            old = (offers["tier"] == tier) & (
-                offers["observed_on"] < pd.Timestamp(as_of) - pd.Timedelta(days=limit)
-            )
-            keep &= ~old
-            if old.any():
-                notes.append(
-                    f"older than {limit} days and left out: {int(old.sum()):,} {tier.replace('_', ' ')} price(s)"
-                )
-    return (offers[keep] if notes else offers), tuple(notes)
+            seen_before = pd.Timestamp(as_of) - pd.Timedelta(days=limit)
+            old = of_files & (offers["tier"] == tier) & (offers["observed_on"] < seen_before)
+            too_old = too_old | old
+            notes += _left_out(offers[old], f"older than {limit} days")
+    return (offers[~too_old] if notes else offers), notes
+
+
+def _left_out(offers: pd.DataFrame, why: str) -> tuple[str, ...]:
+    return tuple(
+        f"{why} and left out: {count:,} {str(tier).replace('_', ' ')} price(s)"
+        for tier, count in offers["tier"].value_counts(sort=False).items()
+    )
 
 
 def lasting_a_month(offers: pd.DataFrame, as_of: date) -> tuple[pd.DataFrame, tuple[str, ...]]:

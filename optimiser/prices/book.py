@@ -1,4 +1,4 @@
-"""The prices in force as one typed table, layered from several price files."""
+"""The prices in force as one typed table, layered from price files and the store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from optimiser.errors import UsageError
+from optimiser.prices.discounts import Discount, discounted
+from optimiser.prices.live import LivePrices
 from optimiser.prices.rows import parse_row
 from optimiser.prices.table import read_price_tables
 from providers.offer import Missing, Offer
@@ -52,12 +54,15 @@ class PriceBook:
     offers is indexed by offer_id, with the fields of Offer as columns, money as float64 (converted once from
     the exact text, which stays beside it), amortised_usd_per_hour, and the file and line of each price.
     missing holds the prices that do not exist, each with its reason: what a source says is not on sale, what
-    has expired, and what belongs to an instance type without a shape.
+    has expired, and what belongs to an instance type without a shape. observed_at (UTC) is set for prices of
+    the store alone, and too_old for those past the store's limit, which no plan may use. notes are what a user
+    of these prices should know.
     """
 
     offers: pd.DataFrame
     missing: pd.DataFrame
     as_of: date
+    notes: tuple[str, ...] = ()
 
     def offer(self, offer_id: str) -> Offer:
         """The offer of that id, money exact as in its file. Raises UsageError if there is none."""
@@ -87,20 +92,35 @@ class PriceBook:
         )
 
 
-def load_book(paths: Iterable[Path], shapes: Collection[tuple[str, str]], as_of: date) -> PriceBook:
+def load_book(
+    paths: Iterable[Path],
+    shapes: Collection[tuple[str, str]],
+    as_of: date,
+    *,
+    embedded: Iterable[Path] = (),
+    live: LivePrices | None = None,
+    discounts: Collection[Discount] = (),
+) -> PriceBook:
     """The book of several price files, lowest layer first: a later file's offer replaces an earlier one's.
 
     shapes are the known (provider, instance type) pairs. A Missing masks the list prices of its provider,
-    region, region kind, zone, instance type and tier in earlier files; a list price in a later file masks it in turn.
-    Contracts are never masked. Raises UsageError, with file and line, for what breaks the schema.
+    region, region kind, zone, instance type and tier in earlier files; a list price in a later file masks it
+    in turn. Contracts are never masked. The store's prices (live) lie between the embedded files and the
+    others: for every (provider, region, tier) they cover, the embedded files are out, and so are list prices in
+    the others that were seen before the fetch. discounts add offers beside the list prices they name. Raises
+    UsageError, with file and line, for what breaks the schema.
     """
-    files = list(paths)
-    if not files:
+    below, above = list(embedded), list(paths)
+    if not below and not above and live is None:
         raise UsageError("there is no price file in any config directory: run `optimiser prices import`")
-    table = read_price_tables(files)
+    table = _layered(below, above, live)
     offers = table[table["is_offer"]].drop_duplicates("offer_id", keep="last")
     missing = table[~table["is_offer"]].drop_duplicates("key", keep="last")
     offers, missing = _mask(offers, missing)
+    notes = live.notes() if live else ()
+    if discounts:
+        offers, unused = _with_discounts(offers, discounts)
+        notes += unused
     known = (offers["provider"] + "/" + offers["instance_type"]).isin(
         {f"{name}/{kind}" for name, kind in shapes}
     )
@@ -113,13 +133,48 @@ def load_book(paths: Iterable[Path], shapes: Collection[tuple[str, str]], as_of:
     ]
     absent = pd.concat([missing, *gone], ignore_index=True).rename(columns={"missing_reason": "reason"})
     in_force = offers[known & ~expired].drop(columns=_WORKING_COLUMNS).set_index("offer_id")
-    return PriceBook(offers=in_force, missing=absent[_MISSING_COLUMNS], as_of=as_of)
+    return PriceBook(offers=in_force, missing=absent[_MISSING_COLUMNS], as_of=as_of, notes=notes)
+
+
+def _layered(below: list[Path], above: list[Path], live: LivePrices | None) -> pd.DataFrame:
+    """All rows that are not masked whole, lowest layer first."""
+    files = read_price_tables([*below, *above]) if below or above else pd.DataFrame()
+    files = files.assign(observed_at=np.datetime64("NaT", "s"), too_old=False)
+    if live is None:
+        return files
+    rows = live.table.assign(too_old=live.too_old(), layer=len(below) - 0.5)
+    if files.empty:
+        return rows
+    lower, upper = files[files["layer"] < len(below)], files[files["layer"] >= len(below)]
+    return pd.concat(
+        [
+            lower[~live.masks(lower, whatever_their_date=True)],
+            rows[[name for name in files.columns if name in rows]],
+            upper[~live.masks(upper, whatever_their_date=False)],
+        ],
+        ignore_index=True,
+    )
+
+
+def _with_discounts(
+    offers: pd.DataFrame, discounts: Collection[Discount]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """offers with those that the discounts add, unless a contract of that name has its own price there; and a
+    note on each discount that applies to nothing.
+    """
+    added = discounted(offers, discounts)
+    unused = {discount.name for discount in discounts} - set(added["contract"])
+    notes = tuple(
+        f"the discount {name!r} of settings.yaml applies to no list price" for name in sorted(unused)
+    )
+    own = added[~added["offer_id"].isin(offers["offer_id"])]
+    return pd.concat([offers, own], ignore_index=True), notes
 
 
 def _mask(offers: pd.DataFrame, missing: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Of list prices and Missing under one key the higher layer survives; within one file the price."""
     spoken_of = offers[offers["key"].isin(missing["key"]) & (offers["contract"] == "")]
-    missing_layer = spoken_of["key"].map(missing.set_index("key")["layer"])
+    missing_layer = spoken_of["key"].map(missing.set_index("key")["layer"]).astype("float64")
     masked = spoken_of.index[missing_layer > spoken_of["layer"]]
-    offer_layer = missing["key"].map(spoken_of.groupby("key")["layer"].max())
+    offer_layer = missing["key"].map(spoken_of.groupby("key")["layer"].max()).astype("float64")
     return offers.drop(index=masked), missing[~(offer_layer >= missing["layer"])]

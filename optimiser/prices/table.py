@@ -69,13 +69,23 @@ def _read(paths: Sequence[Path]) -> Columns:
     columns["payment"] = _paid(columns)
     hours = np.where(columns["term_months"] > 0, columns["term_months"], 12) * (HOURS_PER_YEAR / 12)
     columns["amortised_usd_per_hour"] = columns["usd_per_hour"] + columns["upfront_usd"] / hours
-    places = list(map(place_key, *(columns[name].tolist() for name in _PLACE)))
-    columns["key"] = _objects(places)
-    columns["offer_id"] = _objects(map(offer_key, places, *(columns[name].tolist() for name in _TERMS)))
+    columns["key"], columns["offer_id"] = _keys(columns)
     names = np.where(columns["is_offer"], columns["offer_id"], columns["key"])
     if len(set(zip(layers.tolist(), columns["is_offer"].tolist(), names, strict=True))) < len(names):
         raise UsageError("two rows of a price file have the same key")
     return columns
+
+
+def with_keys(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of prices with its key (what a Missing speaks of) and offer_id columns."""
+    key, offer_id = _keys({name: table[name].to_numpy() for name in (*_PLACE, *_TERMS)})
+    return table.assign(key=key, offer_id=offer_id)
+
+
+def _keys(columns: Columns) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    places = list(map(place_key, *(columns[name].tolist() for name in _PLACE)))
+    offers = map(offer_key, places, *(columns[name].tolist() for name in _TERMS))
+    return _objects(places), _objects(offers)
 
 
 def _text_of(path: Path) -> Columns:

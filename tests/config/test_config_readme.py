@@ -13,6 +13,7 @@ from optimiser.config.settings import SolverSettings
 from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
 from optimiser.policy import Policy
 from optimiser.prices.book import load_book
+from optimiser.prices.discounts import Discount
 from optimiser.prices.import_csv import ALIASES, CROSS_CHECKS, IGNORED_COLUMNS, import_prices
 from optimiser.prices.rows import COLUMNS, KINDS, PAYMENTS, REGION_KINDS
 from providers.shape import InstanceShape, Obtainability
@@ -84,7 +85,20 @@ def test_other_column_names_and_cross_checks_are_documented(readme: str) -> None
 
 def test_the_settings_table_names_every_setting(readme: str) -> None:
     solver = {f"solver.{field.name}" for field in dataclasses.fields(SolverSettings)}
-    assert set(first_cells(section(readme, "Settings"))) == {"policy", "max_price_age_days.<tier>", *solver}
+    limits = {
+        "live_prices.warn_after_hours.<tier>",
+        "live_prices.refuse_after_hours",
+        "store.url",
+        "discounts",
+    }
+    discount = {field.name for field in dataclasses.fields(Discount)} - {"name"}
+    assert set(first_cells(section(readme, "Settings"))) == {
+        "policy",
+        "max_price_age_days.<tier>",
+        *solver,
+        *limits,
+    }
+    assert set(first_cells(section(readme, "Discounts"))) == discount
 
 
 def test_the_contract_in_the_text_imports_beside_the_list_price(

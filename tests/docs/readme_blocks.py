@@ -27,6 +27,7 @@ def printed(command: str) -> list[str]:
     environment = clean | {
         "COLUMNS": "100",
         "XDG_CONFIG_HOME": str(ROOT / "nowhere"),
+        "XDG_DATA_HOME": str(ROOT / "nowhere"),
         "PYTHONPATH": str(ROOT),
     }
     run = subprocess.run(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_server import AwsFake
+from aws_server import SPOT_ADVISOR_PATH, AwsFake
 
 Row = dict[str, Any]
 VERSION = "20260910195514"
@@ -175,7 +175,10 @@ class FullSize:
     """
 
     def __init__(
-        self, types: Sequence[str], regions: Sequence[str] = REGIONS, usd_of: Mapping[str, float] | None = None
+        self,
+        types: Sequence[str],
+        regions: Sequence[str] = REGIONS,
+        usd_of: Mapping[str, float] | None = None,
     ) -> None:
         self.usd_of = usd_of or {name: 1 + number / 10 for number, name in enumerate(types)}
         self.types = tuple(types)
@@ -192,8 +195,14 @@ class FullSize:
                 (name for name in self.regions if not name.startswith("us-gov")), "opt-in-not-required"
             ),
             region_codes=self.regions,
+            files={SPOT_ADVISOR_PATH: self.advisor()},
             page_size=1000,
         )
+
+    def advisor(self) -> bytes:
+        """The spot advisor's file: every type interrupted in 5 to 10 % of a month, 70 % off."""
+        linux = {name: {"s": 70, "r": 1} for name in self.types}
+        return json.dumps({"spot_advisor": {region: {"Linux": linux} for region in self.regions}}).encode()
 
     def products(self, region: str) -> Iterator[Row]:
         """The price list of a region, made as it is read."""

@@ -118,6 +118,11 @@ class AwsFake:
             self._faults.append(fault)
         return fault
 
+    def clear_faults(self) -> None:
+        """Forget every fault."""
+        with self._lock:
+            self._faults.clear()
+
     def calls(self, operation: str, region: str | None = None) -> list[Call]:
         """The calls of an operation so far, of one region where given."""
         with self._lock:

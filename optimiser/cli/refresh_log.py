@@ -1,0 +1,83 @@
+"""What a refresh tells, on stderr: a progress bar on a terminal, else one line an event, as text or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import Lock
+
+from optimiser.refresh import Event, Level
+
+LOG_FORMATS = ("text", "json")
+Tell = Callable[[Event], None]
+
+
+@contextmanager
+def telling(log_format: str) -> Iterator[Tell]:
+    """What to tell events to while a refresh runs; it may be called from any thread."""
+    if log_format == "text" and sys.stderr.isatty():
+        with _progress() as tell:
+            yield tell
+    else:
+        yield lines(log_format)
+
+
+def lines(log_format: str) -> Tell:
+    """Tells every event as one line: `time level provider region tier: message`, or one JSON object."""
+    write, lock = sys.stderr.write, Lock()
+    line = _json_line if log_format == "json" else _text_line
+
+    def tell(event: Event) -> None:
+        text = line(event)
+        with lock:
+            write(text)
+
+    return tell
+
+
+def _text_line(event: Event) -> str:
+    where = " ".join(part for part in (event.provider, event.region, event.tier) if part)
+    message = " ".join(event.message.split())
+    return f"{_time()} {event.level} {where}{': ' if where else ''}{message}\n"
+
+
+def _json_line(event: Event) -> str:
+    fields = {
+        "time": _time(),
+        "level": event.level.value,
+        "event": event.event,
+        "provider": event.provider,
+        "region": event.region,
+        "tier": event.tier,
+        "message": event.message,
+    }
+    return json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+def _time() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """One bar a provider; what is amiss stands above it, scope by scope only in the summary."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bars = {}
+
+        def tell(event: Event) -> None:
+            if event.event == "provider_started":
+                bars[event.provider] = progress.add_task(event.provider, total=event.expected or None)
+            elif event.event == "scope_fetched":
+                progress.advance(bars[event.provider])
+            elif event.level is not Level.INFO and not event.region:
+                where = f"{event.provider}: " if event.provider else ""
+                progress.console.print(f"{where}{event.message}", markup=False, highlight=False)
+
+        yield tell

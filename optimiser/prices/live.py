@@ -1,0 +1,117 @@
+"""The store's prices as a layer of the price book: what they cover, how old they are, what they mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from optimiser.prices.table import with_keys
+from providers.fetch import Scope
+from providers.offer import HOURS_PER_YEAR, Tier
+
+NAMED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class LivePrices:
+    """What a store holds in force at `at`.
+
+    table has the price book's columns; scopes is when each (provider, region, tier) was last fetched. Scopes
+    past refuse_after_hours are too old to plan on; past warn_after_hours (by tier) they are only named.
+    """
+
+    label: str
+    at: datetime
+    table: pd.DataFrame
+    scopes: Mapping[Scope, datetime]
+    warn_after_hours: Mapping[str, float | None] = field(default_factory=dict)
+    refuse_after_hours: float | None = None
+
+    def notes(self) -> tuple[str, ...]:
+        """One sentence per tier that has scopes past a limit, worst first, then where the prices are from."""
+        found = []
+        for tier in Tier:
+            limit = self.warn_after_hours.get(tier.value)
+            old = {scope: self._hours(scope) for scope in self.scopes if scope.tier is tier}
+            late = sorted((scope for scope in old if limit and old[scope] > limit), key=lambda one: -old[one])
+            if late:
+                names = ", ".join(f"{scope.provider} {scope.region}" for scope in late[:NAMED])
+                more = f" and {len(late) - NAMED} more" if len(late) > NAMED else ""
+                found.append(
+                    f"{tier.value.replace('_', ' ')} prices last fetched up to {old[late[0]]:,.0f} h ago "
+                    f"(limit {limit:g} h): {names}{more}; run `optimiser refresh`"
+                )
+        return tuple(found)
+
+    def too_old(self) -> pd.Series:
+        """Which rows of table belong to a scope past refuse_after_hours."""
+        if self.refuse_after_hours is None:
+            return pd.Series(False, index=self.table.index)
+        limit = self.at - timedelta(hours=self.refuse_after_hours)
+        return self.table["observed_at"] < np.datetime64(limit.replace(tzinfo=None))
+
+    def masks(self, table: pd.DataFrame, *, whatever_their_date: bool) -> pd.Series:
+        """Which rows of another table these prices take the place of: list prices and Missing of a scope that
+        was fetched, whatever_their_date or else those seen on an earlier day than the fetch. Never a contract.
+        """
+        fetched = pd.Series(
+            {
+                f"{scope.provider}/{scope.region}/{scope.tier.value}": np.datetime64(at.date())
+                for scope, at in self.scopes.items()
+            },
+            dtype="datetime64[s]",
+        )
+        at = (table["provider"] + "/" + table["region"] + "/" + table["tier"]).map(fetched)
+        spoken_for = at.notna() & (table["contract"] == "")
+        return spoken_for if whatever_their_date else spoken_for & (table["observed_on"] < at)
+
+    def _hours(self, scope: Scope) -> float:
+        return (self.at - self.scopes[scope]) / timedelta(hours=1)
+
+
+def read_live(
+    url: str,
+    at: datetime | None = None,
+    *,
+    warn_after_hours: Mapping[str, float | None],
+    refuse_after_hours: float | None,
+) -> LivePrices:
+    """The prices in force in the store at a moment (UTC), now by default. Raises StoreError."""
+    from optimiser.prices.store import in_force_table, open_store, scopes_in_force
+
+    with open_store(url) as store:
+        scopes = {scope: when for scope, (when, _) in scopes_in_force(store, at=at).items()}
+        table, label = in_force_table(store, at=at), store.label
+    return LivePrices(
+        label=label,
+        at=at or datetime.now(UTC),
+        table=_book_columns(table, label),
+        scopes=scopes,
+        warn_after_hours=warn_after_hours,
+        refuse_after_hours=refuse_after_hours,
+    )
+
+
+def _book_columns(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    """The store's columns as the price book has them; the snapshot stands for the line of a file."""
+    is_offer = table["missing_reason"] == ""
+    months = table["term_months"].where(table["term_months"] > 0, 12)
+    amortised = table["usd_per_hour"] + table["upfront_usd"] / (months * (HOURS_PER_YEAR / 12))
+    observed_at = pd.to_datetime(table["observed_at"], utc=True).dt.tz_localize(None).astype("datetime64[s]")
+    return with_keys(
+        table.assign(
+            observed_at=observed_at,
+            observed_on=observed_at.dt.floor("D"),
+            observed_on_is_lower_bound=False,
+            valid_until=pd.to_datetime(table["valid_until"]).astype("datetime64[s]"),
+            max_instances=table["max_instances"].astype("float64"),
+            amortised_usd_per_hour=amortised,
+            is_offer=is_offer,
+            file=f"price store {label}",
+            line=table["snapshot_id"].astype("int64"),
+        ).drop(columns="snapshot_id")
+    )

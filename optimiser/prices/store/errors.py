@@ -1,0 +1,22 @@
+"""What can go wrong with the price store.
+
+OptimiserError
+├── StoreError     1  cannot be reached or opened, is no price store, or does not take what was to be stored
+└── StoreBusy      4  another refresh of the store is running
+
+Messages name the store by its label, which carries no password.
+"""
+
+from __future__ import annotations
+
+from optimiser.errors import OptimiserError
+
+
+class StoreError(OptimiserError):
+    """The store cannot be used, or refuses what was to be stored. What stood there before still stands."""
+
+
+class StoreBusy(OptimiserError):
+    """Another process is refreshing the store; the message says which, where and since when."""
+
+    exit_code = 4

@@ -1,0 +1,87 @@
+"""The prices in force: per scope the last good ones, each with the moment they were seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Select, func, select
+from sqlalchemy.engine import Connection
+
+from optimiser.errors import UsageError
+from optimiser.prices.refreshed import ScopePrices
+from optimiser.prices.store.amounts import from_micros, to_micros
+from optimiser.prices.store.connection import Store, reading
+from optimiser.prices.store.price_table import COVERED, price_table
+from optimiser.prices.store.tables import COVERAGE, SCOPES, SNAPSHOTS
+from optimiser.prices.store.values import as_values
+from providers.fetch import Scope
+from providers.offer import Tier
+
+
+def in_force(store: Store, provider: str, *, at: datetime | None = None) -> dict[Scope, ScopePrices]:
+    """A provider's last good prices by scope, as they stood at a moment (now, where at is None), amounts exact.
+
+    Raises StoreError where the store cannot be read.
+    """
+    with reading(store) as connection:
+        return _values(connection, newest(at).where(SCOPES.c.provider == provider))
+
+
+def in_force_table(store: Store, *, at: datetime | None = None) -> pd.DataFrame:
+    """The last good prices of every scope, a row per offer and per Missing, ordered by place and terms.
+
+    Columns: provider, region, region_kind, zone, instance_type, tier, market, kind, payment, contract, source and
+    missing_reason (text, "" where there is none; the market of a Missing is "standard"); term_months and
+    snapshot_id (int64); usd_per_hour_text and upfront_usd_text (exact decimal text, "" where Missing);
+    usd_per_hour and upfront_usd (float64, NaN where Missing); max_instances (float64, NaN: no limit);
+    valid_until (datetime64[s], NaT: no end); observed_at (datetime64[us, UTC]). Raises StoreError.
+    """
+    with reading(store) as connection:
+        return price_table(connection, newest(at))
+
+
+def scopes_in_force(store: Store, *, at: datetime | None = None) -> dict[Scope, tuple[datetime, int]]:
+    """When each scope's prices in force were seen (UTC), and the id of the snapshot that brought them."""
+    with reading(store) as connection:
+        return _scopes(connection, newest(at))
+
+
+def prices_of(store: Store, snapshot_id: int) -> dict[Scope, ScopePrices]:
+    """All that one snapshot put in force. Raises UsageError for an id that is not there, StoreError."""
+    with reading(store) as connection:
+        known = connection.execute(select(SNAPSHOTS.c.id).where(SNAPSHOTS.c.id == snapshot_id)).scalar()
+        if known is None:
+            last = connection.execute(select(func.max(SNAPSHOTS.c.id))).scalar()
+            right = f"the newest is {last}" if last else "there is none yet"
+            raise UsageError(f"{store.label}: there is no snapshot {snapshot_id}: {right}")
+        return _values(connection, COVERED.where(COVERAGE.c.snapshot_id == snapshot_id))
+
+
+def newest(at: datetime | None) -> Select[Any]:
+    """Of each scope the newest coverage, or the newest seen until a moment."""
+    earlier = COVERAGE.alias()
+    last = (
+        select(earlier.c.snapshot_id)
+        .where(earlier.c.scope_id == SCOPES.c.id)
+        .order_by(earlier.c.observed_at.desc(), earlier.c.snapshot_id.desc())
+        .limit(1)
+    )
+    if at is not None:
+        last = last.where(earlier.c.observed_at <= to_micros(at))
+    return COVERED.where(COVERAGE.c.snapshot_id == last.correlate(SCOPES).scalar_subquery())
+
+
+def _values(connection: Connection, covered: Select[Any]) -> dict[Scope, ScopePrices]:
+    return as_values(price_table(connection, covered), _scopes(connection, covered))
+
+
+def _scopes(connection: Connection, covered: Select[Any]) -> dict[Scope, tuple[datetime, int]]:
+    rows = sorted(
+        connection.execute(covered), key=lambda row: (row.provider, row.region, row.tier, row.observed_at)
+    )
+    return {
+        Scope(row.provider, row.region, Tier(row.tier)): (from_micros(row.observed_at), row.snapshot_id)
+        for row in rows
+    }

@@ -1,0 +1,181 @@
+"""Stored rows as one typed table, in an order that the prices alone decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy.engine import Connection, Row
+
+from optimiser.prices.store.amounts import nano_text
+from optimiser.prices.store.columns import read_columns
+from optimiser.prices.store.content import Key, with_moments
+from optimiser.prices.store.tables import COVERAGE, KEYS, ROWS, SCOPES, TEXTS
+from providers.offer import STANDARD
+
+# What one coverage is, as every reading function selects it; conditions say which.
+COVERED = select(
+    SCOPES.c.provider,
+    SCOPES.c.region,
+    SCOPES.c.tier,
+    COVERAGE.c.snapshot_id,
+    COVERAGE.c.observed_at,
+    COVERAGE.c.block_id,
+    COVERAGE.c.moments,
+).join_from(COVERAGE, SCOPES, COVERAGE.c.scope_id == SCOPES.c.id)
+ORDER = (
+    "provider",
+    "region",
+    "tier",
+    "instance_type",
+    "zone",
+    "region_kind",
+    "market",
+    "kind",
+    "term_months",
+    "payment",
+    "contract",
+    "missing_reason",
+    "observed_at",
+    "snapshot_id",
+)
+_PARTS = ("provider", "region", "region_kind", "zone", "instance_type", "tier", "market", "kind")
+COLUMNS = (
+    *_PARTS,
+    "term_months",
+    "payment",
+    "contract",
+    "usd_per_hour_text",
+    "upfront_usd_text",
+    "usd_per_hour",
+    "upfront_usd",
+    "max_instances",
+    "valid_until",
+    "observed_at",
+    "snapshot_id",
+    "source",
+    "missing_reason",
+)
+
+Values = np.ndarray[Any, Any]
+
+
+def price_table(
+    connection: Connection, covered: Select[Any], of_keys: ColumnElement[bool] | None = None
+) -> pd.DataFrame:
+    """The prices of every covered scope, a row per price and coverage, with the columns in_force_table promises.
+
+    covered is COVERED with conditions, of_keys a condition on price_keys.
+    """
+    coverage = connection.execute(covered).all()
+    keys_wanted: ColumnElement[bool] = KEYS.c.scope_id.in_(_only(covered, COVERAGE.c.scope_id))
+    rows_wanted: ColumnElement[bool] = ROWS.c.block_id.in_(_only(covered, COVERAGE.c.block_id))
+    if of_keys is not None:
+        keys_wanted = and_(keys_wanted, of_keys)
+        rows_wanted = and_(rows_wanted, ROWS.c.key_id.in_(select(KEYS.c.id).where(keys_wanted)))
+    rows = _columns(connection, list(ROWS.columns), rows_wanted)
+    keys = _columns(connection, [KEYS.c.id, *(KEYS.c[name] for name in Key._fields)], keys_wanted)
+    texts = _columns(connection, [TEXTS.c.id, TEXTS.c.text], None)
+    of_coverage, of_row = _joined([one.block_id for one in coverage], _whole(rows["block_id"]))
+    of_key = _places(_whole(keys["id"]), _whole(rows["key_id"])[of_row])
+    columns = _from_coverage(coverage, of_coverage)
+    columns |= {name: _objects(keys[name])[of_key] for name in Key._fields if name != "term_months"}
+    columns["term_months"] = _whole(keys["term_months"])[of_key]
+    columns["market"] = np.where(columns["market"] == "", STANDARD, columns["market"])
+    columns |= _amounts(rows, of_row)
+    columns |= _texts(rows, texts, of_row, [tuple(json.loads(one.moments)) for one in coverage], of_coverage)
+    return in_order(
+        pd.DataFrame({name: pd.Series(columns[name], dtype=_dtype(columns[name])) for name in COLUMNS})
+    )
+
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows by place, terms and moment, whatever order they were stored in."""
+    codes = [pd.factorize(table[name], sort=True)[0] for name in reversed(ORDER)]
+    return table.iloc[np.lexsort(codes)].reset_index(drop=True)
+
+
+def _only(covered: Select[Any], column: ColumnElement[int]) -> Select[Any]:
+    return covered.with_only_columns(column, maintain_column_froms=True)
+
+
+def _columns(
+    connection: Connection, columns: Sequence[Any], where: ColumnElement[bool] | None
+) -> dict[str, list[str]]:
+    names = [column.name for column in columns]
+    return dict(zip(names, read_columns(connection, columns, where), strict=True))
+
+
+def _joined(blocks: Sequence[int], blocks_of_rows: Values) -> tuple[Values, Values]:
+    """(place of the coverage, place of the row) of every pair that shares a block."""
+    left = pd.DataFrame({"block": np.array(blocks, dtype=np.int64), "coverage": np.arange(len(blocks))})
+    right = pd.DataFrame({"block": blocks_of_rows, "row": np.arange(len(blocks_of_rows))})
+    pairs = left.merge(right, on="block")
+    return pairs["coverage"].to_numpy(), pairs["row"].to_numpy()
+
+
+def _places(ids: Values, wanted: Values) -> Values:
+    """Where each wanted id stands among ids, all of which are there."""
+    order = np.argsort(ids)
+    return np.asarray(order[np.searchsorted(ids, wanted, sorter=order)])
+
+
+def _from_coverage(coverage: Sequence[Row[Any]], places: Values) -> dict[str, Values]:
+    columns = {name: _objects(getattr(one, name) for one in coverage)[places] for name in _PARTS[:2]}
+    columns["tier"] = _objects(one.tier for one in coverage)[places]
+    columns["snapshot_id"] = _whole(one.snapshot_id for one in coverage)[places]
+    columns["observed_at"] = _whole(one.observed_at for one in coverage)[places].astype("datetime64[us]")
+    return columns
+
+
+def _amounts(rows: dict[str, list[str]], places: Values) -> dict[str, Values]:
+    columns: dict[str, Values] = {}
+    for name in ("usd_per_hour", "upfront_usd"):
+        cells = rows[f"{name}_nano"]
+        exact = {cell: nano_text(int(cell)) if cell else "" for cell in set(cells)}
+        near = {cell: float(text or "nan") for cell, text in exact.items()}
+        columns[f"{name}_text"] = _objects(map(exact.__getitem__, cells))[places]
+        columns[name] = np.array([near[cell] for cell in cells], dtype=np.float64)[places]
+    most = [float(cell or "nan") for cell in rows["max_instances"]]
+    columns["max_instances"] = np.array(most, dtype=np.float64)[places]
+    until = [cell or "NaT" for cell in rows["valid_until"]]
+    columns["valid_until"] = np.array(until, dtype="datetime64[s]")[places]
+    return columns
+
+
+def _texts(
+    rows: dict[str, list[str]],
+    texts: dict[str, list[str]],
+    of_row: Values,
+    moments: Sequence[tuple[str, ...]],
+    of_coverage: Values,
+) -> dict[str, Values]:
+    named = dict(zip(texts["id"], texts["text"], strict=True)) | {"": ""}
+    reasons = _objects(map(named.__getitem__, rows["reason_id"]))[of_row]
+    told: dict[tuple[str, int], str] = {}
+    sources = []
+    for source_id, place in zip(_objects(rows["source_id"])[of_row], of_coverage.tolist(), strict=True):
+        source = told.get((source_id, place))
+        if source is None:
+            source = told[source_id, place] = with_moments(named[source_id], moments[place])
+        sources.append(source)
+    return {"source": _objects(sources), "missing_reason": reasons}
+
+
+def _objects(values: Iterable[Any]) -> Values:
+    listed = list(values)
+    column = np.empty(len(listed), dtype=object)
+    column[:] = listed
+    return column
+
+
+def _whole(values: Iterable[Any], read: Callable[[Any], int] = int) -> Values:
+    return np.array(list(map(read, values)), dtype=np.int64)
+
+
+def _dtype(column: Values) -> Any:
+    return "datetime64[us, UTC]" if column.dtype == "datetime64[us]" else column.dtype

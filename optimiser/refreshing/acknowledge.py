@@ -1,0 +1,50 @@
+"""Findings that somebody has looked at: patterns on their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from optimiser.errors import bad_value, did_you_mean
+from optimiser.prices.checks import CHECKS
+from optimiser.prices.refreshed import Finding
+
+# What no store can hold or no cloud has said: there is nothing in it to look at and let pass.
+FINAL = frozenset({"no_test_double", "one_price_per_key"})
+
+
+def check_patterns(patterns: Iterable[str]) -> None:
+    """UsageError for a pattern that names no check, or one that cannot be acknowledged."""
+    for pattern in patterns:
+        name, colon, _ = pattern.partition(":")
+        if not colon:
+            right = (
+                "a finding such as no_price_jump:aws/us-east-1/on_demand/p5.48xlarge, * standing for any part"
+            )
+            raise bad_value("--acknowledge", "finding", pattern, right)
+        matched = {check for check in CHECKS if fnmatchcase(check, name)}
+        if not matched:
+            raise bad_value(
+                "--acknowledge", "finding", pattern, f"no such check; {did_you_mean(name, CHECKS)}"
+            )
+        if matched <= FINAL:
+            raise bad_value("--acknowledge", "finding", pattern, f"{name} is never let pass")
+
+
+def acknowledged(findings: Iterable[Finding], patterns: Sequence[str]) -> tuple[Finding, ...]:
+    """The findings, those that a pattern matches marked as acknowledged."""
+    return tuple(
+        finding.as_acknowledged()
+        if finding.check not in FINAL and any(fnmatchcase(finding.id, pattern) for pattern in patterns)
+        else finding
+        for finding in findings
+    )
+
+
+def without_match(patterns: Iterable[str], findings: Sequence[Finding]) -> tuple[str, ...]:
+    """The patterns that acknowledged nothing."""
+    return tuple(
+        pattern
+        for pattern in patterns
+        if not any(finding.acknowledged and fnmatchcase(finding.id, pattern) for finding in findings)
+    )

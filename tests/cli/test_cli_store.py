@@ -1,0 +1,165 @@
+"""`prices status` and `prices prune` on a real store, and what every command says without one."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dated_refreshes import TYPE, a_week, days_ago, flat, missing, offer, records, snapshot, stored
+
+from optimiser.prices.refreshed import Finding, Severity, Status
+from providers.fetch import Scope
+from providers.offer import Tier
+
+Run = Callable[..., Any]
+Fails = Callable[..., str]
+
+
+def test_a_fresh_store_is_in_order_and_ends_in_0(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(1), offer("55.04"), missing("not here", "eu-north-1")))
+    ran = run("prices", "status", "--store", url)
+    assert (ran.code, ran.err) == (0, "")
+    assert flat(ran.out).startswith("in order: 1 price in force in ")
+    assert "20261119" in ran.out
+    content = json.loads(run("prices", "status", "--store", url, "--format", "json").out)
+    assert content["in_order"] is True
+    (provider,) = content["providers"]
+    assert (provider["provider"], provider["offers"], provider["missing"]) == ("aws", 1, 1)
+    (tier,) = provider["tiers"]
+    assert (tier["regions"], tier["warn_after_hours"], tier["refuse_after_hours"]) == (2, 36, 168)
+    assert tier["oldest"]["hours"] == pytest.approx(24, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [(1.6, "Past a limit\nAWS on demand, past 36 h: us-east-1 (38 h)."), (7.5, "past 168 h, left out of")],
+)
+def test_prices_past_a_limit_end_in_4_with_their_region(
+    run: Run, tmp_path: Path, days: float, said: str
+) -> None:
+    url = stored(tmp_path, snapshot(days_ago(days), offer("55.04")))
+    ran = run("prices", "status", "--store", url)
+    assert (ran.code, ran.err) == (4, "")
+    assert said in ran.out
+    assert ran.out.startswith("NOT IN ORDER")
+
+
+def test_the_limits_are_those_of_the_users_settings(run: Run, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "settings.yaml").write_text(
+        "live_prices: {warn_after_hours: {on_demand: 100}, refuse_after_hours: null}\n", encoding="utf-8"
+    )
+    url = stored(tmp_path, snapshot(days_ago(3), offer("55.04")))
+    assert run("prices", "status", "--store", url, "--config", str(own)).code == 0
+    assert run("prices", "status", "--store", url).code == 4
+
+
+def test_a_region_held_back_is_told_with_what_accepts_it(run: Run, tmp_path: Path) -> None:
+    scope = Scope("aws", "us-east-1", Tier.ON_DEMAND)
+    finding = Finding(
+        check="no_price_jump",
+        severity=Severity.HOLD,
+        scope=scope,
+        subject=TYPE,
+        message="55.04 to 79.26 $/h (+44 %)",
+    )
+    url = stored(
+        tmp_path,
+        snapshot(days_ago(1), offer("55.04")),
+        snapshot(days_ago(0.5), findings=(finding,), status=Status.FAILED),
+        snapshot(days_ago(0.1), findings=(finding,), status=Status.FAILED),
+    )
+    ran = run("prices", "status", "--store", url)
+    assert ran.code == 4
+    joined = flat(ran.out)
+    assert (
+        f"since (UTC) in force meanwhile regions AWS on demand {days_ago(0.5) + timedelta(minutes=5):%Y-%m-%d %H:%M}"
+        in joined
+    )
+    assert f"prices of {days_ago(1):%Y-%m-%d %H:%M}" in joined
+    assert f"--acknowledge no_price_jump:aws/us-east-1/on_demand/{TYPE}" in joined
+
+
+def test_status_of_one_provider_does_not_judge_the_others(run: Run, tmp_path: Path) -> None:
+    url = stored(
+        tmp_path, snapshot(days_ago(30), offer("55.04")), snapshot(days_ago(0.1), offer("60"), provider="gcp")
+    )
+    assert run("prices", "status", "--store", url).code == 4
+    ran = run("prices", "status", "--store", url, "--provider", "gcp")
+    assert (ran.code, "AWS" in ran.out) == (0, False)
+
+
+def test_an_empty_store_says_what_to_run(run: Run, tmp_path: Path) -> None:
+    ran = run("prices", "status", "--store", stored(tmp_path))
+    assert (ran.code, ran.err) == (4, "")
+    assert "holds no prices yet: run `optimiser refresh`" in flat(ran.out)
+
+
+COMMANDS = (
+    ("status",),
+    ("diff", "1", "2"),
+    ("history", "--instance-type", TYPE),
+    ("prune", "--older-than-days", "30"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[command[0] for command in COMMANDS])
+def test_without_a_store_every_command_says_what_to_run(
+    fails: Fails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("OPTIMISER_STORE", raising=False)
+    said = fails(2, "prices", *command)
+    path = tmp_path / "data" / "cloud-pricing-optimiser" / "prices.sqlite3"
+    assert said == f"there is no price store at {path}: run `optimiser refresh`"
+    assert not path.exists()
+    named = tmp_path / "named.sqlite3"
+    assert "there is no price store" in fails(1, "prices", *command, "--store", f"sqlite:///{named}")
+    assert not named.exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS[:3], ids=[command[0] for command in COMMANDS[:3]])
+def test_an_unknown_format_is_refused(fails: Fails, tmp_path: Path, command: tuple[str, ...]) -> None:
+    said = fails(2, "prices", *command, "--format", "tabel", "--store", stored(tmp_path, *a_week()))
+    assert "did you mean table?" in said
+
+
+def test_pruning_tells_what_would_go_then_does_it_and_keeps_the_last_good(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, *a_week())
+    asked = ("prices", "prune", "--older-than-days", "4", "--store", url)
+    dry = run(*asked, "--dry-run")
+    assert (dry.code, dry.err) == (0, "")
+    assert "would prune 3 snapshots" in dry.out
+    again = run(*asked)
+    assert again.out == dry.out.replace("would prune", "pruned")
+    assert again.out.endswith("What is in force stays, however old.\n")
+    assert "nothing to prune" in run(*asked).out
+    rows = records(run("prices", "history", "--instance-type", TYPE, "--tier", "spot", "--format", "csv",
+                       "--store", url).out)  # fmt: skip
+    assert [row["usd_per_hour"] for row in rows] == ["23", "", "21", "20"]
+
+
+def test_pruning_never_takes_what_is_in_force(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(400), offer("55.04")))
+    assert "nothing to prune" in run("prices", "prune", "--older-than-days", "1", "--store", url).out
+    assert (
+        json.loads(run("prices", "status", "--format", "json", "--store", url).out)["providers"][0]["offers"]
+        == 1
+    )
+
+
+@pytest.mark.parametrize("days", ["0", "-3", "99999999999"])
+def test_pruning_needs_a_day_at_least(fails: Fails, tmp_path: Path, days: str) -> None:
+    said = fails(2, "prices", "prune", "--older-than-days", days, "--store", stored(tmp_path))
+    assert said.startswith(f"--older-than-days: days = {days}: ")
+
+
+def test_a_password_in_the_address_is_never_shown(run: Run) -> None:
+    url = "postgresql://someone:hunter2@127.0.0.1:1/prices"
+    for command in COMMANDS:
+        ran = run("prices", *command, "--store", url)
+        assert (ran.code, ran.out) == (1, "")
+        assert "hunter2" not in ran.err

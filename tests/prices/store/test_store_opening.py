@@ -1,0 +1,268 @@
+"""Opening a store: made, found, refused; and its password, which nobody ever sees."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import socket
+import sqlite3
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from store_process import heard, make, running
+from stored_prices import at_usd
+
+from optimiser.errors import UsageError
+from optimiser.prices.store import StoreError, in_force_table, open_store, save, scopes_in_force
+from optimiser.prices.store.address import read_address
+from optimiser.prices.store.connection import connect, writing
+from optimiser.prices.store.tables import FORMATS
+
+SECRET = "k9-S3CRET"  # noqa: S105 (a password nobody has)
+
+
+def test_a_store_that_is_not_there_is_only_made_on_request(fresh_url: str) -> None:
+    with pytest.raises(StoreError, match="run `optimiser refresh`"):
+        open_store(fresh_url)
+    with open_store(fresh_url, create=True) as store:
+        save(store, at_usd("55.04"))
+    with open_store(fresh_url) as store:
+        assert len(scopes_in_force(store)) == 1
+    with open_store(fresh_url, create=True) as store:
+        assert len(scopes_in_force(store)) == 1
+
+
+def test_a_new_store_holds_nothing(fresh_url: str) -> None:
+    with open_store(fresh_url, create=True) as store:
+        assert scopes_in_force(store) == {}
+        table = in_force_table(store)
+    assert len(table) == 0
+    assert str(table["observed_at"].dtype) == "datetime64[us, UTC]"
+    assert str(table["usd_per_hour"].dtype) == "float64"
+
+
+def test_two_processes_make_the_store_at_once(fresh_url: str) -> None:
+    with running(make, fresh_url) as (_, one), running(make, fresh_url) as (_, two):
+        assert [heard(one), heard(two)] == ["ready", "ready"]
+        one.send("go on")
+        two.send("go on")
+        assert [heard(one), heard(two)] == [{}, {}]
+
+
+def test_a_half_made_file_of_a_killed_process_is_no_obstacle(tmp_path: Path, sqlite_url: str) -> None:
+    (tmp_path / ".prices.sqlite3.new").write_bytes(b"half")
+    (tmp_path / ".prices.sqlite3.new-wal").write_bytes(b"half")
+    (tmp_path / "prices.sqlite3").touch()
+    with open_store(sqlite_url, create=True) as store:
+        assert scopes_in_force(store) == {}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prices.sqlite3"]
+
+
+def test_the_folders_of_a_new_file_are_made(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/a/b/prices.sqlite3", create=True).close()
+    assert (tmp_path / "a/b/prices.sqlite3").is_file()
+
+
+def test_the_file_uses_wal_and_syncs_fully(sqlite_url: str) -> None:
+    with open_store(sqlite_url, create=True) as store, store.engine.connect() as connection:
+        pragmas = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
+        ]
+    assert pragmas == ["wal", 2, 30_000, 1]
+
+
+def test_a_path_with_odd_characters_is_taken_as_it_is(tmp_path: Path) -> None:
+    odd = tmp_path / "ä b#x%41'"
+    odd.mkdir()
+    with open_store(f"sqlite:///{odd}/prices.sqlite3", create=True) as store:
+        save(store, at_usd("1"))
+    assert (odd / "prices.sqlite3").stat().st_size > 0
+
+
+def test_a_store_of_a_newer_version_is_refused(store_url: str) -> None:
+    with open_store(store_url) as store, writing(store) as connection:
+        connection.execute(update(FORMATS).values(format=2))
+    try:
+        for create in (False, True):
+            with pytest.raises(
+                StoreError, match=r"newer version: upgrade the optimiser \(format 2, .*knows 1\)"
+            ):
+                open_store(store_url, create=create)
+    finally:
+        # The tests share the store in PostgreSQL.
+        with connect(read_address(store_url)) as store, writing(store) as connection:
+            connection.execute(update(FORMATS).values(format=1))
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path, create: bool) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("x" * 5000)
+    with pytest.raises(StoreError, match=r"notes\.txt: is not a price store"):
+        open_store(f"sqlite:///{text}", create=create)
+    assert text.read_text() == "x" * 5000
+    other = tmp_path / "other.sqlite3"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+    connection.close()
+    with pytest.raises(StoreError, match=r"other\.sqlite3: holds no price store"):
+        open_store(f"sqlite:///{other}", create=create)
+    with pytest.raises(StoreError, match="is a folder, not a price store"):
+        open_store(f"sqlite:///{tmp_path}", create=create)
+
+
+def test_a_damaged_file_is_told_in_one_line(sqlite_url: str, tmp_path: Path) -> None:
+    with open_store(sqlite_url, create=True) as store:
+        save(store, at_usd("1"))
+    path = tmp_path / "prices.sqlite3"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    with pytest.raises(StoreError, match=r"prices\.sqlite3: is damaged"), open_store(sqlite_url) as store:
+        in_force_table(store)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", "is not a URL such as sqlite:"),
+        ("/var/lib/prices.sqlite3", "is not a URL such as sqlite:"),
+        ("postgresql://user:S3CRET@host:port/db", "is not a URL such as sqlite:"),
+        ("postgres://user:S3CRET@host/db", r"begins with 'postgres': did you mean postgresql\?"),
+        ("mysql://user:S3CRET@host/db", "begins with 'mysql': known: postgresql, sqlite"),
+        (
+            "postgresql+psycopg2://user:S3CRET@host/db",
+            "begins with 'postgresql.psycopg2': did you mean postgresql",
+        ),
+        ("postgresql://user:S3CRET@host", "names no database"),
+        (
+            "postgresql://user@host/db?password=S3CRET",
+            "has the parameter 'password': known: host, sslmode, sslroot",
+        ),
+        ("postgresql://user:S3CRET@host/db?sslmode=ful", "has sslmode='ful'"),
+        (
+            "postgresql://u:S3CRET@h/db?sslmode=verify-full&sslrootcert=/nowhere.pem",
+            "has sslrootcert='/nowhere.pem'",
+        ),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///prices.sqlite3?mode=ro", "has the parameter 'mode': it takes none"),
+    ],
+)
+def test_an_address_that_is_not_understood_is_refused_without_its_password(url: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        open_store(url)
+    assert "S3CRET" not in str(caught.value)
+
+
+def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pg8000", None)
+    with pytest.raises(UsageError, match=r"cloud-pricing-optimiser\[postgres\]"):
+        open_store("postgresql://user@host/db")
+
+
+def test_a_server_that_is_not_there_is_told_at_once() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"postgresql://user:{SECRET}@127.0.0.1:{taken.getsockname()[1]}/db"
+        with pytest.raises(StoreError, match="cannot be reached: Connection refused") as caught:
+            open_store(url)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_database_that_is_not_there_is_named(postgres_url: str) -> None:
+    with pytest.raises(StoreError, match='database "nowhere" does not exist'):
+        open_store(postgres_url.replace("/postgres", "/nowhere"))
+
+
+def test_a_server_is_reached_by_the_folder_of_its_socket(postgres_store_url: str) -> None:
+    with open_store(postgres_store_url) as store, writing(store) as connection:
+        folder = connection.exec_driver_sql("SHOW unix_socket_directories").scalar()
+    port, database = postgres_store_url.rsplit(":", 1)[1].split("/")
+    with open_store(f"postgresql://optimiser@:{port}/{database}?host={folder}") as store:
+        assert scopes_in_force(store) == {}
+
+
+def test_the_password_is_in_no_label_error_or_log(
+    postgres_store_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("PGPASSWORD", "S3CRET-of-the-environment")
+    said = []
+    for url in (postgres_store_url, postgres_store_url.replace("@", f":{SECRET}@")):
+        with open_store(url) as store:
+            said += [store.label, repr(store), str(store), repr(store.engine), str(store.engine.url)]
+            with pytest.raises(StoreError) as caught, writing(store) as connection:
+                connection.exec_driver_sql("SELECT nothing FROM nowhere")
+            said += [str(caught.value), repr(caught.value), repr(caught.value.__cause__)]
+        with pytest.raises(StoreError) as caught:
+            open_store(url.replace("/store_", "/absent_"))
+        said += [str(caught.value), repr(caught.value.__cause__)]
+    assert "S3CRET" not in "\n".join([*said, caplog.text])
+    assert said[0] == postgres_store_url
+
+
+def test_the_password_comes_from_the_url_or_else_from_pgpassword(monkeypatch: pytest.MonkeyPatch) -> None:
+    def password(url: str) -> object:
+        connect = read_address(url).connect
+        return connect.args[3]["password"]  # type: ignore[union-attr, attr-defined]
+
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    assert password("postgresql://user@host/db") is None
+    monkeypatch.setenv("PGPASSWORD", "from-the-environment")
+    assert password("postgresql://user@host/db") == "from-the-environment"
+    assert password("postgresql://user:p%40ss%2Fword@host/db") == "p@ss/word"
+
+
+def test_a_server_that_asks_for_a_password_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tests' real server trusts everybody; this one asks for a password in clear text, and notes it.
+    told: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                if client.recv(8)[4:] == b"\x04\xd2\x16\x2f":  # SSLRequest
+                    client.sendall(b"N")
+                    client.recv(4)
+                client.recv(1000)
+                client.sendall(b"R\0\0\0\x08\0\0\0\x03")  # AuthenticationCleartextPassword
+                told.append(client.recv(1000))
+                client.sendall(b"E\0\0\0\x1fSFATAL\0C28P01\0Mwrong password\0\0")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        monkeypatch.setenv("PGPASSWORD", SECRET)
+        with pytest.raises(StoreError) as caught:
+            open_store(f"postgresql://user@127.0.0.1:{server.getsockname()[1]}/db")
+        thread.join(10)
+    assert SECRET.encode() in told[0]
+    assert SECRET not in str(caught.value) + repr(caught.value.__cause__)
+
+
+def test_without_a_name_the_user_is_whoever_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGUSER", raising=False)
+    connect = read_address("postgresql://host/db").connect
+    assert connect.args[3]["user"] == getpass.getuser()  # type: ignore[union-attr, attr-defined]
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match=r"cannot be (opened|written)"):
+        open_store(f"sqlite:///{tmp_path}/prices.sqlite3", create=True)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_reader_who_may_not_write_is_told_what_sqlite_needs(tmp_path: Path, sqlite_url: str) -> None:
+    open_store(sqlite_url, create=True).close()
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match="must be writable for this user, to read it as well"):
+            open_store(sqlite_url)
+    finally:
+        tmp_path.chmod(0o700)

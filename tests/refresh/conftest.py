@@ -1,0 +1,65 @@
+"""Three adapter doubles in the place of the clouds, a clock, and a store of each kind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from postgres_server import new_database
+from refresh_doubles import REGIONS, SHAPES, Clock, Cloud, usual_cloud
+
+from optimiser.config import Config, load_config
+from optimiser.refresh import RefreshReport, RefreshRequest, refresh
+from providers import PROVIDERS
+
+
+@pytest.fixture
+def clouds(monkeypatch: pytest.MonkeyPatch) -> dict[str, Cloud]:
+    """Adapter doubles by provider, which the registry names from now on."""
+    found = {name: usual_cloud(name) for name in REGIONS}
+    for name, cloud in found.items():
+        monkeypatch.setitem(sys.modules, f"adapter_double_{name}", cloud)  # type: ignore[arg-type]
+        monkeypatch.setitem(PROVIDERS, name, f"adapter_double_{name}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    return replace(load_config(), shapes=SHAPES, always_sold=())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/prices.sqlite3"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def every_store_url(request: pytest.FixtureRequest) -> str:
+    """Where a store can be made, in SQLite and in PostgreSQL in turn."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    return new_database(request.getfixturevalue("postgres_url"))
+
+
+Run = Callable[..., RefreshReport]
+
+
+@pytest.fixture
+def refreshed(clouds: dict[str, Cloud], config: Config, clock: Clock, sqlite_url: str) -> Run:
+    """Refresh from the doubles; options replace fields of the request."""
+
+    def run(**options: Any) -> RefreshReport:
+        fields = {"config": config, "store_url": sqlite_url, "clock": clock, "wait_seconds": 0, **options}
+        return refresh(RefreshRequest(**fields))
+
+    assert clouds
+    return run
