@@ -27,6 +27,9 @@ HistoryDays = Annotated[
     int, typer.Option("--spot-history-days", metavar="N", help="Also fetch so many days of spot prices.")
 ]
 Quotas = Annotated[bool, typer.Option("--quotas", help="Also fetch your quotas.")]
+CapacityBlocks = Annotated[
+    bool, typer.Option("--capacity-blocks", help="Also fetch what Capacity Blocks cost in the next weeks.")
+]
 Wait = Annotated[
     float | None,
     typer.Option("--wait", metavar="SECONDS", help="How long to wait for another refresh (default: 900)."),
@@ -51,6 +54,7 @@ def refresh(
     acknowledge: Acknowledge = None,
     spot_history_days: HistoryDays = 0,
     quotas: Quotas = False,
+    capacity_blocks: CapacityBlocks = False,
     store: Store = None,
     wait: Wait = None,
     report: ReportFile = None,
@@ -61,8 +65,8 @@ def refresh(
 ) -> None:
     """Fetch today's prices, check them, and put them in force; what fails or is held keeps its last good ones."""
     from optimiser import refresh as job
-    from optimiser.cli.output import emit, wants_colour
-    from optimiser.cli.refresh_log import LOG_FORMATS, lines, telling
+    from optimiser.cli.output import emit, note, wants_colour
+    from optimiser.cli.refresh_log import LOG_FORMATS, lines, shows_progress, telling
     from optimiser.config import load_config
     from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
     from optimiser.prices.location import store_url
@@ -86,6 +90,7 @@ def refresh(
                 acknowledge=tuple(acknowledge or ()),
                 spot_history_days=spot_history_days,
                 quotas=quotas,
+                capacity_blocks=capacity_blocks,
                 wait_seconds=job.WAIT_SECONDS if wait is None else wait,
                 tell=tell,
             )
@@ -98,8 +103,9 @@ def refresh(
     say = lines(log_format)
     for text in outcome.warnings:
         say(job.Event(level=job.Level.WARNING, event="warning", message=text))
-    for text in not_accepted(outcome):
-        say(job.Event(level=job.Level.ERROR, event="not_accepted", message=text))
+    if shows_progress(log_format):
+        for text in not_accepted(outcome):
+            note(f"error: {text}")
     written = _write_files(outcome, report, metrics, say)
     emit(render(outcome, format_name, colour=wants_colour(None)))
     raise typer.Exit(outcome.exit_code if written else OptimiserError.exit_code)

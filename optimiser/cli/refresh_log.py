@@ -15,10 +15,15 @@ LOG_FORMATS = ("text", "json")
 Tell = Callable[[Event], None]
 
 
+def shows_progress(log_format: str) -> bool:
+    """Whether a bar stands for the lines of every scope."""
+    return log_format == "text" and sys.stderr.isatty()
+
+
 @contextmanager
 def telling(log_format: str) -> Iterator[Tell]:
     """What to tell events to while a refresh runs; it may be called from any thread."""
-    if log_format == "text" and sys.stderr.isatty():
+    if shows_progress(log_format):
         with _progress() as tell:
             yield tell
     else:

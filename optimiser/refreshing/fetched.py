@@ -14,7 +14,7 @@ from optimiser.prices.refreshed import Finding, Severity
 from optimiser.refreshing.request import Event, Level, RefreshRequest
 from providers import load
 from providers.errors import ProviderError, UnexpectedPayload
-from providers.fetch import FetchResult, Quota, Scope, SeenShape, SpotPrice, SpotSignal
+from providers.fetch import FetchResult, Quota, Scope, SeenShape, SpotPrice, SpotSignal, scope_of
 from providers.offer import Tier
 
 
@@ -58,7 +58,9 @@ def fetch(name: str, request: RefreshRequest, expected: int) -> Fetched:
 
 
 def with_beside(fetched: Fetched, request: RefreshRequest) -> Fetched:
-    """The same with what lies beside its prices: machine descriptions, interruption rates, quotas."""
+    """The same with what lies beside its prices: machine descriptions and whether the account may use them,
+    interruption rates, quotas, and Capacity Blocks, a market of their own among the on-demand prices.
+    """
     if fetched.result is None:
         return fetched
     skipped: list[Finding] = []
@@ -67,12 +69,34 @@ def with_beside(fetched: Fetched, request: RefreshRequest) -> Fetched:
         regions = fetched.regions or None
         return tuple(_beside(fetched.provider, function, request, regions, skipped)) if wanted else ()
 
+    seen_shapes = ask("fetch_shapes", Tier.ON_DEMAND in request.tiers)
+    blocks = ask("fetch_capacity_blocks", request.capacity_blocks and Tier.ON_DEMAND in request.tiers)
+    closed = _closed(fetched, request, skipped) if seen_shapes else ()
+    covered = fetched.result.covered
+    offers = (*fetched.result.offers, *(offer for offer in blocks if scope_of(offer) in covered))
     return replace(
         fetched,
-        seen_shapes=ask("fetch_shapes", Tier.ON_DEMAND in request.tiers),
+        result=replace(fetched.result, offers=offers),
+        seen_shapes=seen_shapes,
         signals=ask("fetch_spot_signals", Tier.SPOT in request.tiers),
         quotas=ask("fetch_quotas", request.quotas),
-        skipped=tuple(skipped),
+        skipped=(*skipped, *closed),
+    )
+
+
+def _closed(fetched: Fetched, request: RefreshRequest, skipped: list[Finding]) -> tuple[Finding, ...]:
+    """A warning for each reason why the account may not use some machines, whatever they cost."""
+    counts: Any = _beside(fetched.provider, "fetch_restrictions", request, fetched.regions or None, skipped)
+    scope = Scope(fetched.provider, ALL_REGIONS, Tier.ON_DEMAND)
+    return tuple(
+        Finding(
+            check="open_to_the_account",
+            severity=Severity.WARN,
+            scope=scope,
+            subject=reason,
+            message=f"{count:,} times a known instance type is closed to this account in some place",
+        )
+        for reason, count in dict(counts).items()
     )
 
 
@@ -111,7 +135,13 @@ def _prices(name: str, request: RefreshRequest, at: datetime) -> FetchResult:
 BESIDE = {
     "fetch_shapes": ("hardware_matches_config", Tier.ON_DEMAND, "machine descriptions were not compared"),
     "fetch_spot_signals": ("spot_signals", Tier.SPOT, "interruption rates were not fetched"),
+    "fetch_restrictions": (
+        "open_to_the_account",
+        Tier.ON_DEMAND,
+        "restrictions of the account were not read",
+    ),
     "fetch_quotas": ("quotas", Tier.ON_DEMAND, "quotas were not fetched"),
+    "fetch_capacity_blocks": ("capacity_blocks", Tier.ON_DEMAND, "Capacity Blocks were not fetched"),
     "fetch_spot_history": ("spot_history", Tier.SPOT, "the history of spot prices was not fetched"),
 }
 

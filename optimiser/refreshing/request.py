@@ -62,6 +62,7 @@ class RefreshRequest:
     acknowledge: tuple[str, ...] = ()
     spot_history_days: int = 0
     quotas: bool = False
+    capacity_blocks: bool = False
     wait_seconds: float = WAIT_SECONDS
     clients: Mapping[str, Any] = field(default_factory=dict)
     clock: Callable[[], datetime] = _now

@@ -66,20 +66,27 @@ def refresh_document(report: RefreshReport) -> Document:
 
 
 def not_accepted(report: RefreshReport) -> list[str]:
-    """One line per provider, tier and reason, with the regions: "AWS us-east-1, us-west-2 on demand failed: …"."""
-    groups: dict[tuple[str, Tier, State, str], list[ScopeOutcome]] = defaultdict(list)
+    """One line per provider, reason and regions: "AWS us-east-1, us-west-2 on demand, reserved failed: …"."""
+    by_tier: dict[tuple[str, State, str, Tier], list[ScopeOutcome]] = defaultdict(list)
     for outcome in report.scopes(State.FAILED, State.HELD):
         # Held regions differ in the numbers of their reasons, and belong together by the check that holds them.
         reason = outcome.reason if outcome.state is State.FAILED else outcome.reason.partition(" ")[0]
-        groups[outcome.scope.provider, outcome.scope.tier, outcome.state, reason].append(outcome)
-    lines = []
-    for (provider, tier, state, _), outcomes in groups.items():
-        names = [outcome.scope.region for outcome in outcomes]
-        regions = ", ".join("all regions" if name == "*" else name for name in names)
-        such = f" (such as {outcomes[0].scope.region})" if len({one.reason for one in outcomes}) > 1 else ""
-        what = f"{provider_name(provider)} {regions} {words(tier.value)} {state.value}"
-        lines.append(f"{what}: {outcomes[0].reason}{such}")
-    return lines
+        by_tier[outcome.scope.provider, outcome.state, reason, outcome.scope.tier].append(outcome)
+    groups: dict[tuple[str, State, str, tuple[str, ...]], list[ScopeOutcome]] = defaultdict(list)
+    for (provider, state, reason, _), outcomes in by_tier.items():
+        regions = tuple(outcome.scope.region for outcome in outcomes)
+        groups[provider, state, reason, regions] += outcomes
+    return [_group_line(outcomes) for outcomes in groups.values()]
+
+
+def _group_line(outcomes: Sequence[ScopeOutcome]) -> str:
+    first = outcomes[0]
+    regions = dict.fromkeys(outcome.scope.region for outcome in outcomes)
+    tiers = dict.fromkeys(words(outcome.scope.tier.value) for outcome in outcomes)
+    places = ", ".join("all regions" if name == "*" else name for name in regions)
+    what = f"{provider_name(first.scope.provider)} {places} {', '.join(tiers)} {first.state.value}"
+    such = f" (such as {first.scope.region})" if len({one.reason for one in outcomes}) > 1 else ""
+    return f"{what}: {first.reason}{such}"
 
 
 def _headline(report: RefreshReport) -> str:

@@ -13,16 +13,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fakes"))
 
 from clouds import Clouds
-from night_after_night import Nights
+from night_after_night import SECRETS, Nights
 
 from optimiser.config import load_config
 from optimiser.refresh import State
-
-SECRETS = {
-    "AWS_ACCESS_KEY_ID": "AKIDNOTREALBUTSECRET",
-    "AWS_SECRET_ACCESS_KEY": "not-real-but-secret/aws",
-    "AWS_SESSION_TOKEN": "not-real-but-secret/session",
-}
 
 
 @pytest.fixture(scope="module")

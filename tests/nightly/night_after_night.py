@@ -13,6 +13,11 @@ from providers.fetch import Scope
 from providers.gcp.client import GcpClient
 
 DAY = timedelta(days=1)
+SECRETS = {
+    "AWS_ACCESS_KEY_ID": "AKIDNOTREALBUTSECRET",
+    "AWS_SECRET_ACCESS_KEY": "not-real-but-secret/aws",
+    "AWS_SESSION_TOKEN": "not-real-but-secret/session",
+}
 
 
 @dataclass
