@@ -38,7 +38,14 @@ COLUMNS = (
     "missing_reason",
 )
 REGION_KINDS = (REGION, "government", "local_zone", "wavelength")
-KINDS = ("reserved_instance", "reserved_instance_convertible", "committed_use", "savings_plan")
+KINDS = (
+    "reserved_instance",
+    "reserved_instance_convertible",
+    "committed_use",
+    "savings_plan",
+    "compute_savings_plan",
+    "ec2_instance_savings_plan",
+)
 PAYMENTS = ("no_upfront", "partial_upfront", "all_upfront")
 DEFAULTS = {"region_kind": REGION, "market": STANDARD}
 NOT_BLANK = ("provider", "region", "instance_type", "tier", "observed_on", "source")

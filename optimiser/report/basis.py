@@ -36,7 +36,7 @@ def prices(plan: Plan) -> tuple[Block, ...]:
     )
     missing = plan.tiers_without_prices
     without = (f"Priced only in part: {'; '.join(map(words, missing))}.",) if missing else ()
-    sources = (f"Price files in force: {'; '.join(plan.price_sources)}.",) if plan.price_sources else ()
+    sources = (f"Prices from: {'; '.join(plan.price_sources)}.",) if plan.price_sources else ()
     return (*((Table(columns, rows),) if rows else ()), *without, *sources)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from optimiser.errors import UsageError, did_you_mean
 from optimiser.prices.book import PriceBook
 from optimiser.report.document import Column, Document, Row, Section, Table
+from optimiser.report.terms import paid
 from optimiser.report.wording import counted, hourly, provider_name, usd, words
 from providers.shape import InstanceShape
 
@@ -189,15 +190,19 @@ def _check_known(
 
 
 def _priced(row: PriceRow) -> Row:
-    terms = f" {row.term_months} m {words(row.payment)}" if row.term_months else ""
-    market = "" if row.market == "standard" else words(row.market)
-    kind = words(row.kind).removeprefix("reserved instance").strip()
-    extra = ", ".join(part for part in (kind, market, row.contract) if part)
+    how = paid(
+        tier=row.tier,
+        market=row.market,
+        kind=row.kind,
+        term_months=row.term_months,
+        payment=row.payment,
+        contract=row.contract,
+    )
     cells = (
         row.instance_type,
         f"{row.gpu_count} × {row.gpu}",
         f"{provider_name(row.provider)} {row.zone or row.region}",
-        words(row.tier) + terms + (f" ({extra})" if extra else ""),
+        how,
         hourly(row.amortised_usd_per_hour or Decimal(0)),
         usd(row.upfront_usd) if row.upfront_usd else "",
         f"{row.age_days:,}",

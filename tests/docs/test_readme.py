@@ -1,5 +1,6 @@
 """The README tells the truth: its blocks are what the commands print, its figures what the project holds."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import pytest
 from readme_blocks import README, ROOT, blocks, printed
 
 from optimiser import load_book, load_config
+from optimiser.cli.app import app
+from optimiser.cli.prices_commands import prices_app
+from providers import aws, azure
 
 
 @pytest.mark.parametrize(("command", "shown"), blocks(), ids=[command for command, _ in blocks()])
@@ -22,8 +26,25 @@ def test_a_console_block_is_what_the_command_prints(command: str, shown: list[st
 
 def test_every_command_has_a_row() -> None:
     text = README.read_text(encoding="utf-8")
-    for command in ("recommend", "estimate", "prices list", "prices import", "schema plan"):
+    of_prices = {f"prices {command.name}" for command in prices_app.registered_commands}
+    commands = {
+        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+    }
+    assert of_prices >= {"prices list", "prices status"}
+    for command in commands | of_prices:
         assert f"`optimiser {command}" in text
+
+
+def test_the_policies_are_what_the_adapters_need_and_no_more() -> None:
+    iam, role = (
+        json.loads(block) for block in re.findall(r"```json\n(.*?)```", README.read_text("utf-8"), re.S)
+    )
+    (statement,) = iam["Statement"]
+    assert statement["Action"] == sorted(
+        {action for actions in aws.IAM_ACTIONS.values() for action in actions}
+    )
+    assert role == azure.CUSTOM_ROLE
+    assert set(role["Actions"]) == set(azure.PERMISSIONS.values())
 
 
 def test_the_counts_are_those_of_the_snapshot() -> None:
