@@ -1,4 +1,4 @@
-"""`optimiser prices status|diff|history|prune`: what the price store holds, and how it went."""
+"""`optimiser prices status|diff|history|prune|discard`: what the price store holds, and how it went."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def register(prices_app: typer.Typer) -> None:
     prices_app.command("diff", short_help="What changed between two snapshots or days.")(diff)
     prices_app.command("history", short_help="How the prices of an instance type went.")(history)
     prices_app.command("prune", short_help="Forget old snapshots.")(prune)
+    prices_app.command("discard", short_help="Take back what a snapshot put in force.")(discard)
 
 
 def status(
@@ -180,3 +181,25 @@ def prune(
             dry_run=dry_run,
         )
     )
+
+
+def discard(
+    snapshot: Annotated[
+        int, typer.Argument(metavar="N", help="The snapshot's number, as `refresh` gives it.")
+    ],
+    config: Config = None,
+    store: Store = None,
+) -> None:
+    """Take back what a snapshot put in force, for a wrong price that got in or a clock that was wrong: the prices
+    before it serve again, with their own date, until the next refresh.
+    """
+    from optimiser.cli.output import emit
+    from optimiser.cli.store_question import asked_store
+    from optimiser.prices.store import discard as discard_from_store
+    from optimiser.prices.store import exclusive
+    from optimiser.report.status_page import discarded_text
+
+    _, opened = asked_store(store, config)
+    with opened, exclusive(opened, 0):
+        without_prices = discard_from_store(opened, snapshot)
+    emit(discarded_text(opened.label, snapshot, without_prices))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from fnmatch import fnmatchcase
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from optimiser.prices.rows import money_text
 from providers.offer import STANDARD, Tier
+
+if TYPE_CHECKING:  # settings name discounts in commands that need no table
+    import pandas as pd
 
 NANO_USD = Decimal("1e-9")
 
@@ -39,10 +39,14 @@ def discounted(offers: pd.DataFrame, discounts: Iterable[Discount]) -> pd.DataFr
     as a column): each list price of the standard market that a discount names, less its percentage, under the
     discount's name as contract and with the discount in its source. Amounts are rounded to 1e-9 USD.
     """
+    import pandas as pd
+
     return pd.concat([offers.iloc[:0], *(_applied(offers, one) for one in discounts)])
 
 
 def _applied(offers: pd.DataFrame, discount: Discount) -> pd.DataFrame:
+    import pandas as pd
+
     listed = offers[
         (offers["provider"] == discount.provider)
         & offers["tier"].isin([tier.value for tier in discount.tiers])
@@ -55,7 +59,7 @@ def _applied(offers: pd.DataFrame, discount: Discount) -> pd.DataFrame:
     fields: dict[str, Any] = {"contract": discount.name}
     for name in ("usd_per_hour", "upfront_usd"):
         texts = [_less(text, kept) for text in listed[f"{name}_text"]]
-        fields |= {f"{name}_text": texts, name: np.array([float(text or 0) for text in texts])}
+        fields |= {f"{name}_text": texts, name: [float(text or 0) for text in texts]}
     fields["amortised_usd_per_hour"] = listed["amortised_usd_per_hour"] * float(kept)
     fields["offer_id"] = listed["offer_id"] + f"/contract={discount.name}"
     fields["source"] = listed["source"] + f", less {money_text(discount.percent)} % by {discount.name}"

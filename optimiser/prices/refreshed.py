@@ -56,16 +56,19 @@ class ScopePrices:
 
 
 class Status(StrEnum):
-    """GOOD: every scope asked was accepted. INCOMPLETE: some failed or are held. FAILED: none was accepted."""
+    """GOOD: every scope asked was accepted. INCOMPLETE: some failed or are held. FAILED: none was accepted.
+    DISCARDED: somebody took it back; nothing of it is in force.
+    """
 
     GOOD = "good"
     INCOMPLETE = "incomplete"
     FAILED = "failed"
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """One refresh of one provider, written once and never changed; id 0 before it is stored.
+    """One refresh of one provider, written once and never changed but for being discarded; id 0 before it is stored.
 
     accepted are the scopes whose prices are in force from now on (empty when only the summary was read back),
     failures the scopes that could not be fetched, each with its reason; held scopes are those of the findings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from optimiser.report.store_status import ProviderStatus, ScopeAge, StoreStatus,
 from optimiser.report.terms import age
 from optimiser.report.text_layout import text_of
 from optimiser.report.wording import counted, provider_name, words
+from providers.fetch import Scope
 
 STATUS_FORMATS = ("table", "json")
 MOST_REGIONS = 8
@@ -42,6 +43,15 @@ def pruned_text(
         f"with {counted(prices, 'price')} that no other holds and {counted(spot_steps, 'spot price step')}"
     )
     return f"{store}: {'would prune' if dry_run else 'pruned'} {went}, {alone}.\n{_STAYS}\n"
+
+
+def discarded_text(store: str, snapshot_id: int, without_prices: Collection[Scope]) -> str:
+    """What holds after a snapshot was taken back."""
+    text = f"{store}: nothing of snapshot {snapshot_id} is in force any more; the prices before it serve again.\n"
+    if without_prices:
+        names = ", ".join(sorted(map(str, without_prices)))
+        text += f"No price is left in {counted(len(without_prices), 'scope')}: {names}.\n"
+    return text
 
 
 def status_document(status: StoreStatus) -> Document:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dated_refreshes import TYPE, a_week, days_ago, flat, missing, offer, records, snapshot, stored
+from dated_refreshes import TYPE, a_week, days_ago, flat, missing, offer, records, snapshot, stored, two_days
 
 from optimiser.prices.refreshed import Finding, Severity, Status
 from providers.fetch import Scope
@@ -163,3 +163,18 @@ def test_a_password_in_the_address_is_never_shown(run: Run) -> None:
         ran = run("prices", *command, "--store", url)
         assert (ran.code, ran.out) == (1, "")
         assert "hunter2" not in ran.err
+
+
+def test_a_snapshot_is_taken_back_by_its_number(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, *two_days())
+    ran = run("prices", "discard", "2", "--store", url)
+    assert (ran.code, ran.err) == (0, "")
+    assert "nothing of snapshot 2 is in force any more" in ran.out
+    assert "No price is left in 1 scope: aws/eu-west-1/on_demand." in ran.out
+    status = run("prices", "status", "--store", url)
+    assert (status.code, "discarded" in status.out) == (4, True)
+
+
+def test_taking_back_what_is_not_there_is_refused(fails: Fails, tmp_path: Path) -> None:
+    url = stored(tmp_path, *two_days())
+    assert "no snapshot 9: the newest is 3" in fails(2, "prices", "discard", "9", "--store", url)

@@ -1,7 +1,7 @@
 """The price store: dated snapshots, written once, in SQLite or PostgreSQL.
 
 Opening         open_store · Store · exclusive (one refresh at a time)
-Writing         save · save_spot_history · save_signals · save_quotas · prune
+Writing         save · save_spot_history · save_signals · save_quotas · prune · discard
 In force        in_force · in_force_table · scopes_in_force
 Looking back    snapshots · prices_of · history · spot_history · signals · quotas
 
@@ -24,7 +24,7 @@ from optimiser.prices.store.observations import (
     spot_history,
 )
 from optimiser.prices.store.opening import open_store
-from optimiser.prices.store.pruning import Pruned, prune
+from optimiser.prices.store.pruning import Pruned, discard, prune
 from optimiser.prices.store.saving import save
 from optimiser.prices.store.summaries import snapshots
 
@@ -33,6 +33,7 @@ __all__ = [
     "Store",
     "StoreBusy",
     "StoreError",
+    "discard",
     "exclusive",
     "history",
     "in_force",

@@ -59,6 +59,15 @@ def prices_of(store: Store, snapshot_id: int) -> dict[Scope, ScopePrices]:
         return _values(connection, COVERED.where(COVERAGE.c.snapshot_id == snapshot_id))
 
 
+def check_id(connection: Connection, store: Store, snapshot_id: int) -> None:
+    """Raises UsageError where there is no snapshot of that id."""
+    known = connection.execute(select(SNAPSHOTS.c.id).where(SNAPSHOTS.c.id == snapshot_id)).scalar()
+    if known is None:
+        last = connection.execute(select(func.max(SNAPSHOTS.c.id))).scalar()
+        right = f"the newest is {last}" if last else "there is none yet"
+        raise UsageError(f"{store.label}: there is no snapshot {snapshot_id}: {right}")
+
+
 def newest(at: datetime | None) -> Select[Any]:
     """Of each scope the newest coverage, or the newest seen until a moment."""
     earlier = COVERAGE.alias()

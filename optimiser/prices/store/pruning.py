@@ -1,17 +1,20 @@
-"""Dropping old snapshots, and what they alone hold."""
+"""Dropping old snapshots and what they alone hold, and taking back what one put in force."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, func, select, union
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, false, func, select, union, update
 from sqlalchemy.engine import Connection
 
+from optimiser.prices.refreshed import Status
 from optimiser.prices.store.amounts import to_micros
 from optimiser.prices.store.connection import Store, reading, writing
-from optimiser.prices.store.in_force import newest
+from optimiser.prices.store.in_force import check_id, newest
 from optimiser.prices.store.tables import BLOCKS, COVERAGE, KEYS, ROWS, SNAPSHOTS, SPOT_STEPS, TEXTS
+from providers.fetch import Scope
+from providers.offer import Tier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,24 @@ def prune(store: Store, before: datetime, *, dry_run: bool = False) -> Pruned:
             connection.execute(delete(SPOT_STEPS).where(old_steps))
             _drop(connection, doomed)
     return pruned
+
+
+def discard(store: Store, snapshot_id: int) -> frozenset[Scope]:
+    """Take back what a snapshot put in force, as if it had accepted nothing; its summary stays, as DISCARDED.
+
+    Returns the scopes that it alone had prices for, and which have none now; in the others the prices before it
+    are in force again, with their own date. Raises UsageError for an id that is not there, StoreError.
+    """
+    with writing(store) as connection:
+        check_id(connection, store, snapshot_id)
+        before = connection.execute(newest(None)).all()
+        connection.execute(delete(COVERAGE).where(COVERAGE.c.snapshot_id == snapshot_id))
+        counts = {"status": Status.DISCARDED.value, "scopes": 0, "offers": 0, "missing": 0}
+        connection.execute(update(SNAPSHOTS).where(SNAPSHOTS.c.id == snapshot_id).values(**counts))
+        _drop(connection, select(SNAPSHOTS.c.id).where(false()))
+        left = {(row.provider, row.region, row.tier) for row in connection.execute(newest(None))}
+    gone = {(row.provider, row.region, row.tier) for row in before} - left
+    return frozenset(Scope(provider, region, Tier(tier)) for provider, region, tier in gone)
 
 
 def _doomed(connection: Connection, moment: int) -> Select[tuple[int]]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import func, select
-from stored_prices import DAY, EAST, HOUR, NIGHT, WEST, at_usd, offer, scope, seen, snapshot
+from stored_prices import DAY, EAST, HOUR, NIGHT, WEST, YEARS, at_usd, offer, scope, seen, snapshot
 
+from optimiser.errors import UsageError
 from optimiser.prices.refreshed import Status
 from optimiser.prices.store import (
     Pruned,
     Store,
+    StoreError,
+    discard,
     in_force,
     in_force_table,
     prices_of,
@@ -26,6 +30,7 @@ from optimiser.prices.store.tables import BLOCKS, COVERAGE, KEYS, ROWS, TEXTS
 from providers.fetch import SpotPrice
 
 GCP = scope("europe-west4", provider="gcp")
+YEAR = {"kind": "reserved_instance", "term_months": 12, "payment": "no_upfront"}
 
 
 def test_old_snapshots_go_with_what_they_alone_hold(store: Store) -> None:
@@ -114,3 +119,41 @@ def test_old_spot_steps_go_but_for_each_pool_s_last(store: Store) -> None:
 
 def test_an_empty_store_can_be_pruned(store: Store) -> None:
     assert prune(store, NIGHT) == Pruned(snapshots=0, prices=0)
+
+
+def test_a_discarded_snapshot_gives_way_to_what_was_before_it(store: Store) -> None:
+    first = save(store, snapshot(seen(EAST, offer(EAST, "55.04")), seen(YEARS, offer(YEARS, "9", **YEAR))))
+    wrong = save(
+        store,
+        snapshot(
+            seen(EAST, offer(EAST, "5.5"), at=NIGHT + DAY), seen(WEST, offer(WEST, "1"), at=NIGHT + DAY)
+        ),
+    )
+    assert discard(store, wrong.id) == {WEST}
+    assert scopes_in_force(store) == {EAST: (NIGHT, first.id), YEARS: (NIGHT, first.id)}
+    assert in_force_table(store)["usd_per_hour_text"].tolist() == ["55.04", "9"]
+    summary = snapshots(store)[0]
+    assert (summary.id, summary.status, summary.scopes, summary.offers) == (wrong.id, Status.DISCARDED, 0, 0)
+    assert prices_of(store, wrong.id) == {}
+
+
+def test_after_a_clock_years_ahead_discarding_lets_the_true_time_in(store: Store) -> None:
+    save(store, at_usd("1", NIGHT))
+    ahead = save(store, at_usd("2", NIGHT + 9999 * DAY))
+    with pytest.raises(StoreError):
+        save(store, at_usd("3", NIGHT + DAY))
+    assert discard(store, ahead.id) == frozenset()
+    save(store, at_usd("3", NIGHT + DAY))
+    assert in_force_table(store)["usd_per_hour_text"].tolist() == ["3"]
+
+
+def test_discarding_what_is_not_there_is_refused(store: Store) -> None:
+    with pytest.raises(UsageError, match="no snapshot 7"):
+        discard(store, 7)
+
+
+def test_content_that_others_share_outlives_a_discarded_snapshot(store: Store) -> None:
+    save(store, at_usd("1", NIGHT))
+    again = save(store, at_usd("1", NIGHT + DAY))
+    assert discard(store, again.id) == frozenset()
+    assert in_force_table(store)["usd_per_hour_text"].tolist() == ["1"]
