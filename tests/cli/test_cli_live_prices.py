@@ -1,0 +1,126 @@
+"""Planning on the store: which prices a plan rests on, what is said of their age, and when there is none."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dated_refreshes import NOW, days_ago, missing, offer, snapshot, stored
+
+from providers.offer import Tier
+
+Run = Callable[..., Any]
+Fails = Callable[..., str]
+HOUR = 1 / 24
+SPOT = {"tier": Tier.SPOT, "zone": "use1-az1"}
+
+
+def plan(run: Run, *arguments: str) -> tuple[dict[str, Any], str]:
+    ran = run("recommend", "chat-llama-70b", "--format", "json", *arguments)
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out), ran.err
+
+
+def offers(content: dict[str, Any]) -> dict[str, str]:
+    return {one["id"]: one["usd_per_hour"] for one in content["offers"]}
+
+
+def test_a_plan_rests_on_the_store_and_on_nothing_else(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(HOUR), offer("54.32")))
+    content, err = plan(run, "--store", url)
+    assert offers(content) == {"aws/us-east-1/p5.48xlarge/on_demand": "54.32"}
+    assert content["price_sources"] == [f"price store {tmp_path / 'prices.sqlite3'}"]
+    (dates,) = content["price_dates"]
+    assert (dates["tier"], dates["oldest"], dates["offers"]) == (
+        "on_demand",
+        days_ago(HOUR).date().isoformat(),
+        1,
+    )
+    assert err == ""
+
+
+def test_the_store_in_the_data_directory_needs_no_name(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data/cloud-pricing-optimiser"
+    folder.mkdir(parents=True)
+    stored(folder, snapshot(days_ago(HOUR), offer("54.32")))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert set(offers(plan(run)[0]).values()) == {"54.32"}
+
+
+def test_spot_of_seven_hours_is_named_in_the_answer_and_beside_it(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(7 * HOUR), offer("54.32"), offer("20", **SPOT)))
+    content, err = plan(run, "--store", url)
+    said = "spot prices last fetched up to 7 h ago (limit 6 h): aws us-east-1; run `optimiser refresh`"
+    assert said in content["notes"]
+    assert err == f"warning: {said}\n"
+
+
+def test_prices_of_eight_days_are_refused(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(8), offer("54.32")))
+    ran = run("recommend", "chat-llama-70b", "--store", url)
+    assert (ran.code, ran.out) == (4, "")
+    assert "run `optimiser refresh`" in ran.err
+    assert "live_prices" in ran.err
+
+
+def test_told_otherwise_prices_of_eight_days_will_do(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(8), offer("54.32")))
+    (tmp_path / "settings.yaml").write_text("live_prices: {refuse_after_hours: 200}", encoding="utf-8")
+    content, err = plan(run, "--store", url, "--config", str(tmp_path))
+    assert set(offers(content).values()) == {"54.32"}
+    assert "on demand prices last fetched up to 192 h ago (limit 36 h)" in err
+
+
+def test_a_tier_past_the_limit_is_left_out_while_the_others_serve(run: Run, tmp_path: Path) -> None:
+    url = stored(
+        tmp_path, snapshot(days_ago(8), offer("20", **SPOT)), snapshot(days_ago(HOUR), offer("54.32"))
+    )
+    content, _ = plan(run, "--store", url)
+    assert set(offers(content).values()) == {"54.32"}
+    assert "not fetched for longer than the store's limit and left out: 1 spot price(s)" in content["notes"]
+
+
+def test_a_store_without_prices_refuses_unless_the_snapshot_is_asked_for(
+    run: Run, fails: Fails, tmp_path: Path
+) -> None:
+    url = stored(tmp_path)
+    assert "holds no prices yet" in fails(4, "recommend", "chat-llama-70b", "--store", url)
+    content, _ = plan(run, "--store", url, "--embedded")
+    assert any(source.startswith("embedded snapshot") for source in content["price_sources"])
+
+
+def test_a_named_store_that_is_not_there_is_never_replaced_by_the_snapshot(
+    fails: Fails, tmp_path: Path
+) -> None:
+    said = fails(1, "recommend", "chat-llama-70b", "--store", f"sqlite:///{tmp_path}/nowhere.sqlite3")
+    assert "nowhere.sqlite3" in said
+
+
+def test_a_delisted_type_does_not_return_from_the_snapshot(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(HOUR), missing("no longer on sale")))
+    asked = ("prices", "list", "--provider", "aws", "--region", "us-east-1", "--tier", "on_demand")
+    ran = run(*asked, "--store", url, "--embedded", "--format", "json")
+    (gone,) = [row for row in json.loads(ran.out) if row["instance_type"] == "p5.48xlarge"]
+    assert (gone["usd_per_hour"], gone["missing_reason"]) == (None, "no longer on sale")
+
+
+def test_the_snapshot_fills_only_what_was_never_fetched(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(HOUR), offer("54.32")))
+    ran = run("prices", "list", "--provider", "aws", "--store", url, "--embedded", "--format", "json")
+    rows = [row for row in json.loads(ran.out) if row["usd_per_hour"] is not None]
+    here = [row for row in rows if (row["region"], row["tier"]) == ("us-east-1", "on_demand")]
+    assert [row["usd_per_hour"] for row in here] == ["54.32"]
+    assert len({row["region"] for row in rows}) > 20
+
+
+def test_a_day_in_the_past_is_planned_on_what_held_at_its_end(run: Run, fails: Fails, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(2), offer("98.32")), snapshot(NOW, offer("55.04")))
+    on = [(NOW - timedelta(days=days)).date().isoformat() for days in (1, 2, 3)]
+    assert set(offers(plan(run, "--store", url, "--as-of", on[0])[0]).values()) == {"98.32"}
+    assert set(offers(plan(run, "--store", url)[0]).values()) == {"55.04"}
+    said = fails(4, "recommend", "chat-llama-70b", "--store", url, "--as-of", on[2])
+    assert f"held no prices at the end of {on[2]}" in said
