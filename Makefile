@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
 CASES ?=
 
-.PHONY: recommend test check bench clean
+.PHONY: recommend test check bench live clean
 
 recommend: $(VENV)/.installed
 	@$(BIN)/optimiser recommend config/workloads/chat-llama-70b.yaml
@@ -21,6 +21,9 @@ check: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench/run.py $(if $(CASES),--cases $(CASES))
+
+live: $(VENV)/.installed-test
+	$(BIN)/pytest -m live -v -rs --tb=short tests/live
 
 clean:
 	rm -rf $(VENV) build dist

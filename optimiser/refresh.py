@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
-from optimiser.prices.location import SQLITE
-from optimiser.prices.refreshed import Finding, ScopePrices
+from optimiser.prices.refreshed import Finding, ScopePrices, Snapshot, Status
 from optimiser.prices.store import (
     Store,
+    StoreAbsent,
     StoreBusy,
     StoreError,
     exclusive,
@@ -89,11 +88,10 @@ def refresh(request: RefreshRequest) -> RefreshReport:
 def _held_store(request: RefreshRequest) -> Iterator[Store | None]:
     """The store, held against other refreshes; for a dry run as it is, None where there is none yet."""
     if request.dry_run:
-        path = request.store_url.removeprefix(SQLITE)
-        if path != request.store_url and not Path(path).expanduser().exists():
-            yield None
-            return
-        with open_store(request.store_url) as store:
+        with ExitStack() as opened:
+            store = None
+            with suppress(StoreAbsent):
+                store = opened.enter_context(open_store(request.store_url))
             yield store
         return
     with open_store(request.store_url, create=True) as store, ExitStack() as held:
@@ -110,7 +108,12 @@ def _held_store(request: RefreshRequest) -> Iterator[Store | None]:
 
 def _settle(fetched: Fetched, store: Store | None, request: RefreshRequest) -> ProviderOutcome:
     """Judge what was fetched and store it, in one transaction."""
-    last_good = in_force(store, fetched.provider) if store else {}
+    # Spot is compared with on demand as well; the reserved tier, most of a price list, is read when it is asked.
+    tiers = {*request.tiers, Tier.ON_DEMAND}
+    try:
+        last_good = in_force(store, fetched.provider, tiers=tiers) if store else {}
+    except StoreError as error:
+        return _unsettled(fetched, error, request)
     fetched = with_beside(fetched, request)
     judged = judge(fetched, last_good, request)
     store_error = ""
@@ -124,6 +127,23 @@ def _settle(fetched: Fetched, store: Store | None, request: RefreshRequest) -> P
     )
     _tell_outcome(outcome, request)
     return outcome
+
+
+def _unsettled(fetched: Fetched, error: StoreError, request: RefreshRequest) -> ProviderOutcome:
+    """What there is to say of a provider where the store cannot even be read: other providers go on."""
+    snapshot = Snapshot(
+        provider=fetched.provider,
+        started_at=fetched.at,
+        finished_at=max(fetched.at, request.clock()),
+        source_version="",
+        status=Status.FAILED,
+        counts={},
+        findings=(),
+        failures=(),
+    )
+    event = Event(level=Level.ERROR, event="not_stored", message=str(error), provider=fetched.provider)
+    request.tell(event)
+    return ProviderOutcome(snapshot=snapshot, scopes=(), findings=(), store_error=str(error))
 
 
 def _stored(

@@ -4,6 +4,7 @@ ProviderError
 ├── CredentialsError       none found, expired, refused, or a permission that is lacking (the message names it)
 ├── Unavailable            throttled, timed out, unreachable or failing on the cloud's side: worth another try
 ├── UnexpectedPayload      the answer is not of the shape known: a field is gone, an axis new, a page cut short
+│   └── NoSuchRegion       a region was named that the cloud does not have, or sells no GPU in
 └── SdkNotInstalled        the provider's client library is missing (the message names the extra)
 
 Messages carry no secret: no key, token, account id or signed address.
@@ -26,6 +27,10 @@ class Unavailable(ProviderError):
 
 class UnexpectedPayload(ProviderError):
     """The answer is not of the shape known. Nothing of that answer is used."""
+
+
+class NoSuchRegion(UnexpectedPayload):
+    """A region was asked for by name that the cloud does not have, or in which it sells no GPU."""
 
 
 class SdkNotInstalled(ProviderError):

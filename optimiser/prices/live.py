@@ -32,7 +32,7 @@ class LivePrices:
     refuse_after_hours: float | None = None
 
     def notes(self) -> tuple[str, ...]:
-        """One sentence per tier that has scopes past a limit, worst first, then where the prices are from."""
+        """One sentence per tier that has scopes past its limit, naming those fetched longest ago."""
         found = []
         for tier in Tier:
             limit = self.warn_after_hours.get(tier.value)
@@ -81,16 +81,16 @@ def read_live(
     refuse_after_hours: float | None,
 ) -> LivePrices:
     """The prices in force in the store at a moment (UTC), now by default. Raises StoreError."""
-    from optimiser.prices.store import in_force_table, open_store, scopes_in_force
+    from optimiser.prices.store import open_store, table_and_scopes
 
     with open_store(url) as store:
-        scopes = {scope: when for scope, (when, _) in scopes_in_force(store, at=at).items()}
-        table, label = in_force_table(store, at=at), store.label
+        table, scopes = table_and_scopes(store, at=at)
+        label = store.label
     return LivePrices(
         label=label,
         at=at or datetime.now(UTC),
         table=_book_columns(table, label),
-        scopes=scopes,
+        scopes={scope: when for scope, (when, _) in scopes.items()},
         warn_after_hours=warn_after_hours,
         refuse_after_hours=refuse_after_hours,
     )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from optimiser.prices.checks import ALL_REGIONS, Evidence, run_checks
+from optimiser.prices.checks.amounts import every_scope_answered
 from optimiser.prices.checks.evidence import DYNAMIC_MARKETS
 from optimiser.prices.refreshed import Finding, ScopePrices, Snapshot, Status
 from optimiser.refreshing.acknowledge import acknowledged
@@ -39,7 +40,7 @@ def judge(fetched: Fetched, last_good: Mapping[Scope, ScopePrices], request: Ref
     }
     accepted = {
         scope: _with_delisted(prices, last_good.get(scope), evidence)
-        for scope, prices in candidate.items()
+        for scope, prices in {**candidate, **_closed(findings, fetched)}.items()
         if scope not in held
     }
     snapshot = Snapshot(
@@ -82,9 +83,21 @@ def expected_scopes(name: str, known: Collection[Scope], request: RefreshRequest
     return frozenset(scope for scope in sold | set(known) if scope.provider == name and request.asks(scope))
 
 
-def _expected(fetched: Fetched, known: Collection[Scope], request: RefreshRequest) -> frozenset[Scope]:
-    every = expected_scopes(fetched.provider, known, request)
+def _expected(
+    fetched: Fetched, known: Mapping[Scope, ScopePrices], request: RefreshRequest
+) -> frozenset[Scope]:
+    sold = [scope for scope, prices in known.items() if prices.offers]
+    every = expected_scopes(fetched.provider, sold, request)
     return frozenset(scope for scope in every if not fetched.regions or scope.region in fetched.regions)
+
+
+def _closed(findings: Collection[Finding], fetched: Fetched) -> dict[Scope, ScopePrices]:
+    """The scopes that a provider no longer lists, as somebody acknowledged: nothing is sold there any more."""
+    return {
+        one.scope: ScopePrices(scope=one.scope, observed_at=fetched.at, offers=(), missing=())
+        for one in findings
+        if one.check == every_scope_answered.__name__ and one.acknowledged
+    }
 
 
 def _failures(fetched: Fetched, expected: frozenset[Scope], request: RefreshRequest) -> dict[Scope, str]:

@@ -9,7 +9,7 @@ from optimiser.errors import UsageError, did_you_mean
 from optimiser.prices.snapshot import read_table
 from optimiser.refreshing.fetched import Fetched
 from optimiser.refreshing.request import RefreshRequest
-from providers.errors import UnexpectedPayload
+from providers.errors import NoSuchRegion
 from providers.fetch import FetchResult, Scope
 
 
@@ -62,7 +62,7 @@ def _denies(one: Fetched, region: str) -> bool:
         return False
     errors = [failure.error for failure in one.result.failures if failure.scope.region == region]
     covered = any(scope.region == region for scope in one.result.covered)
-    return covered or not errors or any(isinstance(error, UnexpectedPayload) for error in errors)
+    return covered or not errors or any(isinstance(error, NoSuchRegion) for error in errors)
 
 
 def _only(one: Fetched, regions: tuple[str, ...]) -> Fetched:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
-from providers.errors import ProviderError, UnexpectedPayload
+from providers.errors import NoSuchRegion, ProviderError
 from providers.fetch import Failure, FetchResult, Scope
 from providers.gcp.client import GcpClient
 from providers.gcp.compose import PROVIDER, Prices, price_scope
@@ -78,5 +78,5 @@ def _gpus_sold(rates: Rates) -> set[str]:
 
 def _priced(shapes: list[InstanceShape], rates: Rates, scope: Scope, now: datetime) -> Prices:
     if scope.region not in rates.regions:
-        raise UnexpectedPayload(f"Cloud Billing Catalog: no SKU knows the region {scope.region!r}")
+        raise NoSuchRegion(f"Cloud Billing Catalog: no SKU knows the region {scope.region!r}")
     return price_scope(shapes, rates, scope, now.date())

@@ -1,4 +1,4 @@
-"""The benchmark: whole cold commands against their own imports, and planning cases against their references.
+"""The benchmark: whole cold commands, planning cases against their references, and refreshes at real size.
 
     python tests/bench/run.py [--cases FOLDER] [--runs N]
 
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import hours_problem, mix_problem, read
+from refresh_volume import refreshes
 
 from optimiser.planning.mix import solve_mix
 from optimiser.planning.search import search
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     arguments = parser.parse_args()
     rows = [*cold_commands(arguments.runs), *mixes(arguments.cases), *weeks(arguments.cases)]
+    rows += [Row(*line) for line in refreshes(arguments.runs)]
     width = max(len(row.case) for row in rows)
     print(f"{'case':{width}}  {'measured':52}  target")
     for row in rows:

@@ -20,7 +20,7 @@ from optimiser.prices.store import (
     snapshots,
 )
 from optimiser.refresh import RefreshReport, State
-from providers.errors import Unavailable, UnexpectedPayload
+from providers.errors import NoSuchRegion, Unavailable, UnexpectedPayload
 from providers.fetch import Scope
 from providers.offer import Tier
 
@@ -82,9 +82,22 @@ def test_a_region_an_adapter_says_is_unknown_is_a_slip_on_a_first_run_too(
 ) -> None:
     nowhere = Scope("gcp", "us-centrall1", ON_DEMAND)
     clouds["gcp"].offers = {nowhere: ()}
-    clouds["gcp"].failing = {nowhere: UnexpectedPayload("no SKU knows the region")}
+    clouds["gcp"].failing = {nowhere: NoSuchRegion("no SKU knows the region")}
     with pytest.raises(UsageError, match="us-centrall1"):
         refreshed(providers=("gcp",), regions=("us-centrall1",))
+
+
+def test_an_answer_that_cannot_be_read_is_a_failure_and_no_slip(
+    refreshed: Run, clouds: dict[str, Cloud]
+) -> None:
+    west = Scope("aws", "us-west-9", ON_DEMAND)
+    clouds["aws"].offers = {west: ()}
+    clouds["aws"].failing = {west: UnexpectedPayload("a product without tenancy")}
+    report = refreshed(providers=("aws",), regions=("us-west-9",))
+    assert report.exit_code == 4
+    assert [(one.scope, one.reason) for one in report.scopes(State.FAILED)] == [
+        (west, "a product without tenancy")
+    ]
 
 
 def test_a_region_that_could_not_be_asked_is_a_failure_and_no_slip(

@@ -32,7 +32,8 @@ def every_scope_answered(evidence: Evidence) -> Iterator[Finding]:
     """Every scope in force, or of always_sold, that was asked for is covered or has failed.
 
     One that is neither is held at its own date. Why: a region that drops out of a cloud's own list would
-    otherwise go stale without a word. A region that was really closed is acknowledged.
+    otherwise go stale without a word. A region that was really closed is acknowledged once: then all that was
+    sold there is Missing, and the region no longer expected.
     """
     for scope in sorted(set(evidence.expected) - set(evidence.candidate) - set(evidence.failed)):
         known = evidence.last_good.get(scope)

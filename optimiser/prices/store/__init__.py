@@ -2,7 +2,7 @@
 
 Opening         open_store · Store · exclusive (one refresh at a time)
 Writing         save · save_spot_history · save_signals · save_quotas · prune · discard
-In force        in_force · in_force_table · scopes_in_force
+In force        in_force · in_force_table · scopes_in_force · table_and_scopes
 Looking back    snapshots · prices_of · history · spot_history · signals · quotas
 
 Every function may raise StoreError. SQLAlchemy and the drivers are known in here alone.
@@ -11,10 +11,16 @@ Every function may raise StoreError. SQLAlchemy and the drivers are known in her
 from __future__ import annotations
 
 from optimiser.prices.store.connection import Store
-from optimiser.prices.store.errors import StoreBusy, StoreError
+from optimiser.prices.store.errors import StoreAbsent, StoreBusy, StoreError
 from optimiser.prices.store.exclusive import exclusive
 from optimiser.prices.store.history import history
-from optimiser.prices.store.in_force import in_force, in_force_table, prices_of, scopes_in_force
+from optimiser.prices.store.in_force import (
+    in_force,
+    in_force_table,
+    prices_of,
+    scopes_in_force,
+    table_and_scopes,
+)
 from optimiser.prices.store.observations import (
     quotas,
     save_quotas,
@@ -31,6 +37,7 @@ from optimiser.prices.store.summaries import snapshots
 __all__ = [
     "Pruned",
     "Store",
+    "StoreAbsent",
     "StoreBusy",
     "StoreError",
     "discard",
@@ -50,4 +57,5 @@ __all__ = [
     "signals",
     "snapshots",
     "spot_history",
+    "table_and_scopes",
 ]

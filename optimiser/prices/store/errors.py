@@ -2,6 +2,7 @@
 
 OptimiserError
 ├── StoreError     1  cannot be reached or opened, is no price store, or does not take what was to be stored
+│   └── StoreAbsent   there is none at that place yet
 └── StoreBusy      4  another refresh of the store is running
 
 Messages name the store by its label, which carries no password.
@@ -14,6 +15,10 @@ from optimiser.errors import OptimiserError
 
 class StoreError(OptimiserError):
     """The store cannot be used, or refuses what was to be stored. What stood there before still stands."""
+
+
+class StoreAbsent(StoreError):
+    """There is no store at that place yet."""
 
 
 class StoreBusy(OptimiserError):

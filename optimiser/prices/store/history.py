@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 from sqlalchemy import select
 
 from optimiser.prices.store.amounts import nano_text, to_micros
 from optimiser.prices.store.connection import Store, reading
-from optimiser.prices.store.price_table import COLUMNS, COVERED, in_order, price_table
+from optimiser.prices.store.covered import COVERED
 from optimiser.prices.store.tables import COVERAGE, KEYS, SCOPES, SPOT_STEPS
 from providers.offer import REGION, STANDARD, Tier
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPOT_HISTORY = "spot price history"
 
@@ -35,6 +36,10 @@ def history(
     Steps of spot prices that the cloud told afterwards stand among them with the source "spot price history" and
     snapshot_id 0, observed_at being the moment from which the price held. Raises StoreError.
     """
+    import pandas as pd
+
+    from optimiser.prices.store.price_table import in_order, price_table
+
     between = (to_micros(since), to_micros(until))
     covered = COVERED.where(COVERAGE.c.observed_at.between(*between))
     steps = select(SPOT_STEPS).where(
@@ -60,6 +65,10 @@ def history(
 
 
 def _as_prices(steps: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    from optimiser.prices.store.price_table import COLUMNS
+
     texts = steps["usd_per_hour_nano"].map(nano_text)
     fields: dict[str, Any] = {
         "region_kind": REGION,
@@ -70,7 +79,7 @@ def _as_prices(steps: pd.DataFrame) -> pd.DataFrame:
         "usd_per_hour": texts.map(float),
         "upfront_usd_text": "0",
         "upfront_usd": 0.0,
-        "max_instances": np.nan,
+        "max_instances": float("nan"),
         "valid_until": pd.NaT,
         "observed_at": pd.to_datetime(steps["since"], unit="us", utc=True),
         "snapshot_id": 0,

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.engine import Connection
 
 from optimiser.errors import UsageError
 from optimiser.prices.refreshed import ScopePrices
 from optimiser.prices.store.amounts import from_micros, to_micros
 from optimiser.prices.store.connection import Store, reading
-from optimiser.prices.store.price_table import COVERED, price_table
+from optimiser.prices.store.covered import COVERED, read_covered
 from optimiser.prices.store.tables import COVERAGE, SCOPES, SNAPSHOTS
 from optimiser.prices.store.values import as_values
 from providers.fetch import Scope
 from providers.offer import Tier
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def in_force(store: Store, provider: str, *, at: datetime | None = None) -> dict[Scope, ScopePrices]:
+
+def in_force(
+    store: Store, provider: str, *, tiers: Collection[Tier] = tuple(Tier), at: datetime | None = None
+) -> dict[Scope, ScopePrices]:
     """A provider's last good prices by scope, as they stood at a moment (now, where at is None), amounts exact.
 
     Raises StoreError where the store cannot be read.
     """
+    asked = (SCOPES.c.provider == provider, SCOPES.c.tier.in_([tier.value for tier in tiers]))
     with reading(store) as connection:
-        return _values(connection, newest(at).where(SCOPES.c.provider == provider))
+        return _values(connection, newest(at).where(*asked))
 
 
 def in_force_table(store: Store, *, at: datetime | None = None) -> pd.DataFrame:
@@ -38,8 +44,20 @@ def in_force_table(store: Store, *, at: datetime | None = None) -> pd.DataFrame:
     usd_per_hour and upfront_usd (float64, NaN where Missing); max_instances (float64, NaN: no limit);
     valid_until (datetime64[s], NaT: no end); observed_at (datetime64[us, UTC]). Raises StoreError.
     """
+    from optimiser.prices.store.price_table import price_table
+
     with reading(store) as connection:
         return price_table(connection, newest(at))
+
+
+def table_and_scopes(
+    store: Store, *, at: datetime | None = None
+) -> tuple[pd.DataFrame, dict[Scope, tuple[datetime, int]]]:
+    """in_force_table and scopes_in_force of one and the same moment: a refresh may end between two calls."""
+    from optimiser.prices.store.price_table import price_table
+
+    with reading(store) as connection:
+        return price_table(connection, newest(at)), _scopes(connection, newest(at))
 
 
 def scopes_in_force(store: Store, *, at: datetime | None = None) -> dict[Scope, tuple[datetime, int]]:
@@ -51,11 +69,7 @@ def scopes_in_force(store: Store, *, at: datetime | None = None) -> dict[Scope, 
 def prices_of(store: Store, snapshot_id: int) -> dict[Scope, ScopePrices]:
     """All that one snapshot put in force. Raises UsageError for an id that is not there, StoreError."""
     with reading(store) as connection:
-        known = connection.execute(select(SNAPSHOTS.c.id).where(SNAPSHOTS.c.id == snapshot_id)).scalar()
-        if known is None:
-            last = connection.execute(select(func.max(SNAPSHOTS.c.id))).scalar()
-            right = f"the newest is {last}" if last else "there is none yet"
-            raise UsageError(f"{store.label}: there is no snapshot {snapshot_id}: {right}")
+        check_id(connection, store, snapshot_id)
         return _values(connection, COVERED.where(COVERAGE.c.snapshot_id == snapshot_id))
 
 
@@ -69,21 +83,25 @@ def check_id(connection: Connection, store: Store, snapshot_id: int) -> None:
 
 
 def newest(at: datetime | None) -> Select[Any]:
-    """Of each scope the newest coverage, or the newest seen until a moment."""
-    earlier = COVERAGE.alias()
+    """Of each scope the newest coverage, or the newest seen until a moment.
+
+    Written so that both databases look up one coverage per scope by index: coverage grows with every refresh.
+    """
+    earlier, scopes = COVERAGE.alias(), SCOPES.alias()
     last = (
         select(earlier.c.snapshot_id)
-        .where(earlier.c.scope_id == SCOPES.c.id)
+        .where(earlier.c.scope_id == scopes.c.id)
         .order_by(earlier.c.observed_at.desc(), earlier.c.snapshot_id.desc())
         .limit(1)
     )
     if at is not None:
         last = last.where(earlier.c.observed_at <= to_micros(at))
-    return COVERED.where(COVERAGE.c.snapshot_id == last.correlate(SCOPES).scalar_subquery())
+    newest_of_each = select(last.correlate(scopes).scalar_subquery(), scopes.c.id)
+    return COVERED.where(tuple_(COVERAGE.c.snapshot_id, COVERAGE.c.scope_id).in_(newest_of_each))
 
 
 def _values(connection: Connection, covered: Select[Any]) -> dict[Scope, ScopePrices]:
-    return as_values(price_table(connection, covered), _scopes(connection, covered))
+    return as_values(read_covered(connection, covered))
 
 
 def _scopes(connection: Connection, covered: Select[Any]) -> dict[Scope, tuple[datetime, int]]:

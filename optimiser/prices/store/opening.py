@@ -10,7 +10,7 @@ from optimiser.errors import UsageError
 from optimiser.files import locked
 from optimiser.prices.store.address import DIALECTS, Address, read_address
 from optimiser.prices.store.connection import Store, connect, plain_transaction
-from optimiser.prices.store.errors import StoreError
+from optimiser.prices.store.errors import StoreAbsent, StoreError
 from optimiser.prices.store.tables import FORMAT, FORMATS, METADATA
 
 # Two 32-bit numbers of our own: what a process that makes the tables holds against another.
@@ -46,7 +46,7 @@ def _look_for(path: Path, *, create: bool) -> None:
         if there:
             return
         if not create:
-            raise StoreError(f"{path}: there is no price store: run `optimiser refresh`")
+            raise StoreAbsent(f"{path}: there is no price store: run `optimiser refresh`")
         with locked(path):
             if not path.is_file() or not path.stat().st_size:
                 _make_file(path)
@@ -100,7 +100,7 @@ def _check(store: Store) -> None:
             what = (
                 "holds no price store yet: run `optimiser refresh`, or look whether this is the right place"
             )
-            raise StoreError(f"{store.label}: {what} (there is no table {FORMATS.name})")
+            raise StoreAbsent(f"{store.label}: {what} (there is no table {FORMATS.name})")
         found = connection.execute(select(func.max(FORMATS.c.format))).scalar()
     if found != FORMAT:
         what = "written by a newer version: upgrade the optimiser" if found and found > FORMAT else "damaged"

@@ -8,25 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.engine import Connection, Row
 
 from optimiser.prices.store.amounts import nano_text
-from optimiser.prices.store.columns import read_columns
 from optimiser.prices.store.content import Key, with_moments
-from optimiser.prices.store.tables import COVERAGE, KEYS, ROWS, SCOPES, TEXTS
+from optimiser.prices.store.covered import Columns, read_covered
 from providers.offer import STANDARD
 
-# What one coverage is, as every reading function selects it; conditions say which.
-COVERED = select(
-    SCOPES.c.provider,
-    SCOPES.c.region,
-    SCOPES.c.tier,
-    COVERAGE.c.snapshot_id,
-    COVERAGE.c.observed_at,
-    COVERAGE.c.block_id,
-    COVERAGE.c.moments,
-).join_from(COVERAGE, SCOPES, COVERAGE.c.scope_id == SCOPES.c.id)
 ORDER = (
     "provider",
     "region",
@@ -71,15 +60,7 @@ def price_table(
 
     covered is COVERED with conditions, of_keys a condition on price_keys.
     """
-    coverage = connection.execute(covered).all()
-    keys_wanted: ColumnElement[bool] = KEYS.c.scope_id.in_(_only(covered, COVERAGE.c.scope_id))
-    rows_wanted: ColumnElement[bool] = ROWS.c.block_id.in_(_only(covered, COVERAGE.c.block_id))
-    if of_keys is not None:
-        keys_wanted = and_(keys_wanted, of_keys)
-        rows_wanted = and_(rows_wanted, ROWS.c.key_id.in_(select(KEYS.c.id).where(keys_wanted)))
-    rows = _columns(connection, list(ROWS.columns), rows_wanted)
-    keys = _columns(connection, [KEYS.c.id, *(KEYS.c[name] for name in Key._fields)], keys_wanted)
-    texts = _columns(connection, [TEXTS.c.id, TEXTS.c.text], None)
+    coverage, rows, keys, texts = read_covered(connection, covered, of_keys)
     of_coverage, of_row = _joined([one.block_id for one in coverage], _whole(rows["block_id"]))
     of_key = _places(_whole(keys["id"]), _whole(rows["key_id"])[of_row])
     columns = _from_coverage(coverage, of_coverage)
@@ -97,17 +78,6 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     """The rows by place, terms and moment, whatever order they were stored in."""
     codes = [pd.factorize(table[name], sort=True)[0] for name in reversed(ORDER)]
     return table.iloc[np.lexsort(codes)].reset_index(drop=True)
-
-
-def _only(covered: Select[Any], column: ColumnElement[int]) -> Select[Any]:
-    return covered.with_only_columns(column, maintain_column_froms=True)
-
-
-def _columns(
-    connection: Connection, columns: Sequence[Any], where: ColumnElement[bool] | None
-) -> dict[str, list[str]]:
-    names = [column.name for column in columns]
-    return dict(zip(names, read_columns(connection, columns, where), strict=True))
 
 
 def _joined(blocks: Sequence[int], blocks_of_rows: Values) -> tuple[Values, Values]:
@@ -132,7 +102,7 @@ def _from_coverage(coverage: Sequence[Row[Any]], places: Values) -> dict[str, Va
     return columns
 
 
-def _amounts(rows: dict[str, list[str]], places: Values) -> dict[str, Values]:
+def _amounts(rows: Columns, places: Values) -> dict[str, Values]:
     columns: dict[str, Values] = {}
     for name in ("usd_per_hour", "upfront_usd"):
         cells = rows[f"{name}_nano"]
@@ -148,8 +118,8 @@ def _amounts(rows: dict[str, list[str]], places: Values) -> dict[str, Values]:
 
 
 def _texts(
-    rows: dict[str, list[str]],
-    texts: dict[str, list[str]],
+    rows: Columns,
+    texts: Columns,
     of_row: Values,
     moments: Sequence[tuple[str, ...]],
     of_coverage: Values,

@@ -29,9 +29,9 @@ class Pruned:
 def prune(store: Store, before: datetime, *, dry_run: bool = False) -> Pruned:
     """Drop the snapshots begun before a moment that hold nothing in force and are not their provider's newest.
 
-    Content that a kept snapshot shares stays. Steps of spot prices before that moment go as well, but for each
-    pool's last one. With dry_run nothing goes. The file does not shrink; what comes next fills the room. Raises
-    StoreError.
+    Content that a kept snapshot shares stays. Steps of spot prices before that moment go as well, but
+    for the one of each pool that was in force then. With dry_run nothing goes. The file does not shrink; what
+    comes next fills the room. Raises StoreError.
     """
     moment = to_micros(before)
     with reading(store) if dry_run else writing(store) as connection:
@@ -76,14 +76,16 @@ def _doomed(connection: Connection, moment: int) -> Select[tuple[int]]:
 
 
 def _old_steps(moment: int) -> ColumnElement[bool]:
-    """Steps before a moment after which their pool had another step."""
+    """Steps before a moment that another step of their pool had replaced by then."""
     later = SPOT_STEPS.alias()
     same_pool = (
         later.c[name] == SPOT_STEPS.c[name] for name in ("provider", "region", "zone", "instance_type")
     )
     return and_(
         SPOT_STEPS.c.since < moment,
-        exists().where(*same_pool, later.c.since > SPOT_STEPS.c.since).correlate(SPOT_STEPS),
+        exists()
+        .where(*same_pool, later.c.since > SPOT_STEPS.c.since, later.c.since <= moment)
+        .correlate(SPOT_STEPS),
     )
 
 

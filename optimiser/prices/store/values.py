@@ -1,69 +1,84 @@
-"""A price table's rows as offers and Missing again."""
+"""Stored rows as offers and Missing again, without pandas: a refresh reads all that is in force, and needs no table."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from datetime import date, datetime
-from decimal import Decimal
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from functools import cache
+from sys import intern
 from typing import Any
 
-import pandas as pd
+from sqlalchemy.engine import Row
 
 from optimiser.prices.refreshed import ScopePrices
+from optimiser.prices.store.amounts import from_micros, from_nano
+from optimiser.prices.store.content import Key, with_moments
+from optimiser.prices.store.covered import Stored
 from providers.fetch import Scope
 from providers.offer import Missing, Offer, Tier
 
-_PLACE = ("region_kind", "zone", "instance_type", "source")
-_TERMS = ("market", "kind", "term_months", "payment", "contract")
-_AMOUNTS = ("usd_per_hour_text", "upfront_usd_text", "max_instances", "valid_until")
 
-
-def as_values(table: pd.DataFrame, scopes: Mapping[Scope, tuple[datetime, int]]) -> dict[Scope, ScopePrices]:
-    """A price table as {scope: its prices}; scopes says which there are, each with observed_at and snapshot id."""
-    offers: dict[Scope, list[Offer]] = {scope: [] for scope in scopes}
-    missing: dict[Scope, list[Missing]] = {scope: [] for scope in scopes}
-    for scope, place, terms, amounts, reason in zip(
-        map(_scope, *_lists(table, ("provider", "region", "tier"))),
-        zip(*_lists(table, _PLACE), strict=True),
-        zip(*_lists(table, _TERMS), strict=True),
-        zip(*_lists(table, _AMOUNTS), strict=True),
-        table["missing_reason"].tolist(),
-        strict=True,
-    ):
-        fields: dict[str, Any] = dict(zip(_PLACE, place, strict=True)) | scope._asdict()
-        fields["observed_on"] = scopes[scope][0].date()
-        if reason:
-            missing[scope].append(Missing(**fields, reason=reason))
-        else:
-            fields |= zip(_TERMS, terms, strict=True)
-            offers[scope].append(Offer(**fields, **_amounts(*amounts)))
-    return {
-        scope: ScopePrices(
+def as_values(stored: Stored) -> dict[Scope, ScopePrices]:
+    """What each scope holds, scopes in order; the newest where a scope was covered several times."""
+    keys = dict(zip(stored.keys["id"], _keys(stored), strict=True))
+    texts = dict(zip(stored.texts["id"], stored.texts["text"], strict=True))
+    of_block: dict[str, list[int]] = defaultdict(list)
+    for place, block in enumerate(stored.rows["block_id"]):
+        of_block[block].append(place)
+    in_order = sorted(stored.coverage, key=lambda one: (one.provider, one.region, one.tier, one.observed_at))
+    values = {}
+    for one in in_order:
+        prices = list(_prices(one, of_block[str(one.block_id)], stored, keys, texts))
+        scope = Scope(one.provider, one.region, Tier(one.tier))
+        values[scope] = ScopePrices(
             scope=scope,
-            observed_at=observed_at,
-            offers=tuple(offers[scope]),
-            missing=tuple(missing[scope]),
-            snapshot_id=snapshot_id,
+            observed_at=from_micros(one.observed_at),
+            offers=tuple(price for price in prices if isinstance(price, Offer)),
+            missing=tuple(price for price in prices if isinstance(price, Missing)),
+            snapshot_id=one.snapshot_id,
         )
-        for scope, (observed_at, snapshot_id) in scopes.items()
+    return values
+
+
+def _keys(stored: Stored) -> Iterator[Key]:
+    texts = {name: map(intern, stored.keys[name]) for name in Key._fields}
+    cells = {**texts, "term_months": map(int, stored.keys["term_months"])}
+    return map(Key._make, zip(*cells.values(), strict=True))
+
+
+def _prices(
+    coverage: Row[Any], places: list[int], stored: Stored, keys: dict[str, Key], texts: dict[str, str]
+) -> Iterator[Offer | Missing]:
+    """The prices of one coverage, whose rows stand at places, by place and terms."""
+    rows = stored.rows
+    moments = tuple(json.loads(coverage.moments))
+    source_of = cache(lambda source_id: with_moments(texts[source_id], moments))
+    usd_of = cache(lambda nano_usd: from_nano(int(nano_usd)))
+    shared: dict[str, Any] = {
+        "provider": coverage.provider,
+        "region": coverage.region,
+        "tier": Tier(coverage.tier),
+        "observed_on": from_micros(coverage.observed_at).date(),
     }
+    for key, row in sorted(((keys[rows["key_id"][place]], place) for place in places), key=_by_place):
+        fields = {**shared, "source": source_of(rows["source_id"][row])}
+        if reason_id := rows["reason_id"][row]:
+            place_alone = {name: getattr(key, name) for name in ("region_kind", "zone", "instance_type")}
+            yield Missing(**fields, **place_alone, reason=texts[reason_id])
+            continue
+        most, until = rows["max_instances"][row], rows["valid_until"][row]
+        yield Offer(
+            **fields,
+            **key._asdict(),
+            usd_per_hour=usd_of(rows["usd_per_hour_nano"][row]),
+            upfront_usd=usd_of(rows["upfront_usd_nano"][row]),
+            max_instances=int(most) if most else None,
+            valid_until=date.fromisoformat(until) if until else None,
+        )
 
 
-def _lists(table: pd.DataFrame, names: tuple[str, ...]) -> list[list[Any]]:
-    return [table[name].tolist() for name in names]
-
-
-def _scope(provider: str, region: str, tier: str) -> Scope:
-    return Scope(provider, region, Tier(tier))
-
-
-def _amounts(usd_per_hour: str, upfront_usd: str, max_instances: float, valid_until: Any) -> dict[str, Any]:
-    return {
-        "usd_per_hour": Decimal(usd_per_hour),
-        "upfront_usd": Decimal(upfront_usd),
-        "max_instances": None if math.isnan(max_instances) else int(max_instances),
-        "valid_until": None
-        if pd.isna(valid_until)
-        else date(valid_until.year, valid_until.month, valid_until.day),
-    }
+def _by_place(found: tuple[Key, int]) -> tuple[Any, ...]:
+    key, _ = found
+    return key.instance_type, key.zone, key.region_kind, *key[3:]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import text
 from stored_prices import (
     DAY,
     EAST,
@@ -35,7 +36,11 @@ from optimiser.prices.store import (
     prices_of,
     save,
     scopes_in_force,
+    table_and_scopes,
 )
+from optimiser.prices.store.connection import reading
+from optimiser.prices.store.in_force import newest
+from providers.offer import Tier
 
 GCP = scope("europe-west4", provider="gcp")
 
@@ -213,3 +218,31 @@ def test_values_that_look_like_another_type_stay_text(store: Store) -> None:
     odd = replace(offer(EAST, "1", "00123"), contract="1e5", source="NaT")
     save(store, snapshot(seen(EAST, odd)))
     assert in_force(store, "aws")[EAST].offers == (odd,)
+
+
+def test_what_is_in_force_is_looked_up_by_index_however_many_refreshes_there_were(store: Store) -> None:
+    for hour in range(30):
+        save(store, at_usd(str(hour + 1), NIGHT + hour * HOUR))
+    asked = newest(None).compile(store.engine, compile_kwargs={"literal_binds": True})
+    with reading(store) as connection:
+        if store.engine.dialect.name == "postgresql":
+            connection.execute(text("set local enable_seqscan = off"))
+            plan = "\n".join(connection.scalars(text(f"explain {asked}")))
+            assert "Index" in plan
+        else:
+            plan = "\n".join(row[3] for row in connection.execute(text(f"explain query plan {asked}")))
+            assert not [line for line in plan.splitlines() if line.startswith("SCAN price_coverage")]
+    assert in_force_table(store)["usd_per_hour_text"].tolist() == ["30"]
+
+
+def test_table_and_scopes_are_of_one_moment(store: Store) -> None:
+    save(store, at_usd("1", NIGHT))
+    table, scopes = table_and_scopes(store)
+    assert table.equals(in_force_table(store))
+    assert scopes == scopes_in_force(store)
+
+
+def test_tiers_can_be_asked_for_alone(store: Store) -> None:
+    save(store, snapshot(seen(EAST, offer(EAST, "1")), seen(SPOT, offer(SPOT, "0.4", zone="use1-az1"))))
+    assert set(in_force(store, "aws", tiers=(Tier.SPOT,))) == {SPOT}
+    assert set(in_force(store, "aws")) == {EAST, SPOT}

@@ -101,7 +101,7 @@ def test_nothing_is_left_behind_that_nothing_refers_to(store: Store) -> None:
     assert in_force(store, "aws")[EAST].offers == (offer(EAST, "3", observed_on=(NIGHT + 2 * DAY).date()),)
 
 
-def test_old_spot_steps_go_but_for_each_pool_s_last(store: Store) -> None:
+def test_old_spot_steps_go_but_for_the_one_of_each_pool_in_force_then(store: Store) -> None:
     def step(zone: str, day: int) -> SpotPrice:
         return SpotPrice(
             provider="aws",
@@ -113,8 +113,8 @@ def test_old_spot_steps_go_but_for_each_pool_s_last(store: Store) -> None:
         )
 
     save_spot_history(store, [step("a", 0), step("a", 1), step("a", 5), step("b", 0), step("b", 1)])
-    assert prune(store, NIGHT + 2 * DAY).spot_steps == 3
-    assert spot_history(store) == (step("a", 5), step("b", 1))
+    assert prune(store, NIGHT + 2 * DAY).spot_steps == 2
+    assert spot_history(store) == (step("a", 1), step("a", 5), step("b", 1))
 
 
 def test_an_empty_store_can_be_pruned(store: Store) -> None:
