@@ -48,20 +48,20 @@ def status(
 
     from optimiser.cli.output import emit, wants_colour
     from optimiser.cli.store_question import asked_store, checked
-    from optimiser.prices.store import in_force_table, scopes_in_force, snapshots
+    from optimiser.prices.store import counts_in_force, scopes_in_force, snapshots_that_count
     from optimiser.report.status_page import render_status
-    from optimiser.report.store_status import counts_of, status_of
+    from optimiser.report.store_status import status_of
 
     known, opened = asked_store(store, config)
     with opened:
-        standing, every = scopes_in_force(opened), snapshots(opened)
+        standing, every = scopes_in_force(opened), snapshots_that_count(opened)
         names = {scope.provider for scope in standing} | {one.provider for one in every}
         wanted = checked("--provider", provider, names) or names
         found = status_of(
             opened.label,
             {scope: fetched for scope, fetched in standing.items() if scope.provider in wanted},
             [one for one in every if one.provider in wanted],
-            counts_of(in_force_table(opened)),
+            counts_in_force(opened),
             known.settings.live_prices,
             datetime.now(UTC),
         )

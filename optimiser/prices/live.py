@@ -34,9 +34,13 @@ class LivePrices:
     def notes(self) -> tuple[str, ...]:
         """One sentence per tier that has scopes past its limit, naming those fetched longest ago."""
         found = []
+        # Where nothing is on sale nothing can be late: a region that closed is never fetched again.
+        sold = self.table[self.table["is_offer"]][["provider", "region", "tier"]].drop_duplicates()
+        on_sale = set(sold.itertuples(index=False, name=None))
         for tier in Tier:
             limit = self.warn_after_hours.get(tier.value)
-            old = {scope: self._hours(scope) for scope in self.scopes if scope.tier is tier}
+            of_tier = [scope for scope in self.scopes if scope.tier is tier]
+            old = {scope: self._hours(scope) for scope in of_tier if tuple(map(str, scope)) in on_sale}
             late = sorted((scope for scope in old if limit and old[scope] > limit), key=lambda one: -old[one])
             if late:
                 names = ", ".join(f"{scope.provider} {scope.region}" for scope in late[:NAMED])

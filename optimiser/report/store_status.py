@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import pandas as pd
-
 from optimiser.config.settings import LivePriceLimits
 from optimiser.prices.refreshed import Snapshot, Status
 from providers.fetch import Scope
 from providers.offer import Tier
 
 InForce = Mapping[Scope, tuple[datetime, int]]
+Counts = Mapping[Scope, tuple[int, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +105,13 @@ def status_of(
     store: str,
     in_force: InForce,
     snapshots: Sequence[Snapshot],
-    counts: Mapping[str, tuple[int, int]],
+    counts: Counts,
     limits: LivePriceLimits,
     at: datetime,
 ) -> StoreStatus:
-    """The status from the scopes in force (their fetch, their snapshot), every snapshot (newest first), and
-    the offers and Missing in force per provider. A store without providers is not in order.
+    """The status from the scopes in force (their fetch, their snapshot), the snapshots (newest first), and the
+    offers and Missing in force per scope. A scope where nothing is on sale has no age: there is nothing to
+    renew. A store without providers is not in order.
     """
     names = sorted({scope.provider for scope in in_force} | {one.provider for one in snapshots})
     providers = tuple(
@@ -119,7 +119,7 @@ def status_of(
             name,
             {scope: fetched for scope, fetched in in_force.items() if scope.provider == name},
             [one for one in snapshots if one.provider == name],
-            counts.get(name, (0, 0)),
+            {scope: found for scope, found in counts.items() if scope.provider == name},
             limits,
             at,
         )
@@ -129,32 +129,24 @@ def status_of(
     return StoreStatus(store=store, at=at, in_order=in_order, providers=providers)
 
 
-def counts_of(table: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """Per provider the offers and the Missing of the store's table of prices in force."""
-    found = {}
-    for provider, rows in table.groupby("provider"):
-        missing = int((rows["missing_reason"] != "").sum())
-        found[str(provider)] = (len(rows) - missing, missing)
-    return found
-
-
 def _provider(
     name: str,
     in_force: InForce,
     snapshots: Sequence[Snapshot],
-    counts: tuple[int, int],
+    counts: Counts,
     limits: LivePriceLimits,
     at: datetime,
 ) -> ProviderStatus:
     standing = {snapshot_id for _, snapshot_id in in_force.values()}
+    on_sale = {scope: fetched for scope, fetched in in_force.items() if counts[scope][0]}
     versions = (one.source_version for one in snapshots if one.id in standing and one.source_version)
     return ProviderStatus(
         provider=name,
         last_refresh=_last(snapshots[0], at) if snapshots else None,
         source_version=next(versions, ""),
-        offers=counts[0],
-        missing=counts[1],
-        tiers=tuple(ages for tier in Tier if (ages := _ages(tier, in_force, limits, at))),
+        offers=sum(offers for offers, _ in counts.values()),
+        missing=sum(missing for _, missing in counts.values()),
+        tiers=tuple(ages for tier in Tier if (ages := _ages(tier, on_sale, limits, at))),
         troubles=_troubles(in_force, snapshots),
     )
 

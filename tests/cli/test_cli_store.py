@@ -28,7 +28,7 @@ def test_a_fresh_store_is_in_order_and_ends_in_0(run: Run, tmp_path: Path) -> No
     (provider,) = content["providers"]
     assert (provider["provider"], provider["offers"], provider["missing"]) == ("aws", 1, 1)
     (tier,) = provider["tiers"]
-    assert (tier["regions"], tier["warn_after_hours"], tier["refuse_after_hours"]) == (2, 36, 168)
+    assert (tier["regions"], tier["warn_after_hours"], tier["refuse_after_hours"]) == (1, 36, 168)
     assert tier["oldest"]["hours"] == pytest.approx(24, abs=0.1)
 
 

@@ -60,7 +60,10 @@ def status(
     limits: LivePriceLimits = LIMITS,
 ) -> StoreStatus:
     """snapshots are newest first."""
-    return status_of("/data/prices.sqlite3", in_force, snapshots, {"aws": (1234, 56)}, limits, NOW)
+    counts = dict.fromkeys(in_force, (1, 0)) | (
+        {EAST: (1235 - len(in_force), 56)} if EAST in in_force else {}
+    )
+    return status_of("/data/prices.sqlite3", in_force, snapshots, counts, limits, NOW)
 
 
 def test_a_store_in_order_says_so_first_and_fits_a_screen() -> None:
@@ -275,3 +278,12 @@ def test_ages_in_words(hours: float, text: str) -> None:
 )
 def test_changes_in_words(relative: str, text: str) -> None:
     assert moved(Decimal(relative)) == text
+
+
+def test_a_region_where_nothing_is_on_sale_any_more_is_never_late() -> None:
+    in_force = {EAST: (ago(1), 2), WEST: (ago(9999), 1)}
+    counts = {EAST: (10, 0), WEST: (0, 4)}
+    found = status_of("store", in_force, [refresh(2, 1)], counts, LIMITS, NOW)
+    assert found.in_order
+    (provider,) = found.providers
+    assert (provider.offers, provider.missing, provider.tiers[0].regions) == (10, 4, 1)

@@ -2,8 +2,8 @@
 
 Opening         open_store · Store · exclusive (one refresh at a time)
 Writing         save · save_spot_history · save_signals · save_quotas · prune · discard
-In force        in_force · in_force_table · scopes_in_force · table_and_scopes
-Looking back    snapshots · prices_of · history · spot_history · signals · quotas
+In force        in_force · in_force_table · scopes_in_force · table_and_scopes · counts_in_force
+Looking back    snapshots · snapshots_that_count · prices_of · history · spot_history · signals · quotas
 
 Every function may raise StoreError. SQLAlchemy and the drivers are known in here alone.
 """
@@ -15,6 +15,7 @@ from optimiser.prices.store.errors import StoreAbsent, StoreBusy, StoreError
 from optimiser.prices.store.exclusive import exclusive
 from optimiser.prices.store.history import history
 from optimiser.prices.store.in_force import (
+    counts_in_force,
     in_force,
     in_force_table,
     prices_of,
@@ -32,7 +33,7 @@ from optimiser.prices.store.observations import (
 from optimiser.prices.store.opening import open_store
 from optimiser.prices.store.pruning import Pruned, discard, prune
 from optimiser.prices.store.saving import save
-from optimiser.prices.store.summaries import snapshots
+from optimiser.prices.store.summaries import snapshots, snapshots_that_count
 
 __all__ = [
     "Pruned",
@@ -40,6 +41,7 @@ __all__ = [
     "StoreAbsent",
     "StoreBusy",
     "StoreError",
+    "counts_in_force",
     "discard",
     "exclusive",
     "history",
@@ -56,6 +58,7 @@ __all__ = [
     "scopes_in_force",
     "signals",
     "snapshots",
+    "snapshots_that_count",
     "spot_history",
     "table_and_scopes",
 ]

@@ -14,7 +14,7 @@ from optimiser.prices.refreshed import ScopePrices
 from optimiser.prices.store.amounts import from_micros, to_micros
 from optimiser.prices.store.connection import Store, reading
 from optimiser.prices.store.covered import COVERED, read_covered
-from optimiser.prices.store.tables import COVERAGE, SCOPES, SNAPSHOTS
+from optimiser.prices.store.tables import COVERAGE, ROWS, SCOPES, SNAPSHOTS
 from optimiser.prices.store.values import as_values
 from providers.fetch import Scope
 from providers.offer import Tier
@@ -64,6 +64,23 @@ def scopes_in_force(store: Store, *, at: datetime | None = None) -> dict[Scope, 
     """When each scope's prices in force were seen (UTC), and the id of the snapshot that brought them."""
     with reading(store) as connection:
         return _scopes(connection, newest(at))
+
+
+def counts_in_force(store: Store) -> dict[Scope, tuple[int, int]]:
+    """How many offers and how many Missing are in force in each scope. Raises StoreError."""
+    standing = newest(None).subquery()
+    offers, rows = func.count(ROWS.c.usd_per_hour_nano), func.count(ROWS.c.key_id)
+    names = (standing.c.provider, standing.c.region, standing.c.tier)
+    query = (
+        select(*names, offers.label("offers"), (rows - offers).label("missing"))
+        .join_from(standing, ROWS, ROWS.c.block_id == standing.c.block_id, isouter=True)
+        .group_by(*names)
+    )
+    with reading(store) as connection:
+        return {
+            Scope(row.provider, row.region, Tier(row.tier)): (row.offers, row.missing)
+            for row in connection.execute(query)
+        }
 
 
 def prices_of(store: Store, snapshot_id: int) -> dict[Scope, ScopePrices]:

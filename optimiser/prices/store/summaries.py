@@ -6,12 +6,13 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, false, func, or_, select
 from sqlalchemy.engine import Row
 
 from optimiser.prices.refreshed import Finding, Severity, Snapshot, Status
 from optimiser.prices.store.amounts import from_micros, to_micros
 from optimiser.prices.store.connection import Store, reading
+from optimiser.prices.store.in_force import newest
 from optimiser.prices.store.tables import SNAPSHOTS
 from providers.fetch import Scope
 from providers.offer import Tier
@@ -23,6 +24,25 @@ def snapshots(store: Store, *, provider: str | None = None, limit: int | None = 
     if provider is not None:
         query = query.where(SNAPSHOTS.c.provider == provider)
     with reading(store) as connection:
+        return list(map(_snapshot, connection.execute(query)))
+
+
+def snapshots_that_count(store: Store) -> list[Snapshot]:
+    """Of each provider the snapshots since the oldest that holds something in force (its newest where none
+    does), newest first, without their prices: what a status needs of years of refreshes. Raises StoreError.
+    """
+    with reading(store) as connection:
+        last = select(SNAPSHOTS.c.provider, func.max(SNAPSHOTS.c.id).label("newest")).group_by(
+            SNAPSHOTS.c.provider
+        )
+        since = {row.provider: row.newest for row in connection.execute(last)}
+        for row in connection.execute(newest(None)):
+            since[row.provider] = min(since[row.provider], row.snapshot_id)
+        counts = [
+            and_(SNAPSHOTS.c.provider == provider, SNAPSHOTS.c.id >= first)
+            for provider, first in since.items()
+        ]
+        query = select(SNAPSHOTS).where(or_(false(), *counts)).order_by(SNAPSHOTS.c.id.desc())
         return list(map(_snapshot, connection.execute(query)))
 
 

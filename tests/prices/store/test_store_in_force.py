@@ -28,14 +28,18 @@ from stored_prices import (
 )
 
 from optimiser.errors import UsageError
+from optimiser.prices.refreshed import Status
 from optimiser.prices.store import (
     Store,
+    counts_in_force,
     in_force,
     in_force_table,
     open_store,
     prices_of,
     save,
     scopes_in_force,
+    snapshots,
+    snapshots_that_count,
     table_and_scopes,
 )
 from optimiser.prices.store.connection import reading
@@ -246,3 +250,20 @@ def test_tiers_can_be_asked_for_alone(store: Store) -> None:
     save(store, snapshot(seen(EAST, offer(EAST, "1")), seen(SPOT, offer(SPOT, "0.4", zone="use1-az1"))))
     assert set(in_force(store, "aws", tiers=(Tier.SPOT,))) == {SPOT}
     assert set(in_force(store, "aws")) == {EAST, SPOT}
+
+
+def test_offers_and_missing_in_force_are_counted_by_scope(store: Store) -> None:
+    save(store, snapshot(seen(EAST, offer(EAST, "1"), missing(EAST)), seen(WEST), seen(SPOT, missing(SPOT))))
+    save(store, snapshot(seen(EAST, offer(EAST, "2"), at=NIGHT + DAY), at=NIGHT + DAY))
+    assert counts_in_force(store) == {EAST: (1, 0), WEST: (0, 0), SPOT: (0, 1)}
+
+
+def test_snapshots_older_than_all_that_is_in_force_do_not_count(store: Store) -> None:
+    for day in range(3):
+        save(
+            store, snapshot(seen(EAST, offer(EAST, str(day + 1)), at=NIGHT + day * DAY), at=NIGHT + day * DAY)
+        )
+    failed = save(store, snapshot(provider="gcp", status=Status.FAILED))
+    save(store, snapshot(seen(WEST, offer(WEST, "1"), at=NIGHT + 9 * DAY), at=NIGHT + 9 * DAY))
+    assert [one.id for one in snapshots_that_count(store)] == [5, failed.id, 3]
+    assert snapshots_that_count(store) == [one for one in snapshots(store) if one.id >= 3]
