@@ -1,4 +1,4 @@
-"""config/deploy: schedulers accept the files, and every command line in them is one that `optimiser refresh` takes."""
+"""config/deploy: schedulers accept the files, and every command line in them is one that `optimiser` takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import typer
 import yaml
 
-from optimiser.cli.refresh_command import refresh
+from optimiser.cli.app import app
 
 DEPLOY = Path(__file__).parents[2] / "config" / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
@@ -27,10 +27,10 @@ OLDEST_CLUSTER, NEWEST_CLUSTER = "1.27", "1.37"
 
 def options_of(arguments: list[str]) -> dict[str, Any]:
     """What the command line makes of arguments; typer refuses what it does not know."""
-    assert arguments.pop(0) == "refresh"
-    app = typer.Typer()
-    app.command()(refresh)
-    with typer.main.get_command(app).make_context("refresh", arguments) as context:
+    commands: Any = typer.main.get_command(app)
+    while isinstance(commands, typer.core.TyperGroup):
+        commands = commands.commands[arguments.pop(0)]
+    with commands.make_context(commands.name, arguments) as context:
         return dict(context.params)
 
 
@@ -175,11 +175,9 @@ def test_crontab_lines_have_five_fields_and_commands_that_exist() -> None:
         *fields, command = line.split(maxsplit=5)
         assert all(CRON_FIELD.fullmatch(field) for field in fields), line
         typed = command.partition(" >")[0].removeprefix("$OPTIMISER ")
-        schedules[" ".join(fields)] = options_of(shlex.split(typed))["tier"]
-    assert {schedule: list(tier or []) for schedule, tier in schedules.items()} == {
-        "17 2 * * *": [],
-        "47 * * * *": ["spot"],
-    }
+        options = options_of(shlex.split(typed))
+        schedules[" ".join(fields)] = options.get("older_than_days") or list(options["tier"] or [])
+    assert schedules == {"17 2 * * *": [], "47 * * * *": ["spot"], "23 4 * * 0": 365}
 
 
 def test_the_readme_names_every_file_and_commands_that_exist() -> None:
