@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from providers.errors import ProviderError
@@ -18,15 +18,32 @@ def each_region(
 ) -> tuple[dict[str, T], dict[str, ProviderError]]:
     """(what `work` made of each region, why it failed in the others), both in the order of regions.
 
-    Only a ProviderError is a region's own failure; any other exception is a defect and is raised.
+    Only a ProviderError is a region's own failure. Any other exception is a defect: it is raised as soon as it
+    happens, and so is Ctrl-C. Regions not begun are then left out; those at work end by themselves, later.
     """
+
+    def outcome(region: str) -> T | ProviderError:
+        try:
+            return work(region)
+        except ProviderError as error:
+            return error
+
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="region")
+    try:
+        running = {region: pool.submit(outcome, region) for region in dict.fromkeys(regions)}
+        for future in as_completed(running.values()):
+            future.result()
+    except BaseException:
+        # A with-block would wait here for every region, which Ctrl-C is meant to spare.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
     answers: dict[str, T] = {}
     failures: dict[str, ProviderError] = {}
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="region") as pool:
-        running = {region: pool.submit(work, region) for region in dict.fromkeys(regions)}
-        for region, future in running.items():
-            try:
-                answers[region] = future.result()
-            except ProviderError as error:
-                failures[region] = error
+    for region, future in running.items():
+        found = future.result()
+        if isinstance(found, ProviderError):
+            failures[region] = found
+        else:
+            answers[region] = found
     return answers, failures

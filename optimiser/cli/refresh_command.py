@@ -77,8 +77,11 @@ def refresh(
         raise bad_value("--log-format", "format", log_format, did_you_mean(log_format, LOG_FORMATS))
     if metrics and dry_run:
         raise UsageError("--metrics tells what is in force, which --dry-run leaves as it is: use --report")
+    if report and metrics and report.resolve() == metrics.resolve():
+        raise UsageError(f"--report and --metrics would write one file, {report}")
     try:
         known = load_config(config)
+        _keep_off_the_store(store_url(store, known.settings.store_url), report, metrics)
         with telling(log_format) as tell:
             request = job.RefreshRequest(
                 config=known,
@@ -109,6 +112,16 @@ def refresh(
     written = _write_files(outcome, report, metrics, say)
     emit(render(outcome, format_name, colour=wants_colour(None)))
     raise typer.Exit(outcome.exit_code if written else OptimiserError.exit_code)
+
+
+def _keep_off_the_store(url: str, *files: Path | None) -> None:
+    from optimiser.errors import UsageError
+    from optimiser.prices.location import SQLITE
+
+    store = Path(url.removeprefix(SQLITE)).resolve()
+    for file in files:
+        if url.startswith(SQLITE) and file and file.resolve() == store:
+            raise UsageError(f"{file} is the price store: write the report or metrics elsewhere")
 
 
 def _tiers(names: list[str] | None) -> tuple[Tier, ...]:

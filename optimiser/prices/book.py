@@ -117,7 +117,7 @@ def load_book(
     offers = table[table["is_offer"]].drop_duplicates("offer_id", keep="last")
     missing = table[~table["is_offer"]].drop_duplicates("key", keep="last")
     offers, missing = _mask(offers, missing)
-    notes = live.notes() if live else ()
+    notes = live.notes(filled=bool(below)) if live else ()
     if discounts:
         offers, unused = _with_discounts(offers, discounts)
         notes += unused

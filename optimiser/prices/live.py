@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from optimiser.prices.table import with_keys
+from providers import PROVIDERS
 from providers.fetch import Scope
 from providers.offer import HOURS_PER_YEAR, Tier
 
 NAMED = 3
+CLOCK_HOURS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,17 @@ class LivePrices:
     warn_after_hours: Mapping[str, float | None] = field(default_factory=dict)
     refuse_after_hours: float | None = None
 
-    def notes(self) -> tuple[str, ...]:
-        """One sentence per tier that has scopes past its limit, naming those fetched longest ago."""
-        found = []
+    def notes(self, *, filled: bool) -> tuple[str, ...]:
+        """What a user should know: what was never fetched (unless filled from elsewhere), what is dated in the
+        future, and per tier the scopes past its limit, those fetched longest ago named first.
+        """
+        found = [] if filled else [*self._never_fetched()]
+        ahead = [scope for scope in self.scopes if self._hours(scope) < -CLOCK_HOURS]
+        if ahead:
+            found.append(
+                f"prices of {_some(ahead)} are dated in the future: a clock was wrong when they were fetched; "
+                "see `optimiser prices status` and `optimiser prices discard`"
+            )
         # Where nothing is on sale nothing can be late: a region that closed is never fetched again.
         sold = self.table[self.table["is_offer"]][["provider", "region", "tier"]].drop_duplicates()
         on_sale = set(sold.itertuples(index=False, name=None))
@@ -43,13 +53,28 @@ class LivePrices:
             old = {scope: self._hours(scope) for scope in of_tier if tuple(map(str, scope)) in on_sale}
             late = sorted((scope for scope in old if limit and old[scope] > limit), key=lambda one: -old[one])
             if late:
-                names = ", ".join(f"{scope.provider} {scope.region}" for scope in late[:NAMED])
-                more = f" and {len(late) - NAMED} more" if len(late) > NAMED else ""
                 found.append(
                     f"{tier.value.replace('_', ' ')} prices last fetched up to {old[late[0]]:,.0f} h ago "
-                    f"(limit {limit:g} h): {names}{more}; run `optimiser refresh`"
+                    f"(limit {limit:g} h): {_some(late)}; see `optimiser prices status`"
                 )
         return tuple(found)
+
+    def _never_fetched(self) -> Iterator[str]:
+        """Providers, tiers and regions without which an optimum is one of fewer offers than there are."""
+        why = "plans know nothing of them; see `optimiser prices status`"
+        for provider in PROVIDERS:
+            of_tier = {tier: {s.region for s in self.scopes if s[::2] == (provider, tier)} for tier in Tier}
+            if not any(of_tier.values()):
+                yield f"prices of {provider} were never fetched: {why}"
+                continue
+            for tier, regions in of_tier.items():
+                name = tier.value.replace("_", " ")
+                others = set().union(*of_tier.values()) - regions
+                if not regions:
+                    yield f"{name} prices of {provider} were never fetched: {why}"
+                elif others and tier is Tier.ON_DEMAND:
+                    scopes = [Scope(provider, region, tier) for region in sorted(others)]
+                    yield f"{name} prices of {_some(scopes)} were never fetched: {why}"
 
     def too_old(self) -> pd.Series:
         """Which rows of table belong to a scope past refuse_after_hours."""
@@ -75,6 +100,11 @@ class LivePrices:
 
     def _hours(self, scope: Scope) -> float:
         return (self.at - self.scopes[scope]) / timedelta(hours=1)
+
+
+def _some(scopes: Sequence[Scope]) -> str:
+    names = ", ".join(f"{scope.provider} {scope.region}" for scope in scopes[:NAMED])
+    return names + (f" and {len(scopes) - NAMED} more" if len(scopes) > NAMED else "")
 
 
 def read_live(

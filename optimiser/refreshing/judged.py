@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from statistics import median
 
 from optimiser.prices.checks import ALL_REGIONS, Evidence, run_checks
 from optimiser.prices.checks.amounts import every_scope_answered
 from optimiser.prices.checks.evidence import DYNAMIC_MARKETS
 from optimiser.prices.refreshed import Finding, ScopePrices, Snapshot, Status
+from optimiser.prices.snapshot import read_offers_csv
 from optimiser.refreshing.acknowledge import acknowledged
 from optimiser.refreshing.fetched import Fetched
 from optimiser.refreshing.outcome import ScopeOutcome, State
@@ -154,8 +157,20 @@ def _evidence(
         gpu_memory_mib={gpu: spec.usable_mib for gpu, spec in config.gpus.items()},
         always_sold=tuple(sold for sold in config.always_sold if sold[0] == name),
         seen_shapes=fetched.seen_shapes,
+        reference_usd=_reference(name, request) if set(candidate) - set(last_good) else {},
         unknown_gpu_types=fetched.result.unknown_gpu_types if fetched.result else (),
     )
+
+
+def _reference(provider: str, request: RefreshRequest) -> dict[tuple[str, str], Decimal]:
+    """Median USD/h all in by (tier, instance type) in the embedded snapshot; {} where it has no such provider."""
+    path = request.config.directories[0] / "prices" / f"{provider}.csv"
+    if not path.is_file():
+        return {}
+    amounts: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
+    for offer in read_offers_csv(path)[0]:
+        amounts[offer.tier.value, offer.instance_type].append(offer.amortised_usd_per_hour)
+    return {key: median(found) for key, found in amounts.items()}
 
 
 def _why(scope: Scope, findings: Collection[Finding]) -> str:

@@ -11,6 +11,7 @@ from optimiser.prices.refreshed import Snapshot, Status
 from providers.fetch import Scope
 from providers.offer import Tier
 
+CLOCK_HOURS = 0.1
 InForce = Mapping[Scope, tuple[datetime, int]]
 Counts = Mapping[Scope, tuple[int, int]]
 
@@ -85,8 +86,10 @@ class ProviderStatus:
 
     @property
     def is_in_order(self) -> bool:
-        """Nothing past a limit or in trouble, and the last refresh good."""
-        late = any(tier.past_warn or tier.past_refuse for tier in self.tiers)
+        """Nothing past a limit, dated in the future or in trouble, and the last refresh good."""
+        late = any(
+            tier.past_warn or tier.past_refuse or tier.newest.hours < -CLOCK_HOURS for tier in self.tiers
+        )
         good = self.last_refresh is not None and self.last_refresh.status == Status.GOOD.value
         return good and not late and not self.troubles
 

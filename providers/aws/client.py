@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from providers.aws import faults
-from providers.aws.payload import Raw, json_object, listed
+from providers.aws.payload import ODD, Raw, json_object, listed, parsing, unreadable
 from providers.aws.places import PRICING_ENDPOINT_REGION, pricing_endpoint_region
 from providers.errors import CredentialsError, ProviderError, SdkNotInstalled, Unavailable
 
@@ -29,8 +29,8 @@ READ_TIMEOUT_S = 30
 ATTEMPTS = {"ec2": 3}
 ATTEMPTS_ELSEWHERE = 5
 PUBLIC_ATTEMPTS = 4
-MOST_WAIT_S = 20.0
 EC2_SERVICE = "AmazonEC2"
+REGIONAL_SERVICES = frozenset({"ec2", "service-quotas"})
 _CHUNK_BYTES = 1 << 18
 T = TypeVar("T")
 
@@ -70,7 +70,9 @@ class AwsClient:
         request = {"ServiceCode": EC2_SERVICE, "AttributeName": "regionCode"}
         action = "pricing:GetAttributeValues"
         for row in self._rows(action, PRICING_ENDPOINT_REGION, "AttributeValues", 100, request):
-            yield str(row.get("Value", ""))
+            with parsing(f"{action} in {PRICING_ENDPOINT_REGION}"):
+                code = str(row.get("Value", ""))
+            yield code
 
     def products(self, region: str, attributes: Mapping[str, str]) -> Iterator[Raw]:
         """The price list's products of a region that have those attributes, each with its terms."""
@@ -94,7 +96,7 @@ class AwsClient:
             "savingsPlanTypes": ["Compute", "EC2Instance"],
             "products": ["EC2"],
             "serviceCodes": [EC2_SERVICE],
-            "filters": [{"name": name, "values": listed} for name, listed in values.items()],
+            "filters": [{"name": name, "values": allowed} for name, allowed in values.items()],
             "maxResults": 1000,
         }
         seen: set[str] = set()
@@ -114,14 +116,16 @@ class AwsClient:
         action = "ec2:DescribeRegions"
         page = self._call(action, PRICING_ENDPOINT_REGION, {"AllRegions": True})
         rows = listed(page, "Regions", action, PRICING_ENDPOINT_REGION)
-        return {row["RegionName"]: row.get("OptInStatus", "opted-in") for row in rows}
+        with parsing(f"{action} in {PRICING_ENDPOINT_REGION}"):
+            return {row["RegionName"]: row.get("OptInStatus", "opted-in") for row in rows}
 
     def zone_ids(self, region: str) -> dict[str, str]:
         """Zone name to zone id: names are an account's own, ids are the same for everybody."""
         action = "ec2:DescribeAvailabilityZones"
         page = self._call(action, region, {"AllAvailabilityZones": True})
         rows = listed(page, "AvailabilityZones", action, region)
-        return {row["ZoneName"]: row["ZoneId"] for row in rows if "ZoneId" in row}
+        with parsing(f"{action} in {region}"):
+            return {row["ZoneName"]: row["ZoneId"] for row in rows if "ZoneId" in row}
 
     def spot_prices(
         self, region: str, instance_types: Sequence[str], start: datetime, end: datetime | None = None
@@ -163,26 +167,29 @@ class AwsClient:
     def quota(self, region: str, quota_code: str) -> Raw:
         """EC2's quota of that code: the one applied to the account, else AWS's default."""
         request = {"ServiceCode": "ec2", "QuotaCode": quota_code}
-        missing = ("NoSuchResourceException",)
-        found = self._call("servicequotas:GetServiceQuota", region, request, unless=missing)
+        absent = ("NoSuchResourceException",)
+        found = self._call("servicequotas:GetServiceQuota", region, request, unless=absent)
         action = "servicequotas:GetAWSDefaultServiceQuota"
-        answer = found or self._call(action, region, request)
-        quota = answer.get("Quota")
+        quota = (found or self._call(action, region, request)).get("Quota")
         if not isinstance(quota, dict):
             raise faults.not_of_the_shape(action, region, "no Quota in the answer")
         return quota
 
     def spot_advisor(self) -> Raw:
         """The spot advisor's public file."""
-        base = os.environ.get("OPTIMISER_ENDPOINT_AWS_SPOT_ADVISOR", SPOT_ADVISOR)
-        address = base + SPOT_ADVISOR_FILE
-        return self._public(
-            address, lambda chunks: json_object(b"".join(chunks), SPOT_ADVISOR_FILE, "public")
-        )
+        address = os.environ.get("OPTIMISER_ENDPOINT_AWS_SPOT_ADVISOR", SPOT_ADVISOR) + SPOT_ADVISOR_FILE
+        return self._public(address, lambda file: json_object(b"".join(file), SPOT_ADVISOR_FILE, "public"))
 
     def bulk(self, path: str, read: Callable[[Iterator[bytes]], T]) -> T:
         """What read makes of a file of the public price list, in chunks as they come; again on a retry."""
         return self._public(os.environ.get("OPTIMISER_ENDPOINT_AWS_BULK", BULK) + path, read)
+
+    def leave(self, region: str) -> None:
+        """Close what was opened for a region's own endpoints, some 2 MB each. Calls may still follow."""
+        with self._lock:
+            left = [self._clients.pop((service, region), None) for service in REGIONAL_SERVICES]
+        for client in filter(None, left):
+            client.close()
 
     def _client(self, service: str, region: str) -> Any:
         with self._lock:
@@ -213,12 +220,11 @@ class AwsClient:
 
             client, method = self._method(action, region)
             try:
-                answer: Raw = getattr(client, method)(**request)
+                return cast(Raw, getattr(client, method)(**request))
             except ClientError as error:
                 if error.response.get("Error", {}).get("Code") in unless:
                     return {}
                 raise
-        return answer
 
     def _rows(
         self, action: str, region: str, key: str, page_size: int, request: Raw, *, asked: str = ""
@@ -240,14 +246,12 @@ class AwsClient:
 
     def _public(self, address: str, read: Callable[[Iterator[bytes]], T]) -> T:
         """A file that needs no credentials. A 404 is tried again: files are listed before they are there."""
-        for attempt in range(1, PUBLIC_ATTEMPTS + 1):
+        for attempt in range(1, PUBLIC_ATTEMPTS):
             try:
                 return self._get(address, read)
             except Unavailable:
-                if attempt == PUBLIC_ATTEMPTS:
-                    raise
-                time.sleep(min(0.2 * 2**attempt, MOST_WAIT_S))
-        raise AssertionError("unreachable")
+                time.sleep(0.2 * 2**attempt)
+        return self._get(address, read)
 
     def _get(self, address: str, read: Callable[[Iterator[bytes]], T]) -> T:
         from botocore.awsrequest import AWSRequest
@@ -257,8 +261,8 @@ class AwsClient:
 
         name = address.split("/", 3)[-1]
         with _errors_mapped(f"GET /{name}", "public"):
-            timeout = (CONNECT_TIMEOUT_S, self._read_timeout_s)
-            http = URLLib3Session(timeout=timeout, proxies=get_environ_proxies(address))
+            limits_s = (CONNECT_TIMEOUT_S, self._read_timeout_s)
+            http = URLLib3Session(timeout=limits_s, proxies=get_environ_proxies(address))
             request = AWSRequest(method="GET", url=address, stream_output=True).prepare()
             self._count()
             answer = http.send(request)
@@ -276,7 +280,7 @@ class AwsClient:
 
 @contextmanager
 def _errors_mapped(action: str, region: str) -> Iterator[None]:
-    """Turn every error of the library into the project's own; its text goes no further."""
+    """Turn every error of the library, or of reading what came, into the project's own, without its text."""
     import botocore.exceptions as raised
     from botocore.parsers import ResponseParserError
 
@@ -291,3 +295,5 @@ def _errors_mapped(action: str, region: str) -> Iterator[None]:
     except (raised.BotoCoreError, ResponseParserError) as error:
         kinds = [kind.__name__ for kind in type(error).__mro__]
         raise faults.of_library_error(kinds, action, region) from None
+    except ODD as error:
+        raise unreadable(f"{action} in {region}", error) from None

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from providers.errors import CredentialsError, ProviderError, Unavailable, UnexpectedPayload
 
 LACKING = frozenset(
-    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"}
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "NotAuthorized",
+        "UnauthorizedException",
+        "UnauthorizedOperation",
+    }
 )
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 REFUSED = frozenset(
@@ -19,7 +25,6 @@ REFUSED = frozenset(
         "InvalidSignatureException",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
-        "NotAuthorized",
         "OptInRequired",
         "SignatureDoesNotMatch",
         "SubscriptionRequiredException",
@@ -75,6 +80,10 @@ CREDENTIAL_ERRORS = frozenset(
 NETWORK_ERRORS = frozenset({"ConnectionError", "HTTPClientError", "IncompleteReadError"})
 
 
+class PermissionLacking(CredentialsError):
+    """The credentials are good, but one permission, which the message names, is not given to them."""
+
+
 def of_code(code: str, status: int, action: str, region: str) -> ProviderError:
     """The fault behind an answer with that error code and HTTP status, to that IAM action in that region.
 
@@ -82,7 +91,7 @@ def of_code(code: str, status: int, action: str, region: str) -> ProviderError:
     """
     where = f"aws: {action} in {region}"
     if code in LACKING:
-        return CredentialsError(f"{where}: permission lacking: allow {action} ({code})")
+        return PermissionLacking(f"{where}: permission lacking: allow {action} ({code})")
     if code in EXPIRED:
         return CredentialsError(
             f"{where}: the credentials have expired, or the clock is wrong: renew them ({code})"

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from providers.aws.client import AwsClient
+from providers.aws.faults import PermissionLacking
 from providers.aws.parse_products import (
     AXES,
     BARE_METAL,
@@ -20,9 +21,9 @@ from providers.aws.parse_products import (
     reserved_prices,
 )
 from providers.aws.parse_savings import SavingsRate, rates_of_api, rates_of_bulk, savings_offers, version_path
-from providers.aws.payload import json_object
+from providers.aws.payload import json_object, parsing
 from providers.aws.places import CHINA, is_region
-from providers.errors import CredentialsError, ProviderError, UnexpectedPayload
+from providers.errors import NoSuchRegion, ProviderError, UnexpectedPayload
 from providers.fetch import Failure, FetchResult, Scope
 from providers.offer import Missing, Offer, Tier
 
@@ -39,7 +40,7 @@ class Savings:
     def __init__(self, client: AwsClient) -> None:
         self._client = client
         self._lock = threading.Lock()
-        self._lacking: CredentialsError | None = None
+        self._lacking: PermissionLacking | None = None
         self._index: Mapping[str, Any] | None = None
 
     def rates(
@@ -47,8 +48,8 @@ class Savings:
     ) -> list[SavingsRate]:
         """The rates of a region; [] for China, for zones, and where no known type is sold.
 
-        Raises what the API raises, and where its permission is lacking what the public files raise: without
-        either the reserved tier would be half of one.
+        Raises what the API raises (expired credentials are renewed, not walked around), and where its
+        permission is lacking what the public files raise: without either the tier would be half of one.
         """
         if not catalogue.products or region.startswith(CHINA) or not is_region(region):
             return []
@@ -56,7 +57,7 @@ class Savings:
             try:
                 rows = self._client.savings_rates(region, sorted(types))
                 return rates_of_api(rows, region, types, counts)
-            except CredentialsError as error:
+            except PermissionLacking as error:
                 self._lacking = error
         counts["regions with savings plans from the public file"] += 1
         try:
@@ -99,9 +100,10 @@ def fetch_listed(
     """
     asked = [tier for tier in LISTED if tier in tiers]
     try:
-        catalogue = _catalogue(client, region, types)
+        with parsing(f"price list of {region}"):
+            catalogue = _catalogue(client, region, types)
         if named and not catalogue.products and not catalogue.unknown_gpu_types:
-            raise UnexpectedPayload(f"aws: no GPU instance is sold in {region}: is the region's code right?")
+            raise NoSuchRegion(f"aws: no GPU instance is sold in {region}: is the region's code right?")
     except ProviderError as error:
         failures = tuple(Failure(scope=Scope("aws", region, tier), error=error) for tier in asked)
         return _result([], frozenset(), failures, Counter(), frozenset(), "")
@@ -152,12 +154,18 @@ def _prices(
     today: date,
     counts: Counter[str],
 ) -> list[Offer | Missing]:
-    products = catalogue.products.values()
+    prices: list[Offer | Missing] = []
+    for name, product in catalogue.products.items():
+        with parsing(f"price list of {region}: {name}: {tier.value} terms"):
+            if tier == Tier.ON_DEMAND:
+                prices.append(on_demand_price(product, today, counts))
+            else:
+                prices += reserved_prices(product, today, counts)
     if tier == Tier.ON_DEMAND:
-        return [on_demand_price(product, today, counts) for product in products]
-    prices = [price for product in products for price in reserved_prices(product, today, counts)]
-    rates = savings.rates(catalogue, region, types, counts)
-    kind = next((product.region_kind for product in products), "")
+        return prices
+    with parsing(f"Savings Plans in {region}"):
+        rates = savings.rates(catalogue, region, types, counts)
+    kind = next((product.region_kind for product in catalogue.products.values()), "")
     return [*prices, *savings_offers(rates, region, kind, today)]
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from providers.aws.client import AwsClient
 from providers.aws.listed import LISTED, Savings, fetch_listed, one_per_key
 from providers.aws.parse_spot import current_offers, lacks_zone_ids, read_rows
+from providers.aws.payload import parsing
 from providers.aws.places import regions_among, sells_spot_to_commercial_accounts
 from providers.errors import ProviderError
 from providers.fetch import Failure, FetchResult, Scope
@@ -62,6 +63,7 @@ def fetch_offers(
             parts.append(fetch_listed(client, savings, region, types, tiers, now.date(), named=named))
         if region in plan.spot:
             parts.append(_fetch_spot(client, region, types, now))
+            client.leave(region)
         for part in parts:
             for scope in [*part.covered, *(failure.scope for failure in part.failures)]:
                 done(scope)
@@ -130,9 +132,10 @@ def _fetch_spot(client: AwsClient, region: str, types: Mapping[str, object], now
     offers: list[Offer] = []
     failures: tuple[Failure, ...] = ()
     try:
-        rows = list(client.spot_prices(region, sorted(types), now)) if types else []
-        zone_ids = client.zone_ids(region) if lacks_zone_ids(rows) else {}
-        found = current_offers(read_rows(rows, region, types, zone_ids, now, counts), region, now)
+        with parsing(f"spot prices of {region}"):
+            rows = list(client.spot_prices(region, sorted(types), now)) if types else []
+            zone_ids = client.zone_ids(region) if lacks_zone_ids(rows) else {}
+            found = current_offers(read_rows(rows, region, types, zone_ids, now, counts), region, now)
         offers = [price for price in one_per_key(list(found), scope) if isinstance(price, Offer)]
     except ProviderError as error:
         failures = (Failure(scope=scope, error=error),)

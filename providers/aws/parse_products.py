@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from providers.aws.payload import usd
 from providers.aws.places import region_kind
 from providers.errors import UnexpectedPayload
 from providers.offer import Missing, Offer, Tier
@@ -71,13 +72,14 @@ class Catalogue:
 
 
 def read_catalogue(rows: Iterable[Mapping[str, Any]], region: str, known: Collection[str]) -> Catalogue:
-    """The products of a region by instance type, exactly one each.
+    """The products of a region by instance type, exactly one of each known type.
 
-    Raises UnexpectedPayload where a field is gone, or where two products are left of one type: then AWS has
-    added an axis, which the message names.
+    Raises UnexpectedPayload where a field is gone, or where two products are left of one known type: then AWS
+    has added an axis, which the message names. Of a type that is not known, any number may be left.
     """
     counts: Counter[str] = Counter()
     found: dict[str, Product] = {}
+    unknown: set[str] = set()
     version = ""
     for row in rows:
         counts["products"] += 1
@@ -85,11 +87,13 @@ def read_catalogue(rows: Iterable[Mapping[str, Any]], region: str, known: Collec
         if product is None:
             continue
         version = max(version, product.version)
+        if product.instance_type not in known:
+            if product.on_demand:
+                unknown.add(product.instance_type)
+            continue
         standing = found.get(product.instance_type)
         found[product.instance_type] = _the_one(standing, product, counts) if standing else product
-    unknown = {name for name, product in found.items() if name not in known and product.on_demand}
-    kept = {name: product for name, product in found.items() if name in known}
-    return Catalogue(products=kept, unknown_gpu_types=frozenset(unknown), counts=counts, version=version)
+    return Catalogue(products=found, unknown_gpu_types=frozenset(unknown), counts=counts, version=version)
 
 
 def on_demand_price(product: Product, observed_on: date, counts: Counter[str]) -> Offer | Missing:
@@ -102,14 +106,14 @@ def on_demand_price(product: Product, observed_on: date, counts: Counter[str]) -
     amounts = _amounts(product, term)
     if set(amounts) != {"Hrs"}:
         raise _odd(product, f"an on-demand price per {', '.join(sorted(amounts)) or 'nothing'}, not per hour")
-    usd = amounts["Hrs"]
-    if isinstance(usd, str):
-        counts[f"left out: priced in {usd}"] += 1
-        return _missing(product, Tier.ON_DEMAND, f"priced in {usd}, not in USD", observed_on)
-    if not usd:
+    hourly = amounts["Hrs"]
+    if isinstance(hourly, str):
+        counts[f"left out: priced in {hourly}"] += 1
+        return _missing(product, Tier.ON_DEMAND, f"priced in {hourly}, not in USD", observed_on)
+    if not hourly:
         counts["left out: zero price"] += 1
         return _missing(product, Tier.ON_DEMAND, "the price list says 0, which is no price", observed_on)
-    return Offer(**_place(product, Tier.ON_DEMAND, observed_on), usd_per_hour=usd)
+    return Offer(**_place(product, Tier.ON_DEMAND, observed_on), usd_per_hour=hourly)
 
 
 def reserved_prices(product: Product, observed_on: date, counts: Counter[str]) -> list[Offer | Missing]:
@@ -227,6 +231,7 @@ def _amounts(product: Product, term: Mapping[str, Any]) -> dict[str, Decimal | s
 
     Keys of terms and dimensions are random, so values are what is read.
     """
+    where = f"price list of {product.region}: {product.instance_type}"
     amounts: dict[str, Decimal | str] = {}
     for dimension in (term.get("priceDimensions") or {}).values():
         unit, prices = str(dimension.get("unit", "")), dimension.get("pricePerUnit") or {}
@@ -234,18 +239,8 @@ def _amounts(product: Product, term: Mapping[str, Any]) -> dict[str, Decimal | s
             raise _odd(product, f"two prices per {unit} in one term: a tier or an axis is new")
         if not prices:
             raise _odd(product, f"no price per {unit} in a term")
-        amounts[unit] = _usd(product, prices["USD"]) if "USD" in prices else "/".join(sorted(prices))
+        amounts[unit] = usd(prices["USD"], where) if "USD" in prices else "/".join(sorted(prices))
     return amounts
-
-
-def _usd(product: Product, text: Any) -> Decimal:
-    try:
-        amount = Decimal(str(text))
-    except InvalidOperation:
-        raise _odd(product, f"{text!r} is no amount of USD") from None
-    if not amount.is_finite() or amount < 0:
-        raise _odd(product, f"{text!r} is no amount of USD")
-    return amount
 
 
 def _payment(hourly: Decimal, upfront: Decimal) -> str:

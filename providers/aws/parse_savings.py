@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from providers.aws.json_stream import JsonStream
 from providers.aws.parse_products import PAYMENT_OF_OPTION
+from providers.aws.payload import usd
 from providers.errors import UnexpectedPayload
 from providers.offer import HOURS_PER_YEAR, Offer, Tier
 
@@ -155,7 +156,7 @@ def _rate_of_api(
     }
     if payment is None:
         raise UnexpectedPayload(f"aws: {name}: paymentOption {offering['paymentOption']!r}")
-    amount = _amount(text, name)
+    amount = usd(text, name)
     reasons["zero price"] = not amount
     if reason := next((reason for reason, holds in reasons.items() if holds), ""):
         counts[f"left out: {reason}"] += 1
@@ -234,7 +235,7 @@ def _rates_of_term(
         price = rate.get("discountedRate", {})
         if price.get("currency") != "USD" or rate.get("unit") != "Hrs":
             counts[f"left out: priced in {price.get('currency')} per {rate.get('unit')}"] += 1
-        elif not (amount := _amount(price.get("price"), name)):
+        elif not (amount := usd(price.get("price"), name)):
             counts["left out: zero price"] += 1
         else:
             yield SavingsRate(
@@ -245,13 +246,3 @@ def _rates_of_term(
                 usd_per_hour=amount,
                 source=f"{source} sku {rate['discountedSku']}",
             )
-
-
-def _amount(text: Any, name: str) -> Decimal:
-    try:
-        amount = Decimal(str(text))
-    except InvalidOperation:
-        raise UnexpectedPayload(f"aws: {name}: {text!r} is no amount of USD") from None
-    if not amount.is_finite() or amount < 0:
-        raise UnexpectedPayload(f"aws: {name}: {text!r} is no amount of USD")
-    return amount

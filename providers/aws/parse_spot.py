@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from providers.aws.payload import usd
 from providers.aws.places import zone_kind
 from providers.errors import UnexpectedPayload
 from providers.fetch import SpotPrice
@@ -58,17 +59,17 @@ def read_rows(
         zone = row.get("AvailabilityZoneId") or zone_ids.get(name)
         if not zone:
             raise UnexpectedPayload(f"aws: spot prices of {region}: zone {name} has no zone id")
-        usd, since = _usd(text, region), stamp.astimezone(UTC)
-        if not usd:
+        amount, since = usd(text, f"spot prices of {region}"), stamp.astimezone(UTC)
+        if not amount:
             counts["left out: zero price"] += 1
             continue
-        _check_plausible(usd, since, now, f"aws: spot prices of {region}: {instance_type} in {zone}")
+        _check_plausible(amount, since, now, f"aws: spot prices of {region}: {instance_type} in {zone}")
         kept.append(
             SpotRow(
                 zone=zone,
                 instance_type=instance_type,
                 description=description,
-                usd_per_hour=usd,
+                usd_per_hour=amount,
                 since=since,
             )
         )
@@ -128,18 +129,8 @@ def history(rows: Iterable[SpotRow], region: str) -> list[SpotPrice]:
     return steps
 
 
-def _usd(text: Any, region: str) -> Decimal:
-    try:
-        amount = Decimal(str(text))
-    except InvalidOperation:
-        raise UnexpectedPayload(f"aws: spot prices of {region}: {text!r} is no amount of USD") from None
-    if not amount.is_finite() or amount < 0:
-        raise UnexpectedPayload(f"aws: spot prices of {region}: {text!r} is no amount of USD")
-    return amount
-
-
-def _check_plausible(usd: Decimal, since: datetime, now: datetime, where: str) -> None:
-    if usd < LEAST_USD_PER_HOUR:
-        raise UnexpectedPayload(f"{where}: {usd} USD per hour is no price of a GPU machine")
+def _check_plausible(amount: Decimal, since: datetime, now: datetime, where: str) -> None:
+    if amount < LEAST_USD_PER_HOUR:
+        raise UnexpectedPayload(f"{where}: {amount} USD per hour is no price of a GPU machine")
     if not now - OLDEST <= since <= now + timedelta(days=1):
         raise UnexpectedPayload(f"{where}: dated {since:%Y-%m-%d}, while AWS keeps 90 days")

@@ -17,6 +17,7 @@ from providers.aws.parse_signals import (
     spot_signals,
 )
 from providers.aws.parse_spot import history, lacks_zone_ids, read_rows
+from providers.aws.payload import parsing
 from providers.fetch import Quota, SeenShape, SpotPrice, SpotSignal
 from providers.offer import Offer
 from providers.regions import T, each_region
@@ -76,7 +77,8 @@ def fetch_spot_signals(
 ) -> tuple[SpotSignal, ...]:
     """How often spot instances were interrupted in a month, in bands. Needs no permission. Raises ProviderError."""
     document = (client or AwsClient()).spot_advisor()
-    return tuple(spot_signals(document, _types(shapes), regions, now or datetime.now(UTC)))
+    with parsing("spot advisor"):
+        return tuple(spot_signals(document, _types(shapes), regions, now or datetime.now(UTC)))
 
 
 def fetch_spot_history(
@@ -145,7 +147,15 @@ def _everywhere(client: AwsClient, regions: Sequence[str] | None, work: Callable
     """What work makes of each enabled region, in the order of regions; the first region's error is raised."""
     client.check_credentials()
     asked = enabled_regions(client)[0] if regions is None else regions
-    answers, failures = each_region(asked, work)
+
+    def visit(region: str) -> list[T]:
+        try:
+            with parsing(f"answers of {region}"):
+                return work(region)
+        finally:
+            client.leave(region)
+
+    answers, failures = each_region(asked, visit)
     for error in failures.values():
         raise error
     return [answer for found in answers.values() for answer in found]

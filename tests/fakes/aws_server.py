@@ -10,11 +10,10 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from http.server import ThreadingHTTPServer
 from itertools import islice
 from typing import Any
 
-from aws_wire import Answer, Call, Fault, Handler, error_body, xml
+from aws_wire import Answer, Call, Fault, Handler, Server, error_body, xml
 
 Row = dict[str, Any]
 RowsOf = Callable[[str], Iterable[Any]]
@@ -79,8 +78,7 @@ class AwsFake:
         class Bound(Handler):
             aws = fake
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Bound)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
         self._thread.start()
         return self

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -25,12 +26,16 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/")
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request: the API's operation, or a path; the region it is about; the page asked, from 1."""
+    """One request: the API's operation, or a path; the region it is about; the page asked, from 1.
+
+    signed_region is the one in the signature's scope: the endpoint's, which may not be the one asked about.
+    """
 
     operation: str
     region: str
     page: int
     body: Mapping[str, Any]
+    signed_region: str = ""
 
 
 @dataclass(kw_only=True)
@@ -109,6 +114,17 @@ def error_body(call: Call, fault: Fault) -> bytes:
     return json.dumps({"__type": fault.code, "code": fault.code, "message": fault.message}).encode()
 
 
+class Server(ThreadingHTTPServer):
+    """Serves in threads that end with the program, and takes a client that hangs up for nothing odd."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print the traceback of a fault of the fake's own."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Handler(BaseHTTPRequestHandler):
     """Reads a request into a Call and sends its Answer."""
 
@@ -130,10 +146,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def _call(self, text: str) -> Call:
         scope = _SCOPE.search(self.headers.get("Authorization", ""))
-        region = scope.group(1) if scope else ""
+        region = signed_region = scope.group(1) if scope else ""
         if not text.startswith("{"):
             body: Row = {name: values[0] for name, values in parse_qs(text).items()}
-            return Call(operation=body["Action"], region=region, page=_page_of(body), body=body)
+            return Call(
+                operation=body["Action"],
+                region=region,
+                page=_page_of(body),
+                body=body,
+                signed_region=signed_region,
+            )
         body = json.loads(text)
         if "X-Amz-Target" in self.headers:
             operation = self.headers["X-Amz-Target"].rpartition(".")[2]
@@ -144,7 +166,9 @@ class Handler(BaseHTTPRequestHandler):
                 region = row["Value"]
             elif row.get("name") == "region":
                 region = row["values"][0]
-        return Call(operation=operation, region=region, page=_page_of(body), body=body)
+        return Call(
+            operation=operation, region=region, page=_page_of(body), body=body, signed_region=signed_region
+        )
 
     def _send(self, answer: Answer) -> None:
         if answer.hang_up:

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from price_lists import GOOD, SHAPES, SPOT, YEAR, write
 
 from optimiser.prices.book import PriceBook, load_book
@@ -110,15 +111,39 @@ def test_each_tier_past_its_soft_limit_is_named_with_its_oldest_regions(tmp_path
         covers=scopes,
         warn_after_hours={"spot": 6, "on_demand": 36, "reserved": None},
     )
-    (said,) = book(tmp_path, [], [], fetched).notes
+    said = book(tmp_path, [], [], fetched).notes[-1]
     assert said == (
-        "spot prices last fetched up to 7 h ago (limit 6 h): acme a, acme b, acme c and 2 more; run `optimiser refresh`"
+        "spot prices last fetched up to 7 h ago (limit 6 h): acme a, acme b, acme c and 2 more; "
+        "see `optimiser prices status`"
     )
     fresh = live(tmp_path, *spots, hours_old=6, covers=scopes, warn_after_hours={"spot": 6})
-    assert book(tmp_path, [], [], fresh).notes == ()
+    assert book(tmp_path, [], [GOOD], fresh).notes == ()
 
 
 def test_a_book_of_files_alone_knows_no_moment_of_fetching(tmp_path: Path) -> None:
     found = book(tmp_path, [GOOD], [], None)
     assert found.offers["observed_at"].isna().all()
     assert not found.offers["too_old"].any()
+
+
+def test_what_was_never_fetched_is_named_unless_the_snapshot_fills_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimiser.prices.live.PROVIDERS", {"acme": "", "other": ""})
+    scopes = (NORTH, Scope("acme", "north", Tier.SPOT), Scope("acme", "south", Tier.SPOT))
+    fetched = live(tmp_path, GOOD, SPOT, covers=scopes)
+    why = "were never fetched: plans know nothing of them; see `optimiser prices status`"
+    assert book(tmp_path, [], [], fetched).notes == (
+        f"on demand prices of acme south {why}",
+        f"reserved prices of acme {why}",
+        f"prices of other {why}",
+    )
+    assert book(tmp_path, [], [GOOD], fetched).notes == ()
+
+
+def test_prices_from_a_clock_that_was_ahead_are_named(tmp_path: Path) -> None:
+    notes = book(tmp_path, [], [GOOD], live(tmp_path, GOOD, hours_old=-24)).notes
+    assert notes == (
+        "prices of acme north are dated in the future: a clock was wrong when they were fetched; "
+        "see `optimiser prices status` and `optimiser prices discard`",
+    )

@@ -141,6 +141,25 @@ def test_a_type_with_few_prices_is_measured_by_its_gpu() -> None:
     assert [one.subject for one in found("price_in_band", [rare, *others], shapes=both)] == ["g6.big"]
 
 
+def test_a_first_price_is_compared_with_the_embedded_snapshot() -> None:
+    usual = {("on_demand", "p5.48xlarge"): Decimal("66"), ("spot", "p5.48xlarge"): Decimal("20")}
+
+    def held(scope: Scope, usd: str, last_good: list[ScopePrices] | None = None) -> bool:
+        offers = [prices(scope, [offer(scope, "p5.48xlarge", usd, zone="a" if scope.tier is SPOT else "")])]
+        return bool(found("price_in_band", offers, last_good, reference_usd=usual))
+
+    assert [held(LISTED, usd) for usd in ("1.32", "21.9", "22", "198", "198.1")] == [
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert [held(RISKY, usd) for usd in ("3.3", "3.4", "120", "121")] == [True, False, False, True]
+    before = prices(LISTED, [offer(LISTED, "p5.48xlarge", "21.9")])
+    assert not held(LISTED, "21.9", [before])
+
+
 def test_one_region_alone_is_measured_by_the_prices_in_force_elsewhere() -> None:
     dear = prices(LISTED, [offer(LISTED, "g6.xlarge", "7")])
     assert not found("price_in_band", [dear])

@@ -229,3 +229,14 @@ def test_a_terminal_gets_a_progress_bar_and_no_log_lines(
     assert "azure" in shown
     assert ": fetched" not in shown
     assert "AWS us-east-1 on demand failed: timed out" in shown
+
+
+def test_the_report_never_takes_the_place_of_the_store_or_of_the_metrics(typed: Run, tmp_path: Path) -> None:
+    both = str(tmp_path / "both")
+    ran = typed("--report", both, "--metrics", both)
+    assert (ran.code, Path(both).exists()) == (2, False)
+    store = tmp_path / "here.sqlite3"
+    for option in ("--report", "--metrics"):
+        ran = typed("--store", f"sqlite:///{store}", option, str(store))
+        assert (ran.code, "is the price store" in ran.err) == (2, True)
+    assert not store.exists()

@@ -287,3 +287,7 @@ def test_a_region_where_nothing_is_on_sale_any_more_is_never_late() -> None:
     assert found.in_order
     (provider,) = found.providers
     assert (provider.offers, provider.missing, provider.tiers[0].regions) == (10, 4, 1)
+
+
+def test_prices_dated_in_the_future_are_not_in_order() -> None:
+    assert not status({EAST: (ago(-24), 1)}, refresh(1, 1)).in_order

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from decimal import Decimal
 from statistics import median
 
 from optimiser.prices.checks.evidence import Evidence, hold, subject_of, usd
 from optimiser.prices.refreshed import Finding
 from providers.fetch import Scope
-from providers.offer import Offer
+from providers.offer import STANDARD, Offer, Tier
 from providers.shape import InstanceShape
 
 LEAST_USD_PER_GPU_HOUR = Decimal("0.05")
 MOST_USD_PER_GPU_HOUR = Decimal(60)
 FACTOR_OFF_MEDIAN = 6
+FACTOR_OFF_SNAPSHOT = 3
 ENOUGH_OF_A_TYPE = 3
 
 
@@ -26,9 +27,11 @@ def price_in_band(evidence: Evidence) -> Iterator[Finding]:
     instance type; of all types with the same GPU where the type has fewer than three prices. Why so wide:
     Azure asks 98 USD/h for one H100 machine here and 187 there, T4 machines with the largest hosts cost eight
     times the smallest per GPU, and spot spreads about fourfold. What this catches is a term not divided by
-    its hours, or a host without its GPUs.
+    its hours, or a host without its GPUs. A price with none in force before it is also held where it is more
+    than threefold (spot and commitments: sixfold) off the type's median in the embedded snapshot.
     """
     usual = _usual(evidence)
+    in_force = {offer.offer_id for prices in evidence.last_good.values() for offer in prices.offers}
     for scope, offer in evidence.offers():
         shape = evidence.shapes.get((offer.provider, offer.instance_type))
         cost = evidence.per_gpu_usd(offer)
@@ -36,6 +39,8 @@ def price_in_band(evidence: Evidence) -> Iterator[Finding]:
             of_type, count = usual[offer.tier, offer.instance_type]
             of_gpu, _ = usual[offer.tier, _family(shape)]
             yield from _outside(scope, offer, cost, of_type if count >= ENOUGH_OF_A_TYPE else of_gpu)
+            if offer.offer_id not in in_force:
+                yield from _unlike_before(scope, offer, evidence.reference_usd)
 
 
 def _outside(scope: Scope, offer: Offer, cost: Decimal, usual: Decimal) -> Iterator[Finding]:
@@ -44,6 +49,17 @@ def _outside(scope: Scope, offer: Offer, cost: Decimal, usual: Decimal) -> Itera
         yield hold("price_in_band", scope, subject_of(offer), f"{usd(cost)} USD per GPU-hour is {right}")
     elif cost > usual * FACTOR_OFF_MEDIAN or cost * FACTOR_OFF_MEDIAN < usual:
         text = f"{usd(cost)} USD per GPU-hour, where {usd(usual)} is usual"
+        yield hold("price_in_band", scope, subject_of(offer), text)
+
+
+def _unlike_before(
+    scope: Scope, offer: Offer, reference: Mapping[tuple[str, str], Decimal]
+) -> Iterator[Finding]:
+    """A first price has nothing in force to be compared with: the embedded snapshot stands in."""
+    usual, usd_per_hour = reference.get((offer.tier.value, offer.instance_type)), offer.amortised_usd_per_hour
+    factor = FACTOR_OFF_SNAPSHOT if offer.tier is Tier.ON_DEMAND else FACTOR_OFF_MEDIAN
+    if usual and offer.market == STANDARD and not usual <= usd_per_hour * factor <= usual * factor * factor:
+        text = f"{usd(usd_per_hour)} USD/h all in, where {usd(usual)} is usual in the embedded snapshot"
         yield hold("price_in_band", scope, subject_of(offer), text)
 
 

@@ -18,6 +18,7 @@ def clock_not_behind(evidence: Evidence) -> Iterator[Finding]:
     """
     newest = max((prices.observed_at for prices in evidence.last_good.values()), default=None)
     if newest is not None and evidence.now < newest - TOLERANCE:
-        text = f"the clock says {evidence.now:%Y-%m-%d %H:%M} UTC, prices in force are of {newest:%Y-%m-%d %H:%M}"
+        said = f"the clock says {evidence.now:%Y-%m-%d %H:%M} UTC, prices in force are of {newest:%Y-%m-%d %H:%M}"
+        text = f"{said}: set the clock, or if it was wrong then, take that snapshot back: `optimiser prices discard`"
         for scope in evidence.candidate:
             yield hold("clock_not_behind", scope, "", text)

@@ -24,7 +24,9 @@ class Evidence:
     candidate is what was fetched, by covered scope; last_good what is in force, asked for or not; failed the
     scopes that could not be fetched; expected those that an honest answer covers or fails: all in force, and
     those of always_sold, as far as they were asked for. shapes is keyed by (provider, instance type),
-    gpu_memory_mib (of one GPU, as its driver reports it) by GPU name. now is when the fetch began (UTC).
+    gpu_memory_mib (of one GPU, as its driver reports it) by GPU name. reference_usd is the median USD/h all in,
+    by (tier, instance type), of the embedded snapshot, for what has no price in force yet. now is when the
+    fetch began (UTC).
     """
 
     provider: str
@@ -38,6 +40,7 @@ class Evidence:
     gpu_memory_mib: Mapping[str, int] = field(default_factory=dict)
     always_sold: Collection[tuple[str, str, str, Tier]] = ()
     seen_shapes: Collection[SeenShape] = ()
+    reference_usd: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
     unknown_gpu_types: Collection[str] = ()
 
     def offers(self) -> Iterator[tuple[Scope, Offer]]:

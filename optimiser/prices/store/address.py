@@ -49,6 +49,9 @@ def read_address(text: str) -> Address:
         # The text may hold a password in a place where no parser looks for one.
         right = "special characters of a password are written as %XX"
         raise UsageError(f"the store's address is not a URL such as {EXAMPLES} ({right})") from None
+    if text.count("@") > 1 and url.get_backend_name() != "sqlite":
+        # Where the password ends cannot be told, so nothing of the text may be shown.
+        raise UsageError("the store's address has more than one @: write one in a password as %40")
     name = url.get_backend_name()
     if name not in DIALECTS or url.drivername not in (name, DIALECTS[name]):
         raise UsageError(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST_ID = 2**31
+
+
 def in_force(
     store: Store, provider: str, *, tiers: Collection[Tier] = tuple(Tier), at: datetime | None = None
 ) -> dict[Scope, ScopePrices]:
@@ -92,8 +95,11 @@ def prices_of(store: Store, snapshot_id: int) -> dict[Scope, ScopePrices]:
 
 def check_id(connection: Connection, store: Store, snapshot_id: int) -> None:
     """Raises UsageError where there is no snapshot of that id."""
-    known = connection.execute(select(SNAPSHOTS.c.id).where(SNAPSHOTS.c.id == snapshot_id)).scalar()
-    if known is None:
+    within = abs(snapshot_id) < MOST_ID
+    known = (
+        within and connection.execute(select(SNAPSHOTS.c.id).where(SNAPSHOTS.c.id == snapshot_id)).scalar()
+    )
+    if not known:
         last = connection.execute(select(func.max(SNAPSHOTS.c.id))).scalar()
         right = f"the newest is {last}" if last else "there is none yet"
         raise UsageError(f"{store.label}: there is no snapshot {snapshot_id}: {right}")

@@ -43,6 +43,10 @@ def _look_for(path: Path, *, create: bool) -> None:
         there = path.is_file() and path.stat().st_size > 0
         if path.is_dir():
             raise StoreError(f"{path}: is a folder, not a price store")
+        if path.is_symlink() and not path.exists():
+            raise StoreError(f"{path}: is a link that leads nowhere: is a volume not mounted?")
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path}: is a device or a pipe, not a price store")
         if there:
             return
         if not create:

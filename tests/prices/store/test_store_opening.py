@@ -17,7 +17,15 @@ from store_process import heard, make, running
 from stored_prices import at_usd
 
 from optimiser.errors import UsageError
-from optimiser.prices.store import StoreError, in_force_table, open_store, save, scopes_in_force
+from optimiser.prices.store import (
+    Store,
+    StoreError,
+    in_force_table,
+    open_store,
+    prices_of,
+    save,
+    scopes_in_force,
+)
 from optimiser.prices.store.address import read_address
 from optimiser.prices.store.connection import connect, writing
 from optimiser.prices.store.tables import FORMATS
@@ -266,3 +274,28 @@ def test_a_reader_who_may_not_write_is_told_what_sqlite_needs(tmp_path: Path, sq
             open_store(sqlite_url)
     finally:
         tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_nothing_but_a_file_is_ever_replaced(tmp_path: Path, create: bool) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "unmounted" / "prices.sqlite3")
+    with pytest.raises(StoreError, match="is a device or a pipe"):
+        open_store(f"sqlite:///{pipe}", create=create)
+    with pytest.raises(StoreError, match="a link that leads nowhere"):
+        open_store(f"sqlite:///{link}", create=create)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+
+
+def test_an_at_sign_in_a_password_never_shows_a_part_of_it() -> None:
+    with pytest.raises(UsageError, match="more than one @") as caught:
+        open_store("postgresql://bob:s3@cr3t@localhost/db")
+    assert "cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [10**20, -1, 0])
+def test_a_snapshot_number_no_store_can_hold_is_one_that_is_not_there(store: Store, number: int) -> None:
+    with pytest.raises(UsageError, match=f"there is no snapshot {number}"):
+        prices_of(store, number)

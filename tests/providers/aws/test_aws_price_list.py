@@ -89,6 +89,16 @@ def test_two_products_of_one_type_name_the_axis_that_aws_has_added(aws: AwsFake,
     assert "operatingPlan (None or Boosted)" in failed(result)[ON_DEMAND]
 
 
+def test_a_new_axis_of_a_type_that_no_shape_knows_leaves_the_known_types_alone(
+    aws: AwsFake, client: AwsClient
+) -> None:
+    twice = [product("g9.xlarge", sku=sku, operatingPlan=plan) for sku, plan in (("A1", "No"), ("B2", "Yes"))]
+    aws.products_by_region = only_in(EAST, [*twice, product("g5.xlarge", usd="1.006")])
+    result = fetch(client, EAST, tiers=LISTED)
+    assert list(by_id(result)) == ["us-east-1/g5.xlarge/on_demand"]
+    assert (result.failures, result.unknown_gpu_types) == ((), ("g9.xlarge",))
+
+
 def test_a_gpu_type_that_no_shape_knows_is_reported_and_trainium_is_no_gpu(
     aws: AwsFake, client: AwsClient
 ) -> None:
@@ -133,6 +143,22 @@ def test_china_s_yuan_are_never_read_as_dollars(aws: AwsFake, client: AwsClient)
     assert result.covered == {Scope("aws", "cn-north-1", tier) for tier in (Tier.ON_DEMAND, Tier.RESERVED)}
     assert not aws.calls("DescribeSpotPriceHistory")
     assert not aws.calls("DescribeSavingsPlansOfferingRates")
+
+
+@pytest.mark.parametrize(
+    ("region", "endpoint"),
+    [
+        ("cn-north-1", "cn-northwest-1"),
+        ("cn-northwest-1", "cn-northwest-1"),
+        ("us-gov-west-1", EAST),
+        ("eu-west-1", EAST),
+    ],
+)
+def test_china_has_a_price_list_endpoint_of_its_own_and_every_other_region_shares_one(
+    aws: AwsFake, client: AwsClient, region: str, endpoint: str
+) -> None:
+    fetch(client, region, tiers=LISTED)
+    assert {call.signed_region for call in aws.calls("GetProducts", region)} == {endpoint}
 
 
 def test_govcloud_is_priced_through_us_east_1_and_its_spot_is_not_asked(

@@ -194,6 +194,21 @@ def test_without_either_source_the_reserved_tier_fails_and_names_the_permission(
     assert len(waits) == 3
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("ExpiredTokenException", "have expired"), ("UnrecognizedClientException", "are refused")],
+)
+def test_credentials_that_are_no_longer_good_are_not_walked_around_by_the_public_files(
+    sold: AwsFake, client: AwsClient, code: str, said: str
+) -> None:
+    public_files(sold)
+    sold.fail("DescribeSavingsPlansOfferingRates", code=code, status=403)
+    result = fetch(client, EAST, tiers=BOTH)
+    assert result.covered == {ON_DEMAND}
+    assert said in failed(result)[RESERVED]
+    assert not sold.calls(SAVINGS_INDEX_PATH)
+
+
 def test_a_failing_api_is_not_papered_over_with_the_public_file(
     sold: AwsFake, client: AwsClient, waits: list[float]
 ) -> None:

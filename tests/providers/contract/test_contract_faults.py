@@ -54,7 +54,8 @@ def broken_by(cloud: Running, way: str) -> tuple[FetchResult | None, list[Provid
 @pytest.mark.parametrize("way", WAYS)
 def test_a_cloud_that_fails_whole_is_never_an_empty_success(breakable: Running, way: str) -> None:
     result, errors = broken_by(breakable, way)
-    assert {type(error) for error in errors} == {WAYS[way]}
+    assert errors
+    assert all(isinstance(error, WAYS[way]) for error in errors)
     if result is not None:
         promises.assert_well_formed(result, breakable.name)
         assert (result.offers, result.missing, result.covered) == ((), (), frozenset())
