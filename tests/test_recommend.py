@@ -14,8 +14,10 @@ from optimiser import Policy, UsageError, load_book, load_config, load_workload
 from optimiser.config import Config
 from optimiser.planning.plan import Plan
 from optimiser.planning.price_basis import PLANNED_DAYS, lasting_a_month
+from optimiser.prices.discounts import Discount
 from optimiser.recommend import Request, recommend
 from optimiser.report import renderer
+from providers.offer import Tier
 
 DAY = date(2026, 11, 21)
 HEADER = "region,instance_type,tier,zone,usd_per_hour,contract,max_instances,valid_until,observed_on,source,provider\n"
@@ -115,3 +117,16 @@ def test_without_zone_prices_the_regional_one_is_the_pool(config: Config) -> Non
     terms = Policy(regions=(place["region"],), instance_types=("p4d.24xlarge",))
     plan = recommend(Request(workload=workload, policy=terms, config=config, book=zoneless, as_of=DAY))
     assert any("any zone" in one.pool for one in plan.purchases if one.how == "spot")
+
+
+def test_a_commitment_breaks_even_against_what_on_demand_really_costs_the_user(config: Config) -> None:
+    halved = Discount(name="edp", provider="aws", percent=Decimal(50), tiers=(Tier.ON_DEMAND, Tier.RESERVED))
+    workload = load_workload(config.find_workload("chat-llama-70b"))
+    terms = Policy.model_validate({"providers": ("aws",), "regions": ("us-east-2",)})
+    shares = []
+    for discounts in ((), (halved,)):
+        book = load_book(config.price_files, config.shapes, DAY, discounts=discounts)
+        plan = recommend(Request(workload=workload, policy=terms, config=config, book=book, as_of=DAY))
+        shares += [one.commitment.break_even_utilisation for one in plan.purchases if one.commitment]
+    # 43.344 / 55.04 with list prices; halving both leaves the share as it is.
+    assert shares == [pytest.approx(43.344 / 55.04)] * 2

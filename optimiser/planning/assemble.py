@@ -23,7 +23,7 @@ from optimiser.planning.plan_parts import (
     PlanRoute,
 )
 from optimiser.planning.problem import How, Option, Problem
-from providers.offer import HOURS_PER_YEAR, Offer
+from providers.offer import HOURS_PER_YEAR, Offer, Tier
 
 CENT = Decimal("0.01")
 
@@ -109,7 +109,10 @@ def _purchase(
     usd = unit_hours * instances * planned[offer.offer_id]
     commitment = None
     if column.purchase.how is How.COMMITMENT:
-        commitment = commitment_of(offer, int(units[0]) * instances, on_demand.get(option.id))
+        listed = on_demand.get(option.id)
+        commitment = commitment_of(
+            offer, int(units[0]) * instances, _cheapest_on_demand_usd(option, offers, listed)
+        )
     purchase = PlanPurchase(
         id=column.purchase.id,
         option=option.id,
@@ -133,14 +136,24 @@ def planned_usd(problem: Problem, offer: Offer, on_demand: Offer | None) -> Deci
     return max(offer.usd_per_hour, floor)
 
 
-def commitment_of(offer: Offer, instances: int, on_demand: Offer | None) -> PlanCommitment:
+def _cheapest_on_demand_usd(
+    option: Option, offers: Mapping[str, Offer], listed: Offer | None
+) -> Decimal | None:
+    """USD per instance-hour that the user would pay without committing: the list price or an agreed one below."""
+    payable = [offers[purchase.offer_id] for purchase in option.purchases if purchase.offer_id in offers]
+    amounts = [offer.usd_per_hour for offer in payable if offer.tier is Tier.ON_DEMAND]
+    return min(amounts + ([listed.usd_per_hour] if listed else []), default=None)
+
+
+def commitment_of(offer: Offer, instances: int, on_demand_usd: Decimal | None) -> PlanCommitment:
     """The whole contract: value = amortised rate × hours of the term; half of it less what was paid is still owed.
 
-    Money paid up front is lost with the service, so the loss after half the term is half the contract value.
+    on_demand_usd is per instance-hour, None where the machine cannot be had so. Money paid up front is lost with
+    the service, so the loss after half the term is half the contract value.
     """
     term_hours = Decimal(offer.term_months) * HOURS_PER_YEAR / 12
     value = offer.amortised_usd_per_hour * term_hours * instances
-    even = float(offer.amortised_usd_per_hour / on_demand.usd_per_hour) if on_demand else None
+    even = float(offer.amortised_usd_per_hour / on_demand_usd) if on_demand_usd else None
     return PlanCommitment(
         contract_value_usd=cents(value),
         upfront_usd=cents(offer.upfront_usd * instances),
