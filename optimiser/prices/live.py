@@ -51,12 +51,19 @@ class LivePrices:
             limit = self.warn_after_hours.get(tier.value)
             of_tier = [scope for scope in self.scopes if scope.tier is tier]
             old = {scope: self._hours(scope) for scope in of_tier if tuple(map(str, scope)) in on_sale}
-            late = sorted((scope for scope in old if limit and old[scope] > limit), key=lambda one: -old[one])
-            if late:
-                found.append(
-                    f"{tier.value.replace('_', ' ')} prices last fetched up to {old[late[0]]:,.0f} h ago "
-                    f"(limit {limit:g} h): {_some(late)}; see `optimiser prices status`"
-                )
+            refuse, name = self.refuse_after_hours, tier.value.replace("_", " ")
+            oldest_first = sorted(old, key=lambda one: -old[one])
+            gone = [scope for scope in oldest_first if refuse and old[scope] > refuse]
+            late = [scope for scope in oldest_first if limit and old[scope] > limit and scope not in gone]
+            for scopes, past in (
+                (gone, f"left out past {refuse or 0:g} h"),
+                (late, f"limit {limit or 0:g} h"),
+            ):
+                if scopes:
+                    found.append(
+                        f"{name} prices last fetched up to {old[scopes[0]]:,.0f} h ago ({past}): {_some(scopes)}; "
+                        "see `optimiser prices status`"
+                    )
         return tuple(found)
 
     def _never_fetched(self) -> Iterator[str]:

@@ -83,8 +83,10 @@ def test_a_tier_past_the_limit_is_left_out_while_the_others_serve(run: Run, tmp_
     url = stored(
         tmp_path, snapshot(days_ago(8), offer("20", **SPOT)), snapshot(days_ago(HOUR), offer("54.32"))
     )
-    content, _ = plan(run, "--store", url)
+    content, err = plan(run, "--store", url)
     assert set(offers(content).values()) == {"54.32"}
+    gone = "spot prices last fetched up to 192 h ago (left out past 168 h): aws us-east-1"
+    assert f"warning: {gone}; see `optimiser prices status`\n" in err
     assert "not fetched for longer than the store's limit and left out: 1 spot price(s)" in content["notes"]
 
 
