@@ -177,3 +177,14 @@ def test_a_clock_five_minutes_behind_is_borne_and_further_behind_holds_all() -> 
     assert behind(NIGHT, NIGHT - timedelta(days=1)) == []
     assert behind(NIGHT, NIGHT + timedelta(minutes=5)) == []
     assert behind(NIGHT, NIGHT + timedelta(minutes=5, seconds=1)) == [EAST, WEST]
+
+
+def test_a_type_that_loses_its_price_is_named_with_its_regions_and_holds_nothing() -> None:
+    before = [listed(EAST, 3), listed(WEST, 3), listed(SOUTH, 2)]
+    (finding,) = found("no_type_gone", [listed(EAST, 2), listed(WEST, 2), listed(SOUTH, 2)], before)
+    assert (finding.id, finding.holds) == ("no_type_gone:aws/*/on_demand/t2", False)
+    assert finding.message == "no price any more in 2 regions that had one: us-east-1, us-west-2"
+    kept = {key: one for key, one in MANY.items() if key[1] != "t2"}
+    assert not found("no_type_gone", [listed(EAST, 2)], before, shapes=kept)
+    risky = Scope("aws", "us-east-1", SPOT)
+    assert not found("no_type_gone", [listed(risky, 1)], [listed(risky, 9)])

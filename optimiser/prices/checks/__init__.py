@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from optimiser.prices.checks.amounts import enough_offers, every_scope_answered
+from optimiser.prices.checks.amounts import enough_offers, every_scope_answered, no_type_gone
 from optimiser.prices.checks.band import price_in_band
 from optimiser.prices.checks.clock import clock_not_behind
 from optimiser.prices.checks.evidence import ALL_REGIONS, Evidence
@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
         no_test_double,
         one_price_per_key,
         enough_offers,
+        no_type_gone,
         no_price_jump,
         price_in_band,
         spot_not_above_on_demand,

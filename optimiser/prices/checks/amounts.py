@@ -13,6 +13,7 @@ from providers.offer import Tier
 LEAST_OF_LAST_GOOD_PERCENT = 90
 MOST_OF_LAST_GOOD_PERCENT = 150
 LEAST_LOST = 2
+NAMED = 4
 
 
 def enough_offers(evidence: Evidence) -> Iterator[Finding]:
@@ -61,6 +62,32 @@ def _lost(evidence: Evidence) -> Iterator[Finding]:
         if before_all and now_all * 100 > before_all * MOST_OF_LAST_GOOD_PERCENT:
             text = f"{now_all:,} offers, where {before_all:,} are in force"
             yield warn("enough_offers", Scope(evidence.provider, ALL_REGIONS, tier), "", text)
+
+
+def no_type_gone(evidence: Evidence) -> Iterator[Finding]:
+    """A known type without a price where it had one, spot aside, is a warning that names its regions.
+
+    Why: a machine off sale and a row that is no longer understood look alike, and somebody should look.
+    """
+    regions: dict[tuple[Tier, str], list[str]] = defaultdict(list)
+    for scope, before, now in evidence.both():
+        if scope.tier is not Tier.SPOT:
+            for name in sorted(_types(before, evidence) - _types(now, evidence)):
+                regions[scope.tier, name].append(scope.region)
+    for (tier, name), gone in sorted(regions.items()):
+        text = f"no price any more in {len(gone):,} regions that had one: {', '.join(sorted(gone)[:NAMED])}"
+        more = f" and {len(gone) - NAMED:,} more" if len(gone) > NAMED else ""
+        yield warn("no_type_gone", Scope(evidence.provider, ALL_REGIONS, tier), name, text + more)
+
+
+def _types(prices: ScopePrices, evidence: Evidence) -> set[str]:
+    return {
+        offer.instance_type
+        for offer in prices.offers
+        if not offer.contract
+        and offer.market not in DYNAMIC_MARKETS
+        and (offer.provider, offer.instance_type) in evidence.shapes
+    }
 
 
 def _canaries(evidence: Evidence) -> Iterator[Finding]:
