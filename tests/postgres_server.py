@@ -39,8 +39,8 @@ def server_programs() -> Path | None:
 @contextmanager
 def postgres_server(programs: Path) -> Iterator[str]:
     """The URL of a running server's database "postgres", whose user "optimiser" needs no password."""
-    user = _ordinary_user()
-    folder = Path(tempfile.mkdtemp(prefix="optimiser-pg-", dir=_reachable_folder()))
+    user = ordinary_user()
+    folder = Path(tempfile.mkdtemp(prefix="optimiser-pg-", dir=reachable_folder()))
     try:
         if user:
             os.chown(folder, user.pw_uid, user.pw_gid)
@@ -116,7 +116,7 @@ def _run(user: pwd.struct_passwd | None, folder: Path, *command: object) -> None
             raise RuntimeError(f"{command[0]} ended in {done.returncode}: {output.read()}")
 
 
-def _ordinary_user() -> pwd.struct_passwd | None:
+def ordinary_user() -> pwd.struct_passwd | None:
     """Somebody other than root to run the server; None where the tests do not run as root."""
     if os.getuid():
         return None
@@ -127,7 +127,7 @@ def _ordinary_user() -> pwd.struct_passwd | None:
     raise RuntimeError(f"the tests run as root, and there is none of the users {', '.join(ORDINARY_USERS)}")
 
 
-def _reachable_folder() -> str:
+def reachable_folder() -> str:
     """A temporary folder which every user can reach."""
     for name in FOLDERS:
         path = Path(name)

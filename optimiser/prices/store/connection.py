@@ -119,13 +119,16 @@ def told_as_ours(label: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        raise StoreError(f"{label}: {_meaning(error.orig)}") from error
+    except sqlite3.Error as error:
+        # A driver's own connection, which settings outside any transaction need, raises the driver's own faults.
         raise StoreError(f"{label}: {_meaning(error)}") from error
     except OSError as error:
         raise StoreError(f"{label}: {_LOST}") from error
 
 
-def _meaning(error: DBAPIError) -> str:
-    details = error.orig.args[0] if error.orig and error.orig.args else ""
+def _meaning(error: BaseException | None) -> str:
+    details = error.args[0] if error and error.args else ""
     text = details.get("M", "") if isinstance(details, dict) else str(details)
     text = " ".join(text.split()) or "the database gave no reason"
     return _MEANING.get(text, text)

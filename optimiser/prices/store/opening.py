@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, func, insert, inspect, select
@@ -9,7 +10,7 @@ from sqlalchemy import URL, Connection, func, insert, inspect, select
 from optimiser.errors import UsageError
 from optimiser.files import locked
 from optimiser.prices.store.address import DIALECTS, Address, read_address
-from optimiser.prices.store.connection import Store, connect, plain_transaction
+from optimiser.prices.store.connection import Store, connect, plain_transaction, told_as_ours
 from optimiser.prices.store.errors import StoreAbsent, StoreError
 from optimiser.prices.store.tables import FORMAT, FORMATS, METADATA
 
@@ -74,11 +75,8 @@ def _make_file(path: Path) -> None:
 
 def _use_wal(store: Store) -> None:
     """Write-ahead logging, under which readers and the writer do not wait for each other; the file keeps it."""
-    connection = store.engine.raw_connection()
-    try:
+    with told_as_ours(store.label), closing(store.engine.raw_connection()) as connection:
         mode = connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()
-    finally:
-        connection.close()
     if mode[0] != "wal":
         raise StoreError(
             f"{store.label}: this file system cannot hold a store (no shared memory): use another"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import getpass
 import logging
 import os
+import shutil
 import socket
 import sqlite3
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres_server import ordinary_user, reachable_folder
 from sqlalchemy import update
 from store_process import heard, make, running
 from stored_prices import at_usd
@@ -258,22 +262,33 @@ def test_without_a_name_the_user_is_whoever_runs_it(monkeypatch: pytest.MonkeyPa
     assert connect.args[3]["user"] == getpass.getuser()  # type: ignore[union-attr, attr-defined]
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(StoreError, match=r"cannot be (opened|written)"):
-        open_store(f"sqlite:///{tmp_path}/prices.sqlite3", create=True)
-
-
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
-def test_a_reader_who_may_not_write_is_told_what_sqlite_needs(tmp_path: Path, sqlite_url: str) -> None:
-    open_store(sqlite_url, create=True).close()
-    tmp_path.chmod(0o500)
+@pytest.fixture
+def unwritable() -> Iterator[Path]:
+    """A folder with a store that this process may read but not write to: root may write everywhere, and steps down."""
+    user, folder = ordinary_user(), Path(tempfile.mkdtemp(dir=reachable_folder()))
+    # What opening a store imports must be loaded while its files can be read.
+    open_store(f"sqlite:///{folder}/prices.sqlite3", create=True).close()
+    folder.chmod(0o555)
+    if user:
+        os.seteuid(user.pw_uid)
     try:
-        with pytest.raises(StoreError, match="must be writable for this user, to read it as well"):
-            open_store(sqlite_url)
+        yield folder
     finally:
-        tmp_path.chmod(0o700)
+        if user:
+            os.seteuid(0)
+        folder.chmod(0o700)
+        shutil.rmtree(folder)
+
+
+def test_a_folder_that_may_not_be_written_is_told(unwritable: Path) -> None:
+    with pytest.raises(StoreError, match=r"another\.sqlite3: .*must be writable"):
+        open_store(f"sqlite:///{unwritable}/another.sqlite3", create=True)
+    assert [path.name for path in unwritable.iterdir()] == ["prices.sqlite3"]
+
+
+def test_a_reader_who_may_not_write_is_told_what_sqlite_needs(unwritable: Path) -> None:
+    with pytest.raises(StoreError, match="must be writable for this user, to read it as well"):
+        open_store(f"sqlite:///{unwritable}/prices.sqlite3")
 
 
 @pytest.mark.parametrize("create", [True, False])
