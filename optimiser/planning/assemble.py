@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 import numpy as np
 
 from optimiser.planning.leaves import Bought, Solution
+from optimiser.planning.offer_money import (
+    cents,
+    cheapest_on_demand_usd,
+    commitment_of,
+    exact,
+    plan_offer,
+    planned_usd,
+)
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import (
-    PlanCommitment,
     PlanCount,
     PlanDemand,
     PlanFleetLine,
@@ -23,9 +30,7 @@ from optimiser.planning.plan_parts import (
     PlanRoute,
 )
 from optimiser.planning.problem import How, Option, Problem
-from providers.offer import HOURS_PER_YEAR, Offer, Tier
-
-CENT = Decimal("0.01")
+from providers.offer import Offer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +46,6 @@ class Core:
     routing: tuple[PlanRoute, ...]
     spare_unit_rps: float
     horizon_usd: Decimal
-
-
-def cents(value: Decimal) -> Decimal:
-    """Rounded to a cent."""
-    return value.quantize(CENT, rounding=ROUND_HALF_UP)
-
-
-def exact(value: float) -> Decimal:
-    """The shortest decimal that reads back as the float."""
-    return Decimal(repr(float(value)))
 
 
 def core_of(
@@ -111,7 +106,7 @@ def _purchase(
     if column.purchase.how is How.COMMITMENT:
         listed = on_demand.get(option.id)
         commitment = commitment_of(
-            offer, int(units[0]) * instances, _cheapest_on_demand_usd(option, offers, listed)
+            offer, int(units[0]) * instances, cheapest_on_demand_usd(option, offers, listed)
         )
     purchase = PlanPurchase(
         id=column.purchase.id,
@@ -126,40 +121,6 @@ def _purchase(
         commitment=commitment,
     )
     return purchase, usd
-
-
-def planned_usd(problem: Problem, offer: Offer, on_demand: Offer | None) -> Decimal:
-    """USD per instance-hour the plan reckons with: amortised, and spot at no less than its floor."""
-    if offer.tier.value != "spot" or on_demand is None:
-        return offer.amortised_usd_per_hour
-    floor = on_demand.usd_per_hour * exact(problem.policy.spot_price_floor_share)
-    return max(offer.usd_per_hour, floor)
-
-
-def _cheapest_on_demand_usd(
-    option: Option, offers: Mapping[str, Offer], listed: Offer | None
-) -> Decimal | None:
-    """USD per instance-hour that the user would pay without committing: the list price or an agreed one below."""
-    payable = [offers[purchase.offer_id] for purchase in option.purchases if purchase.offer_id in offers]
-    amounts = [offer.usd_per_hour for offer in payable if offer.tier is Tier.ON_DEMAND]
-    return min(amounts + ([listed.usd_per_hour] if listed else []), default=None)
-
-
-def commitment_of(offer: Offer, instances: int, on_demand_usd: Decimal | None) -> PlanCommitment:
-    """The whole contract: value = amortised rate × hours of the term; half of it less what was paid is still owed.
-
-    on_demand_usd is per instance-hour, None where the machine cannot be had so. Money paid up front is lost with
-    the service, so the loss after half the term is half the contract value.
-    """
-    term_hours = Decimal(offer.term_months) * HOURS_PER_YEAR / 12
-    value = offer.amortised_usd_per_hour * term_hours * instances
-    even = float(offer.amortised_usd_per_hour / on_demand_usd) if on_demand_usd else None
-    return PlanCommitment(
-        contract_value_usd=cents(value),
-        upfront_usd=cents(offer.upfront_usd * instances),
-        break_even_utilisation=even,
-        loss_if_ended_half_way_usd=cents(value / 2),
-    )
 
 
 def plan_option(option: Option) -> PlanOption:
@@ -199,31 +160,6 @@ def plan_option(option: Option) -> PlanOption:
         low_confidence=estimate.low_confidence,
         notes=estimate.notes,
         attention_data_parallel=setup.attention_data_parallel,
-    )
-
-
-def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
-    """An offer as the plan took it."""
-    return PlanOffer(
-        id=offer.offer_id,
-        provider=offer.provider,
-        region=offer.region,
-        zone=offer.zone,
-        instance_type=offer.instance_type,
-        tier=offer.tier.value,
-        market=offer.market,
-        kind=offer.kind,
-        term_months=offer.term_months,
-        payment=offer.payment,
-        contract=offer.contract,
-        usd_per_hour=offer.usd_per_hour,
-        upfront_usd=offer.upfront_usd,
-        amortised_usd_per_hour=offer.amortised_usd_per_hour,
-        planned_usd_per_hour=planned,
-        max_instances=offer.max_instances,
-        valid_until=offer.valid_until,
-        observed_on=offer.observed_on,
-        source=offer.source,
     )
 
 

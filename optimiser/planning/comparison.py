@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from optimiser.planning.assemble import cents, exact, fleet_lines
+from optimiser.planning.assemble import fleet_lines
 from optimiser.planning.baselines import BASELINES, solve_baseline, within
 from optimiser.planning.leaves import Solution
+from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanAlternative, PlanRule
 from optimiser.planning.problem import Problem

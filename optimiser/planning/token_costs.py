@@ -9,7 +9,7 @@ from decimal import Decimal
 import pandas as pd
 
 from optimiser.performance.estimate_types import Estimate
-from optimiser.planning.assemble import exact
+from optimiser.planning.offer_money import exact
 from optimiser.planning.options import Key, build_options, planned_rate_rps
 from optimiser.planning.price_basis import within_age
 from optimiser.planning.problem import Purchase

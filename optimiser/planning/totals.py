@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import numpy as np
 
-from optimiser.planning.assemble import Core, cents, exact
+from optimiser.planning.assemble import Core
 from optimiser.planning.leaves import Solution
+from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanTotals
 from optimiser.planning.problem import Problem

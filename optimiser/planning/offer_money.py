@@ -1,0 +1,81 @@
+"""What an offer costs a plan: the rate it is reckoned at, the contract it means, all in exact decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+
+from optimiser.planning.plan_parts import PlanCommitment, PlanOffer
+from optimiser.planning.problem import Option, Problem
+from providers.offer import HOURS_PER_YEAR, Offer, Tier
+
+CENT = Decimal("0.01")
+
+
+def cents(value: Decimal) -> Decimal:
+    """Rounded to a cent."""
+    return value.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def exact(value: float) -> Decimal:
+    """The shortest decimal that reads back as the float."""
+    return Decimal(repr(float(value)))
+
+
+def planned_usd(problem: Problem, offer: Offer, on_demand: Offer | None) -> Decimal:
+    """USD per instance-hour the plan reckons with: amortised, and spot at no less than its floor."""
+    if offer.tier.value != "spot" or on_demand is None:
+        return offer.amortised_usd_per_hour
+    floor = on_demand.usd_per_hour * exact(problem.policy.spot_price_floor_share)
+    return max(offer.usd_per_hour, floor)
+
+
+def cheapest_on_demand_usd(
+    option: Option, offers: Mapping[str, Offer], listed: Offer | None
+) -> Decimal | None:
+    """USD per instance-hour that the user would pay without committing: the list price or an agreed one below."""
+    payable = [offers[purchase.offer_id] for purchase in option.purchases if purchase.offer_id in offers]
+    amounts = [offer.usd_per_hour for offer in payable if offer.tier is Tier.ON_DEMAND]
+    return min(amounts + ([listed.usd_per_hour] if listed else []), default=None)
+
+
+def commitment_of(offer: Offer, instances: int, on_demand_usd: Decimal | None) -> PlanCommitment:
+    """The whole contract: value = amortised rate × hours of the term; half of it less what was paid is still owed.
+
+    on_demand_usd is per instance-hour, None where the machine cannot be had so. Money paid up front is lost with
+    the service, so the loss after half the term is half the contract value.
+    """
+    term_hours = Decimal(offer.term_months) * HOURS_PER_YEAR / 12
+    value = offer.amortised_usd_per_hour * term_hours * instances
+    even = float(offer.amortised_usd_per_hour / on_demand_usd) if on_demand_usd else None
+    return PlanCommitment(
+        contract_value_usd=cents(value),
+        upfront_usd=cents(offer.upfront_usd * instances),
+        break_even_utilisation=even,
+        loss_if_ended_half_way_usd=cents(value / 2),
+    )
+
+
+def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
+    """An offer as the plan took it."""
+    return PlanOffer(
+        id=offer.offer_id,
+        provider=offer.provider,
+        region=offer.region,
+        zone=offer.zone,
+        instance_type=offer.instance_type,
+        tier=offer.tier.value,
+        market=offer.market,
+        kind=offer.kind,
+        term_months=offer.term_months,
+        payment=offer.payment,
+        contract=offer.contract,
+        usd_per_hour=offer.usd_per_hour,
+        upfront_usd=offer.upfront_usd,
+        amortised_usd_per_hour=offer.amortised_usd_per_hour,
+        planned_usd_per_hour=planned,
+        max_instances=offer.max_instances,
+        valid_until=offer.valid_until,
+        observed_on=offer.observed_on,
+        source=offer.source,
+    )
