@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 HOURS_PER_YEAR = 8760
+_NANO_USD = Decimal("1e-9")
 REGION = "region"
 STANDARD = "standard"
 
@@ -18,6 +19,11 @@ class Tier(StrEnum):
     ON_DEMAND = "on_demand"
     SPOT = "spot"
     RESERVED = "reserved"
+
+
+def to_nano_usd(amount: Decimal) -> Decimal:
+    """An amount rounded half up to 1e-9 USD, the finest that is kept: what a sum or a quotient is worth."""
+    return amount.quantize(_NANO_USD, ROUND_HALF_UP)
 
 
 def place_key(provider: str, region: str, region_kind: str, zone: str, instance_type: str, tier: str) -> str:

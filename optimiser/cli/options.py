@@ -28,6 +28,10 @@ Types = Annotated[
     list[str] | None,
     typer.Option("--instance-type", metavar="NAME", help="Only this instance type (repeatable)."),
 ]
+Tiers = Annotated[
+    list[str] | None,
+    typer.Option("--tier", metavar="NAME", help="Only on_demand, spot or reserved (repeatable)."),
+]
 Margin = Annotated[
     str | None, typer.Option(metavar="SHARE", help="Taken off every estimated rate, instead of its error.")
 ]

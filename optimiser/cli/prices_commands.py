@@ -18,6 +18,7 @@ from optimiser.cli.options import (
     Providers,
     Regions,
     Store,
+    Tiers,
     Types,
 )
 from optimiser.cli.prices_store_commands import register
@@ -33,10 +34,7 @@ def list_prices(
     region: Regions = None,
     gpu: Gpus = None,
     instance_type: Types = None,
-    tier: Annotated[
-        list[str] | None,
-        typer.Option("--tier", metavar="NAME", help="Only on_demand, spot or reserved (repeatable)."),
-    ] = None,
+    tier: Tiers = None,
     format_name: ListFormat = "table",
     output: Output = None,
     config: Config = None,

@@ -6,12 +6,8 @@ from typing import Annotated
 
 import typer
 
-from optimiser.cli.options import Config, ListFormat, Output, Providers, Regions, Store
+from optimiser.cli.options import Config, ListFormat, Output, Providers, Regions, Store, Tiers
 
-Tiers = Annotated[
-    list[str] | None,
-    typer.Option("--tier", metavar="NAME", help="Only on_demand, spot or reserved (repeatable)."),
-]
 StatusFormat = Annotated[str, typer.Option("--format", metavar="table|json", help="How to show it.")]
 A = Annotated[
     str,

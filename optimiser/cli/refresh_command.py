@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimiser.cli.options import Config, Providers, Regions, Store
+from optimiser.cli.options import Config, Providers, Regions, Store, Tiers
 
 if TYPE_CHECKING:
     from optimiser.cli.refresh_log import Tell
     from optimiser.refresh import RefreshReport
     from providers.offer import Tier
 
-Tiers = Annotated[
-    list[str] | None,
-    typer.Option("--tier", metavar="NAME", help="Only on_demand, spot or reserved (repeatable)."),
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Fetch and check, store nothing.")]
 Acknowledge = Annotated[
     list[str] | None,

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from optimiser.prices.rows import money_text
-from providers.offer import STANDARD, Tier
+from providers.offer import STANDARD, Tier, to_nano_usd
 
 if TYPE_CHECKING:  # settings name discounts in commands that need no table
     import pandas as pd
-
-NANO_USD = Decimal("1e-9")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +69,7 @@ def _applied(offers: pd.DataFrame, discount: Discount) -> pd.DataFrame:
 
 def _less(text: str, kept: Decimal) -> str:
     """An amount as text, times kept; blank stays blank."""
-    return money_text((Decimal(text) * kept).quantize(NANO_USD, ROUND_HALF_UP)) if text else ""
+    return money_text(to_nano_usd(Decimal(text) * kept)) if text else ""
 
 
 def _matches(values: pd.Series, patterns: tuple[str, ...]) -> pd.Series:

@@ -9,7 +9,7 @@ from typing import Any
 
 from providers.errors import UnexpectedPayload
 from providers.fetch import Quota, SeenShape, SpotSignal
-from providers.offer import REGION, Offer, Tier
+from providers.offer import REGION, Offer, Tier, to_nano_usd
 from providers.shape import QuotaUnit
 
 # Quota codes of Service Quotas for EC2; each counts vCPUs. The same stand in config/instances/aws.yaml.
@@ -25,7 +25,6 @@ BANDS: Mapping[int, tuple[float, float | None]] = {
     3: (15, 20),
     4: (20, None),
 }
-NANO_USD = Decimal("1e-9")
 CAPACITY_BLOCK = "capacity_block"
 _MIB_PER_GIB = 1024
 
@@ -128,7 +127,7 @@ def capacity_block_offer(rows: Iterable[Mapping[str, Any]], region: str, observe
         except (KeyError, TypeError, InvalidOperation) as error:
             raise UnexpectedPayload(f"aws: Capacity Blocks of {region}: {error!r}") from None
         if in_usd and fee > 0 and units > 0:
-            priced.append(((fee / units).quantize(NANO_USD), start, instance_type, count))
+            priced.append((to_nano_usd(fee / units), start, instance_type, count))
     if not priced:
         return None
     usd_per_hour, start, instance_type, count = min(priced)

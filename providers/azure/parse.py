@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any
 
 from providers.azure import rows
 from providers.azure.next_page import API_VERSION
 from providers.azure.regions import kind_of
 from providers.errors import UnexpectedPayload
-from providers.offer import HOURS_PER_YEAR, Missing, Offer, Tier
+from providers.offer import HOURS_PER_YEAR, Missing, Offer, Tier, to_nano_usd
 from providers.shape import InstanceShape
 
 PROVIDER = "azure"
@@ -33,7 +33,6 @@ _REASONS = {
 }
 # Fields that differ between any two rows, and so do not tell why two have different prices.
 _NO_AXIS = ("retailPrice", "unitPrice", "savingsPlan", "meterId", "productId", "skuId")
-_NANO_USD = Decimal("1e-9")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +158,7 @@ def _reservation(total_usd: Decimal, row: Mapping[str, Any], place: Mapping[str,
         return
     hours = months * HOURS_PER_YEAR // 12
     shared = {**place, "tier": Tier.RESERVED, "kind": "reserved_instance", "term_months": months}
-    monthly = (total_usd / hours).quantize(_NANO_USD, ROUND_HALF_EVEN)
+    monthly = to_nano_usd(total_usd / hours)
     yield Offer(**shared, payment="all_upfront", usd_per_hour=Decimal(0), upfront_usd=total_usd)
     yield Offer(**shared, payment="no_upfront", usd_per_hour=monthly)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from providers.errors import UnexpectedPayload
@@ -12,7 +12,7 @@ from providers.fetch import Scope
 from providers.gcp.grammar import LOCAL_SSD, Terms
 from providers.gcp.machines import MACHINES, Machine
 from providers.gcp.parse import Rate, Rates
-from providers.offer import REGION, STANDARD, Missing, Offer, Tier
+from providers.offer import REGION, STANDARD, Missing, Offer, Tier, to_nano_usd
 from providers.shape import InstanceShape
 
 PROVIDER = "gcp"
@@ -25,7 +25,6 @@ TERMS_OF_TIER: dict[Tier, tuple[Terms, ...]] = {
     Tier.RESERVED: (Terms.ONE_YEAR, Terms.THREE_YEARS),
 }
 _MONTHS = {Terms.ONE_YEAR: 12, Terms.THREE_YEARS: 36}
-_NANO_USD = Decimal("1e-9")
 
 
 class Whole(NamedTuple):
@@ -73,7 +72,7 @@ def compose(
     priced = [(amount, rate) for amount, _, rate in parts if rate is not None]
     usd = sum((amount * rate.usd for amount, rate in priced), Decimal(0))
     skus = tuple(rate.sku for _, rate in priced)
-    return Whole(usd.quantize(_NANO_USD, rounding=ROUND_HALF_UP), skus)
+    return Whole(to_nano_usd(usd), skus)
 
 
 def _ssd_rate(machine: Machine, rates: Rates, terms: Terms, region: str) -> Rate | None:
