@@ -7,10 +7,11 @@ through RefreshRequest.tell, what came of it is the RefreshReport.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
+from optimiser.prices.checks.steps import STEPS_ADD_UP_OVER
 from optimiser.prices.refreshed import Finding, ScopePrices, Snapshot, Status
 from optimiser.prices.store import (
     Store,
@@ -77,10 +78,7 @@ def refresh(request: RefreshRequest) -> RefreshReport:
         tiers=request.tiers,
         regions=request.regions,
         providers=tuple(outcomes),
-        warnings=tuple(
-            f"--acknowledge {pattern!r} matches no finding of this refresh"
-            for pattern in without_match(request.acknowledge, findings)
-        ),
+        warnings=tuple(without_match(request.acknowledge, findings)),
     )
 
 
@@ -110,12 +108,17 @@ def _settle(fetched: Fetched, store: Store | None, request: RefreshRequest) -> P
     """Judge what was fetched and store it, in one transaction."""
     # Spot is compared with on demand as well; the reserved tier, most of a price list, is read when it is asked.
     tiers = {*request.tiers, Tier.ON_DEMAND}
+
+    def week_ago(stepped: Collection[Tier]) -> Mapping[Scope, ScopePrices]:
+        before = fetched.at - STEPS_ADD_UP_OVER
+        return in_force(store, fetched.provider, tiers=stepped, at=before) if store and stepped else {}
+
     try:
         last_good = in_force(store, fetched.provider, tiers=tiers) if store else {}
+        fetched = with_beside(fetched, request)
+        judged = judge(fetched, last_good, week_ago, request)
     except StoreError as error:
         return _unsettled(fetched, error, request)
-    fetched = with_beside(fetched, request)
-    judged = judge(fetched, last_good, request)
     store_error = ""
     if store and not request.dry_run:
         judged, store_error = _stored(judged, fetched, last_good, store)

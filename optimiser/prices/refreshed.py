@@ -20,19 +20,30 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check found in one scope. subject is an offer id, an instance type, or "" for the whole scope."""
+    """What a check found in one scope. subject is an offer id, an instance type, or "" for the whole scope.
+
+    value is the amount that was found where it stays what it is from one look to the next ("" elsewhere).
+    """
 
     check: str
     severity: Severity
     scope: Scope
     subject: str
     message: str
+    value: str = ""
     acknowledged: bool = False
 
     @property
-    def id(self) -> str:
-        """What --acknowledge takes, such as "no_price_jump:aws/us-east-1/on_demand/p5.48xlarge"."""
+    def place(self) -> str:
+        """Where it was found: "no_price_jump:aws/us-east-1/on_demand/p5.48xlarge"."""
         return f"{self.check}:{self.scope}" + (f"/{self.subject}" if self.subject else "")
+
+    @property
+    def id(self) -> str:
+        """What --acknowledge takes: the place, and "@55.04" after it where a value was found there, so that
+        another value tomorrow is not let pass by today's look.
+        """
+        return self.place + (f"@{self.value}" if self.value else "")
 
     @property
     def holds(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from optimiser.errors import bad_value, did_you_mean
@@ -18,9 +18,7 @@ def check_patterns(patterns: Iterable[str]) -> None:
     for pattern in patterns:
         name, colon, _ = pattern.partition(":")
         if not colon:
-            right = (
-                "a finding such as no_price_jump:aws/us-east-1/on_demand/p5.48xlarge, * standing for any part"
-            )
+            right = "a finding such as no_price_jump:aws/us-east-1/on_demand/p5.48xlarge@55.04, * standing for any part"
             raise bad_value("--acknowledge", "finding", pattern, right)
         matched = {check for check in CHECKS if fnmatchcase(check, name)}
         if not matched:
@@ -41,10 +39,12 @@ def acknowledged(findings: Iterable[Finding], patterns: Sequence[str]) -> tuple[
     )
 
 
-def without_match(patterns: Iterable[str], findings: Sequence[Finding]) -> tuple[str, ...]:
-    """The patterns that acknowledged nothing."""
-    return tuple(
-        pattern
-        for pattern in patterns
-        if not any(finding.acknowledged and fnmatchcase(finding.id, pattern) for finding in findings)
-    )
+def without_match(patterns: Iterable[str], findings: Sequence[Finding]) -> Iterator[str]:
+    """For each pattern that acknowledged nothing, so much; and what it would have meant at another amount."""
+    for pattern in patterns:
+        if any(finding.acknowledged and fnmatchcase(finding.id, pattern) for finding in findings):
+            continue
+        place = pattern.partition("@")[0]
+        near = next((one.id for one in findings if one.holds and fnmatchcase(one.place, place)), None)
+        instead = f"; held is {near!r}" if near else ""
+        yield f"--acknowledge {pattern!r} matches no finding of this refresh{instead}"

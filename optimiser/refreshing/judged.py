@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from statistics import median
@@ -11,6 +11,7 @@ from statistics import median
 from optimiser.prices.checks import ALL_REGIONS, Evidence, run_checks
 from optimiser.prices.checks.amounts import every_scope_answered
 from optimiser.prices.checks.evidence import DYNAMIC_MARKETS
+from optimiser.prices.checks.steps import tiers_with_steps
 from optimiser.prices.refreshed import Finding, ScopePrices, Snapshot, Status
 from optimiser.prices.snapshot import read_offers_csv
 from optimiser.refreshing.acknowledge import acknowledged
@@ -18,9 +19,10 @@ from optimiser.refreshing.fetched import Fetched
 from optimiser.refreshing.outcome import ScopeOutcome, State
 from optimiser.refreshing.request import RefreshRequest
 from providers.fetch import Scope, scope_of
-from providers.offer import Missing, Offer, place_key
+from providers.offer import Missing, Offer, Tier, place_key
 
 SOURCE = "optimiser refresh"
+Earlier = Callable[[Collection[Tier]], Mapping[Scope, ScopePrices]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +33,19 @@ class Judged:
     scopes: tuple[ScopeOutcome, ...]
 
 
-def judge(fetched: Fetched, last_good: Mapping[Scope, ScopePrices], request: RefreshRequest) -> Judged:
-    """Accept every covered scope that no finding holds; last_good is all that is in force of this provider."""
+def judge(
+    fetched: Fetched, last_good: Mapping[Scope, ScopePrices], week_ago: Earlier, request: RefreshRequest
+) -> Judged:
+    """Accept every covered scope that no finding holds; last_good is all that is in force of this provider,
+    week_ago brings what was in force in some tiers a week before.
+    """
     expected = _expected(fetched, last_good, request)
     failures = _failures(fetched, expected, request)
     candidate = _candidate(fetched, last_good)
-    evidence = _evidence(fetched, last_good, request, candidate, failures, expected)
+    evidence = replace(
+        _evidence(fetched, last_good, request, candidate, failures, expected),
+        week_ago=week_ago(tiers_with_steps(candidate, last_good)),
+    )
     findings = acknowledged((*run_checks(evidence), *fetched.skipped), request.acknowledge)
     held = {
         scope: _why(scope, findings) for scope in (finding.scope for finding in findings if finding.holds)

@@ -41,7 +41,7 @@ def step(scope: Scope, old: str, new: str, **fields: Any) -> list[Finding]:
 def test_the_cut_of_june_2025_is_held_with_old_new_and_percent() -> None:
     (finding,) = step(LISTED, "98.32", "55.04")
     assert finding.holds
-    assert finding.id == "no_price_jump:aws/us-east-1/on_demand/p5.48xlarge"
+    assert finding.id == "no_price_jump:aws/us-east-1/on_demand/p5.48xlarge@55.04"
     assert finding.message == "98.32 → 55.04 USD/h all in (-44.0 %)"
 
 
@@ -56,6 +56,32 @@ def test_a_list_price_may_move_by_thirty_percent_either_way(new: str, is_held: b
 def test_spot_may_move_fourfold_either_way(new: str, is_held: bool) -> None:
     findings = step(RISKY, "10", new, **POOL)
     assert [finding.subject for finding in findings] == (["use1-az1/p5.48xlarge"] if is_held else [])
+
+
+def stepped(old: str, new: str, a_week_ago: str, **fields: Any) -> list[Finding]:
+    in_force, now, earlier = (
+        prices(LISTED, [offer(LISTED, "p5.48xlarge", usd, **fields)]) for usd in (old, new, a_week_ago)
+    )
+    return found("no_price_jump", [now], [in_force], week_ago={LISTED: earlier})
+
+
+def test_small_steps_of_a_week_add_up() -> None:
+    (finding,) = stepped("60", "50", "98.32")
+    assert (finding.holds, finding.message) == (True, "98.32 → 50 USD/h all in (-49.1 % in a week)")
+    assert not stepped("60", "50", "71")
+
+
+def test_what_was_let_pass_within_the_week_is_not_held_again_while_it_stands() -> None:
+    assert not stepped("55.04", "55.04", "98.32")
+
+
+def test_steps_of_an_auctioned_price_do_not_add_up() -> None:
+    assert not stepped("10", "30", "1", market="capacity_block")
+
+
+def test_a_price_that_moves_by_itself_is_acknowledged_whatever_it_is_tomorrow() -> None:
+    (finding,) = step(RISKY, "10", "41", **POOL)
+    assert finding.id == "no_price_jump:aws/us-east-1/spot/use1-az1/p5.48xlarge"
 
 
 def test_a_capacity_block_moves_as_spot_does() -> None:

@@ -136,13 +136,39 @@ def test_a_step_of_44_percent_is_held_until_acknowledged(
     assert [one.scope for one in held.scopes(State.HELD)] == [EAST, WEST]
     assert "98.32 → 55.04 USD/h all in (-44.0 %)" in next(held.scopes(State.HELD)).reason
     assert (usd_of(stored(EAST), "p5.48xlarge"), dates()[EAST]) == ({Decimal("98.32")}, NIGHT)
-    partly = run(acknowledge=("no_price_jump:aws/us-east-1/on_demand/p5.48xlarge",))
+    partly = run(acknowledge=("no_price_jump:aws/us-east-1/on_demand/p5.48xlarge@55.04",))
     assert (partly.exit_code, [one.scope for one in partly.scopes(State.HELD)]) == (4, [WEST])
     assert usd_of(stored(EAST), "p5.48xlarge") == {Decimal("55.04")}
-    whole = run(acknowledge=("no_price_jump:aws/*/on_demand/p5.48xlarge",))
+    whole = run(acknowledge=("no_price_jump:aws/*/on_demand/p5.48xlarge@55.04",))
     assert (whole.exit_code, whole.warnings) == (0, ())
     assert usd_of(stored(WEST), "p5.48xlarge") == {Decimal("55.04")}
     assert run().exit_code == 0
+
+
+def test_what_was_acknowledged_at_one_price_is_held_at_another(run: Run, clouds: dict[str, Cloud]) -> None:
+    run(providers=("aws",))
+    clouds["aws"].change(EAST, "p5.48xlarge", "0.98")
+    looked_at = "no_price_jump:aws/us-east-1/on_demand/p5.48xlarge@55.04"
+    report = run(providers=("aws",), acknowledge=(looked_at,))
+    assert [one.scope for one in report.scopes(State.HELD)] == [EAST]
+    (warning,) = report.warnings
+    assert "matches no finding" in warning
+    assert "held is 'no_price_jump:aws/us-east-1/on_demand/p5.48xlarge@0.98'" in warning
+
+
+def test_a_price_that_creeps_away_in_small_steps_is_held(
+    run: Run, clouds: dict[str, Cloud], clock: Clock, stored: Any
+) -> None:
+    run(providers=("aws",))
+    for usd, code in (("80", 0), ("70", 0), ("60", 4)):
+        clock.pass_hours(24 * 3)
+        clouds["aws"].change(EAST, "p5.48xlarge", usd)
+        report = run(providers=("aws",))
+        assert report.exit_code == code, usd
+    assert "98.32 → 60 USD/h all in (-39.0 % in a week)" in next(report.scopes(State.HELD)).reason
+    assert usd_of(stored(EAST), "p5.48xlarge") == {Decimal(70)}
+    clock.pass_hours(24 * 7)
+    assert run(providers=("aws",)).exit_code == 0
 
 
 def test_half_the_offers_vanishing_holds_what_lost_some(

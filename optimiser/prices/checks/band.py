@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from decimal import Decimal
 from statistics import median
 
-from optimiser.prices.checks.evidence import Evidence, hold, subject_of, usd
+from optimiser.prices.checks.evidence import Evidence, hold_price, usd
 from optimiser.prices.refreshed import Finding
 from providers.fetch import Scope
 from providers.offer import STANDARD, Offer, Tier
@@ -46,10 +46,10 @@ def price_in_band(evidence: Evidence) -> Iterator[Finding]:
 def _outside(scope: Scope, offer: Offer, cost: Decimal, usual: Decimal) -> Iterator[Finding]:
     if not LEAST_USD_PER_GPU_HOUR <= cost <= MOST_USD_PER_GPU_HOUR:
         right = f"outside {LEAST_USD_PER_GPU_HOUR} to {MOST_USD_PER_GPU_HOUR}"
-        yield hold("price_in_band", scope, subject_of(offer), f"{usd(cost)} USD per GPU-hour is {right}")
+        yield hold_price("price_in_band", scope, offer, f"{usd(cost)} USD per GPU-hour is {right}")
     elif cost > usual * FACTOR_OFF_MEDIAN or cost * FACTOR_OFF_MEDIAN < usual:
         text = f"{usd(cost)} USD per GPU-hour, where {usd(usual)} is usual"
-        yield hold("price_in_band", scope, subject_of(offer), text)
+        yield hold_price("price_in_band", scope, offer, text)
 
 
 def _unlike_before(
@@ -60,7 +60,7 @@ def _unlike_before(
     factor = FACTOR_OFF_SNAPSHOT if offer.tier is Tier.ON_DEMAND else FACTOR_OFF_MEDIAN
     if usual and offer.market == STANDARD and not usual <= usd_per_hour * factor <= usual * factor * factor:
         text = f"{usd(usd_per_hour)} USD/h all in, where {usd(usual)} is usual in the embedded snapshot"
-        yield hold("price_in_band", scope, subject_of(offer), text)
+        yield hold_price("price_in_band", scope, offer, text)
 
 
 def _usual(evidence: Evidence) -> dict[Hashable, tuple[Decimal, int]]:

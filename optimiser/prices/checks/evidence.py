@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,12 +21,12 @@ DYNAMIC_MARKETS = frozenset({"capacity_block"})
 class Evidence:
     """One provider's refresh as the checks see it.
 
-    candidate is what was fetched, by covered scope; last_good what is in force, asked for or not; failed the
-    scopes that could not be fetched; expected those that an honest answer covers or fails: all in force, and
-    those of always_sold, as far as they were asked for. shapes is keyed by (provider, instance type),
-    gpu_memory_mib (of one GPU, as its driver reports it) by GPU name. reference_usd is the median USD/h all in,
-    by (tier, instance type), of the embedded snapshot, for what has no price in force yet. now is when the
-    fetch began (UTC).
+    candidate is what was fetched, by covered scope; last_good what is in force, asked for or not; week_ago what
+    was in force a week before, as far as it is needed; failed the scopes that could not be fetched; expected
+    those that an honest answer covers or fails: all in force, and those of always_sold, as far as asked for.
+    shapes is keyed by (provider, instance type), gpu_memory_mib (of one GPU, as its driver reports it) by GPU
+    name. reference_usd is the median USD/h all in, by (tier, instance type), of the embedded snapshot, for
+    what has no price in force yet. now is when the fetch began (UTC).
     """
 
     provider: str
@@ -34,6 +34,7 @@ class Evidence:
     tiers: tuple[Tier, ...]
     candidate: Mapping[Scope, ScopePrices]
     last_good: Mapping[Scope, ScopePrices] = field(default_factory=dict)
+    week_ago: Mapping[Scope, ScopePrices] = field(default_factory=dict)
     failed: Collection[Scope] = ()
     expected: Collection[Scope] = ()
     shapes: Mapping[tuple[str, str], InstanceShape] = field(default_factory=dict)
@@ -75,6 +76,17 @@ class Evidence:
 def hold(check: str, scope: Scope, subject: str, message: str) -> Finding:
     """A finding that keeps the scope's last good prices in force."""
     return Finding(check=check, severity=Severity.HOLD, scope=scope, subject=subject, message=message)
+
+
+def hold_price(check: str, scope: Scope, offer: Offer, message: str) -> Finding:
+    """A finding on one price, which is part of its id unless such prices move by themselves."""
+    value = "" if moves_by_itself(offer) else usd(offer.amortised_usd_per_hour)
+    return replace(hold(check, scope, subject_of(offer), message), value=value)
+
+
+def moves_by_itself(offer: Offer) -> bool:
+    """Whether the price is a market's, another one from hour to hour, rather than a list's."""
+    return offer.tier is Tier.SPOT or offer.market in DYNAMIC_MARKETS
 
 
 def warn(check: str, scope: Scope, subject: str, message: str) -> Finding:
