@@ -19,7 +19,7 @@ from optimiser.planning.options import build_options
 from optimiser.planning.patterns import settle
 from optimiser.planning.plan import Plan
 from optimiser.planning.planned_demand import planned_periods
-from optimiser.planning.price_basis import lasting_a_month, within_age
+from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
 from optimiser.planning.problem import Option, Problem
 from optimiser.planning.search import search
 from optimiser.policy import Policy
@@ -60,11 +60,17 @@ def recommend(request: Request) -> Plan:
     lasting, ending_notes = lasting_a_month(request.book.offers, request.as_of)
     offers, age_notes = within_age(lasting, limits, request.as_of)
     age_notes = request.book.notes + ending_notes + age_notes
+    left_out = providers_left_out(request.book.unfetched, lasting, offers, policy.providers)
     options = build_options(estimates, request.config.shapes, offers, policy)
     if not options and build_options(estimates, request.config.shapes, request.book.offers, policy):
         raise StalePrices(
             f"{workload.name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "
             "in settings.yaml (live_prices, max_price_age_days)"
+        )
+    if not options and {one.provider for one in left_out} >= {one.provider for one in estimates}:
+        names = ", ".join(f"{one.provider} ({one.reason})" for one in left_out)
+        raise StalePrices(
+            f"{workload.name}: no prices of {names}: run `optimiser refresh`, see `optimiser prices status`"
         )
     if not options:
         raise nothing_priced(workload, estimates, request.book.offers, request.book.missing, policy)
@@ -98,6 +104,7 @@ def recommend(request: Request) -> Plan:
         rejections=_rejections(results),
         comparison=compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
+        left_out=left_out,
     )
     plan = plan_of(answer, request.book, request.as_of, __version__)
     refuse_faults(plan, outcome.lower_usd, outcome.best.usd)

@@ -72,6 +72,7 @@ def import_price_file(
 ) -> None:
     """Check a price list row by row and add it to your config, where it takes the place of older prices."""
     from optimiser.cli.output import emit, note
+    from optimiser.cli.question import live_prices
     from optimiser.config import load_config, user_directory
     from optimiser.prices.book import load_book
     from optimiser.prices.doubts import doubts
@@ -92,7 +93,9 @@ def import_price_file(
     if report.unknown_instance_types:
         note(f"without a shape: {', '.join(report.unknown_instance_types)}")
     after = load_book(load_config(config).price_files, known.shapes, today)
-    for doubt in doubts(before.offers, after.offers):
+    for doubt in doubts(
+        before.offers, after.offers, live_prices(known, None, today, past=False, needed=False)
+    ):
         note(f"warning: {doubt}")
     took = f"{report.imported:,} prices and {report.missing:,} known not to exist"
     emit(

@@ -44,7 +44,7 @@ def prices(
     files = config.price_files
     inside = [path for path in files if path.is_relative_to(config.directories[0])]
     own = [path for path in files if path not in inside]
-    live = _live(config, store, day, past=as_of is not None, needed=not embedded)
+    live = live_prices(config, store, day, past=as_of is not None, needed=not embedded)
     book = load_book(
         own,
         config.shapes,
@@ -58,7 +58,9 @@ def prices(
     return config, book
 
 
-def _live(config: Config, store: str | None, day: date, *, past: bool, needed: bool) -> LivePrices | None:
+def live_prices(
+    config: Config, store: str | None, day: date, *, past: bool, needed: bool
+) -> LivePrices | None:
     """The store's prices, None where there is no store, or an empty one and they are not needed."""
     from optimiser.prices.location import store_to_read
 

@@ -97,6 +97,8 @@ def _store_url(section: Mapping[str, Any], where: str) -> str | None:
     return url
 
 
+# No agreement known takes off nearly all; a larger figure is the share that is paid, or a slip.
+MOST_OFF = 90
 _DISCOUNT_FIELDS = ("provider", "percent", "tiers", "instance_types", "regions", "valid_until")
 
 
@@ -108,8 +110,9 @@ def _discount(name: str, entry: object, where: str) -> Discount:
     provider, percent, until = fields.get("provider"), fields.get("percent"), fields.get("valid_until")
     if not isinstance(provider, str) or not provider:
         raise bad_value(where, "provider", provider, "the provider whose list prices it takes off")
-    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 < percent < 100:
-        raise bad_value(where, "percent", percent, "above 0 and below 100")
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 < percent <= MOST_OFF:
+        right = f"above 0 and at most {MOST_OFF}: what is taken off, not what is left to pay"
+        raise bad_value(where, "percent", percent, right)
     if until is not None and type(until) is not date:
         raise bad_value(where, "valid_until", until, "a date like 2027-06-30, or left out")
     tiers = _names(fields.get("tiers"), where, "tiers")

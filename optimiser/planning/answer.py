@@ -20,7 +20,14 @@ from optimiser.planning.comparison import (
 )
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_parts import PlanBound, PlanBucket, PlanRejection, PlanScenario, PlanService
+from optimiser.planning.plan_parts import (
+    PlanBound,
+    PlanBucket,
+    PlanLeftOut,
+    PlanRejection,
+    PlanScenario,
+    PlanService,
+)
 from optimiser.planning.price_basis import price_dates, price_sources, uncovered_tiers
 from optimiser.planning.problem import Problem
 from optimiser.planning.search import Outcome
@@ -56,6 +63,7 @@ class Answer:
     rejections: Sequence[Rejection]
     comparison: Comparison
     embedded: Path
+    left_out: tuple[PlanLeftOut, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -103,7 +111,10 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         quotas=quotas(answer.solution),
         price_dates=price_dates(book, problem, _offers_used(answer)),
         tiers_without_prices=uncovered_tiers(book, problem),
-        price_sources=price_sources(book, answer.embedded),
+        price_sources=price_sources(
+            book, answer.embedded, {offer.offer_id for offer in _offers_used(answer)}
+        ),
+        providers_left_out=answer.left_out,
         rejections=tuple(
             PlanRejection(
                 provider=r.provider, instance_type=r.instance_type, gpu=r.gpu, code=r.code, reason=r.reason

@@ -17,6 +17,7 @@ from optimiser.planning.plan_parts import (
     PlanBound,
     PlanCount,
     PlanDemand,
+    PlanLeftOut,
     PlanOffer,
     PlanOption,
     PlanPeriod,
@@ -31,7 +32,7 @@ from optimiser.planning.plan_parts import (
     PlanTotals,
 )
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 HOURS_PER_MONTH = 730
 
 
@@ -72,6 +73,7 @@ class Plan:
     deterministic: bool
     not_included: tuple[str, ...]
     notes: tuple[str, ...]
+    providers_left_out: tuple[PlanLeftOut, ...] = ()
 
 
 def to_jsonable(value: Any) -> Any:

@@ -267,6 +267,14 @@ class PlanPriceDate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlanLeftOut:
+    """A provider that the policy allows and the plan knows no price of: what it sells was not compared."""
+
+    provider: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRejection:
     """An instance type that is out, and why."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
-from optimiser.planning.plan_parts import PlanPriceDate
+from optimiser.planning.plan_parts import PlanLeftOut, PlanPriceDate
 from optimiser.planning.problem import Problem
 from optimiser.prices.book import PriceBook
 from providers.offer import Offer, Tier
@@ -58,13 +58,35 @@ def uncovered_tiers(book: PriceBook, problem: Problem) -> tuple[str, ...]:
     return tuple(found)
 
 
-def price_sources(book: PriceBook, embedded: Path) -> tuple[str, ...]:
-    """Where the prices in force are from: the store, the embedded snapshot's files by name, others by path."""
-    stores = sorted(set(book.offers.loc[book.offers["observed_at"].notna(), "file"]))
+def price_sources(book: PriceBook, embedded: Path, used: Collection[str]) -> tuple[str, ...]:
+    """Where the prices in force are from: the store, with the snapshots that the used offer ids are of, the
+    embedded snapshot's files by name, others by path.
+    """
+    of_store = book.offers[book.offers["observed_at"].notna()]
+    numbers = sorted(set(of_store.loc[of_store.index.isin(used), "line"]))
+    word = "snapshot" if len(numbers) == 1 else "snapshots"
+    of_these = f" ({word} {', '.join(map(str, numbers))})" if numbers else ""
+    stores = [f"{name}{of_these}" for name in sorted(set(of_store["file"]))]
     paths = [Path(str(name)) for name in book.offers.loc[book.offers["observed_at"].isna(), "file"].unique()]
     inside = [f"embedded snapshot {path.name}" for path in paths if path.is_relative_to(embedded)]
     others = sorted(str(path) for path in paths if not path.is_relative_to(embedded))
     return (*stores, *sorted(inside), *others)
+
+
+def providers_left_out(
+    unfetched: Collection[str], offers: pd.DataFrame, young: pd.DataFrame, allowed: Collection[str] | None
+) -> tuple[PlanLeftOut, ...]:
+    """The providers that a policy allows (None: all) whose prices were never fetched, or are all among offers
+    and none among those young enough: whatever they sell, a plan is without it.
+    """
+    too_old = set(offers["provider"]) - set(young["provider"])
+    reasons = dict.fromkeys(too_old, "prices too old")
+    reasons |= dict.fromkeys(unfetched, "prices never fetched")
+    return tuple(
+        PlanLeftOut(provider=name, reason=reasons[name])
+        for name in sorted(reasons)
+        if allowed is None or name in allowed
+    )
 
 
 def within_age(

@@ -55,13 +55,15 @@ class PriceBook:
     the exact text, which stays beside it), amortised_usd_per_hour, and the file and line of each price.
     missing holds the prices that do not exist, each with its reason: what a source says is not on sale, what
     has expired, and what belongs to an instance type without a shape. observed_at (UTC) is set for prices of
-    the store alone, and too_old for those past the store's limit, which no plan may use. notes are what a user
-    of these prices should know.
+    the store alone, and too_old for those past the store's limit, which no plan may use. unfetched are the
+    providers without a price here because the store never fetched any. notes are what a user of these prices
+    should know.
     """
 
     offers: pd.DataFrame
     missing: pd.DataFrame
     as_of: date
+    unfetched: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     def offer(self, offer_id: str) -> Offer:
@@ -119,7 +121,7 @@ def load_book(
     offers, missing = _mask(offers, missing)
     notes = live.notes(filled=bool(below)) if live else ()
     if discounts:
-        offers, unused = _with_discounts(offers, discounts)
+        offers, unused = _with_discounts(offers, discounts, as_of)
         notes += unused
     known = (offers["provider"] + "/" + offers["instance_type"]).isin(
         {f"{name}/{kind}" for name, kind in shapes}
@@ -133,7 +135,14 @@ def load_book(
     ]
     absent = pd.concat([missing, *gone], ignore_index=True).rename(columns={"missing_reason": "reason"})
     in_force = offers[known & ~expired].drop(columns=_WORKING_COLUMNS).set_index("offer_id")
-    return PriceBook(offers=in_force, missing=absent[_MISSING_COLUMNS], as_of=as_of, notes=notes)
+    unfetched = live.unfetched() - set(in_force["provider"]) if live else frozenset()
+    return PriceBook(
+        offers=in_force,
+        missing=absent[_MISSING_COLUMNS],
+        as_of=as_of,
+        unfetched=unfetched,
+        notes=notes,
+    )
 
 
 def _layered(below: list[Path], above: list[Path], live: LivePrices | None) -> pd.DataFrame:
@@ -157,14 +166,16 @@ def _layered(below: list[Path], above: list[Path], live: LivePrices | None) -> p
 
 
 def _with_discounts(
-    offers: pd.DataFrame, discounts: Collection[Discount]
+    offers: pd.DataFrame, discounts: Collection[Discount], as_of: date
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """offers with those that the discounts add, unless a contract of that name has its own price there; and a
-    note on each discount that applies to nothing.
+    note on each discount that has ended or applies to nothing.
     """
     added = discounted(offers, discounts)
-    unused = {discount.name for discount in discounts} - set(added["contract"])
-    notes = tuple(
+    ended = {one.name: one.valid_until for one in discounts if one.valid_until and one.valid_until < as_of}
+    notes = tuple(f"the discount {name!r} of settings.yaml ended on {ended[name]}" for name in sorted(ended))
+    unused = {one.name for one in discounts} - set(added["contract"]) - set(ended)
+    notes += tuple(
         f"the discount {name!r} of settings.yaml applies to no list price" for name in sorted(unused)
     )
     own = added[~added["offer_id"].isin(offers["offer_id"])]

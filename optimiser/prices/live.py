@@ -24,6 +24,7 @@ class LivePrices:
 
     table has the price book's columns; scopes is when each (provider, region, tier) was last fetched. Scopes
     past refuse_after_hours are too old to plan on; past warn_after_hours (by tier) they are only named.
+    in_the_past: what the store held then, without what was pruned since.
     """
 
     label: str
@@ -32,6 +33,7 @@ class LivePrices:
     scopes: Mapping[Scope, datetime]
     warn_after_hours: Mapping[str, float | None] = field(default_factory=dict)
     refuse_after_hours: float | None = None
+    in_the_past: bool = False
 
     def notes(self, *, filled: bool) -> tuple[str, ...]:
         """What a user should know: what was never fetched (unless filled from elsewhere), what is dated in the
@@ -66,22 +68,27 @@ class LivePrices:
                     )
         return tuple(found)
 
+    def unfetched(self) -> frozenset[str]:
+        """The providers of which nothing was ever fetched."""
+        return frozenset(PROVIDERS) - {scope.provider for scope in self.scopes}
+
     def _never_fetched(self) -> Iterator[str]:
         """Providers, tiers and regions without which an optimum is one of fewer offers than there are."""
+        when = f"by {self.at:%Y-%m-%d}, or are pruned" if self.in_the_past else "yet"
         why = "plans know nothing of them; see `optimiser prices status`"
         for provider in PROVIDERS:
             of_tier = {tier: {s.region for s in self.scopes if s[::2] == (provider, tier)} for tier in Tier}
-            if not any(of_tier.values()):
-                yield f"prices of {provider} were never fetched: {why}"
+            if provider in self.unfetched():
+                yield f"prices of {provider} were not fetched {when}: {why}"
                 continue
             for tier, regions in of_tier.items():
                 name = tier.value.replace("_", " ")
                 others = set().union(*of_tier.values()) - regions
                 if not regions:
-                    yield f"{name} prices of {provider} were never fetched: {why}"
+                    yield f"{name} prices of {provider} were not fetched {when}: {why}"
                 elif others and tier is Tier.ON_DEMAND:
                     scopes = [Scope(provider, region, tier) for region in sorted(others)]
-                    yield f"{name} prices of {_some(scopes)} were never fetched: {why}"
+                    yield f"{name} prices of {_some(scopes)} were not fetched {when}: {why}"
 
     def too_old(self) -> pd.Series:
         """Which rows of table belong to a scope past refuse_after_hours."""
@@ -134,6 +141,7 @@ def read_live(
         scopes={scope: when for scope, (when, _) in scopes.items()},
         warn_after_hours=warn_after_hours,
         refuse_after_hours=refuse_after_hours,
+        in_the_past=at is not None,
     )
 
 

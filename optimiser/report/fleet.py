@@ -8,6 +8,7 @@ from optimiser.planning.plan import Plan
 from optimiser.planning.plan_parts import PlanOffer, PlanOption, PlanPurchase
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import HOW, counted, hourly, percent, provider_name, site, units, usd, words
+from providers.offer import STANDARD
 
 # What reserves capacity, by provider and obtainability; a price is not capacity. Sources: AWS EC2 User Guide
 # (On-Demand Capacity Reservations, Capacity Blocks), Google Compute Engine reservations and AI Hypercomputer
@@ -65,7 +66,7 @@ def _row(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
     where = site(option.provider, offer.zone or option.region)
     scarce = "" if option.obtainability == "elastic" else " !"
     cells = (
-        HOW.get(purchase.how, words(purchase.how)),
+        _paid(purchase, offer),
         count if option.instances_per_unit == 1 else f"{count} × {option.instances_per_unit}",
         option.instance_type + scarce + (f" ({offer.contract})" if offer.contract else ""),
         f"{option.gpus_per_instance} × {option.gpu}",
@@ -75,6 +76,12 @@ def _row(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
     )
     said = (_commitment(purchase, option, offer) or _quoted(offer), _terms(offer))
     return Row(cells, " ".join(text for text in said if text))
+
+
+def _paid(purchase: PlanPurchase, offer: PlanOffer) -> str:
+    """How it is paid; another market is named in the place of on demand, which is not what it is."""
+    how = HOW.get(purchase.how, words(purchase.how))
+    return how if offer.market == STANDARD else how.replace("on demand", words(offer.market))
 
 
 def _terms(offer: PlanOffer) -> str:

@@ -6,7 +6,7 @@ from datetime import date
 
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_parts import PlanAlternative
-from optimiser.report.wording import counted, percent, site, usd, words
+from optimiser.report.wording import counted, percent, provider_name, site, usd, words
 
 HEADLINE_BASELINE = "single_type_on_demand"
 _SITES_NAMED = 2
@@ -16,10 +16,16 @@ _SAME = 0.0005
 def headline(plan: Plan) -> str:
     """`chat: $281,300 a month on AWS us-east-1, 38 % below on demand; gap 0.2 %, throughput ±13 %`.
 
-    Old prices are said beside the amount, so that no narrow terminal hides them, and dated at the end.
+    Old prices, and providers that were not compared, are said beside the amount, so that no narrow terminal
+    hides them; old prices are dated at the end.
     """
     names = ", ".join(service.name for service in plan.services)
     answer = f"{names}: {usd(plan.totals.total_monthly_usd)} a month on {place(plan)}"
+    if plan.providers_left_out:
+        without = ", ".join(
+            f"{provider_name(one.provider)} ({one.reason})" for one in plan.providers_left_out
+        )
+        answer += f" without {without}"
     old = old_prices(plan)
     if old:
         answer += " at OLD PRICES"

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pandas as pd
 
-from optimiser.errors import UsageError, did_you_mean
+from optimiser.errors import StalePrices, UsageError, did_you_mean
 from optimiser.prices.book import PriceBook
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.terms import paid
@@ -184,6 +184,10 @@ def _check_known(
             known = {*book.offers[name].unique(), *book.missing[name].unique()}
             known |= {kind for _, kind in shapes} if name == "instance_type" else set()
         for one in wanted:
+            if name == "provider" and one in book.unfetched:
+                raise StalePrices(
+                    f"--provider {one!r}: its prices were never fetched: run `optimiser refresh`"
+                )
             if one not in known:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{option} {one!r}: no such {words(name)}; {did_you_mean(one, known)}")

@@ -31,7 +31,10 @@ def test_a_plan_rests_on_the_store_and_on_nothing_else(run: Run, tmp_path: Path)
     url = stored(tmp_path, snapshot(days_ago(HOUR), offer("54.32")))
     content, err = plan(run, "--store", url)
     assert offers(content) == {"aws/us-east-1/p5.48xlarge/on_demand": "54.32"}
-    assert content["price_sources"] == [f"price store {tmp_path / 'prices.sqlite3'}"]
+    assert content["price_sources"] == [f"price store {tmp_path / 'prices.sqlite3'} (snapshot 1)"]
+    assert content["providers_left_out"] == [
+        {"provider": name, "reason": "prices never fetched"} for name in ("azure", "gcp")
+    ]
     (dates,) = content["price_dates"]
     assert (dates["tier"], dates["oldest"], dates["offers"]) == (
         "on_demand",
@@ -39,7 +42,7 @@ def test_a_plan_rests_on_the_store_and_on_nothing_else(run: Run, tmp_path: Path)
         1,
     )
     assert err.splitlines() == [
-        f"warning: {what} were never fetched: plans know nothing of them; see `optimiser prices status`"
+        f"warning: {what} were not fetched yet: plans know nothing of them; see `optimiser prices status`"
         for what in ("spot prices of aws", "reserved prices of aws", "prices of gcp", "prices of azure")
     ]
     assert all(line.removeprefix("warning: ") in content["notes"] for line in err.splitlines())
@@ -69,6 +72,30 @@ def test_prices_of_eight_days_are_refused(run: Run, tmp_path: Path) -> None:
     assert (ran.code, ran.out) == (4, "")
     assert "run `optimiser refresh`" in ran.err
     assert "live_prices" in ran.err
+
+
+def test_a_provider_whose_prices_are_too_old_is_missed_in_the_headline(run: Run, tmp_path: Path) -> None:
+    here = {"provider": "gcp", "region": "us-central1", "instance_type": "a3-highgpu-8g"}
+    url = stored(
+        tmp_path,
+        snapshot(days_ago(8), offer("60", **here), provider="gcp"),
+        snapshot(days_ago(HOUR), offer("54.32")),
+    )
+    ran = run("recommend", "chat-llama-70b", "--store", url)
+    headline = " ".join(ran.out.split())
+    assert "without Azure (prices never fetched), GCP (prices too old)" in headline
+    alone = run("recommend", "chat-llama-70b", "--store", url, "--provider", "aws")
+    assert "without" not in alone.out.splitlines()[0]
+
+
+def test_a_provider_that_was_never_fetched_cannot_be_planned_on(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(HOUR), offer("54.32")))
+    planned = run("recommend", "chat-llama-70b", "--store", url, "--provider", "gcp")
+    assert (planned.code, planned.out) == (4, "")
+    assert "no prices of gcp (prices never fetched): run `optimiser refresh`" in planned.err
+    listed = run("prices", "list", "--store", url, "--provider", "gcp")
+    assert (listed.code, listed.out) == (4, "")
+    assert "--provider 'gcp': its prices were never fetched" in listed.err
 
 
 def test_told_otherwise_prices_of_eight_days_will_do(run: Run, tmp_path: Path) -> None:

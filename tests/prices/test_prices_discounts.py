@@ -76,7 +76,9 @@ def test_it_ends_with_the_agreement_or_with_the_quote_whichever_is_first(tmp_pat
     }
     assert ends == {"north": date(2027, 6, 30), "south": date(2026, 12, 31)}
     over = Discount(**{**vars(EDP), "valid_until": date(2026, 11, 20)})
-    assert len(book(tmp_path, [GOOD], over).offers) == 1
+    ended = book(tmp_path, [GOOD], over)
+    assert len(ended.offers) == 1
+    assert ended.notes == ("the discount 'edp-2026' of settings.yaml ended on 2026-11-20",)
 
 
 def settings(folder: Path, text: str) -> Path:
@@ -101,8 +103,11 @@ def test_the_settings_say_which(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("{percent: 9, tiers: [on_demand]}", "provider = None"),
-        ("{provider: aws, percent: 0.0, tiers: [spot]}", "percent = 0.0: above 0 and below 100"),
-        ("{provider: aws, percent: 100, tiers: [spot]}", "percent = 100"),
+        ("{provider: aws, percent: 0.0, tiers: [spot]}", "percent = 0.0: above 0 and at most 90"),
+        (
+            "{provider: aws, percent: 91, tiers: [spot]}",
+            "percent = 91: above 0 and at most 90: what is taken off",
+        ),
         ("{provider: aws, percent: '9', tiers: [spot]}", "percent = '9'"),
         ("{provider: aws, percent: 9}", "name the tiers"),
         ("{provider: aws, percent: 9, tiers: [sport]}", "did you mean spot?"),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from optimiser.files import locked
 from optimiser.prices.doubts import doubts
+from optimiser.prices.live import LivePrices
+from providers.fetch import Scope
+from providers.offer import Tier
 
 
 def offers(*rows: tuple[str, str, float, str, str]) -> pd.DataFrame:
@@ -32,19 +36,39 @@ BEFORE = offers(("a", "r1", 10.0, "2026-05-01", "old"), ("b", "r2", 12.0, "2026-
 
 
 def test_what_is_usual_raises_no_doubt() -> None:
-    assert (
-        doubts(BEFORE, offers(("a", "r1", 9.0, "2026-06-01", "new"), ("b", "r2", 12.0, "2026-05-01", "old")))
-        == []
-    )
+    usual = offers(("a", "r1", 9.0, "2026-06-01", "new"), ("b", "r2", 12.0, "2026-05-01", "old"))
+    assert doubts(BEFORE, usual, None) == []
+    assert doubts(BEFORE, offers(("a", "r1", 10.0, "2026-05-01", "new")), None) == []
 
 
 def test_an_older_price_an_unknown_region_and_a_price_far_off_are_named() -> None:
-    (older,) = doubts(BEFORE, offers(("a", "r1", 9.0, "2026-04-01", "new")))
+    (older,) = doubts(BEFORE, offers(("a", "r1", 9.0, "2026-04-01", "new")), None)
     assert "1 prices are older" in older
-    (nowhere,) = doubts(BEFORE, offers(("c", "r-1", 9.0, "2026-06-01", "new")))
+    (nowhere,) = doubts(BEFORE, offers(("c", "r-1", 9.0, "2026-06-01", "new")), None)
     assert "r-1" in nowhere
-    (far,) = doubts(BEFORE, offers(("a", "r1", 0.011, "2026-06-01", "new")))
+    (far,) = doubts(BEFORE, offers(("a", "r1", 0.011, "2026-06-01", "new")), None)
     assert "0.011 USD" in far
+
+
+def test_another_price_of_the_same_day_is_named_in_the_same_file_too() -> None:
+    (twice,) = doubts(BEFORE, offers(("a", "r1", 9.0, "2026-05-01", "old")), None)
+    assert "1 prices take the place of others of the same day, such as a" in twice
+
+
+def test_a_price_older_than_what_the_store_fetched_is_named_for_it_will_not_be_used() -> None:
+    fetched = Scope("acme", "r1", Tier.ON_DEMAND)
+    live = LivePrices(
+        label="store",
+        at=datetime(2026, 7, 1, tzinfo=UTC),
+        table=pd.DataFrame(),
+        scopes={fetched: datetime(2026, 6, 15, tzinfo=UTC)},
+    )
+    rows = offers(("a", "r1", 9.0, "2026-06-14", "new"), ("b", "r2", 11.0, "2026-06-14", "new"))
+    (unused,) = doubts(BEFORE, rows.assign(contract=""), live)
+    assert unused == (
+        "1 prices are older than those fetched into the store, which are used in their place, such as a"
+    )
+    assert doubts(BEFORE, rows.assign(contract="edp", observed_on=pd.Timestamp("2026-06-15")), live) == []
 
 
 def _count_up(path: Path) -> None:

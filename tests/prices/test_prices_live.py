@@ -1,5 +1,6 @@
 """Prices of the store as a layer of the book: what they mask, how old they may be, and what is said of them."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -132,13 +133,15 @@ def test_what_was_never_fetched_is_named_unless_the_snapshot_fills_it(
     monkeypatch.setattr("optimiser.prices.live.PROVIDERS", {"acme": "", "other": ""})
     scopes = (NORTH, Scope("acme", "north", Tier.SPOT), Scope("acme", "south", Tier.SPOT))
     fetched = live(tmp_path, GOOD, SPOT, covers=scopes)
-    why = "were never fetched: plans know nothing of them; see `optimiser prices status`"
+    why = "were not fetched yet: plans know nothing of them; see `optimiser prices status`"
     assert book(tmp_path, [], [], fetched).notes == (
         f"on demand prices of acme south {why}",
         f"reserved prices of acme {why}",
         f"prices of other {why}",
     )
     assert book(tmp_path, [], [GOOD], fetched).notes == ()
+    earlier = book(tmp_path, [], [], replace(fetched, in_the_past=True))
+    assert earlier.notes[-1].startswith("prices of other were not fetched by 2026-11-21, or are pruned: ")
 
 
 def test_prices_from_a_clock_that_was_ahead_are_named(tmp_path: Path) -> None:

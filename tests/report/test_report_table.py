@@ -99,6 +99,12 @@ def test_the_fleet_lists_every_purchase_with_its_money() -> None:
     assert "quoted at 15.00 on 2026-06-01" in " ".join(lines)
 
 
+def test_another_market_is_not_called_on_demand() -> None:
+    flexible = tuple(replace(one, market="flex_start") if one.tier == "on_demand" else one for one in OFFERS)
+    lines = [line for line in section(plan(offers=flexible), "Fleet") if not line.startswith((" ", "!"))]
+    assert lines[2].startswith("flex start by hour")
+
+
 def test_scarce_machines_name_the_reservation_to_ask_for() -> None:
     # Two committed and one on demand run together in the middle; spot is no part of a reservation.
     said = " ".join(" ".join(section(plan(), "Fleet")).split())
