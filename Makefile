@@ -1,11 +1,13 @@
-# One environment for everything; CASES= names a folder with the large benchmark cases.
+# One environment for everything; CASES= names a folder with the large benchmark cases, DATA= a table of
+# serving measurements (optimiser/accuracy/table.py has its columns).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
 CASES ?=
+DATA ?= ../shared/data/serving_measurements.csv
 
-.PHONY: recommend test check bench live clean
+.PHONY: recommend test check bench accuracy live clean
 
 recommend: $(VENV)/.installed
 	@$(BIN)/optimiser recommend config/workloads/chat-llama-70b.yaml
@@ -21,6 +23,9 @@ check: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench/run.py $(if $(CASES),--cases $(CASES))
+
+accuracy: $(VENV)/.installed
+	@$(BIN)/python -m optimiser.accuracy $(DATA)
 
 live: $(VENV)/.installed-test
 	$(BIN)/pytest -m live -v -rs --tb=short tests/live

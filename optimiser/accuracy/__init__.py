@@ -1,0 +1,1 @@
+"""How far the performance model is from published measurements: `python -m optimiser.accuracy FILE`."""

@@ -1,0 +1,71 @@
+"""`python -m optimiser.accuracy FILE`: how far the performance model is from a table of measurements."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from optimiser.accuracy.cases import cases_of
+from optimiser.accuracy.predict import factors_of
+from optimiser.accuracy.prepare import prepare
+from optimiser.accuracy.ranking import rankings, usd_per_gpu_hour
+from optimiser.accuracy.report import Accuracy, as_csv, as_json, as_text
+from optimiser.accuracy.sets import LeftOut
+from optimiser.accuracy.summary import judge
+from optimiser.accuracy.table import read_measurements
+from optimiser.config import load_config
+from optimiser.errors import OptimiserError, UsageError
+from optimiser.files import write_whole
+
+
+def accuracy_of(path: Path) -> Accuracy:
+    """Judge the shipped (or the user's own) configuration on a table. Raises UsageError for a bad table."""
+    rows = read_measurements(path)
+    config = load_config()
+    cases, left_out = cases_of(rows, config.models, config.gpus)
+    prepared, unfit = prepare(cases)
+    judged = judge(prepared, factors_of(prepared, config.efficiencies))
+    no_room = [
+        LeftOut(row=case.row, reason="the memory model has no room for it", detail=case.model.name)
+        for case in unfit
+    ]
+    return Accuracy(
+        table=str(path),
+        rows=len(rows),
+        judged=judged,
+        left_out=(*left_out, *no_room),
+        rankings=rankings(judged, usd_per_gpu_hour(config)),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the report; 0, or the exit code of the fault that is told on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m optimiser.accuracy", description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE", help="table of serving measurements (CSV)")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
+    parser.add_argument(
+        "--rows", type=Path, metavar="FILE", help="also write every figure and its error (CSV)"
+    )
+    asked = parser.parse_args(arguments)
+    try:
+        accuracy = accuracy_of(asked.file)
+        if asked.rows:
+            _write(asked.rows, as_csv(accuracy.judged))
+    except OptimiserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    sys.stdout.write(as_json(accuracy) if asked.format == "json" else as_text(accuracy))
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise UsageError(f"--rows {path}: cannot be written: {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

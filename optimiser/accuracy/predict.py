@@ -1,0 +1,166 @@
+"""Predictions of many cases at once, by the functions that estimates are made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimiser.accuracy.prepare import Group, Prepared
+from optimiser.accuracy.sets import How
+from optimiser.performance import operating
+from optimiser.performance.operating import (
+    LOWEST_BATCH,
+    PLACES_SHARE,
+    Point,
+    batch_at_rate,
+    evaluate,
+    fastest_batch,
+    largest_batch,
+    request_rate,
+)
+from optimiser.performance.queueing import Wait, without_place_wait
+from optimiser.performance.specs import Efficiency
+from optimiser.performance.timing import Array, Layouts
+
+_ROUNDS = 4
+_LATENCIES = (How.CLOSED_TPOT, How.CLOSED_TTFT, How.ENGINE_TTFT, How.OPEN_TPOT, How.OPEN_TTFT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factors:
+    """Shares of the peak compute and bandwidth that the GPUs of each case reach, (cases,)."""
+
+    compute: Array
+    bandwidth: Array
+
+
+def factors_of(prepared: Prepared, efficiencies: Mapping[str, Efficiency]) -> Factors:
+    """The factors of each case's GPU generation."""
+    reach = [efficiencies[case.gpu.generation] for case in prepared.cases]
+    return Factors(
+        compute=np.array([item.compute for item in reach]),
+        bandwidth=np.array([item.bandwidth for item in reach]),
+    )
+
+
+def predict(prepared: Prepared, factors: Factors) -> Array:
+    """The predicted figure of each case in its own unit, (cases,); the best layout where a row leaves it open."""
+    predicted = np.full(len(prepared.cases), np.nan)
+    for group in prepared.groups:
+        values = _PREDICTIONS[group.how](group, _reached(group, factors))[:, 0]
+        better = np.fmin if group.how in _LATENCIES else np.fmax
+        better.at(predicted, group.case, values)
+    return predicted
+
+
+def load_shares(prepared: Prepared, factors: Factors) -> Array:
+    """Offered rate over the highest rate, (cases,); nan where the load is not a rate."""
+    shares = np.full(len(prepared.cases), np.nan)
+    for group in prepared.groups:
+        if group.how in (How.OPEN_TPOT, How.OPEN_TTFT):
+            at = _reached(group, factors)
+            highest = fastest_batch(group.work, at, group.places * PLACES_SHARE, group.mix)[1]
+            np.fmin.at(shares, group.case, (group.load / highest)[:, 0])
+    return shares
+
+
+def _reached(group: Group, factors: Factors) -> Layouts:
+    compute, bandwidth = factors.compute[group.case], factors.bandwidth[group.case]
+    return replace(
+        group.layouts,
+        weight_flops=group.layouts.weight_flops * compute,
+        half_flops=group.layouts.half_flops * compute,
+        memory_bytes_per_s=group.layouts.memory_bytes_per_s * bandwidth,
+    )
+
+
+def _offline(group: Group, at: Layouts) -> Array:
+    """The offline rate as estimates have it, over a run as long as the measured one.
+
+    N requests take N/λ in steady state; then the batch drains, one sequence after the other: osl steps at the
+    mean of t(b) over b ≤ B, in which B/2 · osl tokens come that the steady state has in osl/2 · t(B). No more
+    than N run at once. (1 / (1 + B / 2N) would have every step as long as a full one: for B near N, 20 % off.)
+    """
+    own = group.run_requests / group.replicas
+    batch, rate = fastest_batch(group.work, at, np.minimum(group.places * PLACES_SHARE, own), group.mix)
+
+    def step_s(sequences: Array) -> Array:
+        return request_rate(group.work, at, sequences, group.mix)[1].decode_step_s
+
+    full = step_s(batch)
+    mean = (step_s(np.ones_like(batch)) + 4.0 * step_s(batch / 2) + full) / 6.0
+    draining = group.mix.traffic.output * (mean - full / 2.0)
+    requests = np.minimum(own, group.run_s * rate)
+    return _tokens(group, 1.0 / (1.0 / rate + draining / requests))
+
+
+def _server(group: Group, at: Layouts) -> Array:
+    largest = largest_batch(group.work, at, group.places, group.mix, group.target)
+    return _tokens(group, fastest_batch(group.work, at, largest, group.mix)[1])
+
+
+def _batch(group: Group, at: Layouts) -> Array:
+    batch = np.minimum(group.load, group.places)
+    return _tokens(group, request_rate(group.work, at, batch, group.mix)[0])
+
+
+def _tokens(group: Group, rate: Array) -> Array:
+    """Output tokens/s of all replicas at `rate` requests/s of each."""
+    return np.asarray(rate * group.mix.traffic.output * group.replicas)
+
+
+def _mean_wait_s(wait: Wait) -> Array:
+    return np.asarray(wait.residual_s + wait.queued * wait.queue_s + wait.blocked * wait.place_s)
+
+
+def _closed(group: Group, at: Layouts) -> tuple[Array, Array]:
+    """(TPOT, mean TTFT) in seconds with `load` requests in flight, of which those past their first token decode:
+    B + rate · TTFT = load by Little's law, B at most the places there are.
+
+    A request meets the load − 1 others alone: what it waits for, and the prompts that prolong its steps, are
+    theirs (the arrival theorem of closed networks; exact for one request, where nothing is in its way).
+    """
+    others = np.maximum(1.0 - 1.0 / group.load, 0.0)
+    batch = np.minimum(group.load, group.places)
+    for _ in range(_ROUNDS):
+        point = evaluate(group.work, at, batch, group.places, group.mix)
+        waited = others * _mean_wait_s(without_place_wait(point.wait))
+        first_token = np.minimum(point.own_s[..., 0] + waited, group.load / point.rate)
+        decoding = group.load / (1.0 + first_token * point.rate / batch)
+        batch = np.minimum(np.sqrt(batch * decoding), group.places)
+    left = (group.load - batch) / point.rate
+    alone = point.steady.decode_step_s
+    step = alone + others * (point.steady.step_s - alone)
+    return step, np.where(batch < group.places, first_token, np.maximum(first_token, left))
+
+
+def _engine_first_token(group: Group, at: Layouts) -> Array:
+    """A prompt alone, without what a request meets on its way to the engine and back."""
+    alone = np.full_like(group.places, LOWEST_BATCH)
+    point = evaluate(group.work, at, alone, group.places, group.mix)
+    return (point.own_s[..., 0] - operating.FIRST_TOKEN_OVERHEAD_S) * 1e3
+
+
+def _open(group: Group, at: Layouts) -> Point:
+    largest = group.places * PLACES_SHARE
+    batch = batch_at_rate(group.work, at, group.load, largest, group.mix)
+    return evaluate(group.work, at, batch, group.places, group.mix)
+
+
+def _open_first_token(group: Group, at: Layouts) -> Array:
+    point = _open(group, at)
+    return (_mean_wait_s(point.wait) + point.own_s[..., 0]) * 1e3
+
+
+_PREDICTIONS: dict[How, Callable[[Group, Layouts], Array]] = {
+    How.OFFLINE: _offline,
+    How.BATCH: _batch,
+    How.SERVER: _server,
+    How.CLOSED_TPOT: lambda group, at: _closed(group, at)[0] * 1e3,
+    How.CLOSED_TTFT: lambda group, at: _closed(group, at)[1] * 1e3,
+    How.ENGINE_TTFT: _engine_first_token,
+    How.OPEN_TPOT: lambda group, at: _open(group, at).steady.step_s * 1e3,
+    How.OPEN_TTFT: _open_first_token,
+}

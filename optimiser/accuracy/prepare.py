@@ -1,0 +1,149 @@
+"""Cases as arrays: what their predictions need and the fitted factors do not change, worked out once.
+
+A fit asks again and again with other factors; predict() then evaluates nothing but the model itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimiser.accuracy.sets import INSTANCE_GPUS, Case, How
+from optimiser.performance.batching import mean_traffic
+from optimiser.performance.model_work import ModelWork
+from optimiser.performance.operating import Mix
+from optimiser.performance.parameters import kv_bytes_for_context
+from optimiser.performance.setups import Candidate, Hardware, layouts_of, single_candidates
+from optimiser.performance.specs import Efficiency
+from optimiser.performance.timing import Array, Layouts
+from optimiser.performance.trial import MAX_SEQUENCES, memory_of, question_of
+from optimiser.workload import SizeBucket, Target
+
+# Layouts are prepared for GPUs that reach their peak, and scaled by the factors asked about.
+PEAK = Efficiency(generation="", compute=1.0, bandwidth=1.0, relative_error=0.0, fitted=False, source="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Cases of one model, one pair of precisions and one kind, an entry for each layout that comes into
+    question: case is its index, (entries,), the other arrays are (entries, 1) as operating.py has set-ups.
+
+    places is how many sequences a replica has room for, load that of one replica; run_requests and run_s are
+    infinite where the run's length is not known.
+    """
+
+    how: How
+    target: Target | None
+    work: ModelWork
+    mix: Mix
+    layouts: Layouts
+    case: NDArray[np.intp]
+    places: Array
+    replicas: Array
+    load: Array
+    run_requests: Array
+    run_s: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Cases that the memory model has room for, in their order, and grouped; indices of groups are into cases."""
+
+    cases: tuple[Case, ...]
+    groups: tuple[Group, ...]
+
+
+def prepare(cases: Sequence[Case]) -> tuple[Prepared, tuple[Case, ...]]:
+    """The cases ready to be predicted, and those left over that the memory model says do not fit."""
+    alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for index, case in enumerate(cases):
+        served = (case.served.weight_precision, case.served.kv_precision)
+        alike[case.model.name, *served, case.how, case.target].append(index)
+    groups = []
+    fits = np.zeros(len(cases), dtype=np.bool_)
+    for some in alike.values():
+        group = _group([cases[index] for index in some])
+        group = replace(group, case=np.array(some, dtype=np.intp)[group.case])
+        fits[group.case] = True
+        if len(group.case):
+            groups.append(group)
+    place = np.cumsum(fits) - 1
+    prepared = Prepared(
+        cases=tuple(case for case, fit in zip(cases, fits, strict=True) if fit),
+        groups=tuple(replace(group, case=place[group.case]) for group in groups),
+    )
+    return prepared, tuple(case for case, fit in zip(cases, fits, strict=True) if not fit)
+
+
+def _candidates(case: Case) -> list[tuple[Candidate, float]]:
+    """The layouts that come into question, each with the replicas of it that the row's GPUs hold."""
+    gpus = min(case.row.gpu_count, INSTANCE_GPUS)
+    several = "pcie" if case.gpu.link.startswith("PCIe") else "nvlink"
+    hardware = Hardware(
+        gpu=case.gpu,
+        efficiency=PEAK,
+        served=case.served,
+        gpu_count=gpus,
+        gpu_link=several if gpus > 1 else "none",
+        network_gbps=None,
+    )
+    if case.split is None:
+        instances = case.row.gpu_count / gpus
+        return [(found, found.replicas * instances) for found in single_candidates(case.model, hardware)]
+    split = case.split
+    found = Candidate(
+        hardware=hardware,
+        shards=split.shards,
+        ranks=split.ranks,
+        stages=split.stages,
+        instances=1,
+        replicas=1,
+    )
+    return [(found, split.replicas)]
+
+
+def _group(cases: Sequence[Case]) -> Group:
+    """Cases alike in model, precisions and kind, indexed by their place in `cases`; those that fit alone."""
+    first = cases[0]
+    tried = [(index, *found) for index, case in enumerate(cases) for found in _candidates(case)]
+    candidates = [candidate for _, candidate, _ in tried]
+    size = SizeBucket(prompt_tokens=first.prompt, output_tokens=first.output, share=1.0)
+    served = first.served
+    question = question_of(first.model, [size], None, served.weight_precision, served.kv_precision)
+    layouts = layouts_of(candidates)
+    need = memory_of(question, candidates, layouts)
+    case = np.array([index for index, _, _ in tried], dtype=np.intp)
+    prompt, output = (
+        np.array([getattr(item, name) for item in cases])[case] for name in ("prompt", "output")
+    )
+    held = kv_bytes_for_context(first.model, prompt + output, served.kv_precision)
+    fits = np.flatnonzero(need.kv_room_bytes / layouts.ranks >= held)
+    layouts, case, prompt, output = layouts.select(fits), case[fits], prompt[fits], output[fits]
+    places = np.minimum(
+        np.floor(need.kv_room_bytes[fits] / held[fits]), MAX_SEQUENCES * layouts.ranks * layouts.stages
+    )
+    replicas = np.array([float(number) for _, _, number in tried])[fits]
+
+    def column(name: str, unknown: float) -> Array:
+        values = [getattr(item, name) for item in cases]
+        return np.array([unknown if value is None else value for value in values])[case][:, None]
+
+    shares = np.ones((len(fits), 1, 1))
+    sizes = (prompt[:, None, None], output[:, None, None], shares)
+    return Group(
+        how=first.how,
+        target=first.target,
+        work=question.work,
+        mix=Mix(prompts=sizes[0], outputs=sizes[1], shares=shares, traffic=mean_traffic(*sizes)),
+        layouts=layouts,
+        case=case,
+        places=places[:, None],
+        replicas=replicas[:, None],
+        load=column("load", np.nan) / replicas[:, None],
+        run_requests=column("run_requests", np.inf),
+        run_s=column("run_s", np.inf),
+    )

@@ -1,0 +1,179 @@
+"""The accuracy of the performance model as text, JSON, and row by row as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from optimiser.accuracy.ranking import RIGHT_SHARE, TELLING_RATIO, Ranking
+from optimiser.accuracy.sets import Goal, LeftOut
+from optimiser.accuracy.summary import (
+    DIMENSIONS,
+    HIGHEST_LOAD_SHARE,
+    Errors,
+    Judged,
+    by_dimension,
+    by_set,
+    errors_of,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """All that is reported of one table: its name and number of rows, the figures, and the rows left out."""
+
+    table: str
+    rows: int
+    judged: tuple[Judged, ...]
+    left_out: tuple[LeftOut, ...]
+    rankings: tuple[Ranking, ...]
+
+
+def as_text(accuracy: Accuracy) -> str:
+    """The report for a terminal."""
+    sections = [_sets(accuracy), _ranking(accuracy.rankings)]
+    sections += [_dimension(accuracy.judged, name) for name in DIMENSIONS]
+    return "\n".join("\n".join(lines) + "\n" for lines in [*sections, _left_out(accuracy)])
+
+
+def _sets(accuracy: Accuracy) -> list[str]:
+    judged = accuracy.judged
+    rows = len({item.case.row.line for item in judged})
+    lines = [
+        f"{accuracy.table}: {len(judged):,} figures of {rows:,} of its {accuracy.rows:,} rows",
+        "",
+        f"{'error in %':16}{'figures':>8}{'median':>8}{'p90':>7}{'bias':>7}   {'goal':10}{'':8}not seen by the fit",
+    ]
+    for goal, some in by_set(judged).items():
+        errors, unseen = errors_of(some), errors_of(item for item in some if not item.case.seen)
+        wanted = f"{goal.median:.0%} / {goal.p90:.0%}".replace("%", "") if goal.median and goal.p90 else ""
+        if errors is None:
+            lines.append(f"{goal.name:16}{0:>8}{'':22}   {wanted:10}no rows")
+            continue
+        numbers = f"{100 * errors.median:>8.1f}{100 * errors.p90:>7.1f}{100 * errors.bias:>+7.1f}"
+        rest = f"{unseen.figures} figures: {_cell(unseen)}" if unseen else "none"
+        lines.append(
+            f"{goal.name:16}{errors.figures:>8}{numbers}   {wanted:10}{_verdict(errors, goal):8}{rest}"
+        )
+    return [
+        *lines,
+        "",
+        "Errors are predicted/measured − 1; median and p90 of their size, bias the median with its sign. The",
+        "factors in config/gpus.yaml were fitted on most of these rows: only the last column is a fair test.",
+        f"TTFT open loop: below {HIGHEST_LOAD_SHARE:.0%} of the highest rate.",
+    ]
+
+
+def _verdict(errors: Errors, goal: Goal) -> str:
+    met = errors.meets(goal)
+    return "" if met is None else "MET" if met else "MISSED"
+
+
+def _cell(errors: Errors) -> str:
+    return f"{100 * errors.median:.0f}/{100 * errors.p90:.0f} {100 * errors.bias:+.0f}"
+
+
+def _ranking(rankings: Sequence[Ranking]) -> list[str]:
+    lines = [f"Which of two GPUs does a job for less, where they differ by over {TELLING_RATIO - 1:.0%}"]
+    for item in rankings:
+        share = f"{item.right / item.pairs:.0%} right" if item.pairs else "no pairs"
+        met = ("MET" if item.right >= RIGHT_SHARE * item.pairs else "MISSED") if item.pairs else ""
+        lines.append(f"  {item.job:24}{item.basis:20}{item.pairs:>6} pairs   {share:12}{met}")
+    return lines
+
+
+def _dimension(judged: Sequence[Judged], name: str) -> list[str]:
+    """A row per value, a column per set that has figures; a cell is median/p90 bias, and the figures below."""
+    goals = [goal for goal, some in by_set(judged).items() if some]
+    width = 17
+    lines = [f"By {name}: median/p90 bias (figures), in %"]
+    lines.append(" " * 26 + "".join(f"{goal.name:>{width}}" for goal in goals))
+    for value, cells in by_dimension(judged, name).items():
+        shown = [f"{_cell(cells[goal])} ({cells[goal].figures})" if goal in cells else "" for goal in goals]
+        lines.append(f"  {value[:24]:24}" + "".join(f"{text:>{width}}" for text in shown))
+    return [line.rstrip() for line in lines]
+
+
+def _reasons(left_out: Sequence[LeftOut]) -> dict[str, Counter[str]]:
+    """Per reason, the number of rows by detail; the reasons with most rows first."""
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in left_out:
+        reasons[item.reason][item.detail] += 1
+    return dict(sorted(reasons.items(), key=lambda pair: -pair[1].total()))
+
+
+def _left_out(accuracy: Accuracy) -> list[str]:
+    lines = ["Left out"]
+    for reason, details in _reasons(accuracy.left_out).items():
+        named = ", ".join(f"{name} {count}" for name, count in details.most_common(6) if name)
+        lines.append(f"{details.total():>6}  {reason}" + (f" ({named})" if named else ""))
+    return lines
+
+
+def as_json(accuracy: Accuracy) -> str:
+    """The same as one JSON document; shares, not percent."""
+    sets = []
+    for goal, some in by_set(accuracy.judged).items():
+        errors, unseen = errors_of(some), errors_of(item for item in some if not item.case.seen)
+        sets.append(
+            {
+                "set": goal.name,
+                "goal": {"median": goal.median, "p90": goal.p90} if goal.median else None,
+                "errors": _numbers(errors),
+                "met": errors.meets(goal) if errors else None,
+                "errors_not_seen_by_fit": _numbers(unseen),
+            }
+        )
+    by: dict[str, Any] = {
+        name: [
+            {"value": value, "set": goal.name, "errors": _numbers(errors)}
+            for value, cells in by_dimension(accuracy.judged, name).items()
+            for goal, errors in cells.items()
+        ]
+        for name in DIMENSIONS
+    }
+    document = {
+        "table": accuracy.table,
+        "rows": accuracy.rows,
+        "figures": len(accuracy.judged),
+        "sets": sets,
+        "rankings": [asdict(item) for item in accuracy.rankings],
+        "by": by,
+        "left_out": [
+            {"reason": reason, "rows": details.total(), "details": dict(details)}
+            for reason, details in _reasons(accuracy.left_out).items()
+        ],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _numbers(errors: Errors | None) -> dict[str, float | None] | None:
+    """As JSON has numbers: null for the infinite, which an overloaded replica's TTFT is."""
+    if errors is None:
+        return None
+    return {name: value if math.isfinite(value) else None for name, value in asdict(errors).items()}
+
+
+def as_csv(judged: Sequence[Judged]) -> str:
+    """A line per figure: its row, its set, measured and predicted in the unit of `what`, and the error."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([
+        "line", "source", "model", "gpu", "gpu_count", "tp", "pp", "attn", "precision_weights", "precision_kv",
+        "engine", "prompt_tokens", "output_tokens", "load", "set", "what", "measured", "predicted", "error",
+        "seen_by_fit",
+    ])  # fmt: skip
+    for item in judged:
+        case, row = item.case, item.case.row
+        writer.writerow([
+            row.line, row.source, case.model.name, case.gpu.name, row.gpu_count, row.tp, row.pp, row.attn,
+            case.served.weight_precision, case.served.kv_precision, row.engine, case.prompt, case.output, case.load,
+            case.judged_in.name, case.how, case.measured, f"{item.predicted:.6g}", f"{item.error:.4f}", case.seen,
+        ])  # fmt: skip
+    return out.getvalue()
