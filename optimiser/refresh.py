@@ -28,7 +28,7 @@ from optimiser.prices.store import (
     scopes_in_force,
 )
 from optimiser.refreshing.acknowledge import without_match
-from optimiser.refreshing.fetched import Fetched, fetch, spot_history, with_beside
+from optimiser.refreshing.fetched import Fetched, fetch, one_client_each, spot_history, with_beside
 from optimiser.refreshing.judged import Judged, expected_scopes, judge, not_stored
 from optimiser.refreshing.outcome import ProviderOutcome, RefreshReport, ScopeOutcome, State
 from optimiser.refreshing.places import with_own_regions
@@ -58,7 +58,7 @@ def refresh(request: RefreshRequest) -> RefreshReport:
     """
     request.check()
     started_at = request.clock()
-    with _held_store(request) as store:
+    with _held_store(request) as store, one_client_each(request) as request:
         known = frozenset(scopes_in_force(store)) if store else frozenset()
         counts = {name: len(expected_scopes(name, known, request)) for name in request.names}
         if request.regions:

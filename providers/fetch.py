@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -48,11 +49,11 @@ class FetchResult:
     where the cloud versions it ("" otherwise). Raises ValueError where these do not fit together.
     """
 
-    offers: tuple[Offer, ...]
-    missing: tuple[Missing, ...]
-    covered: frozenset[Scope]
+    offers: tuple[Offer, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    covered: frozenset[Scope] = frozenset()
     failures: tuple[Failure, ...] = ()
-    counts: Mapping[str, int]
+    counts: Mapping[str, int] = field(default_factory=dict)
     unknown_gpu_types: tuple[str, ...] = ()
     source_version: str = ""
 
@@ -67,6 +68,36 @@ class FetchResult:
         for offer in self.offers:
             if offer.amortised_usd_per_hour <= 0:
                 raise ValueError(f"{offer.offer_id}: a price is never 0 or below")
+
+
+def merged(parts: Collection[FetchResult]) -> FetchResult:
+    """The parts of one answer as one: counts are summed, and the newest price list of all names the whole.
+
+    Raises ValueError where one part covers what failed in another.
+    """
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.counts)
+    return FetchResult(
+        offers=tuple(offer for part in parts for offer in part.offers),
+        missing=tuple(missing for part in parts for missing in part.missing),
+        covered=frozenset(scope for part in parts for scope in part.covered),
+        failures=tuple(failure for part in parts for failure in part.failures),
+        counts=dict(sorted(counts.items())),
+        unknown_gpu_types=tuple(sorted({name for part in parts for name in part.unknown_gpu_types})),
+        source_version=max((part.source_version for part in parts), default=""),
+    )
+
+
+def confined(result: FetchResult, regions: Collection[str]) -> FetchResult:
+    """What an answer says of these regions alone; what it says of no region in particular stays."""
+    return replace(
+        result,
+        offers=tuple(offer for offer in result.offers if offer.region in regions),
+        missing=tuple(missing for missing in result.missing if missing.region in regions),
+        covered=frozenset(scope for scope in result.covered if scope.region in regions),
+        failures=tuple(failure for failure in result.failures if failure.scope.region in regions),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,10 @@ from enum import StrEnum
 
 HOURS_PER_YEAR = 8760
 _NANO_USD = Decimal("1e-9")
+# By these an endpoint is known that was left pointing at a test double: moto, the usual one for AWS, sells every
+# machine at that price on spot and dates it in 2006. No cloud's price of today was seen before 2020.
+TEST_DOUBLE_USD_PER_HOUR = Decimal("0.00001")
+FIRST_CREDIBLE_YEAR = 2020
 REGION = "region"
 STANDARD = "standard"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,29 @@ class Fetched:
     signals: tuple[SpotSignal, ...] = ()
     quotas: tuple[Quota, ...] = ()
     skipped: tuple[Finding, ...] = ()
+
+
+class _Clients(dict[str, Any]):
+    """Clients by provider: those given, and any other opened when it is first looked up."""
+
+    def __init__(self, given: Mapping[str, Any], opened: ExitStack) -> None:
+        super().__init__(given)
+        self._opened = opened
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = self._opened.enter_context(load(name).open_client())
+        return self[name]
+
+
+@contextmanager
+def one_client_each(request: RefreshRequest) -> Iterator[RefreshRequest]:
+    """The request as fetch, with_beside and spot_history take it: with one client per provider for all questions.
+
+    A client that cannot be opened is a fault of its provider, told where that is first asked. Clients that the
+    request brings are not closed.
+    """
+    with ExitStack() as opened:
+        yield replace(request, clients=_Clients(request.clients, opened))
 
 
 def fetch(name: str, request: RefreshRequest, expected: int) -> Fetched:
@@ -123,7 +147,7 @@ def _prices(name: str, request: RefreshRequest, at: datetime) -> FetchResult:
     result: FetchResult = load(name).fetch_offers(
         tuple(request.config.shapes.values()),
         request.regions or None,
-        request.clients.get(name),
+        request.clients[name],
         tiers=request.tiers,
         now=at,
         done=done,
@@ -159,7 +183,7 @@ def _beside(
     if ask is None:
         return ()
     try:
-        return ask(tuple(request.config.shapes.values()), regions, request.clients.get(name), **options)
+        return ask(tuple(request.config.shapes.values()), regions, request.clients[name], **options)
     except ProviderError as error:
         fault: ProviderError = error
     except Exception as error:

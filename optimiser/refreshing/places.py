@@ -10,7 +10,7 @@ from optimiser.prices.snapshot import read_table
 from optimiser.refreshing.fetched import Fetched
 from optimiser.refreshing.request import RefreshRequest
 from providers.errors import NoSuchRegion
-from providers.fetch import FetchResult, Scope
+from providers.fetch import Scope, confined
 
 
 def with_own_regions(
@@ -35,7 +35,11 @@ def with_own_regions(
         )
         for one in answers
     }
-    return tuple(_only(one, own[one.provider]) for one in answers if own[one.provider])
+    return tuple(
+        replace(one, regions=regions, result=one.result and confined(one.result, regions))
+        for one in answers
+        if (regions := own[one.provider])
+    )
 
 
 def _has(one: Fetched, region: str, known: Collection[Scope]) -> bool:
@@ -63,19 +67,3 @@ def _denies(one: Fetched, region: str) -> bool:
     errors = [failure.error for failure in one.result.failures if failure.scope.region == region]
     covered = any(scope.region == region for scope in one.result.covered)
     return covered or not errors or any(isinstance(error, NoSuchRegion) for error in errors)
-
-
-def _only(one: Fetched, regions: tuple[str, ...]) -> Fetched:
-    if one.result is None:
-        return replace(one, regions=regions)
-    result = one.result
-    kept = FetchResult(
-        offers=tuple(offer for offer in result.offers if offer.region in regions),
-        missing=tuple(missing for missing in result.missing if missing.region in regions),
-        covered=frozenset(scope for scope in result.covered if scope.region in regions),
-        failures=tuple(failure for failure in result.failures if failure.scope.region in regions),
-        counts=result.counts,
-        unknown_gpu_types=result.unknown_gpu_types,
-        source_version=result.source_version,
-    )
-    return replace(one, regions=regions, result=kept)

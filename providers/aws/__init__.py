@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 
+from providers.aws.client import AwsClient
 from providers.aws.offers import fetch_offers
 from providers.aws.signals import (
     fetch_capacity_blocks,
@@ -42,6 +44,12 @@ IAM_ACTIONS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
+
+def open_client() -> closing[AwsClient]:
+    """A client for several questions, until the context ends. Raises CredentialsError or SdkNotInstalled."""
+    return closing(AwsClient())
+
+
 __all__ = [
     "IAM_ACTIONS",
     "fetch_capacity_blocks",
@@ -50,4 +58,5 @@ __all__ = [
     "fetch_shapes",
     "fetch_spot_history",
     "fetch_spot_signals",
+    "open_client",
 ]

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 from providers.aws import faults
 from providers.aws.payload import ODD, Raw, json_object, listed, parsing, unreadable
 from providers.aws.places import PRICING_ENDPOINT_REGION, pricing_endpoint_region
-from providers.errors import CredentialsError, ProviderError, SdkNotInstalled, Unavailable
+from providers.errors import ProviderError, Unavailable
 
 BULK = "https://pricing.us-east-1.amazonaws.com"
 SPOT_ADVISOR = "https://spot-bid-advisor.s3.amazonaws.com"
@@ -47,8 +47,7 @@ class AwsClient:
         try:
             import boto3
         except ImportError:
-            extra = "pip install 'cloud-pricing-optimiser[aws]'"
-            raise SdkNotInstalled(f"aws: the client library boto3 is not installed: {extra}") from None
+            raise faults.not_installed() from None
         with _errors_mapped("the configuration of the AWS library", "this machine"):
             self._session = session or boto3.Session()
         self._read_timeout_s = read_timeout_s
@@ -59,11 +58,8 @@ class AwsClient:
     def check_credentials(self) -> None:
         """CredentialsError where the standard chain finds none, or finds some that cannot be used."""
         with _errors_mapped("looking for credentials", "this machine"):
-            found = self._session.get_credentials()
-        if found is None:
-            raise CredentialsError(
-                "aws: no credentials found: set AWS_PROFILE, the AWS_* variables, or run under a role"
-            )
+            if self._session.get_credentials() is None:
+                raise faults.no_credentials()
 
     def region_codes(self) -> Iterator[str]:
         """Every regionCode of EC2's price list: regions, Local Zones, Wavelength, one blank; not China's."""
@@ -191,6 +187,11 @@ class AwsClient:
         for client in filter(None, left):
             client.close()
 
+    def close(self) -> None:
+        """Close what is open, of every service and region. Threads that are still at work may open more."""
+        for client in list(self._clients.values()):
+            client.close()
+
     def _client(self, service: str, region: str) -> Any:
         with self._lock:
             if (service, region) not in self._clients:
@@ -293,7 +294,6 @@ def _errors_mapped(action: str, region: str) -> Iterator[None]:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         raise faults.of_code(code, status, action, region) from None
     except (raised.BotoCoreError, ResponseParserError) as error:
-        kinds = [kind.__name__ for kind in type(error).__mro__]
-        raise faults.of_library_error(kinds, action, region) from None
+        raise faults.of_library_error(error, action, region) from None
     except ODD as error:
         raise unreadable(f"{action} in {region}", error) from None

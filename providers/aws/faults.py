@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from providers.errors import CredentialsError, ProviderError, Unavailable, UnexpectedPayload
+from providers.errors import CredentialsError, ProviderError, SdkNotInstalled, Unavailable, UnexpectedPayload
 
 LACKING = frozenset(
     {
@@ -84,6 +82,17 @@ class PermissionLacking(CredentialsError):
     """The credentials are good, but one permission, which the message names, is not given to them."""
 
 
+def not_installed() -> SdkNotInstalled:
+    extra = "pip install 'cloud-pricing-optimiser[aws]'"
+    return SdkNotInstalled(f"aws: the client library boto3 is not installed: {extra}")
+
+
+def no_credentials() -> CredentialsError:
+    return CredentialsError(
+        "aws: no credentials found: set AWS_PROFILE, the AWS_* variables, or run under a role"
+    )
+
+
 def of_code(code: str, status: int, action: str, region: str) -> ProviderError:
     """The fault behind an answer with that error code and HTTP status, to that IAM action in that region.
 
@@ -103,12 +112,13 @@ def of_code(code: str, status: int, action: str, region: str) -> ProviderError:
     return UnexpectedPayload(f"{where}: the request is refused ({code}, HTTP {status})")
 
 
-def of_library_error(kinds: Sequence[str], action: str, region: str) -> ProviderError:
-    """The fault behind an error of the AWS library; kinds are the names of its class and its bases."""
-    where, name = f"aws: {action} in {region}", kinds[0]
-    if CREDENTIAL_ERRORS & set(kinds):
+def of_library_error(error: Exception, action: str, region: str) -> ProviderError:
+    """The fault behind an error of the AWS library, told by the names of its class and its bases."""
+    where, name = f"aws: {action} in {region}", type(error).__name__
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if CREDENTIAL_ERRORS & kinds:
         return CredentialsError(f"{where}: no usable credentials: sign in again or set others ({name})")
-    if NETWORK_ERRORS & set(kinds):
+    if NETWORK_ERRORS & kinds:
         return Unavailable(f"{where}: not reached after the retries ({name})")
     if name == "PaginationError":
         return not_of_the_shape(action, region, "the same NextToken came twice")

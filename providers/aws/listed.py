@@ -106,7 +106,7 @@ def fetch_listed(
             raise NoSuchRegion(f"aws: no GPU instance is sold in {region}: is the region's code right?")
     except ProviderError as error:
         failures = tuple(Failure(scope=Scope("aws", region, tier), error=error) for tier in asked)
-        return _result([], frozenset(), failures, Counter(), frozenset(), "")
+        return FetchResult(failures=failures)
     prices: list[Offer | Missing] = []
     covered: set[Scope] = set()
     failed: list[Failure] = []
@@ -119,8 +119,15 @@ def fetch_listed(
             covered.add(scope)
         except ProviderError as error:
             failed.append(Failure(scope=scope, error=error))
-    unknown = catalogue.unknown_gpu_types
-    return _result(prices, frozenset(covered), tuple(failed), counts, unknown, catalogue.version)
+    return FetchResult(
+        offers=tuple(price for price in prices if isinstance(price, Offer)),
+        missing=tuple(price for price in prices if isinstance(price, Missing)),
+        covered=frozenset(covered),
+        failures=tuple(failed),
+        counts=counts,
+        unknown_gpu_types=tuple(sorted(catalogue.unknown_gpu_types)),
+        source_version=catalogue.version,
+    )
 
 
 def one_per_key(prices: list[Offer | Missing], scope: Scope) -> list[Offer | Missing]:
@@ -167,25 +174,6 @@ def _prices(
         rates = savings.rates(catalogue, region, types, counts)
     kind = next((product.region_kind for product in catalogue.products.values()), "")
     return [*prices, *savings_offers(rates, region, kind, today)]
-
-
-def _result(
-    prices: list[Offer | Missing],
-    covered: frozenset[Scope],
-    failures: tuple[Failure, ...],
-    counts: Counter[str],
-    unknown: frozenset[str],
-    version: str,
-) -> FetchResult:
-    return FetchResult(
-        offers=tuple(price for price in prices if isinstance(price, Offer)),
-        missing=tuple(price for price in prices if isinstance(price, Missing)),
-        covered=covered,
-        failures=failures,
-        counts=counts,
-        unknown_gpu_types=tuple(sorted(unknown)),
-        source_version=version,
-    )
 
 
 def _amounts(offer: Offer) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from providers.aws.parse_spot import current_offers, lacks_zone_ids, read_rows
 from providers.aws.payload import parsing
 from providers.aws.places import regions_among, sells_spot_to_commercial_accounts
 from providers.errors import ProviderError
-from providers.fetch import Failure, FetchResult, Scope
+from providers.fetch import Failure, FetchResult, Scope, merged
 from providers.offer import Offer, Tier
 from providers.regions import each_region
 from providers.shape import InstanceShape
@@ -73,7 +73,9 @@ def fetch_offers(
     assert not broken, broken  # noqa: S101 (a ProviderError is turned into failures inside work)
     for failure in plan.lost:
         done(failure.scope)
-    return _merged([part for parts in answers.values() for part in parts], plan, client.requests - before)
+    counts = {**plan.counts, "requests": client.requests - before}
+    apart = FetchResult(failures=plan.lost, counts={name: count for name, count in counts.items() if count})
+    return merged([apart, *(part for parts in answers.values() for part in parts)])
 
 
 def enabled_regions(client: AwsClient) -> tuple[tuple[str, ...], int]:
@@ -129,35 +131,12 @@ def _failures(regions: Sequence[str], tiers: Sequence[Tier], error: ProviderErro
 def _fetch_spot(client: AwsClient, region: str, types: Mapping[str, object], now: datetime) -> FetchResult:
     scope = Scope("aws", region, Tier.SPOT)
     counts: Counter[str] = Counter()
-    offers: list[Offer] = []
-    failures: tuple[Failure, ...] = ()
     try:
         with parsing(f"spot prices of {region}"):
             rows = list(client.spot_prices(region, sorted(types), now)) if types else []
             zone_ids = client.zone_ids(region) if lacks_zone_ids(rows) else {}
             found = current_offers(read_rows(rows, region, types, zone_ids, now, counts), region, now)
-        offers = [price for price in one_per_key(list(found), scope) if isinstance(price, Offer)]
+        offers = tuple(price for price in one_per_key(list(found), scope) if isinstance(price, Offer))
     except ProviderError as error:
-        failures = (Failure(scope=scope, error=error),)
-    return FetchResult(
-        offers=tuple(offers),
-        missing=(),
-        covered=frozenset() if failures else frozenset({scope}),
-        failures=failures,
-        counts=counts,
-    )
-
-
-def _merged(parts: Sequence[FetchResult], plan: Regions, requests: int) -> FetchResult:
-    counts = Counter({"requests": requests})
-    for mapping in [plan.counts, *(part.counts for part in parts)]:
-        counts.update(mapping)
-    return FetchResult(
-        offers=tuple(offer for part in parts for offer in part.offers),
-        missing=tuple(missing for part in parts for missing in part.missing),
-        covered=frozenset(scope for part in parts for scope in part.covered),
-        failures=(*plan.lost, *(failure for part in parts for failure in part.failures)),
-        counts={name: count for name, count in counts.items() if count},
-        unknown_gpu_types=tuple(sorted({name for part in parts for name in part.unknown_gpu_types})),
-        source_version=max((part.source_version for part in parts), default=""),
-    )
+        return FetchResult(failures=(Failure(scope=scope, error=error),), counts=counts)
+    return FetchResult(offers=offers, covered=frozenset({scope}), counts=counts)

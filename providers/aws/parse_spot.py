@@ -17,7 +17,7 @@ from providers.offer import Offer, Tier
 
 LINUX = ("Linux/UNIX", "Linux/UNIX (Amazon VPC)")
 # What no real answer holds: AWS keeps 90 days of spot prices, and no GPU machine was ever sold for a tenth of a
-# cent an hour. Simulators answer 0.00001 USD and the year 2006.
+# cent an hour; a simulator of AWS is below both (providers.offer.TEST_DOUBLE_USD_PER_HOUR).
 LEAST_USD_PER_HOUR = Decimal("0.001")
 OLDEST = timedelta(days=366)
 

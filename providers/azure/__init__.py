@@ -6,18 +6,19 @@ subscription's: AZURE_SUBSCRIPTION_ID names it, and the SDK's standard chain sig
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 
 from providers.azure import compute
 from providers.azure.client import AzureClient
-from providers.azure.parse import PROVIDER, RegionPrices, parse_region
+from providers.azure.parse import PROVIDER, parse_region
 from providers.azure.refusals import GRAPH_READ, SKUS_READ, USAGES_READ
 from providers.azure.regions import COMMERCIAL_REGIONS, spelled
 from providers.errors import ProviderError
-from providers.fetch import Failure, FetchResult, Quota, Scope, SeenShape, SpotPrice, SpotSignal
+from providers.fetch import Failure, FetchResult, Quota, Scope, SeenShape, SpotPrice, SpotSignal, merged
 from providers.offer import Tier
 from providers.regions import each_region
 from providers.shape import InstanceShape
@@ -41,6 +42,11 @@ CUSTOM_ROLE: Mapping[str, object] = {
 }
 
 
+def open_client() -> closing[AzureClient]:
+    """A client for several questions, until the context ends; it signs in at need, and once. Raises SdkNotInstalled."""
+    return closing(AzureClient())
+
+
 def fetch_offers(
     shapes: Sequence[InstanceShape],
     regions: Sequence[str] | None = None,
@@ -58,23 +64,21 @@ def fetch_offers(
     asked = [shape for shape in shapes if shape.provider == PROVIDER]
     moment = now or datetime.now(UTC)
 
-    def of_region(region: str) -> RegionPrices:
+    def of_region(region: str) -> FetchResult:
+        scopes = [Scope(PROVIDER, region, tier) for tier in tiers]
         try:
-            pages = 0
-            rows = []
-            for page in opened.price_pages(region):
-                pages += 1
-                rows += page
-            prices = parse_region(rows, region, asked, tiers, moment)
-            prices.counts["pages"] += pages
-            return prices
+            pages = list(opened.price_pages(region))
+            prices = parse_region(chain.from_iterable(pages), region, asked, tiers, moment)
+        except ProviderError as error:
+            return FetchResult(failures=tuple(Failure(scope=scope, error=error) for scope in scopes))
         finally:
-            for tier in tiers:
-                done(Scope(PROVIDER, region, tier))
+            for scope in scopes:
+                done(scope)
+        return replace(prices, counts={**prices.counts, "pages": len(pages)})
 
     with _opened(client) as opened:
-        answers, failures = each_region(_spelled(regions), of_region)
-    return _result(answers, failures, tiers)
+        answers, _ = each_region(_spelled(regions), of_region)
+    return merged(answers.values())
 
 
 def fetch_shapes(
@@ -160,15 +164,9 @@ def fetch_spot_history(
         return tuple(compute.spot_history(rows, names, now or datetime.now(UTC), days))
 
 
-@contextmanager
-def _opened(client: AzureClient | None) -> Iterator[AzureClient]:
+def _opened(client: AzureClient | None) -> AbstractContextManager[AzureClient]:
     """The client given, else one of our own for as long as it is needed."""
-    opened = client or AzureClient()
-    try:
-        yield opened
-    finally:
-        if client is None:
-            opened.close()
+    return nullcontext(client) if client else open_client()
 
 
 def _some(regions: Sequence[str] | None) -> list[str]:
@@ -183,34 +181,3 @@ def _spelled(regions: Sequence[str] | None) -> list[str]:
 def _places(regions: Sequence[str] | None) -> list[str]:
     """What to ask a list for that can also be had whole (""), in one go."""
     return [""] if regions is None else _some(regions)
-
-
-def _result(
-    answers: Mapping[str, RegionPrices], failures: Mapping[str, ProviderError], tiers: Iterable[Tier]
-) -> FetchResult:
-    """All regions together; what failed is named by scope, with its reason."""
-    counts: Counter[str] = Counter()
-    failed = [
-        Failure(scope=Scope(PROVIDER, region, tier), error=error)
-        for region, error in failures.items()
-        for tier in tiers
-    ]
-    covered = set()
-    for region, prices in answers.items():
-        counts.update(prices.counts)
-        for tier in tiers:
-            scope = Scope(PROVIDER, region, tier)
-            if tier in prices.refused:
-                failed.append(Failure(scope=scope, error=prices.refused[tier]))
-            else:
-                covered.add(scope)
-    unknown = {name for prices in answers.values() for name in prices.unknown_gpu_types}
-    offers = [offer for prices in answers.values() for offer in prices.offers]
-    return FetchResult(
-        offers=tuple(sorted(offers, key=lambda offer: offer.offer_id)),
-        missing=tuple(missing for prices in answers.values() for missing in prices.missing),
-        covered=frozenset(covered),
-        failures=tuple(failed),
-        counts=dict(sorted(counts.items())),
-        unknown_gpu_types=tuple(sorted(unknown)),
-    )

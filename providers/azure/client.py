@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from providers.azure.compute import restriction
 from providers.azure.next_page import (
     PATH,
     encoded,
@@ -26,6 +28,7 @@ from providers.azure.refusals import (
     not_installed,
     refusal,
 )
+from providers.azure.sign_in import MANAGEMENT_ENDPOINT, SignIn, token_safe
 from providers.errors import CredentialsError, Unavailable, UnexpectedPayload
 
 if TYPE_CHECKING:
@@ -35,10 +38,11 @@ if TYPE_CHECKING:
     from azure.mgmt.compute import ComputeManagementClient
 
 RETAIL_ENDPOINT = "OPTIMISER_ENDPOINT_AZURE_RETAIL"
-MANAGEMENT_ENDPOINT = "OPTIMISER_ENDPOINT_AZURE_MANAGEMENT"
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 60
+# For each answer while signing in, of which every way is tried twice.
+SIGN_IN_TIMEOUT_S = 10
 RETRIES = 4
 # Waits between tries without a Retry-After: 0, 1.6, 3.2 and 6.4 s (azure-core doubles the factor each time).
 BACKOFF_S = 0.8
@@ -47,7 +51,7 @@ MOST_WAIT_S = 60
 GRAPH_PATH = "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"
 GRAPH_ROWS = 1000
 _SCOPE = "https://management.azure.com/.default"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+T = TypeVar("T")
 
 
 class AzureClient:
@@ -65,11 +69,14 @@ class AzureClient:
         retail_url: str | None = None,
         management_url: str | None = None,
     ) -> None:
-        self._credential = credential
+        self._sign_in = SignIn(lambda: credential or self._standard_chain())
         self._subscription_id = subscription_id or os.environ.get(SUBSCRIPTION, "")
         self._retail_url = _url(retail_url, RETAIL_ENDPOINT, "https://prices.azure.com")
         self._management_url = _url(management_url, MANAGEMENT_ENDPOINT, "https://management.azure.com")
-        self._retail = _pipeline(self._retail_url)
+        self._opened = ExitStack()
+        self._kept: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._retail = self._opened.enter_context(_pipeline(self._retail_url))
 
     def price_pages(self, region: str) -> Iterator[list[dict[str, Any]]]:
         """The rows of a region's GPU sizes, page by page, to the last. Raises ProviderError."""
@@ -96,8 +103,8 @@ class AzureClient:
         The interface filters by region alone, and reading the SDK's models is slow: others are passed over.
         """
         only = f"location eq '{region}'" if region else None
-        with _mapped("azure: list of SKUs", SKUS_READ), self._compute() as compute:
-            for sku in compute.resource_skus.list(filter=only, **self._plain_http()):
+        with _mapped("azure: list of SKUs", SKUS_READ):
+            for sku in self._compute().resource_skus.list(filter=only, **token_safe(self._management_url)):
                 name = sku.name or ""
                 if name.casefold() not in names:
                     continue
@@ -105,13 +112,13 @@ class AzureClient:
                     "name": name,
                     "resource_type": sku.resource_type,
                     "capabilities": {item.name: item.value for item in sku.capabilities or ()},
-                    "restrictions": [_restriction(item) for item in sku.restrictions or ()],
+                    "restrictions": [restriction(item) for item in sku.restrictions or ()],
                 }
 
     def usages(self, region: str) -> Iterator[dict[str, Any]]:
         """Limit and use of every quota of the subscription in a region. Raises ProviderError."""
-        with _mapped(f"azure/{region}: quotas", USAGES_READ), self._compute() as compute:
-            for usage in compute.usage.list(region, **self._plain_http()):
+        with _mapped(f"azure/{region}: quotas", USAGES_READ):
+            for usage in self._compute().usage.list(region, **token_safe(self._management_url)):
                 yield {"name": usage.name.value, "limit": usage.limit, "used": usage.current_value}
 
     def graph_rows(self, query: str) -> Iterator[dict[str, Any]]:
@@ -121,24 +128,23 @@ class AzureClient:
         where = "azure: Resource Graph"
         options: dict[str, Any] = {"resultFormat": "objectArray", "$top": GRAPH_ROWS}
         body = {"subscriptions": [self._subscription()], "query": query, "options": options}
-        tokens, rows = {""}, 0
-        with self._graph() as client:
-            while True:
-                request = HttpRequest("POST", f"{self._management_url}{GRAPH_PATH}", json=body)
-                with _mapped(where, GRAPH_READ):
-                    response = client.send_request(request, **self._plain_http())
-                    content = response.content
-                if response.status_code != 200:
-                    raise refusal(response.status_code, where, GRAPH_READ)
-                page = read_graph_page(read_json(content, where), where)
-                rows += len(page.rows)
-                yield from page.rows
-                if not page.next_token:
-                    break
-                if page.next_token in tokens:
-                    raise UnexpectedPayload(f"{where}: the pages run in a circle")
-                tokens.add(page.next_token)
-                options["$skipToken"] = page.next_token
+        client, tokens, rows = self._graph(), {""}, 0
+        while True:
+            request = HttpRequest("POST", f"{self._management_url}{GRAPH_PATH}", json=body)
+            with _mapped(where, GRAPH_READ):
+                response = client.send_request(request, **token_safe(self._management_url))
+                content = response.content
+            if response.status_code != 200:
+                raise refusal(response.status_code, where, GRAPH_READ)
+            page = read_graph_page(read_json(content, where), where)
+            rows += len(page.rows)
+            yield from page.rows
+            if not page.next_token:
+                break
+            if page.next_token in tokens:
+                raise UnexpectedPayload(f"{where}: the pages run in a circle")
+            tokens.add(page.next_token)
+            options["$skipToken"] = page.next_token
         if page.all_rows != rows:
             raise UnexpectedPayload(f"{where}: {rows} of {page.all_rows} rows came")
 
@@ -149,15 +155,28 @@ class AzureClient:
             )
         return self._subscription_id
 
-    def _signed_in(self) -> TokenCredential:
-        """The credential given, else the SDK's standard chain, looked up once."""
-        if self._credential is None:
-            try:
-                from azure.identity import DefaultAzureCredential
-            except ImportError:
-                raise not_installed() from None
-            self._credential = DefaultAzureCredential()
-        return self._credential
+    def _standard_chain(self) -> TokenCredential:
+        """The SDK's standard chain, which else waits up to five minutes for each way to sign in."""
+        try:
+            from azure.identity import DefaultAzureCredential
+        except ImportError:
+            raise not_installed() from None
+        chain = DefaultAzureCredential(
+            connection_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=SIGN_IN_TIMEOUT_S,
+            retry_connect=1,
+            retry_read=1,
+        )
+        self._opened.callback(chain.close)
+        return chain
+
+    def _once(self, name: str, make: Callable[[], AbstractContextManager[T]]) -> T:
+        """A way to ask, opened before threads share it and kept, with its connections and its token."""
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = self._opened.enter_context(make())
+            kept: T = self._kept[name]
+            return kept
 
     def _compute(self) -> ComputeManagementClient:
         subscription = self._subscription()
@@ -165,29 +184,24 @@ class AzureClient:
             from azure.mgmt.compute import ComputeManagementClient
         except ImportError:
             raise not_installed() from None
-        return ComputeManagementClient(
-            self._signed_in(),
-            subscription,
-            base_url=self._management_url,
-            credential_scopes=[_SCOPE],
-            raw_request_hook=self._own_host,
-            **_settings(_has_value),
+        return self._once(
+            "compute",
+            lambda: ComputeManagementClient(
+                self._sign_in,
+                subscription,
+                base_url=self._management_url,
+                credential_scopes=[_SCOPE],
+                raw_request_hook=self._own_host,
+                **_settings(_has_value),
+            ),
         )
 
     def _graph(self) -> PipelineClient[Any, Any]:
         from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
         self._subscription()
-        return _pipeline(self._management_url, BearerTokenCredentialPolicy(self._signed_in(), _SCOPE))
-
-    def _plain_http(self) -> dict[str, Any]:
-        """Leave to send a token without TLS, for an endpoint on this machine alone."""
-        parts = urlsplit(self._management_url)
-        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-            raise CredentialsError(
-                f"{MANAGEMENT_ENDPOINT} is not https: no token is sent to {parts.hostname}"
-            )
-        return {"enforce_https": parts.scheme == "https"}
+        sign_in = BearerTokenCredentialPolicy(self._sign_in, _SCOPE)
+        return self._once("graph", lambda: _pipeline(self._management_url, sign_in))
 
     def _own_host(self, request: PipelineRequest[Any]) -> None:
         """Refuse to carry the token to a machine that a link in an answer names."""
@@ -197,22 +211,7 @@ class AzureClient:
 
     def close(self) -> None:
         """Close the connections kept open for the next question."""
-        self._retail.close()
-
-
-def _restriction(item: Any) -> dict[str, Any]:
-    """Where and why a subscription may not use a SKU.
-
-    Since version 38 the SDK's models are mappings, whose `values` is a method: the places are read elsewhere.
-    Its enums compare equal to their text but do not print as it.
-    """
-    info = item.restriction_info
-    places = info.locations if info else getattr(item, "values_property", None)
-    return {
-        "type": getattr(item.type, "value", item.type),
-        "reason": getattr(item.reason_code, "value", item.reason_code),
-        "locations": list(places or ()),
-    }
+        self._opened.close()
 
 
 def _url(given: str | None, variable: str, default: str) -> str:
@@ -236,7 +235,7 @@ def _settings(on_response: Any) -> dict[str, Any]:
 
 
 def _pipeline(base_url: str, sign_in: Any = None) -> PipelineClient[Any, Any]:
-    """A pipeline without redirects, opened before threads share it."""
+    """A pipeline without redirects."""
     try:
         from azure.core import PipelineClient
         from azure.core.pipeline import policies
@@ -251,7 +250,7 @@ def _pipeline(base_url: str, sign_in: Any = None) -> PipelineClient[Any, Any]:
         *([sign_in] if sign_in else []),
         policies.CustomHookPolicy(**settings),
     ]
-    return PipelineClient(base_url, policies=steps, **settings).__enter__()
+    return PipelineClient(base_url, policies=steps, **settings)
 
 
 def _not_too_long(response: PipelineResponse[Any, Any]) -> None:

@@ -66,6 +66,21 @@ def restriction_counts(
     return dict(sorted(counts.items()))
 
 
+def restriction(item: Any) -> dict[str, Any]:
+    """Where and why a subscription may not use a SKU.
+
+    Since version 38 the SDK's models are mappings, whose `values` is a method: the places are read elsewhere.
+    Its enums compare equal to their text but do not print as it.
+    """
+    info = item.restriction_info
+    places = info.locations if info else getattr(item, "values_property", None)
+    return {
+        "type": getattr(item.type, "value", item.type),
+        "reason": getattr(item.reason_code, "value", item.reason_code),
+        "locations": list(places or ()),
+    }
+
+
 def quotas(
     usages: Iterable[Mapping[str, Any]], families: Collection[str], region: str, now: datetime
 ) -> Iterator[Quota]:

@@ -14,6 +14,7 @@ from providers.azure import rows
 from providers.azure.next_page import API_VERSION
 from providers.azure.regions import kind_of
 from providers.errors import UnexpectedPayload
+from providers.fetch import Failure, FetchResult, Scope
 from providers.offer import HOURS_PER_YEAR, Missing, Offer, Tier, to_nano_usd
 from providers.shape import InstanceShape
 
@@ -35,20 +36,12 @@ _REASONS = {
 _NO_AXIS = ("retailPrice", "unitPrice", "savingsPlan", "meterId", "productId", "skuId")
 
 
-@dataclass(frozen=True, kw_only=True)
-class RegionPrices:
-    """What one region's rows say. refused are the tiers with two different prices for one thing, and why."""
-
-    offers: list[Offer]
-    missing: list[Missing]
-    refused: dict[Tier, UnexpectedPayload]
-    counts: Counter[str]
-    unknown_gpu_types: frozenset[str]
-
-
 @dataclass(kw_only=True)
 class _Sheet:
-    """One region's prices while its rows are read, each with the row it came from."""
+    """One region's prices while its rows are read, each with the row it came from.
+
+    refused are the tiers with two different prices for one thing, and why.
+    """
 
     prices: dict[str, tuple[Offer, Mapping[str, Any]]] = field(default_factory=dict)
     left_out: dict[tuple[str, Tier], set[str]] = field(default_factory=dict)
@@ -63,8 +56,8 @@ def parse_region(
     shapes: Iterable[InstanceShape],
     tiers: Collection[Tier],
     now: datetime,
-) -> RegionPrices:
-    """All prices of shapes in one region, in the tiers asked.
+) -> FetchResult:
+    """All prices of shapes in one region, in the tiers asked; two different prices for one thing fail the tier.
 
     Raises UnexpectedPayload where rows are not of the shape known: nothing of the region is used then.
     """
@@ -76,13 +69,14 @@ def parse_region(
     # Primary meters are what Azure bills: they come first, and others never beside or against them.
     for row in sorted(listed, key=lambda row: row.get("isPrimaryMeterRegion") is False):
         _read_row(row, region, names, tiers, now, sheet)
-    offers = [offer for offer, _ in sheet.prices.values() if offer.tier not in sheet.refused]
-    return RegionPrices(
-        offers=offers,
-        missing=_missing(sheet, region, tiers, now),
-        refused=sheet.refused,
+    refused = {Scope(PROVIDER, region, tier): error for tier, error in sheet.refused.items()}
+    return FetchResult(
+        offers=tuple(offer for offer, _ in sheet.prices.values() if offer.tier not in sheet.refused),
+        missing=tuple(_missing(sheet, region, tiers, now)),
+        covered=frozenset(Scope(PROVIDER, region, tier) for tier in tiers) - refused.keys(),
+        failures=tuple(Failure(scope=scope, error=error) for scope, error in refused.items()),
         counts=sheet.counts,
-        unknown_gpu_types=frozenset(sheet.unknown_gpu_types),
+        unknown_gpu_types=tuple(sorted(sheet.unknown_gpu_types)),
     )
 
 

@@ -8,6 +8,7 @@ Cloud Billing API enabled in the project, but no billing role.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 
 from providers.errors import NoSuchRegion, ProviderError
@@ -20,6 +21,11 @@ from providers.offer import Missing, Offer, Tier
 from providers.shape import InstanceShape
 
 _NOT_A_REGION = "global"
+
+
+def open_client() -> closing[GcpClient]:
+    """A client for several questions, until the context ends; it is connected when the first is asked."""
+    return closing(GcpClient())
 
 
 def fetch_offers(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -75,6 +76,11 @@ class GcpClient:
             for sku in type(page).pb(page).skus:
                 yield _plain(sku)
 
+    def close(self) -> None:
+        """Close the connection, where there is one."""
+        if self._catalogue is not None:
+            self._catalogue.transport.close()
+
     def _list(self) -> Iterator[Any]:
         """The pages as they come; the library is first touched when the first is asked for."""
         if self._catalogue is None:
@@ -113,7 +119,10 @@ def _catalogue_from_environment() -> Any:
     address = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
     if endpoint and (address.scheme not in ("http", "https") or not address.netloc or address.path):
         raise ProviderError(f"{ENDPOINT} must be host:port or http://host:port")
-    credentials, _ = google.auth.default(scopes=[READ_ONLY])
+    with warnings.catch_warnings():
+        # Credentials of a person without a quota project: what comes of it is told by our errors, not on stderr.
+        warnings.simplefilter("ignore", UserWarning)
+        credentials, _ = google.auth.default(scopes=[READ_ONLY])
     # Credentials that fail inside gRPC look like an outage and leave a traceback in the log; they fail here.
     credentials.refresh(Request())  # type: ignore[no-untyped-call]
     if address.scheme == "http":

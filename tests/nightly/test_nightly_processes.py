@@ -9,11 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from azure_server import SUBSCRIPTION_ID
 from clouds import Clouds
 from night_after_night import SECRETS, Nights
 from postgres_server import new_database
@@ -27,6 +29,8 @@ SMALL_DISK = [
     "os.execv(sys.executable, [sys.executable, '-m', 'optimiser.cli', *sys.argv[1:]])",
 ]
 PATIENCE_S = 60
+# Where a machine of Azure asks who it is; here the fake, which refuses.
+IMDS = "/metadata/identity/oauth2/token"
 
 
 @pytest.fixture
@@ -131,6 +135,24 @@ def test_no_secret_is_written_anywhere(
     for secret in secrets:
         assert not any(secret.encode() in content for content in written)
     assert json.loads(report.read_text(encoding="utf-8"))["exit_code"] == 4
+
+
+def test_a_sign_in_that_fails_is_tried_once_and_leaves_the_json_log_whole(
+    start: Callable[..., subprocess.Popen[str]], clouds: Clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION_ID)
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", clouds.azure.url)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+    asked = len(clouds.azure.log)
+    wanted = ("--provider", "azure", "--tier", "spot", "--spot-history-days", "1", "--format", "json")
+    running = start("refresh", *wanted, "--log-format", "json")
+    out, err = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0
+    checks = Counter(found["check"] for one in json.loads(out)["providers"] for found in one["findings"])
+    assert checks["spot_signals"] == 1
+    assert checks["spot_history"] > 1
+    assert [one.path for one in clouds.azure.log[asked:] if "/identity/" in one.path] == [IMDS]
+    assert {json.loads(line)["provider"] for line in err.splitlines()} == {"azure"}
 
 
 def test_prices_fetched_into_postgresql_are_what_a_plan_rests_on(nights: Nights, postgres_url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from datetime import UTC, date, datetime, timedelta
@@ -122,6 +123,9 @@ class Cloud:
     before_answer: Callable[[], None] = lambda: None
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     beside_asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def open_client(self) -> AbstractContextManager[Any]:
+        return nullcontext()
 
     def fetch_offers(
         self,

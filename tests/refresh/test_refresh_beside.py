@@ -1,15 +1,18 @@
-"""What lies beside list prices: Capacity Blocks as a market of their own, and what the account may not use."""
+"""What lies beside list prices, and the one client all of it is asked through: Capacity Blocks as a market of
+their own, and what the account may not use.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from refresh_doubles import ON_DEMAND, Cloud, offer
 
 from optimiser.prices.store import in_force, open_store
-from optimiser.refresh import RefreshReport
+from optimiser.refresh import RefreshReport, State
 from providers.errors import CredentialsError
 from providers.fetch import Scope
 from providers.offer import Offer
@@ -101,3 +104,79 @@ def seen_shape() -> Any:
         vcpus=96,
         memory_gib=1000.0,
     )
+
+
+QUESTIONS = ("fetch_offers", "fetch_shapes", "fetch_spot_signals", "fetch_quotas", "fetch_spot_history")
+
+
+@pytest.fixture
+def told(clouds: dict[str, Cloud], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What becomes of the client that the AWS double opens, and which client each question comes with."""
+    happened: list[str] = []
+
+    @contextmanager
+    def open_client() -> Iterator[str]:
+        happened.append("opened")
+        try:
+            yield "its own"
+        finally:
+            happened.append("closed")
+
+    def noting(ask: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(shapes: Any, regions: Any, client: Any, **options: Any) -> Any:
+            happened.append(f"asked with {client}")
+            return ask(shapes, regions, client, **options)
+
+        return noted
+
+    monkeypatch.setattr(clouds["aws"], "open_client", open_client, raising=False)
+    for question in QUESTIONS:
+        monkeypatch.setattr(clouds["aws"], question, noting(getattr(clouds["aws"], question)))
+    return happened
+
+
+EVERYTHING: dict[str, Any] = {"providers": ("aws",), "quotas": True, "spot_history_days": 1}
+# The history is asked for in two regions, one after the other.
+ASKED = len(QUESTIONS) + 1
+
+
+def test_all_is_asked_through_one_client_which_is_closed_at_the_end(refreshed: Run, told: list[str]) -> None:
+    assert refreshed(**EVERYTHING).exit_code == 0
+    assert told == ["opened", *ASKED * ["asked with its own"], "closed"]
+
+
+def test_a_client_that_is_handed_in_is_used_and_left_open(refreshed: Run, told: list[str]) -> None:
+    assert refreshed(**EVERYTHING, clients={"aws": "mine"}).exit_code == 0
+    assert told == ASKED * ["asked with mine"]
+
+
+def test_a_refresh_that_is_broken_off_closes_its_clients(
+    refreshed: Run, clouds: dict[str, Cloud], told: list[str]
+) -> None:
+    clouds["aws"].error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        refreshed(**EVERYTHING)
+    assert told == ["opened", "asked with its own", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (CredentialsError("no profile of that name"), "no profile of that name"),
+        (KeyError("hunter2"), "the adapter of aws has a defect (KeyError in test_refresh_beside.py line "),
+    ],
+)
+def test_a_client_that_cannot_be_opened_is_its_providers_failure_alone(
+    refreshed: Run, clouds: dict[str, Cloud], monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str
+) -> None:
+    def open_client() -> Any:
+        raise fault
+
+    assert refreshed().exit_code == 0
+    monkeypatch.setattr(clouds["aws"], "open_client", open_client, raising=False)
+    report = refreshed(spot_history_days=1)
+    assert report.exit_code == 4
+    (reason,) = {one.reason for one in report.scopes(State.FAILED)}
+    assert reason.startswith(said)
+    assert "hunter2" not in reason
+    assert {one.scope.provider for one in report.scopes(State.ACCEPTED)} == {"gcp", "azure"}

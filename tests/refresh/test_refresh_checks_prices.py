@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -121,6 +122,22 @@ def test_a_new_offer_and_another_zone_are_no_step() -> None:
 def test_a_gpu_hour_costs_from_five_cents_to_sixty_dollars(usd: str, is_held: bool) -> None:
     findings = found("price_in_band", [prices(LISTED, [offer(LISTED, "g6.xlarge", usd)])])
     assert [finding.scope for finding in findings] == ([LISTED] if is_held else [])
+
+
+@pytest.mark.parametrize(("regions", "held"), [(2, 2), (3, 0)])
+def test_three_prices_of_a_type_tell_what_is_usual_for_it_and_two_do_not(regions: int, held: int) -> None:
+    """At 6 USD per L4 and hour, where seven others cost 0.80: a dear type of its own, or wrong rows?"""
+    dear = replace(SHAPES["aws", "g6.xlarge"], instance_type="g6.dear")
+    places = [Scope("aws", f"region-{number}", ON_DEMAND) for number in range(7)]
+    now = [
+        prices(
+            place,
+            [offer(place, "g6.xlarge", "0.80"), *([offer(place, "g6.dear", "6")] if at < regions else [])],
+        )
+        for at, place in enumerate(places)
+    ]
+    findings = found("price_in_band", now, shapes={**SHAPES, ("aws", "g6.dear"): dear})
+    assert [finding.subject for finding in findings] == ["g6.dear"] * held
 
 
 def test_the_band_is_per_gpu() -> None:

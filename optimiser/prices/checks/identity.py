@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from decimal import Decimal
 
 from optimiser.prices.checks.evidence import Evidence, hold, subject_of, usd
 from optimiser.prices.refreshed import Finding
-from providers.offer import Offer
-
-TEST_DOUBLE_USD_PER_HOUR = Decimal("0.00001")
-FIRST_CREDIBLE_YEAR = 2020
+from providers.offer import FIRST_CREDIBLE_YEAR, TEST_DOUBLE_USD_PER_HOUR, Offer
 
 
 def one_price_per_key(evidence: Evidence) -> Iterator[Finding]:
@@ -49,5 +45,6 @@ def no_test_double(evidence: Evidence) -> Iterator[Finding]:
         if prices.observed_at.year < FIRST_CREDIBLE_YEAR:
             false.append(f"the whole answer, dated {prices.observed_at:%Y-%m-%d}")
         if false:
-            text = f"{len(false):,} prices are a test server's (0.00001 USD, or before {FIRST_CREDIBLE_YEAR})"
+            signs = f"{TEST_DOUBLE_USD_PER_HOUR:f} USD, or before {FIRST_CREDIBLE_YEAR}"
+            text = f"{len(false):,} prices are a test server's ({signs})"
             yield hold("no_test_double", scope, "", f"{text}, such as {false[0]}")

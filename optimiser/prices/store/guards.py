@@ -11,12 +11,9 @@ from optimiser.prices.refreshed import ScopePrices, Snapshot
 from optimiser.prices.store.amounts import to_micros, to_nano
 from optimiser.prices.store.errors import StoreError
 from providers.fetch import SpotPrice, scope_of
-from providers.offer import Missing, Offer
+from providers.offer import FIRST_CREDIBLE_YEAR, TEST_DOUBLE_USD_PER_HOUR, Missing, Offer
 
-# No cloud's price of today was seen before; the common stand-in for AWS dates its spot prices in 2006.
-EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
-# The spot price that the same stand-in gives for every machine.
-STAND_IN_USD = Decimal("0.00001")
+EARLIEST = datetime(FIRST_CREDIBLE_YEAR, 1, 1, tzinfo=UTC)
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -76,8 +73,8 @@ def _check_amounts(name: str, usd_per_hour: Decimal, upfront_usd: Decimal) -> No
         raise StoreError(f"{name}: {error}") from None
     if not nano_usd:
         raise StoreError(f"{name}: a price is never 0")
-    if usd_per_hour == STAND_IN_USD:
-        raise StoreError(f"{name}: {STAND_IN_USD:f} USD is what a test double answers, not a cloud's price")
+    if usd_per_hour == TEST_DOUBLE_USD_PER_HOUR:
+        raise StoreError(f"{name}: {usd_per_hour:f} USD is what a test double answers, not a cloud's price")
 
 
 def _check_texts(name: str, texts: Iterable[str]) -> None:

@@ -66,6 +66,15 @@ def test_after_a_fetch_only_the_global_services_clients_are_open(aws: AwsFake, w
     assert watching.most_of_ec2 <= WORKERS + 1
 
 
+def test_a_closed_client_leaves_nothing_open(watching: Watching) -> None:
+    client = AwsClient(watching)
+    fetch(client)
+    client.opt_in_statuses()
+    assert watching.open == [("pricing", EAST), ("ec2", EAST)]
+    client.close()
+    assert watching.open == []
+
+
 def test_after_a_history_no_region_s_client_is_open(aws: AwsFake, watching: Watching) -> None:
     assert fetch_spot_history(SHAPES, None, AwsClient(watching), now=NOW) == ()
     assert len(aws.calls("DescribeSpotPriceHistory")) == 1 + len(REGIONS)

@@ -14,7 +14,8 @@ from azure_server import SUBSCRIPTION_ID
 
 from providers.azure.client import AzureClient
 from providers.azure.next_page import read_json
-from providers.azure.parse import RegionPrices, parse_region
+from providers.azure.parse import parse_region
+from providers.fetch import FetchResult
 from providers.offer import Tier
 from providers.shape import GpuLink, InstanceShape, Obtainability, QuotaUnit
 
@@ -77,12 +78,12 @@ def plain_fixture(name: str) -> list[dict[str, Any]]:
 
 def parsed(
     name: str, region: str = "eastus", shapes: Iterable[InstanceShape] = SHAPES, tiers: Iterable[Tier] = Tier
-) -> RegionPrices:
+) -> FetchResult:
     """What a fixture's rows mean in a region."""
     return parse_region(fixture(name), region, shapes, tuple(tiers), NOW)
 
 
-def prices(found: RegionPrices) -> dict[str, Decimal]:
+def prices(found: FetchResult) -> dict[str, Decimal]:
     """USD an hour, upfront payments spread, by instance type and tier with its terms."""
     return {
         "/".join(offer.offer_id.split("/")[2:]): offer.amortised_usd_per_hour.normalize()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure_cases import NC24, ND96, NOW, SHAPES, T4, TOKEN, plain_fixture, shape, signed_in
+from azure_cases import NC24, ND96, NOW, SHAPES, T4, TOKEN, StaticCredential, plain_fixture, shape, signed_in
 from azure_server import AzureServer, Fault
 
 from providers import azure
@@ -240,7 +240,7 @@ def test_the_subscription_comes_from_the_environment(
 ) -> None:
     monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000001")
     server.usages = {"eastus": plain_fixture("usages")}
-    client = AzureClient(credential=signed_in()._signed_in())
+    client = AzureClient(credential=StaticCredential())
     assert len(fetch_quotas(SHAPES, ["eastus"], client)) == 2
 
 

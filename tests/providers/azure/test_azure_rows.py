@@ -9,6 +9,7 @@ from azure_cases import NC40, ND96, ND96_A100, NOW, SHAPES, T4, fixture, parsed,
 
 from providers.azure.parse import parse_region
 from providers.errors import UnexpectedPayload
+from providers.fetch import Scope
 from providers.offer import Tier
 
 
@@ -134,7 +135,7 @@ def test_no_price_is_missing_and_never_free(case: str) -> None:
 
 def test_only_windows_rows_is_said_to_be_missing() -> None:
     found = parsed("only_windows_rows")
-    assert found.offers == []
+    assert found.offers == ()
     assert {(missing.tier, missing.reason) for missing in found.missing} == {
         (Tier.ON_DEMAND, "only Windows rows are listed"),
         (Tier.SPOT, "only Windows rows are listed"),
@@ -168,22 +169,22 @@ def test_a_meter_that_is_not_primary_serves_where_there_is_no_other() -> None:
 def test_gpu_types_that_no_shape_knows_are_named() -> None:
     found = parsed("gpu_types_not_in_config")
     # NP has FPGAs, and the retired type is not on sale.
-    assert found.unknown_gpu_types == {
-        "Standard_NV6ads_A10_v5",
+    assert found.unknown_gpu_types == (
         "Standard_NC6_Promo",
         "Standard_ND999isr_X_v9",
-    }
+        "Standard_NV6ads_A10_v5",
+    )
     assert found.counts["left out: instance type not in config"] == 4
     assert len(found.offers) == 1
 
 
 def test_two_prices_for_one_thing_refuse_that_tier_and_say_what_differs() -> None:
     found = parsed("two_prices_for_one_thing")
-    assert list(found.refused) == [Tier.ON_DEMAND]
-    message = str(found.refused[Tier.ON_DEMAND])
-    assert (
-        f"azure/eastus/{ND96}/on_demand: 98.32 and 55.04 USD an hour: the rows differ in location" in message
-    )
+    (refused,) = found.failures
+    assert refused.scope == Scope("azure", "eastus", Tier.ON_DEMAND)
+    assert found.covered == {Scope("azure", "eastus", tier) for tier in (Tier.SPOT, Tier.RESERVED)}
+    said = f"azure/eastus/{ND96}/on_demand: 98.32 and 55.04 USD an hour: the rows differ in location"
+    assert said in str(refused.error)
     assert {offer.tier for offer in found.offers} == {Tier.SPOT, Tier.RESERVED}
 
 

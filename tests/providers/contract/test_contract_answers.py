@@ -7,7 +7,7 @@ import pytest
 from harness import NOW, SHAPES, Running
 from harnesses import HARNESSES, secrets_of
 
-from providers import PROVIDERS
+from providers import PROVIDERS, load
 from providers.fetch import Scope
 from providers.offer import Tier
 
@@ -40,6 +40,20 @@ def test_every_price_is_known_positive_dated_and_a_valid_row(cloud: Running) -> 
 def test_the_client_it_builds_itself_brings_the_same(cloud: Running) -> None:
     region = cloud.harness.regions[0]
     assert cloud.fetch(region, client=None).offers == cloud.fetch(region).offers
+
+
+@every_fake
+def test_one_client_that_it_opens_answers_time_after_time(cloud: Running) -> None:
+    regions = cloud.harness.regions
+    with load(cloud.name).open_client() as client:
+        found = [cloud.fetch(region, client=client).offers for region in (*regions, *regions)]
+    assert found == [cloud.fetch(region).offers for region in (*regions, *regions)]
+
+
+@every_fake
+def test_a_client_that_is_asked_nothing_opens_and_closes(cloud: Running) -> None:
+    with load(cloud.name).open_client() as client:
+        assert client
 
 
 @every_fake

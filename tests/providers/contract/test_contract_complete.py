@@ -56,6 +56,7 @@ def test_no_harness_is_left_over() -> None:
 @every_provider
 def test_the_functions_take_the_arguments_that_refresh_gives_them(name: str) -> None:
     adapter = load(name)
+    assert not inspect.signature(adapter.open_client).parameters
     asked = inspect.signature(adapter.fetch_offers).parameters.values()
     assert [(one.name, one.kind.name) for one in asked] == [
         *((one, "POSITIONAL_OR_KEYWORD") for one in ("shapes", "regions", "client")),

@@ -1,5 +1,6 @@
 """The real client library against the fake: pages, retries, credentials and every way to fail."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,6 +165,30 @@ def test_the_standard_chain_signs_in_and_its_token_goes_with_every_page(server: 
     assert str(price(result, f"{IOWA}/a2-highgpu-1g/on_demand")) == "3.673385000"
     assert server.tokens_asked == 1
     assert {request.authorization for request in server.log} == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_the_login_of_a_person_without_a_quota_project_serves_and_warns_nobody(
+    server: GcpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.auth._cloud_sdk import CLOUD_SDK_CLIENT_ID
+
+    login = {"type": "authorized_user", "client_id": CLOUD_SDK_CLIENT_ID, "client_secret": "-"}
+    path = tmp_path / "login.json"
+    path.write_text(json.dumps({**login, "refresh_token": "-"}), encoding="utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    monkeypatch.setenv(ENDPOINT, server.rest_url)
+    monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{server.rest_url}/token")
+    assert len(prices(None).offers) == 4
+    assert server.tokens_asked == 1
+
+
+def test_a_closed_client_has_no_connection(server: GcpServer) -> None:
+    made = client(server, "grpc")
+    assert len(list(made.skus())) == 13
+    made.close()
+    with pytest.raises(ValueError, match="closed channel"):
+        next(made.skus())
 
 
 def test_the_environment_of_the_fake_needs_no_internet_and_no_patch(
