@@ -7,7 +7,7 @@ CONSTRAINTS := .ci/constraints.txt
 CASES ?=
 DATA ?= ../shared/data/serving_measurements.csv
 
-.PHONY: recommend test check bench accuracy live clean
+.PHONY: recommend test check bench accuracy fit live clean
 
 recommend: $(VENV)/.installed
 	@$(BIN)/optimiser recommend config/workloads/chat-llama-70b.yaml
@@ -26,6 +26,9 @@ bench: $(VENV)/.installed-test
 
 accuracy: $(VENV)/.installed
 	@$(BIN)/python -m optimiser.accuracy $(DATA)
+
+fit: $(VENV)/.installed
+	@$(BIN)/python -m optimiser.accuracy.fit_command $(DATA)
 
 live: $(VENV)/.installed-test
 	$(BIN)/pytest -m live -v -rs --tb=short tests/live

@@ -8,7 +8,7 @@ from datetime import date
 
 from optimiser import __version__
 from optimiser.config import Config
-from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value
+from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value, did_you_mean
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.answer import Answer, plan_of
@@ -115,8 +115,12 @@ def recommend(request: Request) -> Plan:
 def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Estimate | Rejection]:
     """What every instance type the policy considers would do for the workload, or why it is out.
 
-    Raises UsageError for an unknown model, and for requests longer than its context.
+    Raises UsageError for an unknown model or engine, and for requests longer than the model's context.
     """
+    if workload.engine not in config.fit.engines:
+        raise bad_value(
+            workload.name, "engine", workload.engine, did_you_mean(workload.engine, config.fit.engines)
+        )
     model = config.find_model(workload.model)
     longest = max(bucket.prompt_tokens + bucket.output_tokens for bucket in workload.buckets)
     if longest > model.max_context:
@@ -128,9 +132,10 @@ def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Es
         workload.target,
         _considered(config, policy),
         config.gpus,
-        config.efficiencies,
+        config.fit,
         workload.weight_precision,
         workload.kv_precision,
+        workload.engine,
     )
 
 

@@ -122,7 +122,9 @@ def test_without_zone_prices_the_regional_one_is_the_pool(config: Config) -> Non
 def test_a_commitment_breaks_even_against_what_on_demand_really_costs_the_user(config: Config) -> None:
     halved = Discount(name="edp", provider="aws", percent=Decimal(50), tiers=(Tier.ON_DEMAND, Tier.RESERVED))
     workload = load_workload(config.find_workload("chat-llama-70b"))
-    terms = Policy.model_validate({"providers": ("aws",), "regions": ("us-east-2",)})
+    terms = Policy.model_validate(
+        {"providers": ("aws",), "regions": ("us-east-2",), "instance_types": ("p5.48xlarge",)}
+    )
     shares = []
     for discounts in ((), (halved,)):
         book = load_book(config.price_files, config.shapes, DAY, discounts=discounts)

@@ -14,7 +14,7 @@ from optimiser.accuracy.ranking import rankings, usd_per_gpu_hour
 from optimiser.accuracy.report import Accuracy, as_csv, as_json, as_text
 from optimiser.accuracy.sets import LeftOut
 from optimiser.accuracy.summary import judge
-from optimiser.accuracy.table import read_measurements
+from optimiser.accuracy.table import digest_of, read_measurements
 from optimiser.config import load_config
 from optimiser.errors import OptimiserError, UsageError
 from optimiser.files import write_whole
@@ -25,8 +25,9 @@ def accuracy_of(path: Path) -> Accuracy:
     rows = read_measurements(path)
     config = load_config()
     cases, left_out = cases_of(rows, config.models, config.gpus)
-    prepared, unfit = prepare(cases)
-    judged = judge(prepared, factors_of(prepared, config.efficiencies))
+    record = config.fit.record
+    prepared, unfit = prepare(cases, config.fit.engines)
+    judged = judge(prepared, factors_of(prepared, config.fit))
     no_room = [
         LeftOut(row=case.row, reason="the memory model has no room for it", detail=case.model.name)
         for case in unfit
@@ -37,6 +38,7 @@ def accuracy_of(path: Path) -> Accuracy:
         judged=judged,
         left_out=(*left_out, *no_room),
         rankings=rankings(judged, usd_per_gpu_hour(config)),
+        unseen=record["errors"] if record.get("table_sha256") == digest_of(path) else {},
     )
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from optimiser.accuracy import sets
 from optimiser.accuracy.names import gpus_by_name, look_up, models_by_name
 from optimiser.accuracy.sets import INSTANCE_GPUS, Case, Goal, How, LeftOut, Split
-from optimiser.accuracy.sources import TENSORRT_DOCS, run_length, seen_by_fit, served_as, tokens_of
+from optimiser.accuracy.sources import TENSORRT_DOCS, run_length, served_as, tokens_of
 from optimiser.accuracy.table import Measurement
 from optimiser.accuracy.traps import HELD_BACK, prompts_held_back, trap_of
 from optimiser.performance.setups import splits_heads
@@ -77,7 +77,6 @@ def _judged(row: Measurement, model: ModelSpec | None, gpu: GpuSpec | None) -> S
         output=tokens[1],
         run_requests=run_requests,
         run_s=run_s,
-        seen=seen_by_fit(row),
     )
     figures = [*_throughput(row, case, model, tokens[1]), *_latencies(row, case, model)]
     return figures or [left_out(reason="holds no figure that is predicted", detail=row.source)]

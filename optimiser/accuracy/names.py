@@ -22,12 +22,12 @@ GPU_NAMES = {"a100-sxm": "A100-80GB", "a100-pcie": "A100-80GB-PCIe", "h100-sxm":
 ONLY_PRECISION = {"gpt-oss-20b": "fp4", "gpt-oss-120b": "fp4"}
 # By how a name starts, in lower case. NVIDIA's MLPerf logs name TensorRT or CUDA and mean TensorRT-LLM.
 _ENGINES = {
-    "tensorrt": "TensorRT-LLM",
-    "trtllm": "TensorRT-LLM",
-    "cuda": "TensorRT-LLM",
-    "nim": "TensorRT-LLM",
-    "vllm": "vLLM",
-    "sglang": "SGLang",
+    "tensorrt": "trtllm",
+    "trtllm": "trtllm",
+    "cuda": "trtllm",
+    "nim": "trtllm",
+    "vllm": "vllm",
+    "sglang": "sglang",
 }
 _FAMILIES = ("llama-2", "llama-3", "gpt-oss", "gpt-j", "qwen2.5", "qwen3")
 
@@ -58,7 +58,7 @@ def _key(name: str) -> str:
 
 
 def engine_of(name: str | None) -> str:
-    """The engine without its version."""
+    """The engine as config/performance.yaml names it, without its version; "other" for one that it lacks."""
     return next(
         (engine for start, engine in _ENGINES.items() if (name or "").lower().startswith(start)), "other"
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from optimiser.accuracy.prepare import Group, Prepared
 from optimiser.accuracy.sets import How
-from optimiser.performance import operating
 from optimiser.performance.operating import (
     LOWEST_BATCH,
     PLACES_SHARE,
@@ -20,8 +19,8 @@ from optimiser.performance.operating import (
     largest_batch,
     request_rate,
 )
+from optimiser.performance.physics import Fit, Physics
 from optimiser.performance.queueing import Wait, without_place_wait
-from optimiser.performance.specs import Efficiency
 from optimiser.performance.timing import Array, Layouts
 
 _ROUNDS = 4
@@ -30,18 +29,28 @@ _LATENCIES = (How.CLOSED_TPOT, How.CLOSED_TTFT, How.ENGINE_TTFT, How.OPEN_TPOT, 
 
 @dataclass(frozen=True, kw_only=True)
 class Factors:
-    """Shares of the peak compute and bandwidth that the GPUs of each case reach, (cases,)."""
+    """What a fit finds: the physics, and per case, (cases,), the shares of the peak compute and bandwidth that
+    its GPUs reach, and the step factor and latent prompt factor of its engine.
+    """
 
+    physics: Physics
     compute: Array
     bandwidth: Array
+    step_factor: Array
+    latent_prompt_factor: Array
 
 
-def factors_of(prepared: Prepared, efficiencies: Mapping[str, Efficiency]) -> Factors:
-    """The factors of each case's GPU generation."""
-    reach = [efficiencies[case.gpu.generation] for case in prepared.cases]
+def factors_of(prepared: Prepared, fit: Fit) -> Factors:
+    """The factors of each case's GPU generation and engine."""
+    reach = [fit.generations[case.gpu.generation] for case in prepared.cases]
     return Factors(
+        physics=fit.physics,
         compute=np.array([item.compute for item in reach]),
         bandwidth=np.array([item.bandwidth for item in reach]),
+        step_factor=np.array([fit.engines[case.engine].step_factor for case in prepared.cases]),
+        latent_prompt_factor=np.array(
+            [fit.engines[case.engine].latent_prompt_factor for case in prepared.cases]
+        ),
     )
 
 
@@ -70,7 +79,10 @@ def _reached(group: Group, factors: Factors) -> Layouts:
     compute, bandwidth = factors.compute[group.case], factors.bandwidth[group.case]
     return replace(
         group.layouts,
-        weight_flops=group.layouts.weight_flops * compute,
+        physics=factors.physics,
+        step_factor=factors.step_factor[group.case],
+        latent_prompt_factor=factors.latent_prompt_factor[group.case],
+        weight_flops=group.layouts.weight_flops * compute * factors.physics.reach(group.kernel),
         half_flops=group.layouts.half_flops * compute,
         memory_bytes_per_s=group.layouts.memory_bytes_per_s * bandwidth,
     )
@@ -140,7 +152,7 @@ def _engine_first_token(group: Group, at: Layouts) -> Array:
     """A prompt alone, without what a request meets on its way to the engine and back."""
     alone = np.full_like(group.places, LOWEST_BATCH)
     point = evaluate(group.work, at, alone, group.places, group.mix)
-    return (point.own_s[..., 0] - operating.FIRST_TOKEN_OVERHEAD_S) * 1e3
+    return np.asarray(point.own_s[..., 0] * 1e3 - at.physics.request_overhead_ms)
 
 
 def _open(group: Group, at: Layouts) -> Point:

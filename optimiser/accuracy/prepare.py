@@ -6,8 +6,8 @@ A fit asks again and again with other factors; predict() then evaluates nothing 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +17,21 @@ from optimiser.performance.batching import mean_traffic
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.operating import Mix
 from optimiser.performance.parameters import kv_bytes_for_context
+from optimiser.performance.physics import Engine, Kernel, Physics
 from optimiser.performance.setups import Candidate, Hardware, layouts_of, single_candidates
 from optimiser.performance.specs import Efficiency
 from optimiser.performance.timing import Array, Layouts
 from optimiser.performance.trial import MAX_SEQUENCES, memory_of, question_of
 from optimiser.workload import SizeBucket, Target
 
-# Layouts are prepared for GPUs that reach their peak, and scaled by the factors asked about.
+# Layouts are prepared for GPUs that reach their peak with kernels that do, and scaled by the factors asked about.
+IDEAL = Physics(**{item.name: 1.0 for item in fields(Physics)})
 PEAK = Efficiency(generation="", compute=1.0, bandwidth=1.0, relative_error=0.0, fitted=False, source="")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Cases of one model, one pair of precisions and one kind, an entry for each layout that comes into
+    """Cases of one model, one pair of precisions, one kernel, engine and kind, an entry for each layout that comes into
     question: case is its index, (entries,), the other arrays are (entries, 1) as operating.py has set-ups.
 
     places is how many sequences a replica has room for, load that of one replica; run_requests and run_s are
@@ -38,6 +40,7 @@ class Group:
 
     how: How
     target: Target | None
+    kernel: Kernel
     work: ModelWork
     mix: Mix
     layouts: Layouts
@@ -57,16 +60,16 @@ class Prepared:
     groups: tuple[Group, ...]
 
 
-def prepare(cases: Sequence[Case]) -> tuple[Prepared, tuple[Case, ...]]:
+def prepare(cases: Sequence[Case], engines: Mapping[str, Engine]) -> tuple[Prepared, tuple[Case, ...]]:
     """The cases ready to be predicted, and those left over that the memory model says do not fit."""
     alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for index, case in enumerate(cases):
-        served = (case.served.weight_precision, case.served.kv_precision)
+        served = (case.served.weight_precision, case.served.kv_precision, case.served.kernel, case.engine)
         alike[case.model.name, *served, case.how, case.target].append(index)
     groups = []
     fits = np.zeros(len(cases), dtype=np.bool_)
     for some in alike.values():
-        group = _group([cases[index] for index in some])
+        group = _group([cases[index] for index in some], engines)
         group = replace(group, case=np.array(some, dtype=np.intp)[group.case])
         fits[group.case] = True
         if len(group.case):
@@ -79,7 +82,7 @@ def prepare(cases: Sequence[Case]) -> tuple[Prepared, tuple[Case, ...]]:
     return prepared, tuple(case for case, fit in zip(cases, fits, strict=True) if not fit)
 
 
-def _candidates(case: Case) -> list[tuple[Candidate, float]]:
+def _candidates(case: Case, engine: Engine) -> list[tuple[Candidate, float]]:
     """The layouts that come into question, each with the replicas of it that the row's GPUs hold."""
     gpus = min(case.row.gpu_count, INSTANCE_GPUS)
     several = "pcie" if case.gpu.link.startswith("PCIe") else "nvlink"
@@ -87,6 +90,8 @@ def _candidates(case: Case) -> list[tuple[Candidate, float]]:
         gpu=case.gpu,
         efficiency=PEAK,
         served=case.served,
+        engine=engine,
+        physics=IDEAL,
         gpu_count=gpus,
         gpu_link=several if gpus > 1 else "none",
         network_gbps=None,
@@ -106,10 +111,10 @@ def _candidates(case: Case) -> list[tuple[Candidate, float]]:
     return [(found, split.replicas)]
 
 
-def _group(cases: Sequence[Case]) -> Group:
-    """Cases alike in model, precisions and kind, indexed by their place in `cases`; those that fit alone."""
-    first = cases[0]
-    tried = [(index, *found) for index, case in enumerate(cases) for found in _candidates(case)]
+def _group(cases: Sequence[Case], engines: Mapping[str, Engine]) -> Group:
+    """Cases alike in all that Group names, indexed by their place in `cases`; those that fit alone."""
+    first, engine = cases[0], engines[cases[0].engine]
+    tried = [(index, *found) for index, case in enumerate(cases) for found in _candidates(case, engine)]
     candidates = [candidate for _, candidate, _ in tried]
     size = SizeBucket(prompt_tokens=first.prompt, output_tokens=first.output, share=1.0)
     served = first.served
@@ -137,6 +142,7 @@ def _group(cases: Sequence[Case]) -> Group:
     return Group(
         how=first.how,
         target=first.target,
+        kernel=first.served.kernel,
         work=question.work,
         mix=Mix(prompts=sizes[0], outputs=sizes[1], shares=shares, traffic=mean_traffic(*sizes)),
         layouts=layouts,

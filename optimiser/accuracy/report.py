@@ -7,8 +7,8 @@ import io
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from optimiser.accuracy.ranking import RIGHT_SHARE, TELLING_RATIO, Ranking
@@ -26,13 +26,18 @@ from optimiser.accuracy.summary import (
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """All that is reported of one table: its name and number of rows, the figures, and the rows left out."""
+    """All that is reported of one table: its name and number of rows, the figures, and the rows left out.
+
+    unseen holds, where the shipped constants were fitted to this very table, by set the errors on models and on
+    GPU generations that were left out of the fit, as config/performance.yaml records them.
+    """
 
     table: str
     rows: int
     judged: tuple[Judged, ...]
     left_out: tuple[LeftOut, ...]
     rankings: tuple[Ranking, ...]
+    unseen: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
 
 
 def as_text(accuracy: Accuracy) -> str:
@@ -48,26 +53,34 @@ def _sets(accuracy: Accuracy) -> list[str]:
     lines = [
         f"{accuracy.table}: {len(judged):,} figures of {rows:,} of its {accuracy.rows:,} rows",
         "",
-        f"{'error in %':16}{'figures':>8}{'median':>8}{'p90':>7}{'bias':>7}   {'goal':10}{'':8}not seen by the fit",
+        f"{'error in %':16}{'figures':>8}{'median':>8}{'p90':>7}{'bias':>7}   {'goal':10}{'':8}"
+        + ("left out of the fit: model, GPU generation" if accuracy.unseen else ""),
     ]
     for goal, some in by_set(judged).items():
-        errors, unseen = errors_of(some), errors_of(item for item in some if not item.case.seen)
+        errors = errors_of(some)
         wanted = f"{goal.median:.0%} / {goal.p90:.0%}".replace("%", "") if goal.median and goal.p90 else ""
         if errors is None:
             lines.append(f"{goal.name:16}{0:>8}{'':22}   {wanted:10}no rows")
             continue
         numbers = f"{100 * errors.median:>8.1f}{100 * errors.p90:>7.1f}{100 * errors.bias:>+7.1f}"
-        rest = f"{unseen.figures} figures: {_cell(unseen)}" if unseen else "none"
-        lines.append(
-            f"{goal.name:16}{errors.figures:>8}{numbers}   {wanted:10}{_verdict(errors, goal):8}{rest}"
-        )
+        verdict, rest = _verdict(errors, goal), _left_out_of_fit(accuracy.unseen.get(goal.name, {}))
+        lines.append(f"{goal.name:16}{errors.figures:>8}{numbers}   {wanted:10}{verdict:8}{rest}".rstrip())
     return [
         *lines,
         "",
-        "Errors are predicted/measured − 1; median and p90 of their size, bias the median with its sign. The",
-        "factors in config/gpus.yaml were fitted on most of these rows: only the last column is a fair test.",
+        "Errors are predicted/measured − 1; median and p90 of their size, bias the median with its sign.",
+        *(
+            ["config/performance.yaml was fitted to this table: the columns on the right are the fair test."]
+            if accuracy.unseen
+            else []
+        ),
         f"TTFT open loop: below {HIGHEST_LOAD_SHARE:.0%} of the highest rate.",
     ]
+
+
+def _left_out_of_fit(errors: Mapping[str, Sequence[float]]) -> str:
+    cells = [errors.get(kind) for kind in ("model_left_out", "generation_left_out")]
+    return "".join(f"{100 * cell[0]:>6.1f} / {100 * cell[1]:<6.1f}" if cell else "" for cell in cells)
 
 
 def _verdict(errors: Errors, goal: Goal) -> str:
@@ -120,14 +133,18 @@ def as_json(accuracy: Accuracy) -> str:
     """The same as one JSON document; shares, not percent."""
     sets = []
     for goal, some in by_set(accuracy.judged).items():
-        errors, unseen = errors_of(some), errors_of(item for item in some if not item.case.seen)
+        errors = errors_of(some)
         sets.append(
             {
                 "set": goal.name,
                 "goal": {"median": goal.median, "p90": goal.p90} if goal.median else None,
                 "errors": _numbers(errors),
                 "met": errors.meets(goal) if errors else None,
-                "errors_not_seen_by_fit": _numbers(unseen),
+                "errors_left_out_of_fit": {
+                    kind: {"median": pair[0], "p90": pair[1]}
+                    for kind, pair in accuracy.unseen.get(goal.name, {}).items()
+                    if kind != "here"
+                },
             }
         )
     by: dict[str, Any] = {
@@ -167,13 +184,12 @@ def as_csv(judged: Sequence[Judged]) -> str:
     writer.writerow([
         "line", "source", "model", "gpu", "gpu_count", "tp", "pp", "attn", "precision_weights", "precision_kv",
         "engine", "prompt_tokens", "output_tokens", "load", "set", "what", "measured", "predicted", "error",
-        "seen_by_fit",
     ])  # fmt: skip
     for item in judged:
         case, row = item.case, item.case.row
         writer.writerow([
             row.line, row.source, case.model.name, case.gpu.name, row.gpu_count, row.tp, row.pp, row.attn,
             case.served.weight_precision, case.served.kv_precision, row.engine, case.prompt, case.output, case.load,
-            case.judged_in.name, case.how, case.measured, f"{item.predicted:.6g}", f"{item.error:.4f}", case.seen,
+            case.judged_in.name, case.how, case.measured, f"{item.predicted:.6g}", f"{item.error:.4f}",
         ])  # fmt: skip
     return out.getvalue()

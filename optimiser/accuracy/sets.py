@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from optimiser.accuracy.names import engine_of
 from optimiser.accuracy.table import Measurement
+from optimiser.performance.estimate import DEFAULT_ENGINE
 from optimiser.performance.precision import Served
 from optimiser.performance.specs import GpuSpec, ModelSpec
 from optimiser.workload import Target
@@ -77,8 +79,7 @@ class Case:
     measured is in the unit of `how`; prompt and output are mean tokens per request. load is the batch, the
     requests in flight or requests/s over all GPUs, None where `how` needs none. split is None where the
     measurement leaves it to the engine's users: the best one counts then. Finite runs drain: run_requests is
-    their number, run_s their length in seconds, where known. seen says whether the shipped factors were fitted
-    on it.
+    their number, run_s their length in seconds, where known. An engine that is not known is taken for DEFAULT_ENGINE.
     """
 
     row: Measurement
@@ -95,7 +96,12 @@ class Case:
     split: Split | None
     run_requests: float | None = None
     run_s: float | None = None
-    seen: bool
+
+    @property
+    def engine(self) -> str:
+        """The engine as config/performance.yaml names it."""
+        name = engine_of(self.row.engine)
+        return DEFAULT_ENGINE if name == "other" else name
 
 
 @dataclass(frozen=True, kw_only=True)

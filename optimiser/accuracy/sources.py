@@ -1,4 +1,4 @@
-"""What the sources of a table leave unsaid: request lengths, KV precision, length of a run, use in the fit."""
+"""What the sources of a table leave unsaid: request lengths, KV precision, length of a run."""
 
 from __future__ import annotations
 
@@ -53,18 +53,11 @@ def served_as(row: Measurement, model: ModelSpec, gpu: GpuSpec) -> Served | str:
         return "weight precision is not in the row"
     if weights not in WEIGHT_PRECISIONS or row.precision_kv not in (None, *KV_PRECISIONS):
         return "precision is not one that estimates know"
-    served = served_on(gpu, weights, row.precision_kv)
+    served = served_on(gpu, model, weights, row.precision_kv)
     if isinstance(served, Served) and row.precision_kv is None and served.weight_tflops > served.half_tflops:
-        eight_bit = served_on(gpu, weights, "fp8")
+        eight_bit = served_on(gpu, model, weights, "fp8")
         return eight_bit if isinstance(eight_bit, Served) else served
     return served
-
-
-def seen_by_fit(row: Measurement) -> bool:
-    """Whether the factors in config/gpus.yaml were fitted on rows of this source (its header names them)."""
-    if row.source.startswith(MLPERF):
-        return row.gpu == "H100-NVL" or (row.gpu == "MI300X" and row.scenario == "offline")
-    return TENSORRT_DOCS in row.source or INFERENCEX in row.source or GAP_ANALYSIS in row.source
 
 
 def source_of(row: Measurement) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import types
 import typing
@@ -75,6 +76,11 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
     if not rows:
         raise UsageError(f"{path}: no rows: a header line and at least one measurement are expected")
     return tuple(rows)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a table's bytes: whether it is the one that a fit was made of."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _kinds() -> dict[str, tuple[type, bool]]:

@@ -25,7 +25,7 @@ def _outlier(row: Measurement) -> bool:
 
 def _other_load(row: Measurement) -> bool:
     named = row.model.lower().endswith("3.1-8b") and row.gpu.upper() == "H200"
-    return named and GAP_ANALYSIS in row.source and engine_of(row.engine) == "vLLM"
+    return named and GAP_ANALYSIS in row.source and engine_of(row.engine) == "vllm"
 
 
 def _counted_twice(row: Measurement) -> bool:
@@ -64,5 +64,5 @@ def prompts_held_back(row: Measurement) -> bool:
     """InferenceX starts TensorRT-LLM for Llama 70B at 1024/1024 on fewer than 8 GPUs with
     batch_wait_timeout_iters (its benchmarks/70b_*_trt_*.sh), so that prompts wait for each other.
     """
-    named = row.model.lower().endswith("70b") and engine_of(row.engine) == "TensorRT-LLM"
+    named = row.model.lower().endswith("70b") and engine_of(row.engine) == "trtllm"
     return named and INFERENCEX in row.source and (row.isl, row.osl) == (1024, 1024) and row.gpu_count < 8

@@ -13,12 +13,15 @@ from optimiser.config.settings import SETTINGS, Settings, settings_of
 from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
 from optimiser.files import read_yaml
 from optimiser.performance.model_checks import check_model
+from optimiser.performance.physics import Engine, Fit, Physics
 from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
 from providers.offer import Tier
 from providers.shape import GpuLink, InstanceShape
 
 APP_NAME = "cloud-pricing-optimiser"
 DIRECTORY_VARIABLE = "OPTIMISER_CONFIG"
+PERFORMANCE_FILE = "performance.yaml"
+PERFORMANCE_SECTIONS = ("fitted", "physics", "engines", "generations")
 
 T = TypeVar("T")
 
@@ -32,7 +35,7 @@ class Config:
     """
 
     gpus: dict[str, GpuSpec]
-    efficiencies: dict[str, Efficiency]
+    fit: Fit
     models: dict[str, ModelSpec]
     shapes: dict[tuple[str, str], InstanceShape]
     settings: Settings
@@ -86,27 +89,27 @@ def load_config(directory: Path | None = None) -> Config:
     """
     directories = config_directories(directory)
     gpus: dict[str, GpuSpec] = {}
-    efficiencies: dict[str, Efficiency] = {}
+    fitted: dict[str, dict[str, Any]] = {}
     models: dict[str, ModelSpec] = {}
     shapes: dict[tuple[str, str], InstanceShape] = {}
     quota_codes: dict[tuple[str, str], dict[str, str]] = {}
     always_sold: dict[str, tuple[tuple[str, str, str, Tier], ...]] = {}
     settings: dict[str, dict[str, Any]] = {}
     for layer in directories:
-        sections = _sections(layer / "gpus.yaml", ("gpus", "generations"))
+        sections = _sections(layer / "gpus.yaml", ("gpus",))
         gpus |= _entries(GpuSpec, "name", sections.get("gpus", {}), layer / "gpus.yaml")
-        efficiencies |= _entries(
-            Efficiency, "generation", sections.get("generations", {}), layer / "gpus.yaml"
-        )
+        for name, section in _sections(layer / PERFORMANCE_FILE, PERFORMANCE_SECTIONS).items():
+            fitted.setdefault(name, {}).update(section)
+        fit = _fit(fitted, layer / PERFORMANCE_FILE)
         models |= _models(layer / "models.yaml")
         for path in sorted((layer / "instances").glob("*.yaml")):
             _read_instances(path, gpus, shapes, quota_codes, always_sold)
         for name, section in _sections(layer / "settings.yaml", SETTINGS).items():
             settings.setdefault(name, {}).update(section)
-        _check_generations(layer / "gpus.yaml", gpus, efficiencies)
+        _check_generations(layer / "gpus.yaml", gpus, fit.generations)
     return Config(
         gpus=gpus,
-        efficiencies=efficiencies,
+        fit=fit,
         models=models,
         shapes=shapes,
         settings=settings_of(settings, directories),
@@ -168,6 +171,16 @@ def _entries(cls: type[T], key: str, entries: Mapping[str, object], path: Path) 
     }
 
 
+def _fit(sections: Mapping[str, Mapping[str, Any]], path: Path) -> Fit:
+    """What was fitted, as the layers up to that of path have it."""
+    return Fit(
+        physics=parse_entry(Physics, sections.get("physics", {}), f"{path}: physics"),
+        engines=_entries(Engine, "name", sections.get("engines", {}), path),
+        generations=_entries(Efficiency, "generation", sections.get("generations", {}), path),
+        record=dict(sections.get("fitted", {})),
+    )
+
+
 def _models(path: Path) -> dict[str, ModelSpec]:
     models = _entries(ModelSpec, "name", _content(path), path)
     for name, model in models.items():
@@ -224,5 +237,6 @@ def _check_generations(
 ) -> None:
     for gpu in gpus.values():
         if gpu.generation not in efficiencies:
-            right = f"not under generations; {did_you_mean(gpu.generation, efficiencies)}"
+            known = did_you_mean(gpu.generation, efficiencies)
+            right = f"not under generations in {PERFORMANCE_FILE}; {known}"
             raise bad_value(f"{path}: {gpu.name}", "generation", gpu.generation, right)

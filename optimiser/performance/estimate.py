@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from optimiser.errors import UsageError, did_you_mean
 from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import served_on
 from optimiser.performance.rejections import does_not_fit, host_ram_short, misses_targets
 from optimiser.performance.results import estimates_of
@@ -22,11 +23,12 @@ from optimiser.performance.setups import (
     group_candidates,
     single_candidates,
 )
-from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
+from optimiser.performance.specs import GpuSpec, ModelSpec
 from optimiser.performance.trial import Question, Trial, question_of, trial_of
 from optimiser.workload import SizeBucket, Target
 from providers.shape import InstanceShape
 
+DEFAULT_ENGINE = "vllm"
 # Four instances are offered beside two only where they serve so much more per instance.
 LARGER_GROUP_GAIN = 1.1
 
@@ -40,16 +42,18 @@ def estimate_shapes(
     target: Target | None,
     shapes: Sequence[InstanceShape],
     gpus: Mapping[str, GpuSpec],
-    efficiencies: Mapping[str, Efficiency],
+    fit: Fit,
     weight_precision: str | None = None,
     kv_precision: str | None = None,
+    engine: str = DEFAULT_ENGINE,
 ) -> list[Estimate | Rejection]:
     """The best set-up of every shape, in the order of `shapes`, or why a shape is out.
 
     A shape too small for the model is estimated as a group of 2 instances, and of 4 where 2 are too few or
     4 serve over 10 % more per instance: such a shape has two results. weight_precision defaults to what the
     authors released and the KV cache to 16 bit; nothing is quantised further unless named. With target
-    None the rate is the offline one. Raises UsageError for an unknown precision, GPU or generation.
+    None the rate is the offline one. Raises UsageError for an unknown precision, GPU or generation,
+    KeyError for an engine that was not fitted.
     """
     question = question_of(model, buckets, target, weight_precision, kv_precision)
     hardware: dict[Key, Hardware] = {}
@@ -58,7 +62,7 @@ def estimate_shapes(
         key = _key(shape)
         if key in hardware or key in refused:
             continue
-        found = _hardware(shape, gpus, efficiencies, question)
+        found = _hardware(shape, gpus, fit, fit.engines[engine], question)
         if isinstance(found, Hardware):
             hardware[key] = found
         else:
@@ -79,7 +83,8 @@ def _key(shape: InstanceShape) -> Key:
 def _hardware(
     shape: InstanceShape,
     gpus: Mapping[str, GpuSpec],
-    efficiencies: Mapping[str, Efficiency],
+    fit: Fit,
+    engine: Engine,
     question: Question,
 ) -> Hardware | Rejection:
     """The shape's hardware, or a rejection where its GPU cannot serve the precision."""
@@ -87,16 +92,18 @@ def _hardware(
         where = f"{shape.provider} {shape.instance_type}"
         raise UsageError(f"{where}: gpu = {shape.gpu!r}: no such GPU; {did_you_mean(shape.gpu, gpus)}")
     gpu = gpus[shape.gpu]
-    if gpu.generation not in efficiencies:
-        known = did_you_mean(gpu.generation, efficiencies)
+    if gpu.generation not in fit.generations:
+        known = did_you_mean(gpu.generation, fit.generations)
         raise UsageError(f"{gpu.name}: generation = {gpu.generation!r}: no efficiency given for it; {known}")
-    served = served_on(gpu, question.weight_precision, question.kv_precision)
+    served = served_on(gpu, question.model, question.weight_precision, question.kv_precision)
     if isinstance(served, str):
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=served)
     return Hardware(
         gpu=gpu,
-        efficiency=efficiencies[gpu.generation],
+        efficiency=fit.generations[gpu.generation],
         served=served,
+        engine=engine,
+        physics=fit.physics,
         gpu_count=shape.gpu_count,
         gpu_link=shape.gpu_link,
         network_gbps=shape.network_gbps,

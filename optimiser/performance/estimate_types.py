@@ -43,12 +43,14 @@ class Estimate:
     without a latency target, the offline rate); bucket_requests_per_second the same if the unit served that
     size bucket alone (0 where the target cannot be met). ttft_ms and tpot_ms are at that rate and the asked
     percentile; bucket_ttft_ms per bucket. prefill_time_share is the share of busy time spent on prompts.
-    relative_error is the median absolute error of such estimates (0.14 is 14 %).
+    relative_error is the median absolute error of such estimates (0.14 is 14 %). engine names the serving engine
+    with the versions that were measured.
     """
 
     provider: str
     instance_type: str
     gpu: str
+    engine: str
     setup: Setup
     requests_per_second: float
     bucket_requests_per_second: tuple[float, ...]

@@ -22,11 +22,15 @@ _METHODS = "fp8, fbgemm_fp8, mxfp4, gptq, awq, auto-round, bitsandbytes, compres
 class Quantisation:
     """A checkpoint's weight precision, what its quantised weights take in bytes each, and which they are.
 
+    scale_block is how many weights in a row share a scale in 8 bit, None where a tensor or channel does;
+    wide_activations says that 4-bit weights meet activations in 8 bit or wider.
     keeps_attention and keeps_shared_experts say that those weights stay in 16 bit.
     """
 
     precision: str
     bytes_per_weight: float
+    scale_block: int | None = None
+    wide_activations: bool = False
     keeps_attention: bool = False
     keeps_shared_experts: bool = False
 
@@ -49,6 +53,8 @@ def read_quantisation(
     return Quantisation(
         precision=precision,
         bytes_per_weight=BYTES_PER_WEIGHT[precision] if scale_bytes is None else 0.5 + scale_bytes,
+        scale_block=_block_size(settings) if precision in ("fp8", "int8") else None,
+        wide_activations=settings.get("quant_method") == "mxfp4",
         keeps_attention=_covers_layers(kept, "attn", layers),
         keeps_shared_experts=_covers_layers(kept, "shared_expert", layers),
     )
@@ -80,6 +86,22 @@ def _group_size(settings: Mapping[str, Any]) -> int | None:
     """Weights per scale; None where none is stated or it is -1, one scale per channel."""
     size = settings.get("group_size", settings.get("q_group_size"))
     return size if isinstance(size, int) and size > 0 else None
+
+
+def _block_size(settings: Mapping[str, Any]) -> int | None:
+    """Weights in a row per scale (DeepSeek's weight_block_size, compressed-tensors' block_structure)."""
+    groups = settings.get("config_groups")
+    stated = [
+        group.get("weights")
+        for group in (groups.values() if isinstance(groups, dict) else ())
+        if isinstance(group, dict)
+    ]
+    sizes = [
+        settings.get("weight_block_size"),
+        *(w.get("block_structure") for w in stated if isinstance(w, dict)),
+    ]
+    found = [size[-1] for size in sizes if isinstance(size, list) and size and isinstance(size[-1], int)]
+    return found[0] if found else None
 
 
 def _from_bits(bits: object, group_size: int | None, where: str) -> tuple[str, float | None]:

@@ -1,7 +1,7 @@
 """Does a model fit on a set-up, and how much KV cache is left: bytes and tokens per replica.
 
-A GPU gives GPU_MEMORY_UTILISATION of what its driver reports (vLLM's default, 0.90) to weights, the engine's
-working memory and KV cache; whatever the first two leave is KV room.
+An engine takes a share of what the driver reports (vLLM, SGLang) for weights, its working memory and KV cache, or
+first the former two and then a share of what is left (TensorRT-LLM); what it leaves to KV cache is KV room.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimiser.performance.model_work import ModelWork
+from optimiser.performance.physics import Engine
 from optimiser.performance.timing import Array
 
 MIB = 2.0**20
 GIB = 2.0**30
-GPU_MEMORY_UTILISATION = 0.90
 # Host memory while a checkpoint is loaded, over its own size (page cache, staging buffers).
 HOST_RAM_PER_WEIGHT_BYTE = 1.2
 # CUDA context, kernels, workspaces and allocator slack of one engine process, in bytes per GPU.
@@ -71,20 +71,26 @@ def memory_need(
     intermediate: float,
     chunk_tokens: float,
     usable_mib: Array,
+    engine: Engine,
     shards: Array,
     ranks: Array,
     stages: Array,
 ) -> MemoryNeed:
     """Weights, reserve and KV room; every array over set-ups, usable_mib as the driver reports it per GPU.
 
-    KV cache is sharded over min(shards, n_kv) GPUs: further shards hold copies. MLA's latent is held whole by
-    every shard. Attention ranks each hold their own sequences.
+    The budget is what weights, reserve and KV cache may take together. KV cache is sharded over
+    min(shards, n_kv) GPUs: further shards hold copies. MLA's latent is held whole by every shard. Attention
+    ranks each hold their own sequences.
     """
     weights = weights_bytes_per_gpu(work, shards, ranks, stages)
     reserve = reserve_bytes_per_gpu(work, intermediate, chunk_tokens, shards, ranks, stages)
-    budget = usable_mib * MIB * GPU_MEMORY_UTILISATION
+    usable, taken = usable_mib * MIB, weights + reserve
+    if engine.of_free_memory:
+        budget = np.minimum(taken, usable) + engine.memory_share * np.maximum(usable - taken, 0.0)
+    else:
+        budget = usable * engine.memory_share
     copies = shards if work.latent_kv else shards / np.minimum(shards, work.kv_heads)
-    room = (budget - weights - reserve) * shards * ranks * stages / copies
+    room = (budget - taken) * shards * ranks * stages / copies
     return MemoryNeed(
         weights_bytes_per_gpu=weights,
         reserve_bytes_per_gpu=reserve,

@@ -36,7 +36,8 @@ class ModelWork:
     Attention operations are per token and token of context over all layers: a decoding sequence costs
     decode_attention_flops per token it looks back at, a prompt token prefill_attention_flops. full_share of
     the layers (and so of KV bytes and operations) see the whole context, the rest at most window_tokens.
-    resident_bytes is what all weights occupy in memory, embeddings included.
+    resident_bytes is what all weights occupy in memory, embeddings included. block_scaled says whether 8-bit
+    weights have a scale per block, so that activations are quantised by block before each product.
     """
 
     layers: int
@@ -57,6 +58,7 @@ class ModelWork:
     prefill_attention_flops: float
     full_share: float
     window_tokens: float
+    block_scaled: bool
 
 
 def _attention_flops_per_context_token(model: ModelSpec) -> tuple[float, float]:
@@ -72,6 +74,11 @@ def _attention_flops_per_context_token(model: ModelSpec) -> tuple[float, float]:
     decode = 2.0 * model.heads * (2 * mla.kv_rank + mla.rope_head_dim) * model.layers
     prefill = 2.0 * model.heads * (mla.nope_head_dim + mla.rope_head_dim + mla.value_head_dim) * model.layers
     return decode, prefill
+
+
+def is_block_scaled(model: ModelSpec, weight_precision: str) -> bool:
+    """Whether 8-bit weights of a model have a scale per block."""
+    return weight_precision in ("fp8", "int8") and weight_precision in model.scale_block
 
 
 def model_work(model: ModelSpec, weight_precision: str, kv_precision: str) -> ModelWork:
@@ -105,4 +112,5 @@ def model_work(model: ModelSpec, weight_precision: str, kv_precision: str) -> Mo
         prefill_attention_flops=prefill,
         full_share=1.0 - (model.sliding_layers / model.layers if model.sliding_window else 0.0),
         window_tokens=float(model.sliding_window or 0),
+        block_scaled=is_block_scaled(model, weight_precision),
     )

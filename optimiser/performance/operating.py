@@ -28,12 +28,6 @@ from optimiser.workload import Target
 
 # No bucket's own TTFT percentile may be worse than this many times the target for the mix.
 BUCKET_TTFT_FACTOR = 3.0
-# From a request's arrival to its first token, whatever its length: HTTP, tokenising, scheduling, streaming.
-# Then a prompt takes longer than its share of a busy engine's throughput. All three from 302 measurements at
-# concurrency 4 and below (InferenceX, 2026-11-21); median error there: 15 % (dense), 25 % (MoE).
-FIRST_TOKEN_OVERHEAD_S = 0.040
-PROMPT_SLOWDOWN = 1.2
-MOE_PROMPT_SLOWDOWN = 1.8
 # A load so low that requests do not meet: what a set-up does there is the best it can.
 LOWEST_BATCH = 0.02
 # Mean concurrency stays below the places there are, even offline, where requests only differ in length.
@@ -106,9 +100,11 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
         load = Load(decode=decode, context=context, prefill=tokens, prefill_context=mix.prompts / 2)
         return step_seconds(work, per_bucket, load)
 
-    slowdown = MOE_PROMPT_SLOWDOWN if work.experts else PROMPT_SLOWDOWN
+    physics = at.physics
+    slowdown = per_bucket.latent_prompt_factor if work.latent_kv else 1.0
+    outside_s = (physics.engine_first_token_ms + physics.request_overhead_ms) * 1e-3
     whole = pass_seconds(mix.prompts / chunks * per_bucket.ranks)
-    own = whole * (1.0 + (chunks - 1.0) / per_bucket.stages) * slowdown + FIRST_TOKEN_OVERHEAD_S
+    own = whole * (1.0 + (chunks - 1.0) / per_bucket.stages) * slowdown + outside_s
     full = pass_seconds(np.full_like(mix.prompts, CHUNK_TOKENS) * per_bucket.ranks)
     service = full * (mix.prompts / CHUNK_TOKENS) / (per_bucket.ranks * per_bucket.stages)
     # `whole` is with a prompt on every attention rank; one prompt is one rank's part of that.

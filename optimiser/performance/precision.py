@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from optimiser.errors import UsageError, did_you_mean
+from optimiser.performance.model_work import is_block_scaled
 from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
-from optimiser.performance.specs import GpuSpec
+from optimiser.performance.physics import Kernel
+from optimiser.performance.specs import GpuSpec, ModelSpec
 
 HALF_PRECISIONS = ("bf16", "fp16")
 
@@ -14,13 +16,14 @@ HALF_PRECISIONS = ("bf16", "fp16")
 @dataclass(frozen=True, kw_only=True)
 class Served:
     """A precision as one GPU serves it: weight_tflops is the dense rate for quantised weights, half_tflops
-    for 16 bit; notes say what differs from what was asked.
+    for 16 bit, kernel how the quantised ones are multiplied; notes say what differs from what was asked.
     """
 
     weight_precision: str
     kv_precision: str
     weight_tflops: float
     half_tflops: float
+    kernel: Kernel = Kernel.PLAIN
     notes: tuple[str, ...] = ()
 
 
@@ -34,13 +37,16 @@ def check_precisions(weight_precision: str, kv_precision: str | None) -> None:
             raise UsageError(f"{what} = {value!r}: no such precision; {did_you_mean(value, known)}")
 
 
-def served_on(gpu: GpuSpec, weight_precision: str, kv_precision: str | None) -> Served | str:
-    """How `gpu` serves the precisions, or in plain words why it cannot.
+def served_on(
+    gpu: GpuSpec, model: ModelSpec, weight_precision: str, kv_precision: str | None
+) -> Served | str:
+    """How `gpu` serves the model at the precisions, or in plain words why it cannot.
 
     16-bit checkpoints are served in the 16-bit format that the GPU has; fp8 and int8 need tensor cores for
-    them; int4 is unpacked and computed in 16 bit; fp4 is computed in fp4 where there are tensor cores for
-    it, else unpacked to 16 bit (Marlin kernels, which need Ampere or newer, taken to be GPUs with bf16).
-    The KV cache defaults to the 16-bit format; an fp8 cache needs fp8 tensor cores.
+    them; int4 is unpacked and computed in 16 bit; fp4 is computed in fp4, or what the model's checkpoint is
+    computed in, where there are tensor cores for fp4, else unpacked to 16 bit (Marlin kernels, which need
+    Ampere or newer, taken to be GPUs with bf16). The KV cache defaults to the 16-bit format; an fp8 cache
+    needs fp8 tensor cores.
     """
     rates = gpu.dense_tflops
     half = next((name for name in HALF_PRECISIONS if name in rates), None)
@@ -59,7 +65,7 @@ def served_on(gpu: GpuSpec, weight_precision: str, kv_precision: str | None) -> 
         weight_tflops = rates[weight_precision]
     elif weight_precision == "fp4":
         if "fp4" in rates:
-            weight_tflops = rates["fp4"]
+            weight_tflops = rates[model.computed_in.get("fp4", "fp4")]
         elif "bf16" in rates:
             notes.append(f"{gpu.name} has no fp4 tensor cores: fp4 weights are computed in 16 bit")
         else:
@@ -72,8 +78,15 @@ def served_on(gpu: GpuSpec, weight_precision: str, kv_precision: str | None) -> 
         kv_precision=kv,
         weight_tflops=weight_tflops,
         half_tflops=rates[half],
+        kernel=_kernel(model, weight, weight_tflops > rates[half]),
         notes=tuple(notes),
     )
+
+
+def _kernel(model: ModelSpec, weight_precision: str, wider_cores: bool) -> Kernel:
+    if weight_precision in ("int4", "fp4") and not wider_cores:
+        return Kernel.UNPACKED
+    return Kernel.BLOCK_SCALED if is_block_scaled(model, weight_precision) else Kernel.PLAIN
 
 
 def _kv_precision(gpu: GpuSpec, half: str, asked: str | None) -> str | None:

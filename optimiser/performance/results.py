@@ -94,6 +94,7 @@ def _estimate(
         provider="",
         instance_type="",
         gpu=hardware.gpu.name,
+        engine=hardware.engine.label,
         setup=candidate.setup(),
         requests_per_second=float(per_unit[full]),
         bucket_requests_per_second=tuple((candidate.replicas * bucket_rates).tolist()),
@@ -168,7 +169,7 @@ def _method(hardware: Hardware) -> str:
     reach = hardware.efficiency
     basis = "fitted to public measurements" if reach.fitted else "assumed, no measurement of this generation"
     return (
-        f"roofline with continuous batching and a prefill queue; {reach.generation} reaches "
+        f"roofline with continuous batching and a prefill queue on {hardware.engine.label}; {reach.generation} reaches "
         f"{reach.compute:.0%} of its compute and {reach.bandwidth:.0%} of its bandwidth ({basis})"
     )
 

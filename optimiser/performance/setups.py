@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimiser.performance.estimate_types import Setup
+from optimiser.performance.physics import Engine, Physics
 from optimiser.performance.precision import Served
 from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
 from optimiser.performance.timing import Layouts
@@ -18,7 +19,7 @@ GROUP_SIZES = (2, 4)
 # Groups of instances need a network that does not dominate the hand-over between stages.
 MIN_GROUP_NETWORK_GBPS = 100.0
 # Seconds per collective message and doubling of its members, over each kind of link.
-NVLINK_LATENCY_S = 6e-6
+NVLINK_LATENCY_S = 5e-6
 PCIE_LATENCY_S = 15e-6
 NETWORK_LATENCY_S = 30e-6
 # Collectives over PCIe without peer-to-peer go through host memory that all GPUs share.
@@ -32,11 +33,15 @@ PCIE5_GBS = 128.0
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """Instances that estimate alike: GPUs, how they are joined, and network_gbps between instances."""
+    """Instances that estimate alike: GPUs, how they are joined, network_gbps between instances, the engine on
+    them and the physics that hold everywhere.
+    """
 
     gpu: GpuSpec
     efficiency: Efficiency
     served: Served
+    engine: Engine
+    physics: Physics
     gpu_count: int
     gpu_link: str
     network_gbps: float | None
@@ -133,7 +138,7 @@ def _link(hardware: Hardware, gpus: int) -> tuple[float, float]:
 def _rates(candidate: Candidate) -> dict[str, float]:
     """The fields of Layouts for one candidate."""
     hardware = candidate.hardware
-    reach = hardware.efficiency
+    reach, kernel = hardware.efficiency, hardware.physics.reach(hardware.served.kernel)
     link, latency = _link(hardware, candidate.shards * candidate.ranks)
     stage_link, stage_latency = link, latency
     if candidate.instances > 1:
@@ -144,7 +149,7 @@ def _rates(candidate: Candidate) -> dict[str, float]:
             link = 1.0 / ((1 - away) / link + away * hardware.gpu_count / network)
             latency = NETWORK_LATENCY_S
     return {
-        "weight_flops": hardware.served.weight_tflops * 1e12 * reach.compute,
+        "weight_flops": hardware.served.weight_tflops * 1e12 * reach.compute * kernel,
         "half_flops": hardware.served.half_tflops * 1e12 * reach.compute,
         "memory_bytes_per_s": hardware.gpu.memory_bandwidth_gbs * 1e9 * reach.bandwidth,
         "link_bytes_per_s": link,
@@ -154,10 +159,13 @@ def _rates(candidate: Candidate) -> dict[str, float]:
         "shards": candidate.shards,
         "ranks": candidate.ranks,
         "stages": candidate.stages,
+        "step_factor": hardware.engine.step_factor,
+        "latent_prompt_factor": hardware.engine.latent_prompt_factor,
     }
 
 
 def layouts_of(candidates: Sequence[Candidate]) -> Layouts:
-    """The candidates as parallel arrays, in order."""
+    """The candidates, which share their physics, as parallel arrays, in order."""
     table = [_rates(candidate) for candidate in candidates]
-    return Layouts(**{name: np.array([row[name] for row in table], dtype=np.float64) for name in table[0]})
+    rates = {name: np.array([row[name] for row in table], dtype=np.float64) for name in table[0]}
+    return Layouts(physics=candidates[0].hardware.physics, **rates)

@@ -87,6 +87,9 @@ class ModelSpec:
     authors support. quantised_parts maps a precision to the weights that its published checkpoint quantises:
     "linear" (every linear layer; so where absent), "feed_forward" or "experts" (the routed experts alone).
     bytes_per_weight overrides parameters.BYTES_PER_WEIGHT where a checkpoint's scales take more room.
+    scale_block is how many weights in a row share a scale, by precision, where they are scaled by block ("fp8":
+    128) rather than by tensor or channel. computed_in names the format that a precision is multiplied in
+    where activations are wider than the weights ("fp4": "fp8" for MXFP4 checkpoints).
     """
 
     name: str
@@ -110,6 +113,8 @@ class ModelSpec:
     published: dict[str, str] = field(default_factory=dict)
     quantised_parts: dict[str, str] = field(default_factory=dict)
     bytes_per_weight: dict[str, float] = field(default_factory=dict)
+    scale_block: dict[str, int] = field(default_factory=dict)
+    computed_in: dict[str, str] = field(default_factory=dict)
     parameters_published: float | None = None
     active_parameters_published: float | None = None
     source: str = ""

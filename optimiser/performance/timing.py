@@ -3,44 +3,33 @@
 Everything broadcasts: a `Layouts` field is an array over set-ups, and the loads (sequences, tokens, context)
 are arrays over whatever the caller varies beside it. Seconds, bytes and operations throughout.
 
-The constants below are fitted together with the two factors of each GPU generation (config/gpus.yaml) to
-2,661 public measurements (TensorRT-LLM performance tables, InferenceX points; 2026-11-21) unless said
-otherwise; they hold for every GPU and model.
+What was fitted to measurements comes with the set-ups (physics.Physics); the constants below were not, for the
+measurements hardly tell them from others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optimiser.performance.model_work import ModelWork, Weights
+from optimiser.performance.physics import Physics
 
 Array = NDArray[np.float64]
 
 ACTIVATION_BYTES = 2.0
 LOGIT_BYTES = 4.0
-# A GEMM of M rows reaches M / (M + 64) of its large-batch rate.
-SATURATION_ROWS = 64.0
 # Prefill attention reaches this share of the 16-bit GEMM rate: its softmax runs outside the tensor cores.
 PREFILL_ATTENTION_SHARE = 0.8
-# Grouped GEMMs of routed experts reach this share of a dense GEMM's rate: uneven routing, padding.
-GROUPED_SHARE = 0.7
-# Reads and writes of activations per token and layer, in units of the hidden size.
-ACTIVATION_PASSES = 20.0
 # Passes over the float32 logits of a sampled token: penalties, softmax, sampling.
 LOGIT_PASSES = 8.0
-# Launches and synchronisation per layer, more of it per MoE layer (routing, permutation), and per step.
-LAYER_OVERHEAD_S = 30e-6
-MOE_LAYER_OVERHEAD_S = 30e-6
+# Scheduling a step on the host, whatever is in it.
 STEP_OVERHEAD_S = 0.1e-3
-# Scheduling, detokenising and streaming on the host, per sequence and step.
-SEQUENCE_OVERHEAD_S = 6e-6
 # Share of one direction of a link's quoted bandwidth that collectives reach.
 LINK_SHARE = 0.7
-# What each further pipeline stage costs, since stages of unequal load wait for each other.
-PIPELINE_LOSS = 0.11
 # An expert exchange brings each token out in 8 bit and back in 16 bit: 1.5 × the 16-bit message.
 EXCHANGE_PASSES = 1.5
 
@@ -53,7 +42,8 @@ class Layouts:
     memory in bytes/s. shards is the tensor-parallel degree of attention and dense parts; ranks the
     data-parallel degree of attention (above 1 only where experts are spread over all GPUs); a stage has
     shards × ranks GPUs, and stages are pipeline-parallel. link_bytes_per_s (one direction, as quoted) joins
-    the GPUs of a stage, stage_bytes_per_s two stages; latencies are per message.
+    the GPUs of a stage, stage_bytes_per_s two stages; latencies are per message. step_factor and
+    latent_prompt_factor are the engine's (physics.Engine).
     """
 
     weight_flops: Array
@@ -66,15 +56,22 @@ class Layouts:
     shards: Array
     ranks: Array
     stages: Array
+    step_factor: Array
+    latent_prompt_factor: Array
+    physics: Physics
 
     def select(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Layouts:
         """The layouts at `rows`."""
-        return Layouts(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+        return self._each(lambda values: values[rows])
 
     def columns(self, extra: int) -> Layouts:
         """The same layouts with `extra` trailing axes of length 1, to broadcast against loads."""
         shape = (-1,) + (1,) * extra
-        return Layouts(**{item.name: getattr(self, item.name).reshape(shape) for item in fields(self)})
+        return self._each(lambda values: values.reshape(shape))
+
+    def _each(self, change: Callable[[Array], Array]) -> Layouts:
+        arrays = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "physics"}
+        return Layouts(physics=self.physics, **{name: change(values) for name, values in arrays.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,18 +92,19 @@ def smooth_maximum(first: Array, second: Array) -> Array:
     return np.asarray(np.sqrt(np.sqrt(a * a + b * b)))
 
 
-def experts_touched(experts: float, active: float, tokens: Array) -> Array:
-    """Experts read per layer by `tokens` tokens under even routing: E·(1 − (1 − k/E)^n)."""
-    return np.asarray(experts * (1.0 - (1.0 - active / experts) ** tokens))
+def experts_touched(experts: float, active: float, tokens: Array, spread: float) -> Array:
+    """Experts read per layer by n tokens: E·(1 − (1 − k/E)^m), m = 1 + (n − 1)·spread independent choices."""
+    choices = np.minimum(tokens, 1.0) + np.maximum(tokens - 1.0, 0.0) * spread
+    return np.asarray(experts * (1.0 - (1.0 - active / experts) ** choices))
 
 
 def gemm_seconds(at: Layouts, weights: Weights, share: Array, rows: Array, reach: float = 1.0) -> Array:
     """`rows` rows through the `share` of a block's weights that one GPU reads.
 
-    2·P·(rows + 64) operations, at `reach` of the GEMM rate, against one reading of the weights.
+    2·P·(rows + saturation_rows) operations, at `reach` of the GEMM rate, against one reading of the weights.
     """
     flops = (at.weight_flops if weights.quantised else at.half_flops) * reach
-    operations = (rows + SATURATION_ROWS) * (2.0 * weights.parameters * share / flops)
+    operations = (rows + at.physics.saturation_rows) * (2.0 * weights.parameters * share / flops)
     return smooth_maximum(operations, weights.size_bytes * share / at.memory_bytes_per_s)
 
 
@@ -132,10 +130,10 @@ def attention_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
 
 def expert_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
     """Routed experts, sliced or spread over all GPUs of a stage; only those touched are read."""
-    touched = experts_touched(work.experts, work.active_experts, rows)
+    touched = experts_touched(work.experts, work.active_experts, rows, at.physics.routing_spread)
     rows_per_expert = rows * work.active_experts / np.maximum(touched, 1e-9)
     share = touched / (work.experts * at.shards * at.ranks)
-    return gemm_seconds(at, work.routed, share, rows_per_expert, GROUPED_SHARE)
+    return gemm_seconds(at, work.routed, share, rows_per_expert, at.physics.grouped_share)
 
 
 def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
@@ -172,8 +170,21 @@ def step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
     sampled = load.decode / at.ranks + np.minimum(load.prefill, 1.0)
     total = total + gemm_seconds(at, work.head, whole, sampled)
     logits = sampled * (work.vocabulary * LOGIT_BYTES * LOGIT_PASSES / at.shards)
-    activations = rows_here * (work.layers * ACTIVATION_PASSES * work.hidden * ACTIVATION_BYTES)
+    activations = rows_here * (work.layers * at.physics.activation_passes * work.hidden * ACTIVATION_BYTES)
     total = total + (logits + activations) / at.memory_bytes_per_s
-    total = total * (1.0 + PIPELINE_LOSS * (at.stages - 1))
-    fixed = work.layers * LAYER_OVERHEAD_S + work.moe_layers * MOE_LAYER_OVERHEAD_S + STEP_OVERHEAD_S
-    return total + communication_seconds(work, at, rows_here) + load.decode * SEQUENCE_OVERHEAD_S + fixed
+    total = total * (1.0 + at.physics.pipeline_loss * (at.stages - 1))
+    total = total + communication_seconds(work, at, rows_here) + overhead_seconds(work, at, load)
+    return np.asarray(total * at.step_factor)
+
+
+def overhead_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
+    """Launches and synchronisation of every layer, and the host's work per step and sequence."""
+    physics = at.physics
+    layers_us = (
+        work.layers * physics.layer_overhead_us
+        + work.moe_layers * physics.moe_layer_overhead_us
+        + work.layers * physics.latent_layer_overhead_us * work.latent_kv
+        + work.layers * physics.block_scaled_layer_overhead_us * work.block_scaled
+    )
+    host_us = load.decode * physics.sequence_overhead_us
+    return np.asarray((layers_us + host_us) * 1e-6 + STEP_OVERHEAD_S)

@@ -95,14 +95,21 @@ def question_of(
 
 
 def memory_of(question: Question, candidates: Sequence[Candidate], layouts: Layouts) -> MemoryNeed:
-    """Weights, reserve and KV room of the candidates."""
+    """Weights, reserve and KV room of the candidates, which share their engine."""
     model = question.model
     width = float(model.intermediate)
     if model.moe is not None:
         width = max(width, float(model.moe.active * model.moe.intermediate + model.moe.shared_intermediate))
     usable = np.array([float(candidate.hardware.gpu.usable_mib) for candidate in candidates])
     return memory_need(
-        question.work, width, CHUNK_TOKENS, usable, layouts.shards, layouts.ranks, layouts.stages
+        question.work,
+        width,
+        CHUNK_TOKENS,
+        usable,
+        candidates[0].hardware.engine,
+        layouts.shards,
+        layouts.ranks,
+        layouts.stages,
     )
 
 

@@ -160,6 +160,7 @@ def plan_option(option: Option) -> PlanOption:
         low_confidence=estimate.low_confidence,
         notes=estimate.notes,
         attention_data_parallel=setup.attention_data_parallel,
+        engine=estimate.engine,
     )
 
 

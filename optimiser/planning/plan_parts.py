@@ -96,6 +96,7 @@ class PlanOption:
     low_confidence: bool
     notes: tuple[str, ...]
     attention_data_parallel: bool
+    engine: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

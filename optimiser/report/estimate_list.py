@@ -24,6 +24,7 @@ _OF_SETUP = (
     "instances_per_unit",
 )
 _OF_ESTIMATE = (
+    "engine",
     "requests_per_second",
     "bucket_requests_per_second",
     "ttft_ms",
@@ -61,6 +62,7 @@ class EstimateRow:
     reason: str = ""
     best_ttft_ms: float | None = None
     best_tpot_ms: float | None = None
+    engine: str | None = None
     weight_precision: str | None = None
     kv_precision: str | None = None
     tensor_parallel: int | None = None
@@ -133,7 +135,7 @@ def estimate_document(workload: Workload, rows: Sequence[EstimateRow]) -> Docume
     answer = f"{workload.name}: {counted(len(types), 'instance type')} {verb} it, {len(others)} do not"
     methods = dict.fromkeys(row.method for row in serving if row.method)
     return Document(
-        f"{answer} ({workload.model}, {target})",
+        f"{answer} ({workload.model} on {workload.engine}, {target})",
         (
             Section("Serve it", (_serving(serving), *_legend(serving)) if serving else ()),
             Section("Do not serve it", _rejected(out)),

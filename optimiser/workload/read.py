@@ -46,6 +46,7 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
         timezone=timezone,
         weight_precision=fields.weight_precision,
         kv_precision=fields.kv_precision,
+        engine=fields.engine,
         description=fields.description,
         source=fields.source,
         policy=dict(fields.policy),

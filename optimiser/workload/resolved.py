@@ -56,6 +56,7 @@ class Workload:
     timezone: str = "UTC"
     weight_precision: str | None = None
     kv_precision: str | None = None
+    engine: str = "vllm"
     description: str = ""
     source: str = ""
     policy: dict[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@
     model: llama-3.1-70b            required; a name in config/models.yaml or the path of a config.json
     weight_precision: fp8           optional; what the checkpoint is published in where absent
     kv_precision: fp8               optional; the same for the key-value cache
+    engine: vllm                    optional; the serving engine: vllm, sglang or trtllm
     timezone: Europe/Berlin         optional, UTC; zone of every time below that carries no UTC offset
     target:                         optional; absent means no latency target
       ttft_ms: 2000                 time to first token, ms, above 0
@@ -145,6 +146,7 @@ class WorkloadFields(_Section):
     model: str = Field(min_length=1, description="a name in config/models.yaml or the path of a config.json")
     weight_precision: str | None = Field(default=None, description="such as bf16, fp8, int4")
     kv_precision: str | None = Field(default=None, description="such as bf16, fp8")
+    engine: str = Field(default="vllm", min_length=1, description="vllm, sglang or trtllm")
     timezone: str | None = Field(default=None, description="an IANA time zone such as Europe/Berlin")
     target: TargetFields | None = Field(default=None, description="ttft_ms, tpot_ms and percentile")
     demand: DemandFields = Field(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from measurement_rows import (
@@ -11,7 +10,6 @@ from measurement_rows import (
     GAP_ANALYSIS,
     INFERENCEX,
     LIMITS,
-    MLPERF,
     at_concurrency,
     at_rate,
     offline,
@@ -182,28 +180,6 @@ def test_requests_finished_stand_for_tokens_where_those_are_not_given() -> None:
     assert (
         only_case(under_limits(throughput_tok_s_total_output=None, samples_s=80.0)).measured == 80.0 * 293.0
     )
-
-
-@pytest.mark.parametrize(
-    ("changes", "seen"),
-    [
-        ({"source": DOCS}, True),
-        ({"source": INFERENCEX}, True),
-        ({}, False),
-        (
-            {
-                "source": MLPERF,
-                "model": "LLaMA-2-70B",
-                "precision_weights": "fp8",
-                "gpu_count": 8,
-                "tp": None,
-            },
-            False,
-        ),
-    ],
-)
-def test_what_the_fit_has_seen_is_marked(changes: dict[str, Any], seen: bool) -> None:
-    assert only_case(offline(**changes)).seen is seen
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,34 +10,44 @@ import pytest
 from measurement_rows import DOCS, at_concurrency, at_rate, offline, under_limits
 
 from optimiser.accuracy.cases import cases_of
-from optimiser.accuracy.predict import Factors, factors_of, load_shares, predict
+from optimiser.accuracy.fit import EXPECTED
+from optimiser.accuracy.predict import factors_of, load_shares, predict
 from optimiser.accuracy.prepare import Prepared, prepare
 from optimiser.accuracy.sets import How
 from optimiser.accuracy.table import Measurement
 from optimiser.config import load_config
-from optimiser.performance import operating, timing
+from optimiser.performance import timing
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate
-from optimiser.performance.specs import Efficiency
+from optimiser.performance.physics import Fit
 from optimiser.workload import SizeBucket, Target
 from providers.shape import GpuLink, InstanceShape, Obtainability
 
 CONFIG = load_config()
 # Factors of our own, so that a new fit leaves these tests as they are.
-REACH = {name: replace(found, compute=0.8, bandwidth=0.75) for name, found in CONFIG.efficiencies.items()}
+OWN = Fit(
+    physics=EXPECTED,
+    engines={
+        name: replace(engine, step_factor=1.0, latent_prompt_factor=1.0)
+        for name, engine in CONFIG.fit.engines.items()
+    },
+    generations={
+        name: replace(one, compute=0.8, bandwidth=0.75) for name, one in CONFIG.fit.generations.items()
+    },
+)
 
 
 def prepared(*rows: Measurement) -> Prepared:
     cases, left_out = cases_of(rows, CONFIG.models, CONFIG.gpus)
     assert not left_out
-    ready, unfit = prepare(cases)
+    ready, unfit = prepare(cases, CONFIG.fit.engines)
     assert not unfit
     return ready
 
 
-def predicted(row: Measurement, how: How, reach: Mapping[str, Efficiency] = REACH) -> float:
+def predicted(row: Measurement, how: How, fit: Fit = OWN) -> float:
     ready = prepared(row)
-    figures = predict(ready, factors_of(ready, reach))
+    figures = predict(ready, factors_of(ready, fit))
     return float(figures[[case.how for case in ready.cases].index(how)])
 
 
@@ -67,7 +76,9 @@ def estimate(
         quota_unit="",
     )
     size = SizeBucket(prompt_tokens=prompt, output_tokens=output, share=1.0)
-    found = estimate_shapes(CONFIG.models[model], [size], target, [shape], CONFIG.gpus, REACH, weights, kv)[0]
+    found = estimate_shapes(
+        CONFIG.models[model], [size], target, [shape], CONFIG.gpus, OWN, weights, kv, "trtllm"
+    )[0]
     assert isinstance(found, Estimate)
     return found
 
@@ -76,10 +87,10 @@ def test_one_request_decodes_as_fast_as_its_weights_and_cache_are_read() -> None
     row = at_concurrency(1, isl=128.0, osl=4096.0, ttft_ms=None)
     layers, head = 6_979_321_856, 525_336_576  # weights of Llama 3.1 8B
     cache = (128 + 4096 / 2) * 2 * 8 * 128 * 32 * 2
-    activations = 32 * timing.ACTIVATION_PASSES * 4096 * 2
+    activations = 32 * EXPECTED.activation_passes * 4096 * 2
     logits = 128_256 * 4 * timing.LOGIT_PASSES
     read = (2 * (layers + head) + cache + activations + logits) / (3.35e12 * 0.75)
-    host = 32 * timing.LAYER_OVERHEAD_S + timing.STEP_OVERHEAD_S + timing.SEQUENCE_OVERHEAD_S
+    host = (32 * EXPECTED.layer_overhead_us + EXPECTED.sequence_overhead_us) * 1e-6 + timing.STEP_OVERHEAD_S
     assert predicted(row, How.CLOSED_TPOT) == pytest.approx((read + host) * 1e3, rel=2e-3)
 
 
@@ -148,13 +159,13 @@ def test_at_a_low_rate_latencies_are_those_of_a_request_alone() -> None:
 def test_inside_the_engine_a_first_token_comes_without_the_way_there() -> None:
     inside = predicted(at_concurrency(1, source=DOCS, tpot_ms=None), How.ENGINE_TTFT)
     around = predicted(at_concurrency(1), How.CLOSED_TTFT)
-    assert around - inside == pytest.approx(operating.FIRST_TOKEN_OVERHEAD_S * 1e3, rel=1e-6)
+    assert around - inside == pytest.approx(EXPECTED.request_overhead_ms, rel=1e-6)
 
 
 def test_load_is_a_share_of_the_highest_rate() -> None:
     highest = estimate("llama-3.1-8b", "H100", 1, 1000, 1000, "bf16", "bf16").requests_per_second
     ready = prepared(at_rate(0.6 * highest), at_concurrency(4, 3, ttft_ms=None))
-    shares = load_shares(ready, factors_of(ready, REACH))
+    shares = load_shares(ready, factors_of(ready, OWN))
     assert shares[:2] == pytest.approx([0.6, 0.6])
     assert np.isnan(shares[2])
 
@@ -162,7 +173,7 @@ def test_load_is_a_share_of_the_highest_rate() -> None:
 def test_what_the_memory_has_no_room_for_is_handed_back() -> None:
     small, large = offline(2), offline(3, model="LLaMA-3.1-70B")
     cases, _ = cases_of([large, small], CONFIG.models, CONFIG.gpus)
-    ready, unfit = prepare(cases)
+    ready, unfit = prepare(cases, CONFIG.fit.engines)
     assert [case.row for case in ready.cases] == [small]
     assert [case.row for case in unfit] == [large]
 
@@ -178,7 +189,7 @@ def test_figures_stand_in_the_order_of_the_cases() -> None:
         offline(7),
     ]
     ready = prepared(*rows)
-    together = predict(ready, factors_of(ready, REACH))
+    together = predict(ready, factors_of(ready, OWN))
     assert [case.row for case in ready.cases] == rows
     alone = [predicted(row, case.how) for row, case in zip(rows, ready.cases, strict=True)]
     assert together == pytest.approx(alone)
@@ -194,16 +205,19 @@ def test_figures_stand_in_the_order_of_the_cases() -> None:
 def test_twice_the_factor_that_limits_it_all_but_doubles_throughput(
     row: Measurement, how: How, factor: str
 ) -> None:
-    doubled: dict[str, Any] = {factor: 2 * getattr(REACH["Hopper"], factor)}
-    faster = predicted(row, how, REACH | {"Hopper": replace(REACH["Hopper"], **doubled)})
+    hopper = OWN.generations["Hopper"]
+    doubled: dict[str, Any] = {factor: 2 * getattr(hopper, factor)}
+    twice = replace(OWN, generations={**OWN.generations, "Hopper": replace(hopper, **doubled)})
+    faster = predicted(row, how, twice)
     assert 1.5 < faster / predicted(row, how) < 2.0
 
 
 def test_each_case_can_have_factors_of_its_own() -> None:
     ready = prepared(offline(2), offline(3, isl=1000.5))
+    shipped = factors_of(ready, OWN)
     compute, bandwidth = np.array([0.8, 0.4]), np.array([0.75, 0.75])
-    first, second = predict(ready, Factors(compute=compute, bandwidth=bandwidth))
-    swapped = predict(ready, Factors(compute=compute[::-1], bandwidth=bandwidth))
+    first, second = predict(ready, replace(shipped, compute=compute, bandwidth=bandwidth))
+    swapped = predict(ready, replace(shipped, compute=compute[::-1], bandwidth=bandwidth))
     assert first > 1.2 * second
     assert swapped == pytest.approx([second, first], rel=1e-3)
 
@@ -213,4 +227,4 @@ def test_a_published_result_is_met() -> None:
     (NVIDIA/TensorRT-LLM, docs/source/performance/perf-overview.md), with the factors as shipped.
     """
     row = offline(source=DOCS, precision_weights="fp8", precision_kv="fp8")
-    assert predicted(row, How.OFFLINE, CONFIG.efficiencies) == pytest.approx(15_244.78, rel=0.28)
+    assert predicted(row, How.OFFLINE, CONFIG.fit) == pytest.approx(15_244.78, rel=0.28)

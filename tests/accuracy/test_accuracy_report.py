@@ -13,7 +13,7 @@ from measurement_rows import DOCS, at_concurrency, at_rate, offline, under_limit
 
 from optimiser.accuracy.__main__ import main
 from optimiser.accuracy.cases import cases_of
-from optimiser.accuracy.predict import Factors, factors_of
+from optimiser.accuracy.predict import factors_of
 from optimiser.accuracy.prepare import prepare
 from optimiser.accuracy.ranking import rankings, usd_per_gpu_hour
 from optimiser.accuracy.report import Accuracy, as_json
@@ -32,9 +32,11 @@ def off_by(row: Measurement, error: float) -> Judged:
 
 
 def judged(*rows: Measurement, faster: float = 1.0) -> tuple[Judged, ...]:
-    prepared, _ = prepare(cases_of(rows, CONFIG.models, CONFIG.gpus)[0])
-    shipped = factors_of(prepared, CONFIG.efficiencies)
-    return judge(prepared, Factors(compute=faster * shipped.compute, bandwidth=faster * shipped.bandwidth))
+    prepared, _ = prepare(cases_of(rows, CONFIG.models, CONFIG.gpus)[0], CONFIG.fit.engines)
+    shipped = factors_of(prepared, CONFIG.fit)
+    return judge(
+        prepared, replace(shipped, compute=faster * shipped.compute, bandwidth=faster * shipped.bandwidth)
+    )
 
 
 # Errors
@@ -85,7 +87,7 @@ def test_errors_are_told_by_gpu_family_precision_engine_and_source() -> None:
         "GPU": {"H100": pytest.approx(0.1), "H200": pytest.approx(0.3)},
         "model family": {"llama-3": pytest.approx(0.25), "mistral": pytest.approx(0.2)},
         "weight precision": {"bf16": pytest.approx(0.15), "fp8": pytest.approx(0.4)},
-        "engine": {"TensorRT-LLM": pytest.approx(0.15), "vLLM": pytest.approx(0.4)},
+        "engine": {"trtllm": pytest.approx(0.15), "vllm": pytest.approx(0.4)},
         "source": {
             "TensorRT-LLM docs 0.17": pytest.approx(0.2),
             "a benchmark of our own": pytest.approx(0.25),
@@ -188,8 +190,7 @@ def test_the_json_holds_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[s
     sets = {item["set"]: item for item in document["sets"]}
     assert (document["rows"], document["figures"]) == (5, 4)
     assert sets["offline, dense"]["errors"]["figures"] == 1
-    assert sets["offline, dense"]["errors_not_seen_by_fit"] is None
-    assert sets["server"]["errors_not_seen_by_fit"] == sets["server"]["errors"]
+    assert sets["server"]["errors_left_out_of_fit"] == {}
     assert sets["server"]["goal"] == {"median": 0.12, "p90": 0.35}
     assert sets["interactive"]["errors"] is None
     assert {item["reason"]: item["rows"] for item in document["left_out"]} == {

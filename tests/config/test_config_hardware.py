@@ -139,13 +139,13 @@ def test_cards_that_share_a_name_are_kept_apart(config: Config) -> None:
 
 def test_every_gpu_is_in_an_instance_and_has_an_efficiency(config: Config) -> None:
     assert {shape.gpu for shape in config.shapes.values()} == set(config.gpus)
-    assert {gpu.generation for gpu in config.gpus.values()} == set(config.efficiencies)
-    for efficiency in config.efficiencies.values():
+    assert {gpu.generation for gpu in config.gpus.values()} == set(config.fit.generations)
+    for efficiency in config.fit.generations.values():
         assert 0 < efficiency.compute <= 1
         assert 0 < efficiency.bandwidth <= 1
         assert 0 < efficiency.relative_error < 1
-    fitted = [one.relative_error for one in config.efficiencies.values() if one.fitted]
-    for efficiency in config.efficiencies.values():
+    fitted = [one.relative_error for one in config.fit.generations.values() if one.fitted]
+    for efficiency in config.fit.generations.values():
         if not efficiency.fitted:  # a guess is never sold as better than what measurements usually reach
             assert efficiency.relative_error >= sorted(fitted)[len(fitted) // 2], efficiency.generation
 

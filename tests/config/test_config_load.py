@@ -155,7 +155,7 @@ def test_a_workload_of_the_user_hides_the_embedded_one_of_that_name(tmp_path: Pa
         write(layer, "workloads/chat.yaml", "model: x\n")
     config = load_config()
     layered = type(config)(
-        gpus={}, efficiencies={}, models={}, shapes={}, settings=config.settings, directories=(lower, upper)
+        gpus={}, fit=config.fit, models={}, shapes={}, settings=config.settings, directories=(lower, upper)
     )
     assert layered.find_workload("chat") == upper / "workloads" / "chat.yaml"
 

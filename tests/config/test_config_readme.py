@@ -10,6 +10,7 @@ import pytest
 
 from optimiser.config import Config, config_directories, load_config
 from optimiser.config.settings import SolverSettings
+from optimiser.performance.physics import Engine, Physics
 from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
 from optimiser.policy import Policy
 from optimiser.prices.book import load_book
@@ -46,6 +47,8 @@ def first_cells(text: str) -> list[str]:
     ("heading", "cls", "key"),
     [
         ("GPUs", GpuSpec, {"name"}),
+        ("Physics", Physics, set()),
+        ("Engines", Engine, {"name"}),
         ("Generations", Efficiency, {"generation"}),
         ("Instances", InstanceShape, {"provider", "instance_type"}),
     ],

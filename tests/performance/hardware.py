@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from optimiser.performance.physics import Engine, Fit, Physics
 from optimiser.performance.precision import Served
 from optimiser.performance.setups import Hardware
 from optimiser.performance.specs import Efficiency, GpuSpec, MlaSpec, ModelSpec, MoeSpec
@@ -55,6 +56,36 @@ EFFICIENCIES = {
 }
 
 
+# Round figures near the fitted ones; no kernel is slower than another, and routing is even.
+PHYSICS = Physics(
+    saturation_rows=64.0,
+    grouped_share=0.7,
+    block_scaled_share=1.0,
+    unpacked_share=1.0,
+    routing_spread=1.0,
+    activation_passes=20.0,
+    layer_overhead_us=30.0,
+    moe_layer_overhead_us=30.0,
+    latent_layer_overhead_us=0.0,
+    block_scaled_layer_overhead_us=0.0,
+    sequence_overhead_us=6.0,
+    pipeline_loss=0.11,
+    engine_first_token_ms=0.0,
+    request_overhead_ms=40.0,
+)
+VLLM = Engine(
+    name="vllm",
+    step_factor=1.0,
+    latent_prompt_factor=1.0,
+    memory_share=0.9,
+    of_free_memory=False,
+    versions="0.19",
+    source="",
+)
+TRTLLM = replace(VLLM, name="trtllm", of_free_memory=True)
+FIT = Fit(physics=PHYSICS, engines={"vllm": VLLM}, generations=EFFICIENCIES)
+
+
 def dense(name: str, layers: int, hidden: int, heads: int, intermediate: int) -> ModelSpec:
     return ModelSpec(
         name=name,
@@ -96,6 +127,8 @@ def hardware(name: str, count: int, link: str = "nvlink", network_gbps: float | 
         gpu=spec,
         efficiency=EFFICIENCIES[spec.generation],
         served=served(half, half),
+        engine=VLLM,
+        physics=PHYSICS,
         gpu_count=count,
         gpu_link=link,
         network_gbps=network_gbps,

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hardware import DEEPSEEK_R1, EFFICIENCIES, GPUS, LLAMA_8B, LLAMA_70B, efficiency, hardware, shape
+from hardware import DEEPSEEK_R1, EFFICIENCIES, FIT, GPUS, LLAMA_8B, LLAMA_70B, efficiency, hardware, shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_engine import simulate
@@ -40,7 +40,7 @@ def estimates(
     weight_precision: str | None = None,
     kv_precision: str | None = None,
 ) -> list[Estimate | Rejection]:
-    return estimate_shapes(model, buckets, target, shapes, GPUS, EFFICIENCIES, weight_precision, kv_precision)
+    return estimate_shapes(model, buckets, target, shapes, GPUS, FIT, weight_precision, kv_precision)
 
 
 def one(model: ModelSpec, on: InstanceShape, target: Target | None = CHAT, **more: object) -> Estimate:
@@ -158,8 +158,9 @@ def test_unknown_precisions_are_named(change: dict[str, str], message: str) -> N
 def test_unknown_gpus_and_generations_are_named() -> None:
     with pytest.raises(UsageError, match=r"1xH10: gpu = 'H10': .*did you mean H100"):
         estimates(LLAMA_8B, [shape("H10", 1)])
+    ada = replace(FIT, generations={"Ada": EFFICIENCIES["Ada"]})
     with pytest.raises(UsageError, match="generation = 'Hopper'"):
-        estimate_shapes(LLAMA_8B, MIX, CHAT, [shape("H100", 1)], GPUS, {"Ada": EFFICIENCIES["Ada"]})
+        estimate_shapes(LLAMA_8B, MIX, CHAT, [shape("H100", 1)], GPUS, ada)
 
 
 # Missed targets
@@ -388,7 +389,7 @@ def test_a_faster_gpu_never_serves_less(faster: float, compute: bool, prompt: fl
             CHAT,
             [shape("A100", 1)],
             GPUS,
-            {"Ampere": efficiency("Ampere", *reach)},
+            replace(FIT, generations={"Ampere": efficiency("Ampere", *reach)}),
         )
         rates.append(found.requests_per_second if isinstance(found, Estimate) else 0.0)
     assert rates[1] >= rates[0] * 0.99

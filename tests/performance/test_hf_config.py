@@ -29,6 +29,7 @@ NOT_IN_CONFIG = {
     "published",
     "quantised_parts",
     "bytes_per_weight",
+    "scale_block",
     "parameters_published",
     "active_parameters_published",
     "source",

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hardware import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B
+from hardware import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B, TRTLLM, VLLM
 from hypothesis import given
 from hypothesis import strategies as st
 
 from optimiser.performance.memory import GIB, MIB, MemoryNeed, host_ram_needed_gib, memory_need
 from optimiser.performance.model_work import model_work
+from optimiser.performance.physics import Engine
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.timing import Array
 
@@ -19,12 +20,17 @@ def array(*values: float) -> Array:
 
 
 def need(
-    model: ModelSpec, shards: int, ranks: int = 1, stages: int = 1, precision: str = "bf16"
+    model: ModelSpec,
+    shards: int,
+    ranks: int = 1,
+    stages: int = 1,
+    precision: str = "bf16",
+    engine: Engine = VLLM,
 ) -> MemoryNeed:
     work = model_work(model, precision, "bf16")
     chunk = 8192.0
     return memory_need(
-        work, model.intermediate, chunk, array(H100_MIB), array(shards), array(ranks), array(stages)
+        work, model.intermediate, chunk, array(H100_MIB), engine, array(shards), array(ranks), array(stages)
     )
 
 
@@ -38,6 +44,17 @@ def test_llama_70b_on_eight_h100_by_hand() -> None:
     assert found.kv_room_bytes[0] == pytest.approx(room, rel=1e-6)
     # 327,680 bytes per token of context at 16 bit, so about 1.4 million tokens.
     assert found.kv_room_bytes[0] / 327_680 == pytest.approx(1.393e6, rel=0.001)
+
+
+def test_an_engine_that_shares_out_what_is_left_has_more_room_the_larger_the_weights() -> None:
+    """70 GB of weights on one H100: 0.9 of 85.5 GB leaves 3.8 GB less than nothing much, 0.9 of the rest ten."""
+    free = need(LLAMA_70B, 1, precision="fp8", engine=TRTLLM)
+    taken = free.weights_bytes_per_gpu[0] + free.reserve_bytes_per_gpu[0]
+    assert free.kv_room_bytes[0] == pytest.approx(0.9 * (H100_MIB * MIB - taken))
+    whole = need(LLAMA_70B, 1, precision="fp8")
+    assert whole.kv_room_bytes[0] == pytest.approx(0.9 * H100_MIB * MIB - taken)
+    assert free.kv_room_bytes[0] > 2 * whole.kv_room_bytes[0]
+    assert need(LLAMA_70B, 1, engine=TRTLLM).kv_room_bytes[0] < 0
 
 
 def test_stages_split_weights_as_shards_do() -> None:
@@ -75,7 +92,7 @@ def test_host_ram_is_a_fifth_above_the_weights_of_one_host() -> None:
 def test_select_keeps_rows_together() -> None:
     work = model_work(LLAMA_8B, "bf16", "bf16")
     three = memory_need(
-        work, 14336, 8192.0, array(20000, 40000, 80000), array(1, 2, 4), array(1, 1, 1), array(1, 1, 1)
+        work, 14336, 8192.0, array(20000, 40000, 80000), VLLM, array(1, 2, 4), array(1, 1, 1), array(1, 1, 1)
     )
     picked = three.select(np.array([2, 0]))
     assert picked.weights_bytes_per_gpu.tolist() == three.weights_bytes_per_gpu[[2, 0]].tolist()
@@ -87,9 +104,12 @@ def test_select_keeps_rows_together() -> None:
     more=st.floats(1, 2),
     shards=st.sampled_from([1, 2, 4, 8]),
     model=st.sampled_from([LLAMA_8B, LLAMA_70B]),
+    engine=st.sampled_from([VLLM, TRTLLM]),
 )
-def test_more_memory_never_leaves_less_room(mib: float, more: float, shards: int, model: ModelSpec) -> None:
+def test_more_memory_never_leaves_less_room(
+    mib: float, more: float, shards: int, model: ModelSpec, engine: Engine
+) -> None:
     work = model_work(model, "bf16", "bf16")
     rest = (array(shards, shards), array(1, 1), array(1, 1))
-    room = memory_need(work, model.intermediate, 8192.0, array(mib, mib * more), *rest).kv_room_bytes
+    room = memory_need(work, model.intermediate, 8192.0, array(mib, mib * more), engine, *rest).kv_room_bytes
     assert room[1] >= room[0]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hardware import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B
+from hardware import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B, PHYSICS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,8 +44,10 @@ def one_gpu(**changes: float) -> Layouts:
         "shards": 1,
         "ranks": 1,
         "stages": 1,
+        "step_factor": 1,
+        "latent_prompt_factor": 1,
     }
-    return Layouts(**{name: array(value) for name, value in (rates | changes).items()})
+    return Layouts(physics=PHYSICS, **{name: array(value) for name, value in (rates | changes).items()})
 
 
 def real_gpu(**changes: float) -> Layouts:
@@ -128,7 +130,13 @@ def test_stages_hand_over_between_them_and_wait_for_each_other() -> None:
 
 @pytest.mark.parametrize(("tokens", "touched"), [(1, 8.0), (2, 15.75), (32, 163.31), (4096, 256.0)])
 def test_experts_touched_by_hand(tokens: float, touched: float) -> None:
-    assert experts_touched(256, 8, array(tokens))[0] == pytest.approx(touched, abs=0.01)
+    assert experts_touched(256, 8, array(tokens), 1.0)[0] == pytest.approx(touched, abs=0.01)
+
+
+def test_tokens_that_choose_alike_touch_fewer_experts_and_one_token_its_own() -> None:
+    assert experts_touched(256, 8, array(1), 0.4)[0] == pytest.approx(8.0)
+    # Of 11 tokens the ten further ones count as four: 256·(1 − (31/32)^5).
+    assert experts_touched(256, 8, array(11), 0.4)[0] == pytest.approx(256 * (1 - (31 / 32) ** 5))
 
 
 def test_experts_touched_agrees_with_drawing_experts() -> None:
@@ -136,7 +144,7 @@ def test_experts_touched_agrees_with_drawing_experts() -> None:
     counts = [
         len({expert for _ in range(12) for expert in draw.choice(64, 6, replace=False)}) for _ in range(400)
     ]
-    assert experts_touched(64, 6, array(12))[0] == pytest.approx(np.mean(counts), rel=0.01)
+    assert experts_touched(64, 6, array(12), 1.0)[0] == pytest.approx(np.mean(counts), rel=0.01)
 
 
 def test_a_small_batch_reads_only_the_experts_it_touches() -> None:
@@ -236,7 +244,10 @@ def test_setups_and_loads_broadcast_as_if_worked_out_one_by_one() -> None:
     work = model_work(DEEPSEEK_R1, "fp8", "bf16")
     single = [real_gpu(shards=shards, stages=stages) for shards, stages in ((1, 1), (8, 1), (4, 2))]
     names = Layouts.__dataclass_fields__
-    together = Layouts(**{name: np.concatenate([getattr(one, name) for one in single]) for name in names})
+    arrays = {
+        name: np.concatenate([getattr(one, name) for one in single]) for name in names if name != "physics"
+    }
+    together = Layouts(physics=PHYSICS, **arrays)
     batches = array(1, 16, 200)
     what = Load(decode=batches, context=array(900), prefill=array(300), prefill_context=array(150))
     table = step_seconds(work, together.columns(1), what)

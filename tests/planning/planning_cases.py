@@ -68,6 +68,7 @@ def estimate(
         provider=provider,
         instance_type=instance_type,
         gpu="L4",
+        engine="vllm 0.19",
         setup=Setup(
             weight_precision="bf16",
             kv_precision="bf16",

@@ -1,0 +1,202 @@
+"""Finding the constants that explain a table of measurements best: few, physical, the same for every model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+
+from optimiser.accuracy import sets
+from optimiser.accuracy.least_squares import minimise
+from optimiser.accuracy.predict import Factors, predict
+from optimiser.accuracy.prepare import Prepared, prepare
+from optimiser.accuracy.sets import Case, Goal
+from optimiser.accuracy.summary import Judged, judge
+from optimiser.errors import UsageError
+from optimiser.performance.physics import Engine, Physics
+from optimiser.performance.timing import Array
+
+# Where every fit begins, and what it is drawn to: a GEMM's saturation and launches of 5 µs for half a dozen
+# kernels a layer as published for one engine or another, shares of a peak between a half and one.
+EXPECTED = Physics(
+    saturation_rows=64.0,
+    grouped_share=0.7,
+    block_scaled_share=0.6,
+    unpacked_share=0.6,
+    routing_spread=0.7,
+    activation_passes=20.0,
+    layer_overhead_us=30.0,
+    moe_layer_overhead_us=20.0,
+    latent_layer_overhead_us=10.0,
+    block_scaled_layer_overhead_us=20.0,
+    sequence_overhead_us=5.0,
+    pipeline_loss=0.1,
+    engine_first_token_ms=2.0,
+    request_overhead_ms=30.0,
+)
+# (compute, bandwidth) of a generation, and how long an engine takes for a step against the reference.
+EXPECTED_REACH, EXPECTED_STEP_FACTOR, EXPECTED_PROMPT_FACTOR = (0.65, 0.8), 1.05, 1.0
+# TensorRT-LLM sets the pace: step factors and the generations' shares cannot both be free.
+REFERENCE_ENGINE = "trtllm"
+# What the first token alone tells of; it is fitted last, with all else as it then is.
+FIRST_TOKEN = ("engine_first_token_ms", "request_overhead_ms")
+THROUGHPUT = tuple(one.name for one in fields(Physics) if one.name not in FIRST_TOKEN)
+# Every set counts as much as another, whatever its size; server results are few and of one model.
+WEIGHTS: dict[Goal, float] = {
+    sets.OFFLINE_DENSE: 1.0,
+    sets.OFFLINE_MOE: 1.0,
+    sets.TPOT_DENSE: 1.0,
+    sets.TPOT_MOE: 1.0,
+    sets.SERVER: 0.5,
+}
+# A constant that goes off by a factor of e costs as much as this mean error in every set.
+PULL = 0.015
+# No guide to a generation that was not measured: another vendor, and cards held below their rated clocks.
+NOT_USUAL = ("CDNA3", "Hopper PCIe")
+_ROUNDS = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """What a fit found: generations to (compute, bandwidth), engines other than REFERENCE_ENGINE to step factors,
+    and engines to latent prompt factors.
+    """
+
+    physics: Physics
+    generations: dict[str, tuple[float, float]]
+    step_factors: dict[str, float]
+    latent_prompt_factors: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def usual(self) -> tuple[float, float]:
+        """(compute, bandwidth) for a generation that was not measured: the geometric mean of those that were."""
+        known = [np.log(reach) for name, reach in self.generations.items() if name not in NOT_USUAL]
+        compute, bandwidth = np.exp(np.mean(known, axis=0))
+        return float(compute), float(bandwidth)
+
+    def step_factor(self, engine: str) -> float:
+        """The engine's step factor, the mean of those measured where it was not."""
+        if engine == REFERENCE_ENGINE:
+            return 1.0
+        known = list(self.step_factors.values()) or [EXPECTED_STEP_FACTOR]
+        return self.step_factors.get(engine, float(np.mean(known)))
+
+    def latent_prompt_factor(self, engine: str) -> float:
+        """The engine's latent prompt factor, what is expected where it was not measured."""
+        return self.latent_prompt_factors.get(engine, EXPECTED_PROMPT_FACTOR)
+
+    def factors(self, cases: Sequence[Case]) -> Factors:
+        """The factors of cases, of whatever generation and engine."""
+        usual = self.usual
+        reach = np.array([self.generations.get(case.gpu.generation, usual) for case in cases])
+        pace = np.array([self.step_factor(case.engine) for case in cases])
+        latent = np.array([self.latent_prompt_factor(case.engine) for case in cases])
+        return Factors(
+            physics=self.physics,
+            compute=reach[:, 0],
+            bandwidth=reach[:, 1],
+            step_factor=pace,
+            latent_prompt_factor=latent,
+        )
+
+
+def solve(cases: Sequence[Case], engines: Mapping[str, Engine], near: Solution | None = None) -> Solution:
+    """Fit everything to the cases: what throughput and time per token tell, then what the first token tells.
+
+    Cases of sets that are not fitted are passed over. near saves rounds where the solution of a like fit is
+    known; all is drawn to what is expected just the same. Raises UsageError where no case is of such a set.
+    """
+    told = prepare([case for case in cases if case.judged_in in WEIGHTS], engines)[0]
+    if not told.cases:
+        names = ", ".join(goal.name for goal in WEIGHTS)
+        raise UsageError(f"there is nothing to fit: no measurement is of the sets {names}")
+    solution = _throughput(told, near)
+    first = prepare([case for case in cases if case.judged_in is sets.UNLOADED_TTFT], engines)[0]
+    return _first_token(first, solution) if first.cases else solution
+
+
+def without_each(
+    cases: Sequence[Case],
+    engines: Mapping[str, Engine],
+    near: Solution,
+    key: Callable[[Case], str],
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[Judged, ...]:
+    """Every case as predicted by a fit that never saw a case of the same key, such as its model; none where all
+    have one key.
+    """
+    judged: list[Judged] = []
+    names = sorted({key(case) for case in cases})
+    for name in names if len(names) > 1 else ():
+        tell(name)
+        others = [case for case in cases if key(case) != name]
+        prepared = prepare([case for case in cases if key(case) == name], engines)[0]
+        judged += judge(prepared, solve(others, engines, near).factors(prepared.cases))
+    return tuple(judged)
+
+
+def _throughput(prepared: Prepared, near: Solution | None) -> Solution:
+    cases = prepared.cases
+    generations = sorted({case.gpu.generation for case in cases})
+    engines = sorted({case.engine for case in cases} - {REFERENCE_ENGINE})
+    measured = np.array([case.measured for case in cases])
+    goals = [case.judged_in for case in cases]
+    weights = np.array([WEIGHTS[goal] / goals.count(goal) ** 0.5 for goal in goals])
+    constants, reach = len(THROUGHPUT), len(generations)
+
+    def of(at: Array) -> Solution:
+        values = np.exp(at).tolist()
+        rest = values[constants:]
+        return Solution(
+            physics=replace(EXPECTED, **dict(zip(THROUGHPUT, values, strict=False))),
+            generations=dict(
+                zip(generations, zip(rest[:reach], rest[reach : 2 * reach], strict=True), strict=True)
+            ),
+            step_factors=dict(zip(engines, rest[2 * reach :], strict=True)),
+        )
+
+    def vector(physics: Physics, known: Solution | None) -> Array:
+        both = [known.generations.get(name, known.usual) if known else EXPECTED_REACH for name in generations]
+        paces = [known.step_factor(name) if known else EXPECTED_STEP_FACTOR for name in engines]
+        constant = [getattr(physics, name) for name in THROUGHPUT]
+        return np.log([*constant, *(one for one, _ in both), *(one for _, one in both), *paces])
+
+    def errors(at: Array) -> Array:
+        return np.asarray(np.log(predict(prepared, of(at).factors(cases)) / measured))
+
+    everywhere = np.ones(len(cases), dtype=np.bool_)
+    of_generation = [np.array([case.gpu.generation == name for case in cases]) for name in generations]
+    of_engine = [np.array([case.engine == name for case in cases]) for name in engines]
+    blocks = [[(index, everywhere)] for index in range(constants)]
+    for first, masks in ((0, of_generation), (reach, of_generation), (2 * reach, of_engine)):
+        blocks.append([(constants + first + index, mask) for index, mask in enumerate(masks)])
+    expected = vector(EXPECTED, None)
+    start = vector(near.physics, near) if near else expected
+    return of(minimise(errors, weights, start, expected, PULL, blocks, _ROUNDS))
+
+
+def _first_token(prepared: Prepared, solution: Solution) -> Solution:
+    cases, constants = prepared.cases, len(FIRST_TOKEN)
+    engines = sorted({case.engine for case in cases if case.model.mla})
+    measured = np.array([case.measured for case in cases])
+
+    def of(at: Array) -> Solution:
+        values = np.exp(at).tolist()
+        named = dict(zip(FIRST_TOKEN, values, strict=False))
+        latent = dict(zip(engines, values[constants:], strict=True))
+        physics = replace(solution.physics, **named)
+        return replace(solution, physics=physics, latent_prompt_factors=latent)
+
+    def errors(at: Array) -> Array:
+        return np.asarray(np.log(predict(prepared, of(at).factors(cases)) / measured))
+
+    everywhere = np.ones(len(cases), dtype=np.bool_)
+    expected = np.log(
+        [*(getattr(EXPECTED, name) for name in FIRST_TOKEN), *[EXPECTED_PROMPT_FACTOR] * len(engines)]
+    )
+    blocks = [[(index, everywhere)] for index in range(constants)]
+    of_engine = [np.array([case.engine == name for case in cases]) for name in engines]
+    blocks.append([(constants + index, mask) for index, mask in enumerate(of_engine)])
+    weights = np.full(len(cases), len(cases) ** -0.5)
+    return of(minimise(errors, weights, expected, expected, PULL, blocks, _ROUNDS))

@@ -1,0 +1,197 @@
+"""`make fit`: fit the performance model to a table of measurements and write config/performance.yaml.
+
+The errors beside the constants are of fits that never saw the model, or the GPU generation, they are judged on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import yaml
+
+from optimiser.accuracy.cases import cases_of
+from optimiser.accuracy.fit import WEIGHTS, Solution, solve, without_each
+from optimiser.accuracy.prepare import prepare
+from optimiser.accuracy.sets import Case
+from optimiser.accuracy.sources import source_of
+from optimiser.accuracy.summary import Judged, by_set, errors_of, judge
+from optimiser.accuracy.table import digest_of, read_measurements
+from optimiser.config import Config, load_config
+from optimiser.errors import OptimiserError, UsageError
+from optimiser.files import write_whole
+from optimiser.performance.specs import Efficiency
+
+HEADER = """\
+# What was fitted to measurements of serving; `make fit DATA=TABLE` writes this file anew. Fields and units:
+# config/README.md, "Performance". Errors are median and 90th percentile of |predicted / measured - 1|: here, and on
+# models and on GPU generations that were left out of the fit.
+"""
+# An engine differs by about as much from one version to the next: no estimate is sold as better.
+LEAST_ERROR = 0.08
+# Where one model alone was measured on a generation nobody knows how far another is off: an assumption.
+ONE_MODEL_ERROR = 0.25
+FEWEST_FIGURES, FEWEST_SPLIT = 3, 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A fit and how far it is off: on its own measurements, and on models and generations left out of it."""
+
+    table_sha256: str
+    solution: Solution
+    cases: tuple[Case, ...]
+    here: tuple[Judged, ...]
+    without_model: tuple[Judged, ...]
+    without_generation: tuple[Judged, ...]
+
+
+def fitted(path: Path, config: Config) -> Outcome:
+    """Fit the table at path. Raises UsageError for a bad table, or one with nothing to fit."""
+    cases = cases_of(read_measurements(path), config.models, config.gpus)[0]
+    prepared = prepare(cases, config.fit.engines)[0]
+    solution = solve(prepared.cases, config.fit.engines)
+
+    def tell(name: str) -> None:
+        sys.stderr.write(f"fitting without {name}\n")
+
+    left_out = [
+        without_each(prepared.cases, config.fit.engines, solution, key, tell)
+        for key in (lambda case: case.model.name, lambda case: case.gpu.generation)
+    ]
+    return Outcome(
+        table_sha256=digest_of(path),
+        solution=solution,
+        cases=prepared.cases,
+        here=judge(prepared, solution.factors(prepared.cases)),
+        without_model=left_out[0],
+        without_generation=left_out[1],
+    )
+
+
+def performance_yaml(outcome: Outcome, config: Config, on: date) -> str:
+    """The file, with the engines' memory rules and versions as the config has them."""
+    solution = outcome.solution
+    content = {
+        "fitted": {
+            "date": on.isoformat(),
+            "figures": len([case for case in outcome.cases if case.judged_in in WEIGHTS]),
+            "table_sha256": outcome.table_sha256,
+            "sources": sorted({source_of(case.row) for case in outcome.cases}),
+            "errors": _errors(outcome),
+        },
+        "physics": {name: _rounded(value) for name, value in vars(solution.physics).items()},
+        "engines": {
+            name: {
+                **_without_name(vars(engine)),
+                "step_factor": _rounded(solution.step_factor(name)),
+                "latent_prompt_factor": _rounded(solution.latent_prompt_factor(name)),
+            }
+            for name, engine in config.fit.engines.items()
+        },
+        "generations": {
+            name: _without_name(vars(one)) for name, one in _generations(outcome, config, on).items()
+        },
+    }
+    return HEADER + yaml.safe_dump(content, sort_keys=False, width=118, default_flow_style=None)
+
+
+def _errors(outcome: Outcome) -> dict[str, dict[str, list[float]]]:
+    kinds = {
+        "here": outcome.here,
+        "model_left_out": outcome.without_model,
+        "generation_left_out": outcome.without_generation,
+    }
+    table: dict[str, dict[str, list[float]]] = {}
+    for kind, judged in kinds.items():
+        for goal, some in by_set(judged).items():
+            errors = errors_of(some)
+            if errors:
+                table.setdefault(goal.name, {})[kind] = [round(errors.median, 3), round(errors.p90, 3)]
+    return table
+
+
+def _generations(outcome: Outcome, config: Config, on: date) -> dict[str, Efficiency]:
+    """Every generation of the config: as fitted where there are measurements, as usual where not."""
+    overall = errors_of(one for one in outcome.without_generation if one.case.judged_in in WEIGHTS)
+    found = {}
+    for name in config.fit.generations:
+        cases = [case for case in outcome.cases if case.gpu.generation == name and case.judged_in in WEIGHTS]
+        fits = len(cases) >= FEWEST_FIGURES
+        compute, bandwidth = outcome.solution.generations[name] if fits else outcome.solution.usual
+        usual_error = overall.median if overall else ONE_MODEL_ERROR
+        found[name] = Efficiency(
+            generation=name,
+            compute=_rounded(compute),
+            bandwidth=_rounded(bandwidth),
+            relative_error=round(_error(name, cases, outcome) if fits else 1.5 * usual_error, 2),
+            fitted=fits,
+            source=_source(cases, on)
+            if fits
+            else "no measurement: as NVIDIA's other generations, error assumed",
+            split_over_pcie_measured=_split_over_pcie(cases) >= FEWEST_SPLIT,
+        )
+    return found
+
+
+def _error(generation: str, cases: Sequence[Case], outcome: Outcome) -> float:
+    """Median error on models left out of the fit."""
+    if len({case.model.name for case in cases}) == 1:
+        return ONE_MODEL_ERROR
+    judged = (one for one in outcome.without_model if one.case.gpu.generation == generation)
+    errors = errors_of(one for one in judged if one.case.judged_in in WEIGHTS)
+    return max(errors.median, LEAST_ERROR) if errors else ONE_MODEL_ERROR
+
+
+def _split_over_pcie(cases: Sequence[Case]) -> int:
+    """How many of the measurements are of a model split over GPUs that PCIe alone joins."""
+    return sum(
+        case.split is not None
+        and case.gpu.link.startswith("PCIe")
+        and case.split.shards * case.split.ranks * case.split.stages > 1
+        for case in cases
+    )
+
+
+def _source(cases: Sequence[Case], on: date) -> str:
+    gpus = ", ".join(sorted({case.gpu.name for case in cases}))
+    models = len({case.model.name for case in cases})
+    return f"{len(cases):,} figures of {models} model{'s' * (models > 1)} on {gpus}, {on}"
+
+
+def _without_name(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if name not in ("name", "generation")}
+
+
+def _rounded(value: float) -> float:
+    """To three significant digits: more is noise."""
+    return float(f"{value:.3g}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the file; 0, or the exit code of the fault that is told on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m optimiser.accuracy.fit_command", description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE", help="table of serving measurements (CSV)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: performance.yaml of the config")
+    asked = parser.parse_args(arguments)
+    try:
+        config = load_config()
+        output = asked.output or config.directories[0] / "performance.yaml"
+        text = performance_yaml(fitted(asked.file, config), config, datetime.now(UTC).date())
+        try:
+            write_whole(output, text)
+        except OSError as error:
+            raise UsageError(f"{output}: cannot be written: {error.strerror}") from None
+    except OptimiserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    sys.stdout.write(f"{output} is written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

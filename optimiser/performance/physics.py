@@ -1,0 +1,103 @@
+"""What was fitted to measurements: constants that hold for every GPU and model, engines, GPU generations.
+
+All of it stands in config/performance.yaml, as `make fit` writes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from optimiser.performance.specs import Efficiency
+
+
+class Kernel(StrEnum):
+    """How a GPU multiplies with the quantised weights of a checkpoint.
+
+    PLAIN: in the tensor cores' own format, scaled per tensor or channel, and 16 bit. BLOCK_SCALED: 8 bit with
+    a scale per block of weights, and activations that are quantised by block before each product.
+    UNPACKED: 4 bit that becomes 16 bit in the kernel, for want of tensor cores or of 4-bit activations.
+    """
+
+    PLAIN = "plain"
+    BLOCK_SCALED = "block_scaled"
+    UNPACKED = "unpacked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Physics:
+    """The fitted constants of optimiser/performance/timing.py and operating.py.
+
+    saturation_rows: a GEMM of M rows reaches M / (M + saturation_rows) of its large-batch rate.
+    grouped_share: what a grouped GEMM of routed experts reaches of a dense one's rate (uneven routing, padding).
+    block_scaled_share, unpacked_share: what those kernels reach of the plain one's rate.
+    routing_spread: how many independent choices of experts each further token of a batch stands for; tokens
+    served together choose alike, so a batch touches fewer experts than even routing would.
+    activation_passes: reads and writes of activations per token and layer, in units of the hidden size.
+    layer_overhead_us: launches and synchronisation per layer; moe_, latent_ and block_scaled_layer_overhead_us
+    are added in layers with routed experts, with latent attention, and with weights in scaled blocks.
+    sequence_overhead_us: scheduling, sampling and streaming on the host, per sequence and step.
+    pipeline_loss: what each further pipeline stage costs, since stages of unequal load wait for each other.
+    engine_first_token_ms: from a prompt's arrival in the engine to its first step, and out again.
+    request_overhead_ms: HTTP, tokenising and streaming outside the engine, from a client's point of view.
+    """
+
+    saturation_rows: float
+    grouped_share: float
+    block_scaled_share: float
+    unpacked_share: float
+    routing_spread: float
+    activation_passes: float
+    layer_overhead_us: float
+    moe_layer_overhead_us: float
+    latent_layer_overhead_us: float
+    block_scaled_layer_overhead_us: float
+    sequence_overhead_us: float
+    pipeline_loss: float
+    engine_first_token_ms: float
+    request_overhead_ms: float
+
+    def reach(self, kernel: Kernel) -> float:
+        """What a kernel reaches of the plain one's rate."""
+        shares = {Kernel.BLOCK_SCALED: self.block_scaled_share, Kernel.UNPACKED: self.unpacked_share}
+        return shares.get(kernel, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """A serving engine: how long its steps take against TensorRT-LLM's, and how it divides GPU memory.
+
+    latent_prompt_factor is how much longer a prompt takes by itself than its work does, in models with latent
+    attention (DeepSeek), as the engine is usually configured for them.
+    memory_share is of the whole GPU (vLLM's gpu_memory_utilization, SGLang's mem_fraction_static), or with
+    of_free_memory of what weights and working memory leave (TensorRT-LLM's free_gpu_memory_fraction).
+    versions are those measured, "" where none was and step_factor is an assumption.
+    """
+
+    name: str
+    step_factor: float
+    latent_prompt_factor: float
+    memory_share: float
+    of_free_memory: bool
+    versions: str
+    source: str
+
+    @property
+    def label(self) -> str:
+        """The engine with the versions it was measured in."""
+        return f"{self.name} {self.versions}" if self.versions else f"{self.name} (not measured)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Everything fitted: constants, engines by name, GPU generations by name.
+
+    record is what `make fit` wrote of itself: date, figures, sources, sha256 of the table and, by set, the median
+    and 90th percentile of the error here, with the model left out and with the generation left out.
+    """
+
+    physics: Physics
+    engines: dict[str, Engine] = field(default_factory=dict)
+    generations: dict[str, Efficiency] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
