@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from optimiser.errors import bad_value
+from optimiser.errors import OptimiserError, bad_value
 from optimiser.files import write_whole
 
 BROKEN_PIPE = 141
@@ -20,30 +21,45 @@ def wants_colour(output: Path | None) -> bool:
 
 
 def emit(text: str, output: Path | None = None) -> None:
-    """Write the answer. Raises UsageError where the file cannot be written.
+    """Write the answer. Raises UsageError where the file cannot be written, OptimiserError where stdout cannot.
 
     Where the reader of stdout went away, the process ends in silence with 141, as a shell has it.
     """
     if output is None:
-        reconfigure = getattr(sys.stdout, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")  # a terminal that cannot show × still gets the answer
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # What is still buffered would raise again when the interpreter closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(BROKEN_PIPE) from None
+        _show(text)
         return
     try:
-        write_whole(output, text)
+        write_whole(output, encodable(text))
     except OSError as error:
         right = f"cannot be written: {error.strerror or error}"
         raise bad_value("--output", "file", str(output), right) from None
     note(f"wrote {output}")
 
 
+def _show(text: str) -> None:
+    if sys.stdout is None:
+        raise OptimiserError("stdout is closed: the answer has nowhere to go")
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")  # a terminal that cannot show × still gets the answer
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would raise again when the interpreter closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(BROKEN_PIPE) from None
+    except OSError as error:
+        raise OptimiserError(f"stdout: cannot be written: {error.strerror or error}") from None
+
+
+def encodable(text: str) -> str:
+    """The text with ? for what no file takes: half a character, a byte of an argument that was no UTF-8."""
+    return text.encode(errors="replace").decode()
+
+
 def note(text: str) -> None:
-    """Progress and warnings, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    """Progress and warnings, on stderr; where that is closed, full or no longer read, the work goes on without."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(encodable(f"{text}\n"))

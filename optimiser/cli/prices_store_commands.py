@@ -44,7 +44,13 @@ def status(
 
     from optimiser.cli.output import emit, wants_colour
     from optimiser.cli.store_question import asked_store, checked
-    from optimiser.prices.store import counts_in_force, scopes_in_force, snapshots_that_count
+    from optimiser.prices.store import (
+        counts_in_force,
+        quotas,
+        scopes_in_force,
+        signals,
+        snapshots_that_count,
+    )
     from optimiser.report.status_page import render_status
     from optimiser.report.store_status import status_of
 
@@ -60,6 +66,7 @@ def status(
             counts_in_force(opened),
             known.settings.live_prices,
             datetime.now(UTC),
+            (*quotas(opened), *signals(opened)),
         )
     emit(render_status(format_name, found, colour=wants_colour(output)), output)
     if not found.in_order:
@@ -116,32 +123,18 @@ def history(
     from optimiser.prices.store import scopes_in_force
     from optimiser.report.history_page import HistoryQuestion, render_history
 
-    name, span, until = (
-        one_of("--instance-type", instance_type),
-        whole_days("--days", days),
-        datetime.now(UTC),
-    )
+    until = datetime.now(UTC)
     known, opened = asked_store(store, config)
     with opened:
-        points = asked_history(
-            opened,
-            known,
-            name,
-            until - span,
-            until,
-            providers=provider,
-            regions=region,
-            tiers=tier,
-            zones=zone,
+        asked = HistoryQuestion(
+            instance_type=one_of("--instance-type", instance_type),
+            since=until - whole_days("--days", days),
+            until=until,
+            zones=tuple(zone or ()),
+            carry_hours=known.settings.live_prices.warn_after_hours,
         )
+        points = asked_history(opened, known, asked, provider, region, tier)
         fetched = {scope: when for scope, (when, _) in scopes_in_force(opened).items() if when <= until}
-    asked = HistoryQuestion(
-        instance_type=name,
-        since=until - span,
-        until=until,
-        zones=tuple(zone or ()),
-        carry_hours=known.settings.live_prices.warn_after_hours,
-    )
     emit(render_history(format_name, asked, points, fetched, colour=wants_colour(output)), output)
 
 

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Lock
 
+import typer
+
+from optimiser.cli.output import note
+from optimiser.errors import OptimiserError, bad_value, did_you_mean
 from optimiser.refresh import Event, Level
 
 LOG_FORMATS = ("text", "json")
@@ -17,7 +21,7 @@ Tell = Callable[[Event], None]
 
 def shows_progress(log_format: str) -> bool:
     """Whether a bar stands for the lines of every scope."""
-    return log_format == "text" and sys.stderr.isatty()
+    return log_format == "text" and sys.stderr is not None and sys.stderr.isatty()
 
 
 @contextmanager
@@ -32,21 +36,38 @@ def telling(log_format: str) -> Iterator[Tell]:
 
 def lines(log_format: str) -> Tell:
     """Tells every event as one line: `time level provider region tier: message`, or one JSON object."""
-    write, lock = sys.stderr.write, Lock()
+    lock = Lock()
     line = _json_line if log_format == "json" else _text_line
 
     def tell(event: Event) -> None:
         text = line(event)
         with lock:
-            write(text)
+            note(text)
 
     return tell
+
+
+@contextmanager
+def refusals_told(log_format: str) -> Iterator[None]:
+    """End the command with the exit code of a refusal, which JSON logs tell as they tell all else.
+
+    Raises UsageError where the format is not one of LOG_FORMATS.
+    """
+    if log_format not in LOG_FORMATS:
+        raise bad_value("--log-format", "format", log_format, did_you_mean(log_format, LOG_FORMATS))
+    try:
+        yield
+    except OptimiserError as error:
+        if log_format == "text":
+            raise
+        lines(log_format)(Event(level=Level.ERROR, event="refused", message=str(error)))
+        raise typer.Exit(error.exit_code) from None
 
 
 def _text_line(event: Event) -> str:
     where = " ".join(part for part in (event.provider, event.region, event.tier) if part)
     message = " ".join(event.message.split())
-    return f"{_time()} {event.level} {where}{': ' if where else ''}{message}\n"
+    return f"{_time()} {event.level} {where}{': ' if where else ''}{message}"
 
 
 def _json_line(event: Event) -> str:
@@ -59,7 +80,7 @@ def _json_line(event: Event) -> str:
         "tier": event.tier,
         "message": event.message,
     }
-    return json.dumps(fields, ensure_ascii=False) + "\n"
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def _time() -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optimiser.config import Config
     from optimiser.prices.refreshed import ScopePrices
     from optimiser.prices.store import Store
+    from optimiser.report.history_page import HistoryQuestion
     from optimiser.report.price_history import HistoryPoint
     from providers.fetch import Scope
 
@@ -135,16 +136,12 @@ def _snapshot(store: Store, number: int) -> Side:
 def asked_history(
     store: Store,
     config: Config,
-    instance_type: str,
-    since: datetime,
-    until: datetime,
-    *,
+    asked: HistoryQuestion,
     providers: Sequence[str] | None,
     regions: Sequence[str] | None,
     tiers: Sequence[str] | None,
-    zones: Sequence[str] | None,
 ) -> list[HistoryPoint]:
-    """The store's history of an instance type in those places, in every zone of them.
+    """The store's history of what is asked in those places, in every zone of them.
 
     Raises UsageError for a name that neither the store nor the config knows.
     """
@@ -156,7 +153,7 @@ def asked_history(
     standing = scopes_in_force(store)
     shapes = config.shapes
     known = {scope.provider for scope in standing} | {provider for provider, _ in shapes}
-    asked = product(
+    places = product(
         checked("--provider", providers, known) or (None,),
         checked("--region", regions, {scope.region for scope in standing}) or (None,),
         checked("--tier", tiers, [tier.value for tier in Tier]) or (None,),
@@ -164,22 +161,21 @@ def asked_history(
     tables = [
         history(
             store,
-            since=since,
-            until=until,
-            instance_type=instance_type,
+            since=asked.since,
+            until=asked.until,
+            instance_type=asked.instance_type,
             provider=provider,
             region=region,
             tier=None if tier is None else Tier(tier),
         )
-        for provider, region, tier in asked
+        for provider, region, tier in places
     ]
     filled = [table for table in tables if not table.empty]
     if not filled:
-        _check_type(store, instance_type, {name for _, name in shapes})
+        _check_type(store, asked.instance_type, {name for _, name in shapes})
         return []
     found = pd.concat(filled, ignore_index=True)
-    if zones:
-        checked("--zone", zones, set(found["zone"]) - {""})
+    checked("--zone", asked.zones, set(found["zone"]) - {""})
     return points_of(found)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from optimiser.errors import bad_value
+
 STORE_VARIABLE = "OPTIMISER_STORE"
 SQLITE = "sqlite:///"
 _APP_NAME = "cloud-pricing-optimiser"
@@ -19,8 +21,17 @@ def default_path() -> Path:
 
 
 def named_url(option: str | None, setting: str | None) -> str | None:
-    """The store somebody named: --store, else $OPTIMISER_STORE, else settings.yaml; None where nobody did."""
-    return option or os.environ.get(STORE_VARIABLE) or setting
+    """The store somebody named: --store, else $OPTIMISER_STORE, else settings.yaml; None where nobody did.
+
+    Raises UsageError for an empty name: a variable that a script left empty must not choose another store.
+    """
+    variable = os.environ.get(STORE_VARIABLE)
+    for where, url in (("--store", option), (STORE_VARIABLE, variable), ("settings.yaml", setting)):
+        if url is not None and not url.strip():
+            raise bad_value(where, "store", url, "a URL, or leave it out for the default store")
+        if url is not None:
+            return url
+    return None
 
 
 def store_url(option: str | None, setting: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -82,11 +83,14 @@ class RefreshRequest:
         for name in self.names:
             if name not in PROVIDERS:
                 raise bad_value("--provider", "provider", name, did_you_mean(name, PROVIDERS))
+        for region in self.regions:
+            if not (region.isascii() and region.isprintable() and region.strip()):
+                raise bad_value("--region", "region", region, "a name such as us-east-1")
         if not self.tiers:
             raise bad_value("--tier", "tier", "", f"at least one of {', '.join(Tier)}")
         if not 0 <= self.spot_history_days <= MOST_HISTORY_DAYS:
             right = f"0 to {MOST_HISTORY_DAYS}: clouds keep no more"
             raise bad_value("--spot-history-days", "days", self.spot_history_days, right)
-        if self.wait_seconds < 0:
-            raise bad_value("--wait", "seconds", self.wait_seconds, "0 (refuse at once) or more")
+        if not 0 <= self.wait_seconds < math.inf:
+            raise bad_value("--wait", "seconds", self.wait_seconds, "a finite number, 0 to refuse at once")
         check_patterns(self.acknowledge)

@@ -96,10 +96,8 @@ def _now(asked: HistoryQuestion, series: Sequence[Series]) -> str:
     amount = sum(_price(asked, one) is not None for one in series)
     if not amount:
         return "no price that is up to date"
-    first = series[0]
-    return (
-        f"{counted(amount, 'price')} now, from {hourly(first.prices[-1])} $/h ({first.where}, {first.paid})"
-    )
+    cheapest, first = series[0].prices[-1], series[0].example
+    return f"{counted(amount, 'price')} now, from {hourly(cheapest)} $/h ({first.where}, {first.paid})"
 
 
 def _figures(series: Sequence[Series], asked: HistoryQuestion) -> Table:
@@ -122,8 +120,8 @@ def _line(letter: str, one: Series, asked: HistoryQuestion) -> Row:
     price, prices = _price(asked, one), one.prices
     cells = (
         letter,
-        one.where,
-        one.paid,
+        one.example.where,
+        one.example.paid,
         "—" if price is None else hourly(price),
         hourly(min(prices)),
         hourly(one.median),

@@ -2,7 +2,8 @@
 
 Format: https://prometheus.io/docs/instrumenting/exposition_formats/ (text, version 0.0.4). The collector puts all
 files of its folder together and refuses a series that is in two of them, so every series names its refresh: the
-tiers that were asked for, "all" where that is all of them. Give the hourly and the nightly job a file each.
+tiers that were asked for, "all" where that is all of them. Give the hourly and the nightly job a file each. A file
+stands until it is written again, and a series that is no longer in it is gone, with every alert on it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from optimiser.refresh import RefreshReport, ScopeOutcome, State
 from providers.offer import Tier
 
 Series = tuple[Mapping[str, str], float]
+Metric = tuple[str, str, Iterable[Series]]
+_HELP = "# HELP "
 
 
 def metrics_text(report: RefreshReport) -> str:
     """The metrics of a refresh that stored what it accepted (a dry run has none). Ages are as of its end."""
-    refresh = "all" if set(report.tiers) == set(Tier) else "+".join(sorted(report.tiers))
-    metrics: tuple[tuple[str, str, Iterable[Series]], ...] = (
+    metrics: tuple[Metric, ...] = (
         (
             "optimiser_price_age_seconds",
-            "Age of the oldest scope's prices in force when the refresh ended.",
+            "Age of the oldest scope's prices in force at the end of the last refresh that was not refused.",
             _of_oldest(report, lambda moment: (report.finished_at - moment).total_seconds()),
         ),
         (
@@ -43,6 +45,21 @@ def metrics_text(report: RefreshReport) -> str:
             "Scopes that were asked for and not accepted: failed or held.",
             _sums(report, lambda scope: int(scope.state is not State.ACCEPTED)),
         ),
+    )
+    return _text(metrics, report) + _of_run(report, ok=report.exit_code == 0)
+
+
+def refused_metrics(report: RefreshReport, before: str) -> str:
+    """The metrics of a refresh that was refused: when, and that it is not ok. What the file said of prices before
+    is as true as it was and stays, for without it an alert on their age would fall silent.
+    """
+    run = _of_run(report, ok=False)
+    of_prices = [one for one in before.split(_HELP)[1:] if f"{_HELP}{one.split(' ')[0]} " not in run]
+    return "".join(f"{_HELP}{one}" for one in of_prices) + run
+
+
+def _of_run(report: RefreshReport, *, ok: bool) -> str:
+    metrics: tuple[Metric, ...] = (
         (
             "optimiser_refresh_duration_seconds",
             "How long the refresh took.",
@@ -56,14 +73,19 @@ def metrics_text(report: RefreshReport) -> str:
         (
             "optimiser_refresh_ok",
             "1 where all that was asked for is accepted and stored, else 0.",
-            [({}, int(report.exit_code == 0))],
+            [({}, int(ok))],
         ),
     )
+    return _text(metrics, report)
+
+
+def _text(metrics: Iterable[Metric], report: RefreshReport) -> str:
+    refresh = "all" if set(report.tiers) == set(Tier) else "+".join(sorted(report.tiers))
     return "".join(_metric(name, text, series, refresh) for name, text, series in metrics)
 
 
 def _metric(name: str, text: str, series: Iterable[Series], refresh: str) -> str:
-    lines = [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
+    lines = [f"{_HELP}{name} {text}", f"# TYPE {name} gauge"]
     for labels, value in series:
         named = ",".join(f'{key}="{_escaped(one)}"' for key, one in {**labels, "refresh": refresh}.items())
         lines.append(f"{name}{{{named}}} {value:.15g}")

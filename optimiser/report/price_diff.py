@@ -12,10 +12,9 @@ from optimiser.planning.plan import to_jsonable
 from optimiser.prices.compare import Comparison, Kind, PriceChange
 from optimiser.report.document import Block, Column, Document, Row, Section, Table
 from optimiser.report.records import render_records
-from optimiser.report.terms import moved, paid
-from optimiser.report.wording import counted, hourly, provider_name, site, usd, words
+from optimiser.report.terms import OfferRow, moved, offer_fields
+from optimiser.report.wording import counted, hourly, provider_name, usd, words
 from providers.fetch import Scope
-from providers.offer import REGION, Offer
 
 MOST_ROWS = 30
 MOST_PLACES = 12
@@ -35,24 +34,13 @@ _MANY = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffRow:
+class DiffRow(OfferRow):
     """One change, flat. change is one of Kind; old amounts are None for what is new, new ones for what went.
 
     amortised amounts are all in, per hour; change_percent is of these, to four decimals.
     """
 
     change: str
-    provider: str
-    region: str
-    region_kind: str
-    zone: str
-    instance_type: str
-    tier: str
-    market: str
-    kind: str
-    term_months: int
-    payment: str
-    contract: str
     old_usd_per_hour: Decimal | None
     new_usd_per_hour: Decimal | None
     old_upfront_usd: Decimal | None
@@ -155,9 +143,9 @@ def _section(kind: Kind, changes: Sequence[PriceChange]) -> Section | None:
 
 
 def _line(change: PriceChange) -> Row:
-    offer = change.offer
+    row = _row(change)
     sides = [side for side in (change.before, change.after) if side is not None]
-    cells = [offer.instance_type, _where(offer), _paid(offer)]
+    cells = [row.instance_type, row.where, row.paid]
     cells += [hourly(side.amortised_usd_per_hour) for side in sides]
     detail = ""
     if change.before is not None and change.after is not None:
@@ -171,38 +159,11 @@ def _line(change: PriceChange) -> Row:
     return Row(tuple(cells), detail)
 
 
-def _where(offer: Offer) -> str:
-    special = "" if offer.region_kind == REGION else f" ({words(offer.region_kind)})"
-    return site(offer.provider, offer.zone or offer.region) + special
-
-
-def _paid(offer: Offer) -> str:
-    return paid(
-        tier=offer.tier.value,
-        market=offer.market,
-        kind=offer.kind,
-        term_months=offer.term_months,
-        payment=offer.payment,
-        contract=offer.contract,
-    )
-
-
 def _row(change: PriceChange) -> DiffRow:
-    offer, before, after = change.offer, change.before, change.after
-    relative = change.relative
+    before, after, relative = change.before, change.after, change.relative
     return DiffRow(
+        **offer_fields(change.offer),
         change=change.kind.value,
-        provider=offer.provider,
-        region=offer.region,
-        region_kind=offer.region_kind,
-        zone=offer.zone,
-        instance_type=offer.instance_type,
-        tier=offer.tier.value,
-        market=offer.market,
-        kind=offer.kind,
-        term_months=offer.term_months,
-        payment=offer.payment,
-        contract=offer.contract,
         old_usd_per_hour=before.usd_per_hour if before else None,
         new_usd_per_hour=after.usd_per_hour if after else None,
         old_upfront_usd=before.upfront_usd if before else None,

@@ -12,33 +12,21 @@ from typing import Any
 
 import pandas as pd
 
-from optimiser.report.terms import paid
-from optimiser.report.wording import site, words
+from optimiser.report.terms import OFFER_FIELDS, OfferRow
 from providers.fetch import Scope
-from providers.offer import HOURS_PER_YEAR, REGION, Tier
+from providers.offer import HOURS_PER_YEAR, Tier
 
 Terms = tuple[str, str, int, str, str]
 Place = tuple[str, str, str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HistoryPoint:
+class HistoryPoint(OfferRow):
     """What one refresh saw: a price, or (amounts None) that there is none and why. amortised is all in.
 
     snapshot_id 0 is a step of a spot price that the cloud told afterwards.
     """
 
-    provider: str
-    region: str
-    region_kind: str
-    zone: str
-    instance_type: str
-    tier: str
-    market: str
-    kind: str
-    term_months: int
-    payment: str
-    contract: str
     observed_at: datetime
     usd_per_hour: Decimal | None
     upfront_usd: Decimal | None
@@ -111,26 +99,6 @@ class Series:
         """The last price seen against the first, as a share of the first."""
         return self.prices[-1] / self.prices[0] - 1
 
-    @property
-    def where(self) -> str:
-        """The place in words: AWS use1-az4."""
-        one = self.example
-        special = "" if one.region_kind == REGION else f" ({words(one.region_kind)})"
-        return site(one.provider, one.zone or one.region) + special
-
-    @property
-    def paid(self) -> str:
-        """The tier and terms in words."""
-        one = self.example
-        return paid(
-            tier=one.tier,
-            market=one.market,
-            kind=one.kind,
-            term_months=one.term_months,
-            payment=one.payment,
-            contract=one.contract,
-        )
-
 
 def points_of(table: pd.DataFrame) -> list[HistoryPoint]:
     """The rows of the store's history, by place, terms and time; money exact from its text."""
@@ -191,21 +159,8 @@ def _point(row: dict[Any, Any]) -> HistoryPoint:
     amortised = hourly
     if hourly is not None and upfront:
         amortised = hourly + upfront * 12 / (int(row["term_months"]) * HOURS_PER_YEAR)
-    texts = (
-        "provider",
-        "region",
-        "region_kind",
-        "zone",
-        "instance_type",
-        "tier",
-        "market",
-        "kind",
-        "payment",
-    )
     return HistoryPoint(
-        **{name: str(row[name]) for name in texts},
-        contract=str(row["contract"]),
-        term_months=int(row["term_months"]),
+        **{name: row[name] for name in OFFER_FIELDS},
         observed_at=row["observed_at"].to_pydatetime(),
         usd_per_hour=hourly,
         upfront_usd=None if hourly is None else upfront or Decimal(0),

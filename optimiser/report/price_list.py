@@ -12,27 +12,17 @@ import pandas as pd
 from optimiser.errors import StalePrices, UsageError, did_you_mean
 from optimiser.prices.book import PriceBook
 from optimiser.report.document import Column, Document, Row, Section, Table
-from optimiser.report.terms import paid
-from optimiser.report.wording import counted, hourly, provider_name, usd, words
+from optimiser.report.terms import OFFER_FIELDS, OfferRow, offer_fields
+from optimiser.report.wording import counted, hourly, usd, words
 from providers.shape import InstanceShape
 
 
 @dataclass(frozen=True, kw_only=True)
-class PriceRow:
+class PriceRow(OfferRow):
     """One price, or (usd_per_hour None) why there is none. age_days is at the book's date."""
 
-    provider: str
-    region: str
-    zone: str
-    instance_type: str
     gpu: str
     gpu_count: int | None
-    tier: str
-    market: str
-    kind: str
-    term_months: int
-    payment: str
-    contract: str
     usd_per_hour: Decimal | None
     upfront_usd: Decimal | None
     amortised_usd_per_hour: Decimal | None
@@ -100,18 +90,9 @@ def _offers(
         shape = shapes[offer.provider, offer.instance_type]
         rows.append(
             PriceRow(
-                provider=offer.provider,
-                region=offer.region,
-                zone=offer.zone,
-                instance_type=offer.instance_type,
+                **offer_fields(offer),
                 gpu=shape.gpu,
                 gpu_count=shape.gpu_count,
-                tier=offer.tier.value,
-                market=offer.market,
-                kind=offer.kind,
-                term_months=offer.term_months,
-                payment=offer.payment,
-                contract=offer.contract,
                 usd_per_hour=offer.usd_per_hour,
                 upfront_usd=offer.upfront_usd,
                 amortised_usd_per_hour=offer.amortised_usd_per_hour,
@@ -133,18 +114,9 @@ def _missing(
         observed_on = entry["observed_on"].date()
         rows.append(
             PriceRow(
-                provider=entry["provider"],
-                region=entry["region"],
-                zone=entry["zone"],
-                instance_type=entry["instance_type"],
+                **{name: entry.get(name, "") for name in OFFER_FIELDS} | {"term_months": 0},
                 gpu=shape.gpu if shape else "",
                 gpu_count=shape.gpu_count if shape else None,
-                tier=entry["tier"],
-                market="",
-                kind="",
-                term_months=0,
-                payment="",
-                contract="",
                 usd_per_hour=None,
                 upfront_usd=None,
                 amortised_usd_per_hour=None,
@@ -194,19 +166,11 @@ def _check_known(
 
 
 def _priced(row: PriceRow) -> Row:
-    how = paid(
-        tier=row.tier,
-        market=row.market,
-        kind=row.kind,
-        term_months=row.term_months,
-        payment=row.payment,
-        contract=row.contract,
-    )
     cells = (
         row.instance_type,
         f"{row.gpu_count} × {row.gpu}",
-        f"{provider_name(row.provider)} {row.zone or row.region}",
-        how,
+        row.where,
+        row.paid,
         hourly(row.amortised_usd_per_hour or Decimal(0)),
         usd(row.upfront_usd) if row.upfront_usd else "",
         f"{row.age_days:,}",
@@ -228,7 +192,7 @@ def _absent(rows: Sequence[PriceRow]) -> Table:
             Row(
                 (
                     row.instance_type,
-                    f"{provider_name(row.provider)} {row.zone or row.region}",
+                    row.where,
                     words(row.tier),
                     f"{row.age_days:,}",
                     row.missing_reason,

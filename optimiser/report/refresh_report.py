@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from optimiser.errors import bad_value, did_you_mean
+from optimiser.errors import OptimiserError, bad_value, did_you_mean
 from optimiser.prices.refreshed import Finding
 from optimiser.refresh import ProviderOutcome, RefreshReport, ScopeOutcome, State
 from optimiser.report.document import Block, Column, Document, Row, Section, Table
@@ -16,7 +16,7 @@ from optimiser.report.text_layout import text_of
 from optimiser.report.wording import counted, provider_name, words
 from providers.offer import Tier
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 FORMATS = ("table", "json")
 LINES_PER_PROVIDER = 10
 LINES_PER_KIND = 3
@@ -36,13 +36,18 @@ def check_format(format_name: str) -> None:
         raise bad_value("--format", "format", format_name, did_you_mean(format_name, FORMATS))
 
 
-def report_json(report: RefreshReport) -> str:
-    """Everything, as JSON: schema_version grows in its minor part by additions alone. Times are ISO, UTC."""
+def report_json(report: RefreshReport, refused: OptimiserError | None = None) -> str:
+    """Everything, as JSON: schema_version grows in its minor part by additions alone. Times are ISO, UTC.
+
+    refused is null, or why nothing was fetched at all: another refresh was at work, the store could not be
+    opened, a name was wrong. Then there are no providers, and the exit code is that of the refusal.
+    """
     content = {
         "schema_version": SCHEMA_VERSION,
         "started_at": _time(report.started_at),
         "finished_at": _time(report.finished_at),
-        "exit_code": report.exit_code,
+        "exit_code": refused.exit_code if refused else report.exit_code,
+        "refused": str(refused) if refused else None,
         "dry_run": report.dry_run,
         "tiers": [tier.value for tier in report.tiers],
         "regions": list(report.regions),
@@ -59,6 +64,7 @@ def refresh_document(report: RefreshReport) -> Document:
         (
             Section("Scopes", (_scopes(report),) if any(report.scopes(*State)) else ()),
             Section("Not accepted: what was in force there stays", tuple(not_accepted(report))),
+            Section("The store failed", tuple(_store_errors(report.providers))),
             Section("Findings", tuple(_findings(report.providers))),
             Section("Warnings", report.warnings),
         ),
@@ -98,6 +104,12 @@ def _headline(report: RefreshReport) -> str:
     held, failed = (len(list(report.scopes(state))) for state in (State.HELD, State.FAILED))
     others = "".join(f", {count:,} {name}" for name, count in (("held", held), ("failed", failed)) if count)
     return f"{text} with {counted(prices, 'price')}{others}"
+
+
+def _store_errors(outcomes: Iterable[ProviderOutcome]) -> Iterator[str]:
+    for outcome in outcomes:
+        if outcome.store_error:
+            yield f"{provider_name(outcome.provider)}: {outcome.store_error}"
 
 
 def _scopes(report: RefreshReport) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.planning.plan import to_jsonable
@@ -64,6 +64,7 @@ def status_document(status: StoreStatus) -> Document:
             Section("Last refresh", (_refreshes(status.providers),)),
             Section("Age of the prices in force", _ages(status.providers)),
             Section("Past a limit", _late(status.providers)),
+            Section("Beside prices", _beside(status)),
             Section("Held back until acknowledged", _troubles(status, held=True)),
             Section("Could not be fetched", _troubles(status, held=False)),
         ),
@@ -140,6 +141,22 @@ def _age(one: ProviderStatus, tier: TierAges) -> Row:
             ", ".join(marks) or "in time",
         )
     )
+
+
+def _beside(status: StoreStatus) -> tuple[Block, ...]:
+    columns = (
+        Column("provider"),
+        Column("kept"),
+        Column("entries", right=True),
+        Column("newest", right=True),
+        Column("oldest", right=True),
+    )
+    rows = []
+    for one in status.providers:
+        for kept in one.beside:
+            ages = [age((status.at - at) / timedelta(hours=1)) for at in (kept.newest_at, kept.oldest_at)]
+            rows.append(Row((provider_name(one.provider), words(kept.what), f"{kept.count:,}", *ages)))
+    return (Table(columns, tuple(rows)),) if rows else ()
 
 
 def _late(providers: Sequence[ProviderStatus]) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from optimiser.config.settings import LivePriceLimits
 from optimiser.prices.refreshed import Snapshot, Status
-from providers.fetch import Scope
+from providers.fetch import Quota, Scope, SpotSignal
 from providers.offer import Tier
 
 CLOCK_HOURS = 0.1
@@ -73,6 +73,16 @@ class Trouble:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What is kept beside prices: "quotas" or "interruption_bands", how many, and when they were fetched."""
+
+    what: str
+    count: int
+    newest_at: datetime
+    oldest_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProviderStatus:
     """One provider. source_version is of the newest versioned price list that is in force, "" without one."""
 
@@ -83,6 +93,7 @@ class ProviderStatus:
     missing: int
     tiers: tuple[TierAges, ...]
     troubles: tuple[Trouble, ...]
+    beside: tuple[Beside, ...]
 
     @property
     def is_in_order(self) -> bool:
@@ -111,10 +122,11 @@ def status_of(
     counts: Counts,
     limits: LivePriceLimits,
     at: datetime,
+    beside: Sequence[Quota | SpotSignal] = (),
 ) -> StoreStatus:
-    """The status from the scopes in force (their fetch, their snapshot), the snapshots (newest first), and the
-    offers and Missing in force per scope. A scope where nothing is on sale has no age: there is nothing to
-    renew. A store without providers is not in order.
+    """The status from the scopes in force (their fetch, their snapshot), the snapshots (newest first), the
+    offers and Missing in force per scope, and what is kept beside them. A scope where nothing is on sale has no
+    age: there is nothing to renew. A store without providers is not in order.
     """
     names = sorted({scope.provider for scope in in_force} | {one.provider for one in snapshots})
     providers = tuple(
@@ -125,6 +137,7 @@ def status_of(
             {scope: found for scope, found in counts.items() if scope.provider == name},
             limits,
             at,
+            [one for one in beside if one.provider == name],
         )
         for name in names
     )
@@ -139,6 +152,7 @@ def _provider(
     counts: Counts,
     limits: LivePriceLimits,
     at: datetime,
+    beside: Sequence[Quota | SpotSignal],
 ) -> ProviderStatus:
     standing = {snapshot_id for _, snapshot_id in in_force.values()}
     on_sale = {scope: fetched for scope, fetched in in_force.items() if counts[scope][0]}
@@ -151,7 +165,15 @@ def _provider(
         missing=sum(missing for _, missing in counts.values()),
         tiers=tuple(ages for tier in Tier if (ages := _ages(tier, on_sale, limits, at))),
         troubles=_troubles(in_force, snapshots),
+        beside=tuple(_beside(beside)),
     )
+
+
+def _beside(kept: Sequence[Quota | SpotSignal]) -> Iterator[Beside]:
+    for what, kind in (("quotas", Quota), ("interruption_bands", SpotSignal)):
+        moments = [one.observed_at for one in kept if isinstance(one, kind)]
+        if moments:
+            yield Beside(what=what, count=len(moments), newest_at=max(moments), oldest_at=min(moments))
 
 
 def _last(snapshot: Snapshot, at: datetime) -> LastRefresh:

@@ -1,7 +1,12 @@
 """`prices status` and `prices prune` on a real store, and what every command says without one."""
 
 import json
+import shutil
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +15,10 @@ import pytest
 from dated_refreshes import TYPE, a_week, days_ago, flat, missing, offer, records, snapshot, stored, two_days
 
 from optimiser.prices.refreshed import Finding, Severity, Status
-from providers.fetch import Scope
+from optimiser.prices.store import open_store, save_quotas, save_signals
+from providers.fetch import Quota, Scope, SpotSignal
 from providers.offer import Tier
+from providers.shape import QuotaUnit
 
 Run = Callable[..., Any]
 Fails = Callable[..., str]
@@ -90,6 +97,38 @@ def test_status_of_one_provider_does_not_judge_the_others(run: Run, tmp_path: Pa
     assert run("prices", "status", "--store", url).code == 4
     ran = run("prices", "status", "--store", url, "--provider", "gcp")
     assert (ran.code, "AWS" in ran.out) == (0, False)
+
+
+def test_status_counts_the_quotas_and_interruption_bands_of_the_providers_asked_for(
+    run: Run, tmp_path: Path
+) -> None:
+    url = stored(
+        tmp_path,
+        snapshot(days_ago(0.1), offer("55.04")),
+        snapshot(days_ago(0.1), offer("60"), provider="gcp"),
+    )
+    place = {"region": "us-east-1", "observed_at": days_ago(0.1)}
+    limit = {**place, "quota_family": "P", "tier": Tier.ON_DEMAND, "unit": QuotaUnit.VCPU, "limit": 192}
+    band = {
+        **place,
+        "low_percent": 5,
+        "high_percent": 10,
+        "per": "month",
+        "savings_percent": 60,
+        "source": "x",
+    }
+    with open_store(url) as store:
+        save_quotas(store, [Quota(provider="aws", **limit, used=96)])
+        save_signals(
+            store, [SpotSignal(provider=name, instance_type=TYPE, **band) for name in ("aws", "gcp")]
+        )
+    lines = [" ".join(line.split()) for line in run("prices", "status", "--store", url).out.splitlines()]
+    assert lines[lines.index("Beside prices") + 2 :] == [
+        "AWS quotas 1 2 h 2 h",
+        "AWS interruption bands 1 2 h 2 h",
+        "GCP interruption bands 1 2 h 2 h",
+    ]
+    assert run("prices", "status", "--store", url, "--provider", "gcp").out.count("interruption bands") == 1
 
 
 def test_an_empty_store_says_what_to_run(run: Run, tmp_path: Path) -> None:
@@ -178,3 +217,80 @@ def test_a_snapshot_is_taken_back_by_its_number(run: Run, tmp_path: Path) -> Non
 def test_taking_back_what_is_not_there_is_refused(fails: Fails, tmp_path: Path) -> None:
     url = stored(tmp_path, *two_days())
     assert "no snapshot 9: the newest is 3" in fails(2, "prices", "discard", "9", "--store", url)
+
+
+EVERY_COMMAND = (*COMMANDS, ("list",), ("discard", "2"), ("recommend", "chat-llama-70b"))
+DAMAGE = {
+    "a table is gone": "DROP TABLE price_coverage",
+    "a tier there is not": "UPDATE price_scopes SET tier = 'sport'",
+    "text for an amount": "UPDATE price_rows SET usd_per_hour_nano = 'a lot'",
+    "JSON cut short": "UPDATE price_snapshots SET findings = '[{'",
+}
+# What each command does not look at cannot be in its way.
+UNHARMED = {
+    "a tier there is not": {"prune"},
+    "text for an amount": {"status", "prune", "discard"},
+    "JSON cut short": {"list", "history", "prune", "discard", "recommend"},
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, "a file cut short"])
+def test_a_damaged_store_is_one_message_that_names_it(run: Run, tmp_path: Path, damage: str) -> None:
+    (tmp_path / "whole").mkdir()
+    stored(tmp_path / "whole", *two_days())
+    whole, path = tmp_path / "whole/prices.sqlite3", tmp_path / "prices.sqlite3"
+    for command in EVERY_COMMAND:
+        shutil.copy(whole, path)
+        if damage in DAMAGE:
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute(DAMAGE[damage])
+        else:
+            path.write_bytes(whole.read_bytes()[:20_000])
+        arguments = command if command[0] == "recommend" else ("prices", *command)
+        ran = run(*arguments, "--store", f"sqlite:///{path}")
+        if command[0] in UNHARMED.get(damage, ()):
+            assert ran.code in (0, 4)
+            continue
+        assert (ran.code, ran.out) == (1, ""), command
+        assert ran.err.startswith(f"error: {path}: is damaged or was changed by hand ("), command
+        assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND, ids=[command[0] for command in EVERY_COMMAND])
+def test_a_store_named_by_nothing_is_refused_and_none_is_chosen_instead(
+    fails: Fails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    asked = command if command[0] == "recommend" else ("prices", *command)
+    right = "a URL, or leave it out for the default store"
+    assert fails(2, *asked, "--store", "") == f"--store: store = '': {right}"
+    (tmp_path / "settings.yaml").write_text("store: {url: ' '}", encoding="utf-8")
+    assert fails(2, *asked, "--config", str(tmp_path)) == f"settings.yaml: store = ' ': {right}"
+    monkeypatch.setenv("OPTIMISER_STORE", "")
+    assert fails(2, *asked) == f"OPTIMISER_STORE: store = '': {right}"
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [(">&-", "stdout is closed"), (">/dev/full", "stdout: cannot be written: No space left on device")],
+)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_an_answer_that_cannot_be_shown_is_exit_1(tmp_path: Path, ending: str, said: str) -> None:
+    url = stored(tmp_path, *two_days())
+    ran = subprocess.run(
+        ["sh", "-c", f'exec "$@" {ending}', "sh", sys.executable, "-m", "optimiser.cli", "prices", "diff", "1", "2",
+         "--store", url],
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"error: {said}")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_a_place_that_is_no_ordinary_region_is_named_as_such(run: Run, tmp_path: Path) -> None:
+    local = offer("60", "us-west-2", region_kind="local_zone")
+    url = stored(tmp_path, snapshot(days_ago(0.1), offer("55.04"), local))
+    listed = ("prices", "list", "--instance-type", TYPE, "--store", url)
+    assert "AWS us-west-2 (local zone)" in flat(run(*listed).out)
+    kinds = {row["region"]: row["region_kind"] for row in records(run(*listed, "--format", "csv").out)}
+    assert kinds == {"us-east-1": "region", "us-west-2": "local_zone"}

@@ -6,30 +6,17 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from refresh_doubles import ON_DEMAND, SPOT, Cloud
+from typed_refreshes import Run, scopes_stored, typed_with
 
-from optimiser.cli import main
-from optimiser.prices.store import exclusive, open_store, scopes_in_force, snapshots
 from providers.errors import Unavailable
 from providers.fetch import Scope
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (info|warning|error) .+")
 EAST, WEST = Scope("aws", "us-east-1", ON_DEMAND), Scope("aws", "us-west-2", ON_DEMAND)
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -40,25 +27,7 @@ def typed(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
-    """Run the command line on the doubles, with a config under which nothing has to be on sale."""
-    instances = tmp_path / "config" / "instances"
-    instances.mkdir(parents=True)
-    for name in clouds:
-        (instances / f"{name}.yaml").write_text("always_sold: []\n", encoding="utf-8")
-    monkeypatch.setenv("OPTIMISER_CONFIG", str(tmp_path / "config"))
-    monkeypatch.setenv("OPTIMISER_STORE", sqlite_url)
-
-    def run(*arguments: str) -> Ran:
-        code = main(["refresh", *arguments])
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
-
-    return run
-
-
-def scopes_stored(url: str) -> int:
-    with open_store(url) as store:
-        return len(scopes_in_force(store))
+    return typed_with(clouds, sqlite_url, tmp_path, capsys, monkeypatch)
 
 
 def test_a_good_refresh_answers_on_stdout_and_logs_on_stderr(typed: Run, sqlite_url: str) -> None:
@@ -136,6 +105,13 @@ def test_json_logs_tell_a_refusal_as_json_too(typed: Run) -> None:
         (("--acknowledge", "p5.48xlarge"), "a finding such as"),
         (("--spot-history-days", "91"), "clouds keep no more"),
         (("--dry-run", "--metrics", "x.prom"), "--dry-run"),
+        (("--wait", "nan"), "--wait: seconds = nan: a finite number, 0 to refuse at once"),
+        (("--wait", "inf"), "--wait: seconds = inf"),
+        (("--store", ""), "--store: store = '': a URL, or leave it out for the default store"),
+        (("--region", "us-east-1\udcff"), "--region: region = 'us-east-1\\udcff': a name such as us-east-1"),
+        (("--region", ""), "--region: region = ''"),
+        (("--provider", "\udcff"), "--provider: provider = '\\udcff': known: aws, azure, gcp"),
+        (("--store", "sqlite:////tmp/\udcff"), "is not a URL such as sqlite:"),
     ],
 )
 def test_what_is_typed_wrongly_is_exit_2_with_one_line(
@@ -166,48 +142,11 @@ def test_files_are_written_when_everything_failed_too(
     assert 'optimiser_refresh_ok{refresh="all"} 0\n' in (tmp_path / "m.prom").read_text(encoding="utf-8")
 
 
-def test_a_file_that_cannot_be_written_is_exit_1_after_the_prices_are_stored(
-    typed: Run, sqlite_url: str, tmp_path: Path
-) -> None:
-    ran = typed("--metrics", str(tmp_path / "nowhere" / "m.prom"), "--report", str(tmp_path / "r.json"))
-    assert ran.code == 1
-    assert "--metrics: file = " in ran.err
-    assert "cannot be written: No such file or directory" in ran.err
-    assert ran.out.startswith("15 scopes")
-    assert (tmp_path / "r.json").exists()
-    assert scopes_stored(sqlite_url) == 15
-
-
 def test_a_dry_run_says_what_would_be_and_makes_no_store(typed: Run, tmp_path: Path) -> None:
     ran = typed("--dry-run")
     assert ran.code == 0
     assert "15 would be accepted, nothing was stored" in ran.out
     assert not (tmp_path / "prices.sqlite3").exists()
-
-
-def test_another_refresh_at_work_is_refused_with_who_and_since_when(typed: Run, sqlite_url: str) -> None:
-    with open_store(sqlite_url, create=True) as store, exclusive(store, 0):
-        ran = typed("--wait", "0")
-    assert (ran.code, ran.out) == (4, "")
-    assert re.search(r"^error: .*a refresh is running already \(pid \d+", ran.err)
-
-
-def test_a_store_that_cannot_be_made_is_exit_1(typed: Run, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    ran = typed("--store", f"sqlite:///{tmp_path}/file/prices.sqlite3")
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("error: ")
-
-
-def test_an_interrupt_is_exit_130_and_leaves_what_was_in_force(
-    typed: Run, clouds: dict[str, Cloud], sqlite_url: str
-) -> None:
-    assert typed().code == 0
-    clouds["aws"].error = KeyboardInterrupt()
-    ran = typed()
-    assert (ran.code, ran.out) == (130, "")
-    with open_store(sqlite_url) as store:
-        assert len(snapshots(store)) == 3
 
 
 class Terminal(io.StringIO):

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ from optimiser.errors import UsageError
 from optimiser.prices.refreshed import Finding, Severity, Snapshot, Status
 from optimiser.report.status_page import render_status
 from optimiser.report.store_status import StoreStatus, status_of
-from optimiser.report.terms import age, moved
-from providers.fetch import Scope
+from providers.fetch import Quota, Scope
 from providers.offer import Tier
+from providers.shape import QuotaUnit
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LIMITS = LivePriceLimits(
@@ -258,26 +257,29 @@ def test_status_json_holds_moments_hours_and_limits() -> None:
     assert (provider["offers"], provider["missing"]) == (1234, 56)
 
 
+def test_what_is_kept_beside_prices_is_counted_with_its_age() -> None:
+    limit = {"quota_family": "P", "unit": QuotaUnit.VCPU, "limit": 192, "used": None}
+    seen = {"us-east-1": ago(2), "us-west-2": ago(50)}
+    quotas = [
+        Quota(provider="aws", region=region, tier=Tier.ON_DEMAND, **limit, observed_at=at)
+        for region, at in seen.items()
+    ]
+    in_force = {EAST: (ago(1), 1)}
+    found = status_of("store", in_force, [refresh(1, 1)], {EAST: (5, 0)}, LIMITS, NOW, quotas)
+    assert render_status("table", found).endswith(
+        "\n\nBeside prices\n"
+        "provider  kept    entries  newest  oldest\n"
+        "AWS       quotas        2     2 h    50 h\n"
+    )
+    (kept,) = json.loads(render_status("json", found))["providers"][0]["beside"]
+    assert (kept["what"], kept["count"], kept["oldest_at"]) == ("quotas", 2, "2026-11-18T10:00:00Z")
+    assert found.in_order
+
+
 @pytest.mark.parametrize("format_name", ["csv", "tabel"])
 def test_status_knows_two_formats(format_name: str) -> None:
     with pytest.raises(UsageError, match="--format"):
         render_status(format_name, status({}))
-
-
-@pytest.mark.parametrize(
-    ("hours", "text"),
-    [(0, "0 min"), (0.5, "30 min"), (1, "1 h"), (239, "239 h"), (240, "10.0 d"), (-3, "in 3 h")],
-)
-def test_ages_in_words(hours: float, text: str) -> None:
-    assert age(hours) == text
-
-
-@pytest.mark.parametrize(
-    ("relative", "text"),
-    [("0", "0 %"), ("0.1", "+10 %"), ("-0.025", "−2.5 %"), ("-0.00001", "−<0.01 %"), ("1.5", "+150 %")],
-)
-def test_changes_in_words(relative: str, text: str) -> None:
-    assert moved(Decimal(relative)) == text
 
 
 def test_a_region_where_nothing_is_on_sale_any_more_is_never_late() -> None:

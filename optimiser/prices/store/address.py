@@ -44,6 +44,7 @@ def read_address(text: str) -> Address:
     what is not known, or where the database's driver is not installed.
     """
     try:
+        text.encode()
         url = make_url(text)
     except (SQLAlchemyError, ValueError):
         # The text may hold a password in a place where no parser looks for one.
@@ -69,7 +70,10 @@ def _file(text: str) -> Address:
     _, slashes, name = text.partition(":///")
     if not slashes or name in ("", ":memory:"):
         raise UsageError("the store's address names no file: sqlite:/// and then its path")
-    path = Path(name).expanduser().absolute()
+    try:
+        path = Path(name).expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(f"the store's address names the home of an unknown user: {name}") from None
     return Address(url=URL.create(DIALECTS["sqlite"], database=str(path)), label=str(path), path=path)
 
 
@@ -86,8 +90,12 @@ def _server(url: URL) -> Address:
     label = URL.create(
         "postgresql", username=url.username, host=host, port=url.port, database=url.database
     ).render_as_string()
+    try:
+        user = url.username or os.environ.get("PGUSER") or getpass.getuser()
+    except (KeyError, OSError):
+        raise UsageError("the store's address names no user: postgresql://user@host/DATABASE") from None
     options: dict[str, Any] = {
-        "user": url.username or os.environ.get("PGUSER") or getpass.getuser(),
+        "user": user,
         "password": url.password or os.environ.get("PGPASSWORD") or None,
         "database": url.database,
         "application_name": "optimiser",
@@ -108,8 +116,8 @@ def _connect(host: str, port: int, label: str, options: dict[str, Any]) -> Any:
             reached.connect(f"{host}/.s.PGSQL.{port}")
         else:
             reached = socket.create_connection((host, port), REACH_WITHIN_SECONDS)
-    except OSError as error:
-        raise StoreError(f"{label}: cannot be reached: {error.strerror or error}") from None
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise StoreError(f"{label}: cannot be reached: {getattr(error, 'strerror', None) or error}") from None
     reached.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     reached.settimeout(None)
     try:

@@ -27,7 +27,9 @@ def from_nano(nano_usd: int) -> Decimal:
 
 
 def nano_text(nano_usd: int) -> str:
-    """Whole nano-USD as plain decimal text of USD: 98320000000 is "98.32"."""
+    """Whole nano-USD as plain decimal text of USD: 98320000000 is "98.32". Raises ValueError below 0."""
+    if nano_usd < 0:
+        raise ValueError(f"{nano_usd} nano-USD")
     whole, fraction = divmod(nano_usd, NANO_USD_PER_USD)
     return f"{whole}.{fraction:09d}".rstrip("0") if fraction else str(whole)
 

@@ -50,8 +50,17 @@ _MEANING = {
     "attempt to write a readonly database": _READ_ONLY,
     "unable to open database file": _READ_ONLY,
     "file is not a database": "is not a price store, nor any other SQLite database",
-    "database disk image is malformed": "is damaged: put a copy of it back, or move it away and refresh",
 }
+_DAMAGED = (
+    "database disk image is malformed",
+    "malformed database schema",
+    "no such table",
+    "no such column",
+    "Could not decode to UTF-8",
+)
+_MOST_TOLD = 120
+# What Python raises for rows that no refresh wrote: text for a number, JSON cut short, an id that leads nowhere.
+_NOT_AS_WRITTEN = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,9 @@ def plain_transaction(store: Store) -> Iterator[Connection]:
 
 @contextmanager
 def told_as_ours(label: str) -> Iterator[None]:
-    """A fault of the database or of the way to it, as a StoreError in one line without the statement's values."""
+    """A fault of the database, of the way to it or of what stands in it, as a StoreError in one line without the
+    statement's values.
+    """
     try:
         yield
     except DBAPIError as error:
@@ -125,13 +136,20 @@ def told_as_ours(label: str) -> Iterator[None]:
         raise StoreError(f"{label}: {_meaning(error)}") from error
     except OSError as error:
         raise StoreError(f"{label}: {_LOST}") from error
+    except _NOT_AS_WRITTEN as error:
+        raise StoreError(f"{label}: {_damaged(f'{type(error).__name__}: {error}')}") from error
 
 
 def _meaning(error: BaseException | None) -> str:
     details = error.args[0] if error and error.args else ""
     text = details.get("M", "") if isinstance(details, dict) else str(details)
     text = " ".join(text.split()) or "the database gave no reason"
-    return _MEANING.get(text, text)
+    return _damaged(text) if text.startswith(_DAMAGED) else _MEANING.get(text, text)
+
+
+def _damaged(how: str) -> str:
+    told = how if len(how) <= _MOST_TOLD else f"{how[:_MOST_TOLD]}…"
+    return f"is damaged or was changed by hand ({told}): put a copy of it back, or move it away and refresh"
 
 
 @contextmanager

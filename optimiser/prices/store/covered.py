@@ -11,6 +11,8 @@ from sqlalchemy.engine import Connection, Row
 from optimiser.prices.store.columns import read_columns
 from optimiser.prices.store.content import Key
 from optimiser.prices.store.tables import COVERAGE, KEYS, ROWS, SCOPES, TEXTS
+from providers.fetch import Scope
+from providers.offer import Tier
 
 # What one coverage is, as every reading function selects it; conditions say which.
 COVERED = select(
@@ -50,6 +52,11 @@ def read_covered(
         keys=_columns(connection, [KEYS.c.id, *(KEYS.c[name] for name in Key._fields)], keys_wanted),
         texts=_columns(connection, [TEXTS.c.id, TEXTS.c.text], TEXTS.c.id.in_(_told(rows_wanted))),
     )
+
+
+def scope_in(row: Row[Any]) -> Scope:
+    """The scope that a row names. Raises ValueError for a tier there is not."""
+    return Scope(row.provider, row.region, Tier(row.tier))
 
 
 def _only(covered: Select[Any], column: ColumnElement[int]) -> Select[Any]:

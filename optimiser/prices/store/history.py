@@ -58,10 +58,10 @@ def history(
     with reading(store) as connection:
         seen = price_table(connection, covered, of_keys)
         told = connection.execute(steps).all() if tier in (None, Tier.SPOT) else []
-    if not told:
-        return seen
-    prices = pd.DataFrame([step._asdict() for step in told])
-    return in_order(pd.concat([seen, _as_prices(prices).astype(seen.dtypes)], ignore_index=True))
+        if not told:
+            return seen
+        prices = pd.DataFrame([step._asdict() for step in told])
+        return in_order(pd.concat([seen, _as_prices(prices).astype(seen.dtypes)], ignore_index=True))
 
 
 def _as_prices(steps: pd.DataFrame) -> pd.DataFrame:
@@ -69,6 +69,8 @@ def _as_prices(steps: pd.DataFrame) -> pd.DataFrame:
 
     from optimiser.prices.store.price_table import COLUMNS
 
+    if (steps["usd_per_hour_nano"] <= 0).any():
+        raise ValueError("a spot price of 0")
     texts = steps["usd_per_hour_nano"].map(nano_text)
     fields: dict[str, Any] = {
         "region_kind": REGION,

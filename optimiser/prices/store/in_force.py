@@ -13,7 +13,7 @@ from optimiser.errors import UsageError
 from optimiser.prices.refreshed import ScopePrices
 from optimiser.prices.store.amounts import from_micros, to_micros
 from optimiser.prices.store.connection import Store, reading
-from optimiser.prices.store.covered import COVERED, read_covered
+from optimiser.prices.store.covered import COVERED, read_covered, scope_in
 from optimiser.prices.store.tables import COVERAGE, ROWS, SCOPES, SNAPSHOTS
 from optimiser.prices.store.values import as_values
 from providers.fetch import Scope
@@ -80,10 +80,7 @@ def counts_in_force(store: Store) -> dict[Scope, tuple[int, int]]:
         .group_by(*names)
     )
     with reading(store) as connection:
-        return {
-            Scope(row.provider, row.region, Tier(row.tier)): (row.offers, row.missing)
-            for row in connection.execute(query)
-        }
+        return {scope_in(row): (row.offers, row.missing) for row in connection.execute(query)}
 
 
 def prices_of(store: Store, snapshot_id: int) -> dict[Scope, ScopePrices]:
@@ -131,7 +128,4 @@ def _scopes(connection: Connection, covered: Select[Any]) -> dict[Scope, tuple[d
     rows = sorted(
         connection.execute(covered), key=lambda row: (row.provider, row.region, row.tier, row.observed_at)
     )
-    return {
-        Scope(row.provider, row.region, Tier(row.tier)): (from_micros(row.observed_at), row.snapshot_id)
-        for row in rows
-    }
+    return {scope_in(row): (from_micros(row.observed_at), row.snapshot_id) for row in rows}

@@ -69,9 +69,18 @@ def price_table(
     columns["market"] = np.where(columns["market"] == "", STANDARD, columns["market"])
     columns |= _amounts(rows, of_row)
     columns |= _texts(rows, texts, of_row, [tuple(json.loads(one.moments)) for one in coverage], of_coverage)
+    _check(columns)
     return in_order(
         pd.DataFrame({name: pd.Series(columns[name], dtype=_dtype(columns[name])) for name in COLUMNS})
     )
+
+
+def _check(columns: dict[str, Values]) -> None:
+    """ValueError for an offer without a price, or with an upfront payment for no time."""
+    hourly, upfront = columns["usd_per_hour"], columns["upfront_usd"]
+    priced = (hourly + upfront > 0) & ((columns["term_months"] > 0) | (upfront == 0))
+    if not np.all(priced | (columns["missing_reason"] != "")):
+        raise ValueError("an offer has no price")
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:

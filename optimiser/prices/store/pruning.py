@@ -11,10 +11,10 @@ from sqlalchemy.engine import Connection
 from optimiser.prices.refreshed import Status
 from optimiser.prices.store.amounts import to_micros
 from optimiser.prices.store.connection import Store, reading, writing
+from optimiser.prices.store.covered import scope_in
 from optimiser.prices.store.in_force import check_id, newest
 from optimiser.prices.store.tables import BLOCKS, COVERAGE, KEYS, ROWS, SNAPSHOTS, SPOT_STEPS, TEXTS
 from providers.fetch import Scope
-from providers.offer import Tier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +58,12 @@ def discard(store: Store, snapshot_id: int) -> frozenset[Scope]:
     """
     with writing(store) as connection:
         check_id(connection, store, snapshot_id)
-        before = connection.execute(newest(None)).all()
+        before = set(map(scope_in, connection.execute(newest(None))))
         connection.execute(delete(COVERAGE).where(COVERAGE.c.snapshot_id == snapshot_id))
         counts = {"status": Status.DISCARDED.value, "scopes": 0, "offers": 0, "missing": 0}
         connection.execute(update(SNAPSHOTS).where(SNAPSHOTS.c.id == snapshot_id).values(**counts))
         _drop(connection, select(SNAPSHOTS.c.id).where(false()))
-        left = {(row.provider, row.region, row.tier) for row in connection.execute(newest(None))}
-    gone = {(row.provider, row.region, row.tier) for row in before} - left
-    return frozenset(Scope(provider, region, Tier(tier)) for provider, region, tier in gone)
+        return frozenset(before.difference(map(scope_in, connection.execute(newest(None)))))
 
 
 def _doomed(connection: Connection, moment: int) -> Select[tuple[int]]:

@@ -73,7 +73,7 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         finished_at=from_micros(row.finished_at),
         source_version=row.source_version,
         status=Status(row.status),
-        counts=json.loads(row.counts),
+        counts={name: int(amount) for name, amount in dict(json.loads(row.counts)).items()},
         findings=tuple(map(_finding, json.loads(row.findings))),
         failures=tuple((_scope(names), reason) for names, reason in json.loads(row.failures)),
         scopes=row.scopes,

@@ -16,11 +16,27 @@ changed. What holds in a scope at a moment is the block of its newest coverage u
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy.types import TypeDecorator
 
 FORMAT = 1
 
 METADATA = MetaData()
+
+
+class _OnlyText(TypeDecorator[str]):
+    """Text that is text when it is read as well: SQLite keeps bytes in such a column if somebody puts them there."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Any) -> str | None:  # noqa: ARG002 (SQLAlchemy's signature)
+        """Raises TypeError for what is not text."""
+        if isinstance(value, str | None):
+            return value
+        raise TypeError(f"{value!r} where text should be")
 
 
 def _id() -> Column[int]:
@@ -29,7 +45,7 @@ def _id() -> Column[int]:
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
+    return Column(name, _OnlyText, nullable=False)
 
 
 def _whole(name: str) -> Column[int]:
@@ -41,7 +57,7 @@ def _moment(name: str) -> Column[int]:
 
 
 def _key(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True)
+    return Column(name, _OnlyText, primary_key=True)
 
 
 FORMATS = Table("price_store", METADATA, Column("format", Integer, primary_key=True, autoincrement=False))

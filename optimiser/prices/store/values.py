@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 from optimiser.prices.refreshed import ScopePrices
 from optimiser.prices.store.amounts import from_micros, from_nano
 from optimiser.prices.store.content import Key, with_moments
-from optimiser.prices.store.covered import Stored
+from optimiser.prices.store.covered import Stored, scope_in
 from providers.fetch import Scope
 from providers.offer import Missing, Offer, Tier
 
@@ -31,7 +31,7 @@ def as_values(stored: Stored) -> dict[Scope, ScopePrices]:
     values = {}
     for one in in_order:
         prices = list(_prices(one, of_block[str(one.block_id)], stored, keys, texts))
-        scope = Scope(one.provider, one.region, Tier(one.tier))
+        scope = scope_in(one)
         values[scope] = ScopePrices(
             scope=scope,
             observed_at=from_micros(one.observed_at),
@@ -68,12 +68,15 @@ def _prices(
             place_alone = {name: getattr(key, name) for name in ("region_kind", "zone", "instance_type")}
             yield Missing(**fields, **place_alone, reason=texts[reason_id])
             continue
+        hourly, upfront = usd_of(rows["usd_per_hour_nano"][row]), usd_of(rows["upfront_usd_nano"][row])
+        if not hourly + upfront or (upfront and key.term_months <= 0):
+            raise ValueError("an offer has no price")
         most, until = rows["max_instances"][row], rows["valid_until"][row]
         yield Offer(
             **fields,
             **key._asdict(),
-            usd_per_hour=usd_of(rows["usd_per_hour_nano"][row]),
-            upfront_usd=usd_of(rows["upfront_usd_nano"][row]),
+            usd_per_hour=hourly,
+            upfront_usd=upfront,
             max_instances=int(most) if most else None,
             valid_until=date.fromisoformat(until) if until else None,
         )

@@ -28,6 +28,7 @@ EAST = scope()
 WEST = scope("us-west-2")
 SPOT = scope(tier=Tier.SPOT)
 YEARS = scope(tier=Tier.RESERVED)
+GCP = scope("europe-west4", provider="gcp")
 
 
 def offer(where: Scope, usd: str, instance_type: str = "p5.48xlarge", **fields: Any) -> Offer:

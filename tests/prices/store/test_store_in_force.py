@@ -11,21 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import text
-from stored_prices import (
-    DAY,
-    EAST,
-    HOUR,
-    NIGHT,
-    SPOT,
-    WEST,
-    YEARS,
-    at_usd,
-    missing,
-    offer,
-    scope,
-    seen,
-    snapshot,
-)
+from stored_prices import DAY, EAST, GCP, HOUR, NIGHT, SPOT, WEST, at_usd, missing, offer, seen, snapshot
 
 from optimiser.errors import UsageError
 from optimiser.prices.refreshed import Status
@@ -45,8 +31,6 @@ from optimiser.prices.store import (
 from optimiser.prices.store.connection import reading
 from optimiser.prices.store.in_force import newest
 from providers.offer import Tier
-
-GCP = scope("europe-west4", provider="gcp")
 
 
 def prices_by_region(store: Store, provider: str = "aws") -> dict[str, str]:
@@ -113,10 +97,11 @@ def test_each_provider_has_its_own(store: Store) -> None:
 def test_the_table_holds_every_column_exactly(store: Store) -> None:
     terms = {"kind": "reserved_instance", "term_months": 36, "payment": "partial_upfront", "contract": "edp"}
     limits = {"max_instances": 8, "valid_until": date(2027, 3, 31)}
+    years = EAST._replace(tier=Tier.RESERVED)
     bought = offer(
-        YEARS, "12.500", upfront_usd=Decimal("447.00"), region_kind="local_zone", **terms, **limits
+        years, "12.500", upfront_usd=Decimal("447.00"), region_kind="local_zone", **terms, **limits
     )
-    stored = save(store, snapshot(seen(YEARS, bought), seen(EAST, missing(EAST))))
+    stored = save(store, snapshot(seen(years, bought), seen(EAST, missing(EAST))))
     table = in_force_table(store)
     assert table.to_dict("records") == [
         {
@@ -187,14 +172,14 @@ def test_the_order_of_the_table_does_not_depend_on_what_was_stored_first(
     places = [
         (name, zone) for name in ("p5.48xlarge", "P4d.24xlarge", "g6.xlarge") for zone in ("b", "a", "")
     ]
-    at = NIGHT + len(places) * HOUR
-    for where in (SPOT, scope("eu-west-1", SPOT.tier)):
+    at, elsewhere = NIGHT + len(places) * HOUR, SPOT._replace(region="eu-west-1")
+    for where in (SPOT, elsewhere):
         prices = [offer(where, "1", name, zone=zone) for name, zone in places]
         for count in range(1, len(prices)):
             save(store, snapshot(seen(where, *prices[:count], at=NIGHT + count * HOUR)))
         save(store, snapshot(seen(where, *prices, at=at)))
     with open_store(f"sqlite:///{tmp_path}/other.sqlite3", create=True) as other:
-        for where in (scope("eu-west-1", SPOT.tier), SPOT):
+        for where in (elsewhere, SPOT):
             prices = [offer(where, "1", name, zone=zone) for name, zone in places[::-1]]
             save(other, snapshot(seen(where, *prices, at=at)))
         expected, found = (in_force_table(one).drop(columns="snapshot_id") for one in (other, store))

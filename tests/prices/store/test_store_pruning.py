@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select
-from stored_prices import DAY, EAST, HOUR, NIGHT, WEST, YEARS, at_usd, offer, scope, seen, snapshot
+from stored_prices import DAY, EAST, GCP, HOUR, NIGHT, WEST, YEARS, at_usd, offer, seen, snapshot
 
 from optimiser.errors import UsageError
 from optimiser.prices.refreshed import Status
@@ -29,7 +29,6 @@ from optimiser.prices.store.connection import reading
 from optimiser.prices.store.tables import BLOCKS, COVERAGE, KEYS, ROWS, TEXTS
 from providers.fetch import SpotPrice
 
-GCP = scope("europe-west4", provider="gcp")
 YEAR = {"kind": "reserved_instance", "term_months": 12, "payment": "no_upfront"}
 
 
