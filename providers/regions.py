@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from providers.errors import ProviderError
 
 WORKERS = 8
+# An interrupt that comes just before a wait begins is only seen when the wait is over.
+WAKE_SECONDS = 0.5
 
 T = TypeVar("T")
 
@@ -31,8 +33,11 @@ def each_region(
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="region")
     try:
         running = {region: pool.submit(outcome, region) for region in dict.fromkeys(regions)}
-        for future in as_completed(running.values()):
-            future.result()
+        waiting: Collection[Future[T | ProviderError]] = running.values()
+        while waiting:
+            ready, waiting = wait(waiting, WAKE_SECONDS, FIRST_COMPLETED)
+            for future in ready:
+                future.result()
     except BaseException:
         # A with-block would wait here for every region, which Ctrl-C is meant to spare.
         pool.shutdown(wait=False, cancel_futures=True)
