@@ -18,6 +18,7 @@ from optimiser.planning.infeasible import beyond_reason, nothing_allowed, nothin
 from optimiser.planning.options import build_options
 from optimiser.planning.patterns import settle
 from optimiser.planning.plan import Plan
+from optimiser.planning.plan_parts import PlanLeftOut
 from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
 from optimiser.planning.problem import Option, Problem
@@ -60,7 +61,7 @@ def recommend(request: Request) -> Plan:
     lasting, ending_notes = lasting_a_month(request.book.offers, request.as_of)
     offers, age_notes = within_age(lasting, limits, request.as_of)
     age_notes = request.book.notes + ending_notes + age_notes
-    left_out = providers_left_out(request.book.unfetched, lasting, offers, policy.providers)
+    left_out = providers_left_out(request.book.unfetched, lasting, offers, policy)
     options = build_options(estimates, request.config.shapes, offers, policy)
     if not options and build_options(estimates, request.config.shapes, request.book.offers, policy):
         raise StalePrices(
@@ -89,7 +90,7 @@ def recommend(request: Request) -> Plan:
     gap = request.config.settings.solver.relative_gap
     outcome = search(problem, gap)
     if outcome.best is None:
-        raise nothing_allowed(problem, gap)
+        raise _with_what_is_left_out(nothing_allowed(problem, gap), left_out)
     solution, solved = settle(problem, outcome.best.solution)
     exact = _offers(request.book, outcome.best.options)
     answer = Answer(
@@ -110,6 +111,16 @@ def recommend(request: Request) -> Plan:
     refuse_faults(plan, outcome.lower_usd, outcome.best.usd)
     _refuse_over_budget(plan)
     return plan
+
+
+def _with_what_is_left_out(
+    refusal: NoFeasiblePlan, left_out: Sequence[PlanLeftOut]
+) -> NoFeasiblePlan | StalePrices:
+    """The refusal; where prices are missing that might have allowed a plan, it is for want of those."""
+    if not left_out:
+        return refusal
+    names = ", ".join(f"{one.provider} ({one.reason})" for one in left_out)
+    return StalePrices(f"{refusal}; left out: {names}: run `optimiser refresh`, see `optimiser prices status`")
 
 
 def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Estimate | Rejection]:

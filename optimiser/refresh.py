@@ -7,11 +7,11 @@ through RefreshRequest.tell, what came of it is the RefreshReport.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from decimal import Decimal
 
-from optimiser.prices.checks.steps import STEPS_ADD_UP_OVER
 from optimiser.prices.refreshed import Finding, ScopePrices, Snapshot, Status
 from optimiser.prices.store import (
     Store,
@@ -32,9 +32,10 @@ from optimiser.refreshing.fetched import Fetched, fetch, one_client_each, spot_h
 from optimiser.refreshing.judged import Judged, expected_scopes, judge, not_stored
 from optimiser.refreshing.outcome import ProviderOutcome, RefreshReport, ScopeOutcome, State
 from optimiser.refreshing.places import with_own_regions
+from optimiser.refreshing.recent import recent_amounts
 from optimiser.refreshing.request import WAIT_SECONDS, Event, Level, RefreshRequest
 from providers.fetch import Scope
-from providers.offer import Tier
+from providers.offer import Offer, Tier
 
 __all__ = [
     "WAIT_SECONDS",
@@ -109,14 +110,13 @@ def _settle(fetched: Fetched, store: Store | None, request: RefreshRequest) -> P
     # Spot is compared with on demand as well; the reserved tier, most of a price list, is read when it is asked.
     tiers = {*request.tiers, Tier.ON_DEMAND}
 
-    def week_ago(stepped: Collection[Tier]) -> Mapping[Scope, ScopePrices]:
-        before = fetched.at - STEPS_ADD_UP_OVER
-        return in_force(store, fetched.provider, tiers=stepped, at=before) if store and stepped else {}
+    def recent(stepped: Sequence[Offer]) -> Mapping[str, Collection[Decimal]]:
+        return recent_amounts(store, stepped, last_good, fetched.at) if store and stepped else {}
 
     try:
         last_good = in_force(store, fetched.provider, tiers=tiers) if store else {}
         fetched = with_beside(fetched, request)
-        judged = judge(fetched, last_good, week_ago, request)
+        judged = judge(fetched, last_good, recent, request)
     except StoreError as error:
         return _unsettled(fetched, error, request)
     store_error = ""

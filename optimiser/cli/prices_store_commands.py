@@ -153,10 +153,11 @@ def prune(
 
     from optimiser.cli.output import emit
     from optimiser.cli.store_question import asked_store, whole_days
+    from optimiser.prices.checks.steps import LEAST_KEPT_DAYS
     from optimiser.prices.store import prune as prune_store
     from optimiser.report.status_page import pruned_text
 
-    before = datetime.now(UTC) - whole_days("--older-than-days", older_than_days)
+    before = datetime.now(UTC) - whole_days("--older-than-days", older_than_days, LEAST_KEPT_DAYS)
     _, opened = asked_store(store, config)
     with opened:
         gone = prune_store(opened, before, dry_run=dry_run)
@@ -185,10 +186,12 @@ def discard(
     from optimiser.cli.output import emit
     from optimiser.cli.store_question import asked_store
     from optimiser.prices.store import discard as discard_from_store
-    from optimiser.prices.store import exclusive
+    from optimiser.prices.store import exclusive, scopes_in_force
     from optimiser.report.status_page import discarded_text
 
     _, opened = asked_store(store, config)
     with opened, exclusive(opened, 0):
+        in_force = scopes_in_force(opened)
         without_prices = discard_from_store(opened, snapshot)
-    emit(discarded_text(opened.label, snapshot, without_prices))
+    served = {scope for scope, (_, number) in in_force.items() if number == snapshot}
+    emit(discarded_text(opened.label, snapshot, served, without_prices))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 
 from optimiser.planning.plan_parts import PlanLeftOut, PlanPriceDate
 from optimiser.planning.problem import Problem
+from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from providers.offer import Offer, Tier
 
@@ -74,19 +76,44 @@ def price_sources(book: PriceBook, embedded: Path, used: Collection[str]) -> tup
 
 
 def providers_left_out(
-    unfetched: Collection[str], offers: pd.DataFrame, young: pd.DataFrame, allowed: Collection[str] | None
+    unfetched: Collection[str], offers: pd.DataFrame, young: pd.DataFrame, policy: Policy
 ) -> tuple[PlanLeftOut, ...]:
-    """The providers that a policy allows (None: all) whose prices were never fetched, or are all among offers
-    and none among those young enough: whatever they sell, a plan is without it.
+    """The providers that a policy allows whose prices were never fetched, or of which some tier, or some region of
+    a tier, is among offers and not among those young enough: what is sold there was not compared.
     """
-    too_old = set(offers["provider"]) - set(young["provider"])
-    reasons = dict.fromkeys(too_old, "prices too old")
-    reasons |= dict.fromkeys(unfetched, "prices never fetched")
+    reasons = dict.fromkeys(unfetched, "prices never fetched")
+    before, left = _places_sold(offers, policy), _places_sold(young, policy)
+    for provider in sorted(before):
+        lost = {tier: regions - left[provider][tier] for tier, regions in before[provider].items()}
+        whole = [tier for tier, regions in lost.items() if regions == before[provider][tier]]
+        some = {tier: regions for tier, regions in lost.items() if regions and tier not in whole}
+        if len(whole) == len(lost):
+            reasons[provider] = "prices too old"
+        elif whole:
+            reasons[provider] = f"{' and '.join(tier.replace('_', ' ') for tier in whole)} prices too old"
+        elif some:
+            count = len(set().union(*some.values()))
+            reasons[provider] = f"prices of {count} region{'s' * (count > 1)} too old"
     return tuple(
         PlanLeftOut(provider=name, reason=reasons[name])
         for name in sorted(reasons)
-        if allowed is None or name in allowed
+        if policy.providers is None or name in policy.providers
     )
+
+
+def _places_sold(offers: pd.DataFrame, policy: Policy) -> dict[str, dict[str, set[str]]]:
+    """Regions by provider and tier, of those that the policy allows."""
+    allowed = offers[offers["tier"].isin(policy.tiers)]
+    if policy.regions is None:
+        allowed = allowed[allowed["region_kind"].isin(policy.region_kinds)]
+    else:
+        allowed = allowed[allowed["region"].isin(policy.regions)]
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for provider, tier, region in (
+        allowed[["provider", "tier", "region"]].drop_duplicates().itertuples(index=False, name=None)
+    ):
+        found[provider][tier].add(region)
+    return found
 
 
 def within_age(

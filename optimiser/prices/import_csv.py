@@ -13,7 +13,7 @@ from optimiser.errors import UsageError, bad_value, did_you_mean
 from optimiser.files import locked
 from optimiser.prices.rows import COLUMNS, money_text, parse_row
 from optimiser.prices.snapshot import read_offers_csv, read_table, write_offers_csv
-from providers.offer import Missing, Offer, Tier
+from providers.offer import FIRST_CREDIBLE_YEAR, TEST_DOUBLE_USD_PER_HOUR, Missing, Offer, Tier
 from providers.shape import InstanceShape
 
 ALIASES = {
@@ -128,6 +128,7 @@ def _read(
             price = parse_row(row | {"provider": provider}, where, today)
             refusal = _other_hardware(row, shape, gpu_memory_gb, where) if shape else None
             _check_amortised(row, price, where)
+            _refuse_test_double(price, where)
         except UsageError as error:
             reading.errors.append(str(error))
             continue
@@ -190,6 +191,16 @@ def _check_amortised(row: Mapping[str, str], price: Offer | Missing, where: str)
     if abs(_number(stated, "amortised_usd_per_hour", where) - amortised) > AMORTISED_TOLERANCE * amortised:
         parts = f"usd_per_hour + upfront_usd / term hours is {amortised:.6f}"
         raise bad_value(where, "amortised_usd_per_hour", stated, f"{parts}: more than 0.1 % away")
+
+
+def _refuse_test_double(price: Offer | Missing, where: str) -> None:
+    """UsageError for what no cloud says: a test server's price, or a day before any GPU here was for hire."""
+    if price.observed_on.year < FIRST_CREDIBLE_YEAR:
+        raise bad_value(where, "observed_on", str(price.observed_on), f"{FIRST_CREDIBLE_YEAR} or later")
+    if isinstance(price, Offer) and price.usd_per_hour == TEST_DOUBLE_USD_PER_HOUR:
+        raise bad_value(
+            where, "usd_per_hour", money_text(price.usd_per_hour), "is a test server's, no cloud's"
+        )
 
 
 def _number(text: str, name: str, where: str) -> Decimal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from statistics import median
@@ -11,7 +11,7 @@ from statistics import median
 from optimiser.prices.checks import ALL_REGIONS, Evidence, run_checks
 from optimiser.prices.checks.amounts import every_scope_answered
 from optimiser.prices.checks.evidence import DYNAMIC_MARKETS
-from optimiser.prices.checks.steps import tiers_with_steps
+from optimiser.prices.checks.steps import stepped
 from optimiser.prices.refreshed import Finding, ScopePrices, Snapshot, Status
 from optimiser.prices.snapshot import read_offers_csv
 from optimiser.refreshing.acknowledge import acknowledged
@@ -19,10 +19,10 @@ from optimiser.refreshing.fetched import Fetched
 from optimiser.refreshing.outcome import ScopeOutcome, State
 from optimiser.refreshing.request import RefreshRequest
 from providers.fetch import Scope, scope_of
-from providers.offer import Missing, Offer, Tier, place_key
+from providers.offer import Missing, Offer, place_key
 
 SOURCE = "optimiser refresh"
-Earlier = Callable[[Collection[Tier]], Mapping[Scope, ScopePrices]]
+Recent = Callable[[Sequence[Offer]], Mapping[str, Collection[Decimal]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +34,17 @@ class Judged:
 
 
 def judge(
-    fetched: Fetched, last_good: Mapping[Scope, ScopePrices], week_ago: Earlier, request: RefreshRequest
+    fetched: Fetched, last_good: Mapping[Scope, ScopePrices], recent: Recent, request: RefreshRequest
 ) -> Judged:
     """Accept every covered scope that no finding holds; last_good is all that is in force of this provider,
-    week_ago brings what was in force in some tiers a week before.
+    recent brings what some offers cost in the days before.
     """
     expected = _expected(fetched, last_good, request)
     failures = _failures(fetched, expected, request)
     candidate = _candidate(fetched, last_good)
     evidence = replace(
         _evidence(fetched, last_good, request, candidate, failures, expected),
-        week_ago=week_ago(tiers_with_steps(candidate, last_good)),
+        recent=recent(stepped(candidate, last_good)),
     )
     findings = acknowledged((*run_checks(evidence), *fetched.skipped), request.acknowledge)
     held = {
@@ -166,9 +166,15 @@ def _evidence(
         gpu_memory_mib={gpu: spec.usable_mib for gpu, spec in config.gpus.items()},
         always_sold=tuple(sold for sold in config.always_sold if sold[0] == name),
         seen_shapes=fetched.seen_shapes,
-        reference_usd=_reference(name, request) if set(candidate) - set(last_good) else {},
+        reference_usd=_reference(name, request) if _has_first_prices(candidate, last_good) else {},
         unknown_gpu_types=fetched.result.unknown_gpu_types if fetched.result else (),
     )
+
+
+def _has_first_prices(candidate: Mapping[Scope, ScopePrices], last_good: Mapping[Scope, ScopePrices]) -> bool:
+    """Whether any price was fetched that has none in force to be compared with."""
+    in_force = {offer.offer_id for prices in last_good.values() for offer in prices.offers}
+    return any(offer.offer_id not in in_force for prices in candidate.values() for offer in prices.offers)
 
 
 def _reference(provider: str, request: RefreshRequest) -> dict[tuple[str, str], Decimal]:

@@ -45,9 +45,18 @@ def pruned_text(
     return f"{store}: {'would prune' if dry_run else 'pruned'} {went}, {alone}.\n{_STAYS}\n"
 
 
-def discarded_text(store: str, snapshot_id: int, without_prices: Collection[Scope]) -> str:
-    """What holds after a snapshot was taken back."""
-    text = f"{store}: nothing of snapshot {snapshot_id} is in force any more; the prices before it serve again.\n"
+def discarded_text(
+    store: str, snapshot_id: int, served: Collection[Scope], without_prices: Collection[Scope]
+) -> str:
+    """What holds after a snapshot was taken back that served these scopes until then."""
+    text = f"{store}: nothing of snapshot {snapshot_id} is in force any more; "
+    if not served:
+        text += "nothing was: later snapshots serve, see `optimiser prices status`.\n"
+    elif len(without_prices) < len(served):
+        again = counted(len(served) - len(without_prices), "scope")
+        text += f"the prices before it serve again in {again}.\n"
+    else:
+        text += "no earlier prices are there.\n"
     if without_prices:
         names = ", ".join(sorted(map(str, without_prices)))
         text += f"No price is left in {counted(len(without_prices), 'scope')}: {names}.\n"

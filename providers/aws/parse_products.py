@@ -12,7 +12,7 @@ from typing import Any
 from providers.aws.payload import usd
 from providers.aws.places import region_kind
 from providers.errors import UnexpectedPayload
-from providers.offer import Missing, Offer, Tier
+from providers.offer import Missing, Offer, Tier, to_nano_usd
 
 GPU_FAMILY = "GPU instance"
 BARE_METAL = "Compute Instance (bare metal)"
@@ -139,7 +139,10 @@ def reserved_prices(product: Product, observed_on: date, counts: Counter[str]) -
             counts["left out: zero price"] += 1
             continue
         if payment != _payment(hourly, upfront):
-            raise _odd(product, f"{payment} at {hourly} USD per hour and {upfront} USD upfront")
+            raise _odd(
+                product,
+                f"{payment} at {hourly.normalize():f} USD per hour and {upfront.normalize():f} USD upfront",
+            )
         prices.append(
             Offer(
                 **_place(product, Tier.RESERVED, observed_on),
@@ -239,7 +242,8 @@ def _amounts(product: Product, term: Mapping[str, Any]) -> dict[str, Decimal | s
             raise _odd(product, f"two prices per {unit} in one term: a tier or an axis is new")
         if not prices:
             raise _odd(product, f"no price per {unit} in a term")
-        amounts[unit] = usd(prices["USD"], where) if "USD" in prices else "/".join(sorted(prices))
+        named = "/".join(sorted(prices))
+        amounts[unit] = to_nano_usd(usd(prices["USD"], where)) if "USD" in prices else named
     return amounts
 
 

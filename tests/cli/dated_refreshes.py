@@ -113,13 +113,13 @@ def two_days() -> tuple[Snapshot, ...]:
     )
 
 
-def a_week() -> tuple[Snapshot, ...]:
-    """Nightly refreshes of eight nights, the fourth left out; spot is off sale on the sixth."""
+def a_week(ago: int = 0) -> tuple[Snapshot, ...]:
+    """Nightly refreshes of eight nights up to so many days ago, the fourth left out; spot is off sale on the sixth."""
     nights = []
     for night in (7, 6, 5, 3, 2, 1, 0):
         zone = {"tier": Tier.SPOT, "zone": "use1-az1"}
         spot = missing("no spare capacity", **zone) if night == 2 else offer(str(20 + night), **zone)
-        nights.append(snapshot(days_ago(night + 0.03), offer("55.04" if night > 4 else "49.5"), spot))
+        nights.append(snapshot(days_ago(ago + night + 0.03), offer("55.04" if night > 4 else "49.5"), spot))
     return tuple(nights)
 
 

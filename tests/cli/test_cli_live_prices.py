@@ -88,6 +88,25 @@ def test_a_provider_whose_prices_are_too_old_is_missed_in_the_headline(run: Run,
     assert "without" not in alone.out.splitlines()[0]
 
 
+def test_a_tier_or_region_past_the_limit_is_missed_in_the_headline(run: Run, tmp_path: Path) -> None:
+    west = {"region": "us-west-2"}
+    url = stored(
+        tmp_path,
+        snapshot(days_ago(8), offer("54.32"), offer("54.32", **west)),
+        snapshot(days_ago(HOUR), offer("54.32", **west), offer("20", **SPOT)),
+    )
+    asked = ("recommend", "chat-llama-70b", "--store", url, "--provider", "aws")
+    assert "without AWS (prices of 1 region too old)" in " ".join(run(*asked).out.split())
+    late = stored(
+        tmp_path / "late",
+        snapshot(days_ago(8), offer("54.32")),
+        snapshot(days_ago(HOUR), offer("20", **SPOT)),
+    )
+    ran = run("recommend", "chat-llama-70b", "--store", late, "--provider", "aws")
+    assert (ran.code, ran.out) == (4, "")
+    assert "left out: aws (on demand prices too old): run `optimiser refresh`" in ran.err
+
+
 def test_a_provider_that_was_never_fetched_cannot_be_planned_on(run: Run, tmp_path: Path) -> None:
     url = stored(tmp_path, snapshot(days_ago(HOUR), offer("54.32")))
     planned = run("recommend", "chat-llama-70b", "--store", url, "--provider", "gcp")

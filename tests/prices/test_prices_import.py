@@ -125,6 +125,8 @@ def test_a_file_without_a_provider_column_is_the_named_provider_s(tmp_path: Path
         ({**YEAR, "payment": "all_upfront"}, ["payment = 'all_upfront'", "mean no_upfront"]),
         ({**YEAR, "payment": "later"}, ["payment = 'later'"]),
         ({**YEAR, "usd_per_hour": "0", "upfront_usd": "0"}, ["usd_per_hour = '0'", "never 0"]),
+        ({"usd_per_hour": "0.00001"}, ["usd_per_hour = '0.00001'", "a test server's"]),
+        ({"observed_on": "2006-01-01"}, ["observed_on = '2006-01-01'", "2020 or later"]),
     ],
 )
 def test_a_malformed_row_is_named_and_nothing_is_written(

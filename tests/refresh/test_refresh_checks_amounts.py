@@ -43,7 +43,7 @@ def test_ninety_percent_of_the_offers_are_enough_and_one_fewer_is_not() -> None:
     assert not found("enough_offers", [listed(EAST, 50), listed(WEST, 40)], before)
     (finding,) = found("enough_offers", [listed(EAST, 49), listed(WEST, 40)], before)
     assert finding.holds
-    assert finding.id == "enough_offers:aws/us-east-1/on_demand"
+    assert finding.id == "enough_offers:aws/us-east-1/on_demand@49"
     assert finding.message == "49 offers, where 60 are in force; in the whole tier 89 of 100"
 
 

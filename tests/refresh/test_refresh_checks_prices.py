@@ -59,25 +59,34 @@ def test_spot_may_move_fourfold_either_way(new: str, is_held: bool) -> None:
     assert [finding.subject for finding in findings] == (["use1-az1/p5.48xlarge"] if is_held else [])
 
 
-def stepped(old: str, new: str, a_week_ago: str, **fields: Any) -> list[Finding]:
-    in_force, now, earlier = (
-        prices(LISTED, [offer(LISTED, "p5.48xlarge", usd, **fields)]) for usd in (old, new, a_week_ago)
-    )
-    return found("no_price_jump", [now], [in_force], week_ago={LISTED: earlier})
+def crept(old: str, new: str, *recent: str, **fields: Any) -> list[Finding]:
+    in_force, now = (prices(LISTED, [offer(LISTED, "p5.48xlarge", usd, **fields)]) for usd in (old, new))
+    cost = {now.offers[0].offer_id: [Decimal(usd) for usd in recent]}
+    return found("no_price_jump", [now], [in_force], recent=cost)
 
 
 def test_small_steps_of_a_week_add_up() -> None:
-    (finding,) = stepped("60", "50", "98.32")
+    (finding,) = crept("60", "50", "98.32", "75")
     assert (finding.holds, finding.message) == (True, "98.32 → 50 USD/h all in (-49.1 % in a week)")
-    assert not stepped("60", "50", "71")
+    assert not crept("60", "50", "71", "60")
 
 
-def test_what_was_let_pass_within_the_week_is_not_held_again_while_it_stands() -> None:
-    assert not stepped("55.04", "55.04", "98.32")
+def test_a_rise_after_a_fall_is_held_against_the_lowest_of_the_week() -> None:
+    (finding,) = crept("60", "70", "75", "50")
+    assert finding.message == "50 → 70 USD/h all in (+40.0 % in a week)"
 
 
-def test_steps_of_an_auctioned_price_do_not_add_up() -> None:
-    assert not stepped("10", "30", "1", market="capacity_block")
+def test_a_price_that_stands_is_not_held_for_what_it_was() -> None:
+    assert not crept("55.04", "55.04", "98.32")
+
+
+def test_what_comes_back_is_compared_with_what_it_was() -> None:
+    empty = prices(LISTED, [])
+    back = prices(LISTED, [offer(LISTED, "p5.48xlarge", "983.2")])
+    known = {back.offers[0].offer_id: [Decimal("98.32")]}
+    (finding,) = found("no_price_jump", [back], [empty], recent=known)
+    assert finding.holds
+    assert finding.message == "98.32 → 983.2 USD/h all in (+900.0 % since it was last on sale)"
 
 
 def test_a_price_that_moves_by_itself_is_acknowledged_whatever_it_is_tomorrow() -> None:

@@ -171,6 +171,46 @@ def test_a_price_that_creeps_away_in_small_steps_is_held(
     assert run(providers=("aws",)).exit_code == 0
 
 
+def test_a_store_of_a_few_nights_adds_up_what_it_has(
+    run: Run, clouds: dict[str, Cloud], clock: Clock
+) -> None:
+    codes = []
+    for usd in ("98.32", "80", "65"):
+        clouds["aws"].change(EAST, "p5.48xlarge", usd)
+        codes.append(run(providers=("aws",)).exit_code)
+        clock.pass_hours(24)
+    assert codes == [0, 0, 4]
+
+
+def test_after_an_acknowledged_step_the_week_begins_anew(
+    run: Run, clouds: dict[str, Cloud], clock: Clock
+) -> None:
+    run(providers=("aws",))
+    codes = []
+    for usd, looked_at in (("55.04", "@55.04"), ("55.04", ""), ("54", ""), ("70", ""), ("89", "")):
+        clock.pass_hours(24)
+        clouds["aws"].change(EAST, "p5.48xlarge", usd)
+        name = f"no_price_jump:aws/us-east-1/on_demand/p5.48xlarge{looked_at}"
+        codes.append(run(providers=("aws",), acknowledge=(name,) if looked_at else ()).exit_code)
+    # 54 → 70 is 29.6 %, 54 → 89 64.8 % though 70 → 89 is 27 %.
+    assert codes == [0, 0, 0, 0, 4]
+
+
+@pytest.mark.parametrize(("usd", "code"), [("983.2", 4), ("9.832", 4), ("99", 0)])
+def test_what_was_gone_for_a_night_comes_back_at_about_its_price_or_is_held(
+    run: Run, clouds: dict[str, Cloud], clock: Clock, usd: str, code: int
+) -> None:
+    whole = clouds["aws"].offers[EAST]
+    run(providers=("aws",))
+    clock.pass_hours(24)
+    clouds["aws"].drop(EAST, "p5.48xlarge")
+    assert run(providers=("aws",)).exit_code == 0
+    clock.pass_hours(24)
+    clouds["aws"].offers[EAST] = whole
+    clouds["aws"].change(EAST, "p5.48xlarge", usd)
+    assert run(providers=("aws",)).exit_code == code
+
+
 def test_half_the_offers_vanishing_holds_what_lost_some(
     run: Run, clouds: dict[str, Cloud], clock: Clock, dates: Any, stored: Any
 ) -> None:

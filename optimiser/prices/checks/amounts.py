@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from optimiser.prices.checks.evidence import ALL_REGIONS, DYNAMIC_MARKETS, Evidence, hold, warn
 from optimiser.prices.refreshed import Finding, ScopePrices
@@ -55,13 +56,19 @@ def _lost(evidence: Evidence) -> Iterator[Finding]:
         for scope, (before, now) in counts.items():
             lost = before - now
             if lost >= LEAST_LOST and lost * 2 > before:
-                yield hold("enough_offers", scope, "", f"{now:,} offers, where {before:,} are in force")
+                yield _too_few(scope, now, f"{now:,} offers, where {before:,} are in force")
             elif few and lost > 0:
                 text = f"{now:,} offers, where {before:,} are in force; in the whole tier {now_all:,} of {before_all:,}"
-                yield hold("enough_offers", scope, "", text)
+                yield _too_few(scope, now, text)
         if before_all and now_all * 100 > before_all * MOST_OF_LAST_GOOD_PERCENT:
             text = f"{now_all:,} offers, where {before_all:,} are in force"
             yield warn("enough_offers", Scope(evidence.provider, ALL_REGIONS, tier), "", text)
+
+
+def _too_few(scope: Scope, count: int, text: str) -> Finding:
+    """The count is part of the id, unless it is of a market that another night counts otherwise."""
+    found = hold("enough_offers", scope, "", text)
+    return found if scope.tier is Tier.SPOT else replace(found, value=str(count))
 
 
 def no_type_gone(evidence: Evidence) -> Iterator[Finding]:

@@ -21,9 +21,9 @@ DYNAMIC_MARKETS = frozenset({"capacity_block"})
 class Evidence:
     """One provider's refresh as the checks see it.
 
-    candidate is what was fetched, by covered scope; last_good what is in force, asked for or not; week_ago what
-    was in force a week before, as far as it is needed; failed the scopes that could not be fetched; expected
-    those that an honest answer covers or fails: all in force, and those of always_sold, as far as asked for.
+    candidate is what was fetched, by covered scope; last_good what is in force, asked for or not; recent what an
+    offer cost (USD/h all in, by offer id) in the days before, where that is needed; failed the scopes that could
+    not be fetched; expected those that an honest answer covers or fails: all in force, and those of always_sold.
     shapes is keyed by (provider, instance type), gpu_memory_mib (of one GPU, as its driver reports it) by GPU
     name. reference_usd is the median USD/h all in, by (tier, instance type), of the embedded snapshot, for
     what has no price in force yet. now is when the fetch began (UTC).
@@ -34,7 +34,7 @@ class Evidence:
     tiers: tuple[Tier, ...]
     candidate: Mapping[Scope, ScopePrices]
     last_good: Mapping[Scope, ScopePrices] = field(default_factory=dict)
-    week_ago: Mapping[Scope, ScopePrices] = field(default_factory=dict)
+    recent: Mapping[str, Collection[Decimal]] = field(default_factory=dict)
     failed: Collection[Scope] = ()
     expected: Collection[Scope] = ()
     shapes: Mapping[tuple[str, str], InstanceShape] = field(default_factory=dict)
