@@ -12,7 +12,6 @@ from optimiser.prices.checks.evidence import subject_of
 from optimiser.prices.checks.steps import REMEMBERED_FOR, STEPS_ADD_UP_OVER, no_price_jump
 from optimiser.prices.refreshed import ScopePrices
 from optimiser.prices.store import Store, history, snapshots
-from optimiser.prices.table import with_keys
 from providers.fetch import Scope, scope_of
 from providers.offer import HOURS_PER_YEAR, Offer
 
@@ -44,6 +43,8 @@ def recent_amounts(
 
 def _seen(store: Store, offers: Sequence[Offer], at: datetime) -> Iterator[tuple[str, datetime, Decimal]]:
     """(offer id, when, USD/h all in) of every price seen of the offers' instance types, each from old to new."""
+    from optimiser.prices.table import with_keys  # pandas, which a night without steps does not need
+
     for provider, name in sorted({(offer.provider, offer.instance_type) for offer in offers}):
         since = at - REMEMBERED_FOR
         table = with_keys(history(store, since=since, until=at, instance_type=name, provider=provider))

@@ -17,7 +17,7 @@ from providers.aws.json_stream import JsonStream
 from providers.aws.parse_products import PAYMENT_OF_OPTION
 from providers.aws.payload import usd
 from providers.errors import UnexpectedPayload
-from providers.offer import HOURS_PER_YEAR, Offer, Tier
+from providers.offer import HOURS_PER_YEAR, Offer, Tier, to_nano_usd
 
 KIND_OF_PLAN = {
     "compute": "compute_savings_plan",
@@ -118,8 +118,8 @@ def _offer(rate: SavingsRate, region: str, region_kind: str, observed_on: date) 
         kind=rate.kind,
         term_months=rate.term_months,
         payment=rate.payment,
-        usd_per_hour=rate.usd_per_hour * (1 - share),
-        upfront_usd=rate.usd_per_hour * share * hours,
+        usd_per_hour=to_nano_usd(rate.usd_per_hour * (1 - share)),
+        upfront_usd=to_nano_usd(rate.usd_per_hour * share * hours),
         observed_on=observed_on,
         source=rate.source,
     )

@@ -9,7 +9,7 @@ from harnesses import HARNESSES, secrets_of
 
 from providers import PROVIDERS, load
 from providers.fetch import Scope
-from providers.offer import Tier
+from providers.offer import Tier, to_nano_usd
 
 every_fake = pytest.mark.parametrize("name", sorted(set(PROVIDERS) & set(HARNESSES)))
 
@@ -34,6 +34,14 @@ def test_every_price_is_known_positive_dated_and_a_valid_row(cloud: Running) -> 
     assert {*cloud.harness.regions} <= {offer.region for offer in result.offers}
     promises.assert_prices_hold(result, cloud.shapes, NOW)
     promises.assert_one_price_per_key(result)
+
+
+@every_fake
+def test_amounts_are_as_the_store_keeps_them(cloud: Running) -> None:
+    """To 1e-9 USD: else every night's prices would differ from those in force."""
+    for offer in cloud.fetch().offers:
+        for amount in (offer.usd_per_hour, offer.upfront_usd):
+            assert amount == to_nano_usd(amount), offer.offer_id
 
 
 @every_fake
