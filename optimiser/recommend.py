@@ -9,8 +9,11 @@ from datetime import date
 from optimiser import __version__
 from optimiser.config import Config
 from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value, did_you_mean
+from optimiser.measured.anchoring import anchors_of
+from optimiser.measured.store import stored_measurements
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.performance.specs import ModelSpec
 from optimiser.planning.answer import Answer, plan_of
 from optimiser.planning.comparison import compare
 from optimiser.planning.faults import refuse_faults
@@ -120,11 +123,32 @@ def _with_what_is_left_out(
     if not left_out:
         return refusal
     names = ", ".join(f"{one.provider} ({one.reason})" for one in left_out)
-    return StalePrices(f"{refusal}; left out: {names}: run `optimiser refresh`, see `optimiser prices status`")
+    return StalePrices(
+        f"{refusal}; left out: {names}: run `optimiser refresh`, see `optimiser prices status`"
+    )
 
 
 def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Estimate | Rejection]:
     """What every instance type the policy considers would do for the workload, or why it is out.
+
+    Estimates are anchored on what was measured and imported into the config directories. Raises as model_for does.
+    """
+    return estimate_shapes(
+        model_for(workload, config),
+        workload.buckets,
+        workload.target,
+        _considered(config, policy),
+        config.gpus,
+        config.fit,
+        workload.weight_precision,
+        workload.kv_precision,
+        workload.engine,
+        anchors_of(stored_measurements(config.directories)),
+    )
+
+
+def model_for(workload: Workload, config: Config) -> ModelSpec:
+    """The workload's model, as an engine that is known can serve it.
 
     Raises UsageError for an unknown model or engine, and for requests longer than the model's context.
     """
@@ -137,17 +161,7 @@ def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Es
     if longest > model.max_context:
         right = f"{model.name} supports {model.max_context:,} tokens, prompt and output together"
         raise bad_value(workload.name, "longest request", round(longest), right)
-    return estimate_shapes(
-        model,
-        workload.buckets,
-        workload.target,
-        _considered(config, policy),
-        config.gpus,
-        config.fit,
-        workload.weight_precision,
-        workload.kv_precision,
-        workload.engine,
-    )
+    return model
 
 
 def _considered(config: Config, policy: Policy) -> list[InstanceShape]:

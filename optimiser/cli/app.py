@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from optimiser import __version__
+from optimiser.cli.measure_commands import measure_app
 from optimiser.cli.options import (
     AsOf,
     Config,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command(short_help="Fetch today's prices into the store.")(refresh)
 app.add_typer(prices_app, name="prices", no_args_is_help=True)
+app.add_typer(measure_app, name="measure", no_args_is_help=True)
 
 
 def _policy_options(
@@ -114,6 +116,9 @@ def recommend(
 def estimate(
     workload: Workload,
     format_name: ListFormat = "table",
+    why: Annotated[
+        str | None, typer.Option("--why", metavar="INSTANCE", help="Explain the estimate of this type.")
+    ] = None,
     output: Output = None,
     settings: Set = None,
     provider: Providers = None,
@@ -126,7 +131,10 @@ def estimate(
     embedded: Embedded = False,
     as_of: AsOf = None,
 ) -> None:
-    """Every instance type for a workload: rate, latency and cost per 1M tokens, or why it is out."""
+    """Every instance type for a workload: rate, latency and cost per 1M tokens, or why it is out.
+
+    With --why the budget behind one type: its steps, memory and latency, what limits it and what would lift it.
+    """
     from optimiser.cli.output import emit, wants_colour
     from optimiser.cli.question import question
 
@@ -139,6 +147,13 @@ def estimate(
         settings=settings or (),
         options=_policy_options(provider, region, gpu, instance_type, margin),
     )
+    if why is not None:
+        from optimiser.cli.why_question import why_of
+        from optimiser.report.why import render_why
+
+        explained = why_of(asked, why)
+        emit(render_why(format_name, asked.workload, explained, colour=wants_colour(output)), output)
+        return
     from optimiser.performance.estimate_types import Estimate, Rejection
     from optimiser.planning.token_costs import token_costs
     from optimiser.recommend import estimates_for

@@ -72,15 +72,8 @@ def bucket_arrays(buckets: Sequence[SizeBucket]) -> tuple[Array, Array, Array]:
     return np.maximum(table[:, 0], 1.0), np.maximum(table[:, 1], 1.0), table[:, 2] / table[:, 2].sum()
 
 
-def steady_state(work: ModelWork, at: Layouts, batch: Array, traffic: Traffic) -> SteadyState:
-    """The steps of a replica with `batch` decoding sequences, whose places are refilled as they end.
-
-    Every step finishes batch/output sequences, and as many prompts come in. They do not spread evenly:
-    a prompt comes as one chunk of its whole length (at most CHUNK_TOKENS), so that the mean step is
-    (1 − f)·t(B, 0) + f·t(B, chunk) with f = B·prompt / (output·chunk). Where more than one prompt arrives per
-    step, the chunk is all of them. Attention ranks are taken to be evenly loaded. Below one sequence per
-    stage a step is as long as with one, but prompts come in more rarely.
-    """
+def step_loads(at: Layouts, batch: Array, traffic: Traffic) -> tuple[Load, Load, Array]:
+    """A step without prompt tokens, a step with them, and chunks that arrive per step (steady_state)."""
     decode = np.maximum(batch / at.stages, 1.0)
     arriving = batch / at.stages * (traffic.prompt / traffic.output)
     one = traffic.prompt / traffic.prefill_steps
@@ -93,9 +86,21 @@ def steady_state(work: ModelWork, at: Layouts, batch: Array, traffic: Traffic) -
         prefill=chunk,
         prefill_context=traffic.prefill_context,
     )
+    return alone, mixed, arriving / chunk
+
+
+def steady_state(work: ModelWork, at: Layouts, batch: Array, traffic: Traffic) -> SteadyState:
+    """The steps of a replica with `batch` decoding sequences, whose places are refilled as they end.
+
+    Every step finishes batch/output sequences, and as many prompts come in. They do not spread evenly:
+    a prompt comes as one chunk of its whole length (at most CHUNK_TOKENS), so that the mean step is
+    (1 − f)·t(B, 0) + f·t(B, chunk) with f = B·prompt / (output·chunk). Where more than one prompt arrives per
+    step, the chunk is all of them. Attention ranks are taken to be evenly loaded. Below one sequence per
+    stage a step is as long as with one, but prompts come in more rarely.
+    """
+    alone, mixed, busy = step_loads(at, batch, traffic)
     decode_step = step_seconds(work, at, alone)
     mixed_step = step_seconds(work, at, mixed)
-    busy = arriving / chunk
     share = np.minimum(busy, 1.0)
     step = (decode_step + share * (mixed_step - decode_step)) * np.maximum(busy, 1.0)
     return SteadyState(step_s=step, decode_step_s=decode_step, mixed_step_s=mixed_step, mixed_share=share)

@@ -15,7 +15,7 @@ from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import served_on
 from optimiser.performance.rejections import does_not_fit, host_ram_short, misses_targets
-from optimiser.performance.results import estimates_of
+from optimiser.performance.results import estimates_of, model_error
 from optimiser.performance.setups import (
     GROUP_SIZES,
     Candidate,
@@ -24,7 +24,7 @@ from optimiser.performance.setups import (
     single_candidates,
 )
 from optimiser.performance.specs import GpuSpec, ModelSpec
-from optimiser.performance.trial import Question, Trial, question_of, trial_of
+from optimiser.performance.trial import AnchorsOf, Question, Trial, question_of, trial_of
 from optimiser.workload import SizeBucket, Target
 from providers.shape import InstanceShape
 
@@ -46,14 +46,15 @@ def estimate_shapes(
     weight_precision: str | None = None,
     kv_precision: str | None = None,
     engine: str = DEFAULT_ENGINE,
+    anchors_of: AnchorsOf | None = None,
 ) -> list[Estimate | Rejection]:
     """The best set-up of every shape, in the order of `shapes`, or why a shape is out.
 
     A shape too small for the model is estimated as a group of 2 instances, and of 4 where 2 are too few or
     4 serve over 10 % more per instance: such a shape has two results. weight_precision defaults to what the
     authors released and the KV cache to 16 bit; nothing is quantised further unless named. With target
-    None the rate is the offline one. Raises UsageError for an unknown precision, GPU or generation,
-    KeyError for an engine that was not fitted.
+    None the rate is the offline one. anchors_of says what measurements there are of set-ups. Raises UsageError
+    for an unknown precision, GPU or generation, KeyError for an engine that was not fitted.
     """
     question = question_of(model, buckets, target, weight_precision, kv_precision)
     hardware: dict[Key, Hardware] = {}
@@ -62,12 +63,12 @@ def estimate_shapes(
         key = _key(shape)
         if key in hardware or key in refused:
             continue
-        found = _hardware(shape, gpus, fit, fit.engines[engine], question)
+        found = hardware_of(shape, gpus, fit, fit.engines[engine], question)
         if isinstance(found, Hardware):
             hardware[key] = found
         else:
             refused[key] = found
-    answers = dict(zip(hardware, _answers(question, list(hardware.values())), strict=True))
+    answers = dict(zip(hardware, _answers(question, list(hardware.values()), anchors_of), strict=True))
     results: list[Estimate | Rejection] = []
     for shape in shapes:
         key = _key(shape)
@@ -80,7 +81,7 @@ def _key(shape: InstanceShape) -> Key:
     return shape.gpu, shape.gpu_count, shape.gpu_link, shape.network_gbps
 
 
-def _hardware(
+def hardware_of(
     shape: InstanceShape,
     gpus: Mapping[str, GpuSpec],
     fit: Fit,
@@ -110,7 +111,7 @@ def _hardware(
     )
 
 
-def _answers(question: Question, hardware: Sequence[Hardware]) -> list[Answer]:
+def _answers(question: Question, hardware: Sequence[Hardware], anchors_of: AnchorsOf | None) -> list[Answer]:
     """One answer per hardware: single instances first, groups where one instance is too small.
 
     The network matters to groups alone, so hardware that differs in nothing else is tried once on its own.
@@ -118,7 +119,9 @@ def _answers(question: Question, hardware: Sequence[Hardware]) -> list[Answer]:
     alike: dict[tuple[str, int, str], Hardware] = {}
     for item in hardware:
         alike.setdefault(_within_instance(item), item)
-    singles = _try_all(question, [single_candidates(question.model, item) for item in alike.values()])
+    singles = _try_all(
+        question, [single_candidates(question.model, item) for item in alike.values()], anchors_of
+    )
     held = {_within_instance(item) for item in alike.values() if id(item) in singles}
     small = [item for item in hardware if _within_instance(item) not in held]
     groups = _try_all(
@@ -137,15 +140,18 @@ def _within_instance(hardware: Hardware) -> tuple[str, int, str]:
     return hardware.gpu.name, hardware.gpu_count, hardware.gpu_link
 
 
-def _try_all(question: Question, candidates: Sequence[Sequence[Candidate]]) -> dict[int, Answer]:
+def _try_all(
+    question: Question, candidates: Sequence[Sequence[Candidate]], anchors_of: AnchorsOf | None = None
+) -> dict[int, Answer]:
     """Answers by the identity of the hardware, for hardware that holds the model; all in one pass."""
-    trial = trial_of(question, [candidate for some in candidates for candidate in some])
+    every = [candidate for some in candidates for candidate in some]
+    trial = trial_of(question, every, anchors_of(question, every) if anchors_of else ())
     if trial is None:
         return {}
     rows = _rows_by_hardware(trial)
-    chosen = {key: _best_rows(trial, found) for key, found in rows.items()}
-    every = [row for found in chosen.values() for row in found]
-    made = iter(estimates_of(question, trial, every) if every else ())
+    chosen = {key: _best_rows(question, trial, found) for key, found in rows.items()}
+    best = [row for found in chosen.values() for row in found]
+    made = iter(estimates_of(question, trial, best) if best else ())
     answers: dict[int, Answer] = {key: [next(made) for _ in found] for key, found in chosen.items()}
     if question.target:
         missing = {key: rows[key] for key, answer in answers.items() if not answer}
@@ -162,15 +168,20 @@ def _rows_by_hardware(trial: Trial) -> dict[int, list[int]]:
     return dict(rows)
 
 
-def _best_rows(trial: Trial, rows: Sequence[int]) -> list[int]:
+def _best_rows(question: Question, trial: Trial, rows: Sequence[int]) -> list[int]:
     """The row with the highest rate per unit for each number of instances, smallest number first.
 
-    A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance.
+    A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. Beside a set-up that
+    was measured, others count with the lower end of their estimate.
     """
+    anchors = trial.layouts.anchors
+    measured = any(anchors[row] for row in rows) if anchors else False
     best: dict[int, tuple[float, int]] = {}
     for row in rows:
         candidate = trial.candidates[row]
         rate = float(trial.rate[row, 0]) * candidate.replicas
+        if measured and not anchors[row]:
+            rate *= 1.0 - model_error(question, candidate, float(trial.places[row, 0]))
         if rate > best.get(candidate.instances, (0.0, -1))[0]:
             best[candidate.instances] = (rate, row)
     kept: list[int] = []

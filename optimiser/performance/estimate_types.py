@@ -44,7 +44,7 @@ class Estimate:
     size bucket alone (0 where the target cannot be met). ttft_ms and tpot_ms are at that rate and the asked
     percentile; bucket_ttft_ms per bucket. prefill_time_share is the share of busy time spent on prompts.
     relative_error is the median absolute error of such estimates (0.14 is 14 %). engine names the serving engine
-    with the versions that were measured.
+    with the versions that were measured: by the user where method says that the estimate is anchored.
     """
 
     provider: str

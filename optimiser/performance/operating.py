@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimiser.performance.anchor import corrected
 from optimiser.performance.batching import CHUNK_TOKENS, SteadyState, Traffic, mean_traffic, steady_state
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.queueing import (
@@ -20,6 +21,7 @@ from optimiser.performance.queueing import (
     meets_ttft,
     mix_quantile,
     prefill_queue,
+    scaled,
     wait_quantile,
 )
 from optimiser.performance.timing import Array, Layouts, Load, step_seconds
@@ -41,27 +43,32 @@ _ANCHORS = 2.0 ** np.arange(-2.0, 15.5, 0.5)
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """Request sizes in tokens: prompts, outputs and shares are (1, points, buckets), traffic (1, points)."""
+    """Request sizes in tokens: prompts, outputs and shares are (1, points, buckets), traffic (1, points).
+
+    arrival_scv is the squared coefficient of variation of the gaps between the requests of a replica.
+    """
 
     prompts: Array
     outputs: Array
     shares: Array
     traffic: Traffic
+    arrival_scv: float = 1.0
 
     @staticmethod
-    def together(prompts: Array, outputs: Array, shares: Array) -> Mix:
-        """All buckets served side by side, as one point; arguments are (buckets,)."""
-        return Mix._of(prompts[None, None, :], outputs[None, None, :], shares[None, None, :])
+    def together(prompts: Array, outputs: Array, shares: Array, arrival_scv: float = 1.0) -> Mix:
+        """All buckets served side by side, as one point; arrays are (buckets,)."""
+        return Mix._of(prompts[None, None, :], outputs[None, None, :], shares[None, None, :], arrival_scv)
 
     @staticmethod
-    def alone(prompts: Array, outputs: Array) -> Mix:
-        """Each bucket served by itself, a point each; arguments are (buckets,)."""
-        return Mix._of(prompts[None, :, None], outputs[None, :, None], np.ones((1, len(prompts), 1)))
+    def alone(prompts: Array, outputs: Array, arrival_scv: float = 1.0) -> Mix:
+        """Each bucket served by itself, a point each; arrays are (buckets,)."""
+        ones = np.ones((1, len(prompts), 1))
+        return Mix._of(prompts[None, :, None], outputs[None, :, None], ones, arrival_scv)
 
     @staticmethod
-    def _of(prompts: Array, outputs: Array, shares: Array) -> Mix:
+    def _of(prompts: Array, outputs: Array, shares: Array, arrival_scv: float) -> Mix:
         traffic = mean_traffic(prompts, outputs, shares)
-        return Mix(prompts=prompts, outputs=outputs, shares=shares, traffic=traffic)
+        return Mix(prompts=prompts, outputs=outputs, shares=shares, traffic=traffic, arrival_scv=arrival_scv)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +107,8 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
         load = Load(decode=decode, context=context, prefill=tokens, prefill_context=mix.prompts / 2)
         return step_seconds(work, per_bucket, load)
 
-    physics = at.physics
     slowdown = per_bucket.latent_prompt_factor if work.latent_kv else 1.0
-    outside_s = (physics.engine_first_token_ms + physics.request_overhead_ms) * 1e-3
+    outside_s = at.physics.first_token_overhead_ms * 1e-3
     whole = pass_seconds(mix.prompts / chunks * per_bucket.ranks)
     own = whole * (1.0 + (chunks - 1.0) / per_bucket.stages) * slowdown + outside_s
     full = pass_seconds(np.full_like(mix.prompts, CHUNK_TOKENS) * per_bucket.ranks)
@@ -113,11 +119,15 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
     elasticity = np.log(more.step_s / steady.step_s) / np.log(_MORE)
     swing = batch_swing(batch, elasticity)
     square = (interruption**2 * mix.shares).sum(-1)
+    wait = _wait(batch, rate, places, elasticity, steady, service, own, mix)
+    if at.anchors:
+        measured = corrected(at.anchors, mix.traffic.context, decode[..., 0], first_token=True)
+        wait, own = scaled(wait, measured), own * measured[..., None]
     return Point(
         batch=batch,
         rate=rate,
         steady=steady,
-        wait=_wait(batch, rate, places, elasticity, steady, service, own, mix),
+        wait=wait,
         own_s=own,
         token_spread_s=token_spread_s(
             steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs
@@ -136,12 +146,14 @@ def _wait(
     mix: Mix,
 ) -> Wait:
     """The waits of requests that find a replica under this load."""
-    queued, queue = prefill_queue(rate, (service * mix.shares).sum(-1), (service**2 * mix.shares).sum(-1))
+    mean, square = (service * mix.shares).sum(-1), (service**2 * mix.shares).sum(-1)
+    queued, queue = prefill_queue(rate, mean, square, mix.arrival_scv)
     # A request holds its place while its prompt is processed, too.
     prefilling = (own * mix.shares).sum(-1)
     residence = mix.traffic.output * steady.step_s + prefilling
     variation = (mix.outputs**2 * mix.shares).sum(-1) / mix.traffic.output**2 - 1.0
-    blocked, place = batch_places(batch + rate * prefilling, places, residence, variation, elasticity)
+    taken = batch + rate * prefilling
+    blocked, place = batch_places(taken, places, residence, variation, elasticity, mix.arrival_scv)
     alone, mixed, share = steady.decode_step_s, steady.mixed_step_s, steady.mixed_share
     # An arrival meets long steps more often: E[step²] / E[step] is the mean length of the step it meets.
     met = (alone * alone * (1 - share) + mixed * mixed * share) / (alone * (1 - share) + mixed * share)

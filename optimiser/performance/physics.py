@@ -58,6 +58,11 @@ class Physics:
     engine_first_token_ms: float
     request_overhead_ms: float
 
+    @property
+    def first_token_overhead_ms(self) -> float:
+        """What every first token waits for besides steps, from a client's point of view."""
+        return self.engine_first_token_ms + self.request_overhead_ms
+
     def reach(self, kernel: Kernel) -> float:
         """What a kernel reaches of the plain one's rate."""
         shares = {Kernel.BLOCK_SCALED: self.block_scaled_share, Kernel.UNPACKED: self.unpacked_share}

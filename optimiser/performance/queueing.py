@@ -17,6 +17,9 @@ from optimiser.performance.timing import Array
 Flags = NDArray[np.bool_]
 
 _BISECTIONS = 24
+_ROOT_BISECTIONS = 40
+# Service that is always the same is taken to vary so little.
+_LEAST_VARIATION = 1e-3
 # Where the step grows all but as fast as the batch, nothing in linear theory holds it: stop short of that.
 LARGEST_ELASTICITY = 0.95
 
@@ -37,40 +40,77 @@ class Wait:
     place_s: Array
 
 
-def prefill_queue(rate: Array, service_s: Array, service_square: Array) -> tuple[Array, Array]:
-    """M/G/1: the probability of waiting, and the mean wait in seconds of those who wait.
+def prefill_queue(
+    rate: Array, service_s: Array, service_square: Array, arrival_scv: float
+) -> tuple[Array, Array]:
+    """GI/G/1: the probability of waiting, and the mean wait in seconds of those who wait.
 
-    rate is in requests/s, service_s and service_square are E[S] and E[S²]. Pollaczek–Khinchine gives
-    W = λE[S²] / (2(1 − ρ)) over all requests, of whom a share ρ = λE[S] waits. A server at or past
-    full load waits for ever (infinite mean).
+    rate is in requests/s, service_s and service_square are E[S] and E[S²], arrival_scv the squared coefficient
+    of variation of the gaps between requests: 1 for Poisson arrivals, never taken for less. Pollaczek–Khinchine
+    gives Poisson arrivals W = λE[S²] / (2(1 − ρ)) over all requests, of whom a share ρ = λE[S] waits. Where
+    arrivals clump, so that long waits die out r times as slowly, those who wait do so 1/r times as long, and
+    1 − (1 − ρ)·r of all wait (exact for exponential service). A server at or past full load waits for ever.
     """
     load = np.minimum(rate * service_s, 1.0)
     spare = 1.0 - load
+    slowness = _slowness(rate, service_s, service_square, arrival_scv) if arrival_scv > 1.0 else 1.0
     with np.errstate(divide="ignore"):
         wait = np.where(spare > 0, service_square / (2.0 * np.maximum(service_s, 1e-12) * spare), np.inf)
-    return load, wait
+    return np.asarray(1.0 - spare * slowness), np.asarray(wait / slowness)
+
+
+def _slowness(rate: Array, service_s: Array, service_square: Array, arrival_scv: float) -> Array:
+    """How slowly waits die out with clumped arrivals against Poisson ones, above 0 and at most 1.
+
+    P(wait > x) falls as e^(−ηx), η being the root of E[e^(ηS)]·E[e^(−ηA)] = 1 (Kingman's exponent), here with
+    Gamma distributions of the given moments for service S and gaps A; found by bisection.
+    """
+    rate = np.maximum(rate, 1e-12)
+    square = service_square / np.maximum(service_s * service_s, 1e-24) - 1.0
+    variation = np.maximum(square, _LEAST_VARIATION)
+    most = (1.0 - 1e-9) / (variation * np.maximum(service_s, 1e-12))
+
+    def exponent(scv: float) -> Array:
+        low, high = np.zeros_like(most), most
+        for _ in range(_ROOT_BISECTIONS):
+            middle = (low + high) / 2
+            growth = -np.log1p(-middle * variation * service_s) / variation
+            below = growth < np.log1p(middle * scv / rate) / scv
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return high
+
+    return np.asarray(np.minimum(exponent(arrival_scv) / exponent(1.0), 1.0))
 
 
 def batch_places(
-    busy: Array, places: Array, residence_s: Array, variation: Array, elasticity: Array
+    busy: Array,
+    places: Array,
+    residence_s: Array,
+    variation: Array,
+    elasticity: Array,
+    arrival_scv: float,
 ) -> tuple[Array, Array]:
     """Waiting for a place: the probability that all are taken, and the mean wait in s of those who wait.
 
     M/G/K with `busy` of `places` taken on average, each for residence_s with squared coefficient of variation
     `variation`. The probability is Halfin and Whitt's limit of Erlang C (Operations Research 29, 1981),
     1 / (1 + β·Φ(β)/φ(β)) with β = (K − B)/√K, which is on the safe side for small K. The wait is that of
-    M/M/K, exponential with mean residence / (K − B), times (1 + variation) / 2 (Allen and Cunneen).
+    M/M/K, exponential with mean residence / (K − B), times (a + variation) / 2 (Allen and Cunneen), a being the
+    squared coefficient of variation of the gaps between requests. Clumped arrivals keep (1 + a)/2 times the
+    variance of Poisson ones in the batch, their peakedness (Eckberg, 1983; for exponential residence).
 
     A fuller batch takes longer steps, t ~ B^ε with ε = elasticity: it swings with variance K / (1 − ε), and
     places come free at (K − B)·(1 − ε) / residence beyond the arrivals.
     """
     rigid = 1.0 - np.clip(elasticity, 0.0, LARGEST_ELASTICITY)
     spare = np.maximum(places - busy, 0.0)
-    beta = spare * np.sqrt(rigid / np.maximum(places, 1e-9))
+    arrival_scv = max(arrival_scv, 1.0)
+    peakedness = (1.0 + arrival_scv) / 2.0
+    beta = spare * np.sqrt(rigid / np.maximum(places * peakedness, 1e-9))
     capped = np.minimum(beta, 8.0)
     density = np.exp(-capped * capped / 2) / np.sqrt(2 * np.pi)
     blocked = 1.0 / (1.0 + capped * normal_cdf(capped) / density)
-    wait = residence_s * (1.0 + variation) / 2
+    wait = residence_s * (arrival_scv + variation) / 2
     with np.errstate(divide="ignore"):
         mean = np.where(spare > 0, wait / np.maximum(spare * rigid, 1e-12), np.inf)
     return np.where(beta > 8.0, 0.0, blocked), mean
@@ -86,6 +126,16 @@ def without_wait(wait: Wait) -> Wait:
     """No waits at all: what is left of TTFT is the own prefill."""
     zero = np.zeros_like(wait.blocked)
     return Wait(residual_s=zero, queued=zero, queue_s=zero, blocked=zero, place_s=zero)
+
+
+def scaled(wait: Wait, factor: Array) -> Wait:
+    """Every wait `factor` times as long, as likely as before."""
+    return replace(
+        wait,
+        residual_s=wait.residual_s * factor,
+        queue_s=wait.queue_s * factor,
+        place_s=wait.place_s * factor,
+    )
 
 
 def wait_exceeds(wait: Wait, seconds: Array) -> Array:

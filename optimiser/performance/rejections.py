@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimiser.performance.estimate_types import Rejection
-from optimiser.performance.memory import GIB, host_ram_needed_gib
+from optimiser.performance.memory import GIB, MemoryNeed, host_ram_needed_gib
 from optimiser.performance.operating import (
     BUCKET_TTFT_FACTOR,
     LOWEST_BATCH,
@@ -19,6 +20,7 @@ from optimiser.performance.operating import (
 from optimiser.performance.setups import (
     GROUP_SIZES,
     MIN_GROUP_NETWORK_GBPS,
+    Candidate,
     Hardware,
     layouts_of,
     single_candidates,
@@ -32,19 +34,24 @@ def _rejection(hardware: Hardware, code: str, reason: str) -> Rejection:
     return Rejection(provider="", instance_type="", gpu=hardware.gpu.name, code=code, reason=reason)
 
 
+def roomiest(question: Question, hardware: Hardware) -> tuple[Candidate, MemoryNeed]:
+    """The set-up on one instance with the most room for KV cache, which may be negative, and its need, (1,)."""
+    candidates = single_candidates(question.model, hardware)
+    need = memory_of(question, candidates, layouts_of(candidates))
+    best = int(np.argmax(need.kv_room_bytes))
+    return candidates[best], need.select(np.array([best]))
+
+
 def does_not_fit(question: Question, hardware: Hardware) -> Rejection:
     """Neither one instance nor a group holds the model and one longest request.
 
     The numbers are those of the set-up with the most room on one instance. code is "network" where a
     group would hold the weights but the network between instances is too slow, else "memory" or "kv_room".
     """
-    candidates = single_candidates(question.model, hardware)
-    layouts = layouts_of(candidates)
-    need = memory_of(question, candidates, layouts)
-    best = int(np.argmax(need.kv_room_bytes))
-    gpus = candidates[best].shards * candidates[best].ranks * candidates[best].stages
-    weights, room = need.weights_bytes_per_gpu[best] / 1e9, need.kv_room_bytes[best]
-    left = (need.budget_bytes_per_gpu[best] - need.reserve_bytes_per_gpu[best]) / 1e9
+    setup, need = roomiest(question, hardware)
+    gpus = setup.shards * setup.ranks * setup.stages
+    weights, room = need.weights_bytes_per_gpu[0] / 1e9, need.kv_room_bytes[0]
+    left = (need.budget_bytes_per_gpu[0] - need.reserve_bytes_per_gpu[0]) / 1e9
     name = hardware.gpu.name
     if room > 0:
         longest = float((question.prompts + question.outputs).max())
@@ -79,6 +86,22 @@ def misses_targets(
     if not tried:
         return {}
     rows = np.array([row for some in tried.values() for row in some])
+    latencies = _unloaded_ms(question, trial, rows, target)
+    ends = np.cumsum([len(some) for some in tried.values()])
+    parts = zip(tried, *(np.split(array, ends[:-1]) for array in (rows, *latencies)), strict=True)
+    return {key: _missed(trial, target, *part) for key, *part in parts}
+
+
+def nearest_row(question: Question, trial: Trial, target: Target) -> int:
+    """The row of the trial that comes nearest to the target where requests do not meet."""
+    latencies = _unloaded_ms(question, trial, np.arange(len(trial.candidates)), target)
+    return int(_over_target(target, *latencies).max(axis=0).argmin())
+
+
+def _unloaded_ms(
+    question: Question, trial: Trial, rows: NDArray[np.intp], target: Target
+) -> tuple[Array, Array, Array]:
+    """TTFT, TTFT of the longest prompts and TPOT in ms where requests do not meet, each (rows,)."""
     layouts = trial.layouts.select(rows)
     low = np.full((len(rows), 1), LOWEST_BATCH)
     point = evaluate(question.work, layouts, low, trial.places[rows], question.mix)
@@ -86,16 +109,19 @@ def misses_targets(
     ttft = first_token_s(point, question.mix, quantile)[:, 0] * 1e3
     worst = bucket_first_token_s(point, quantile)[:, 0, :].max(axis=-1) * 1e3
     tpot = per_token_s(point, question.mix, quantile)[:, 0] * 1e3
-    ends = np.cumsum([len(some) for some in tried.values()])
-    parts = zip(tried, *(np.split(array, ends[:-1]) for array in (rows, ttft, worst, tpot)), strict=True)
-    return {key: _missed(trial, target, *part) for key, *part in parts}
+    return ttft, worst, tpot
+
+
+def _over_target(target: Target, ttft: Array, worst: Array, tpot: Array) -> Array:
+    """Each latency over its limit, (3, set-ups)."""
+    return np.stack(
+        [ttft / target.ttft_ms, worst / (BUCKET_TTFT_FACTOR * target.ttft_ms), tpot / target.tpot_ms]
+    )
 
 
 def _missed(trial: Trial, target: Target, rows: Array, ttft: Array, worst: Array, tpot: Array) -> Rejection:
     """The rejection of one hardware by the set-up that came nearest; latencies in ms, shape (set-ups,)."""
-    ratios = np.stack(
-        [ttft / target.ttft_ms, worst / (BUCKET_TTFT_FACTOR * target.ttft_ms), tpot / target.tpot_ms]
-    )
+    ratios = _over_target(target, ttft, worst, tpot)
     best = int(ratios.max(axis=0).argmin())
     which = int(ratios[:, best].argmax())
     setup = trial.candidates[int(rows[best])]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from optimiser.performance.anchor import anchored
 from optimiser.performance.estimate_types import Estimate, LoadPoint
 from optimiser.performance.memory import GIB
 from optimiser.performance.operating import (
@@ -68,10 +69,11 @@ def estimates_of(question: Question, trial: Trial, rows: Sequence[int]) -> list[
     limits = _limited_by(question, layouts, largest, fastest, places, trial.max_places[chosen])
     buckets = _bucket_rates(question, trial, chosen, layouts)
     columns = _latencies(question, point)
-    return [
+    plain = [
         _estimate(question, trial, row, index, point, columns, buckets[index], limits[index])
         for index, row in enumerate(rows)
     ]
+    return [_anchored(question, trial, row, estimate) for row, estimate in zip(rows, plain, strict=True)]
 
 
 def _estimate(
@@ -122,6 +124,39 @@ def _estimate(
         low_confidence=low,
         notes=_notes(question, candidate, float(trial.places[row, 0])),
     )
+
+
+def _anchored(question: Question, trial: Trial, row: int, estimate: Estimate) -> Estimate:
+    """The same estimate, saying what measurements it rests on, or which there are of other set-ups beside it."""
+    candidate = trial.candidates[row]
+    anchor = trial.layouts.anchors[row] if trial.layouts.anchors else None
+    if anchor is None:
+        return replace(estimate, notes=(*estimate.notes, *_measured_otherwise(trial, candidate.hardware)))
+    prompt, output = (
+        float(mean[0, 0]) for mean in (question.mix.traffic.prompt, question.mix.traffic.output)
+    )
+    # Which load meets a limit on first tokens, only measured first tokens tell.
+    floor = SERVER_ERROR if question.target and anchor.first_tokens is None else 0.0
+    return anchored(estimate, anchor, prompt, output, floor, _doubts(candidate, float(trial.places[row, 0])))
+
+
+def _measured_otherwise(trial: Trial, hardware: Hardware) -> list[str]:
+    """What to say of measurements of other set-ups on the hardware of one that was not measured."""
+    pairs = zip(trial.candidates, trial.layouts.anchors, strict=False)
+    splits = {
+        candidate.setup().tensor_parallel * candidate.setup().pipeline_parallel
+        for candidate, anchor in pairs
+        if anchor and candidate.hardware is hardware
+    }
+    if not splits:
+        return []
+    named = " and ".join("1 GPU" if gpus == 1 else f"{gpus} GPUs" for gpus in sorted(splits))
+    return [f"this set-up was not measured; with {named} a replica it was, and serves less"]
+
+
+def model_error(question: Question, candidate: Candidate, places: float) -> float:
+    """The median error of the model's own estimate of a set-up with room for so many requests a replica."""
+    return _relative_error(question, candidate, bool(_doubts(candidate, places)))
 
 
 def _relative_error(question: Question, candidate: Candidate, low_confidence: bool) -> float:
@@ -200,7 +235,7 @@ def _latencies(question: Question, point: Point) -> tuple[Array, Array, Array]:
 
 def _bucket_rates(question: Question, trial: Trial, chosen: Array, layouts: Layouts) -> Array:
     """Requests/s per replica serving one bucket alone, (set-ups, buckets); 0 where the target is missed."""
-    alone = Mix.alone(question.prompts, question.outputs)
+    alone = Mix.alone(question.prompts, question.outputs, question.mix.arrival_scv)
     room = trial.need.kv_room_bytes[chosen][:, None]
     places = np.minimum(np.floor(room / question.bucket_bytes), trial.max_places[chosen])
     largest = largest_batch(question.work, layouts, places, alone, question.target)

@@ -168,4 +168,4 @@ def layouts_of(candidates: Sequence[Candidate]) -> Layouts:
     """The candidates, which share their physics, as parallel arrays, in order."""
     table = [_rates(candidate) for candidate in candidates]
     rates = {name: np.array([row[name] for row in table], dtype=np.float64) for name in table[0]}
-    return Layouts(physics=candidates[0].hardware.physics, **rates)
+    return Layouts(physics=candidates[0].hardware.physics, anchors=(), **rates)

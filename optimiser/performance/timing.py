@@ -9,12 +9,15 @@ measurements hardly tell them from others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optimiser.performance.anchor import Anchors, corrected
 from optimiser.performance.model_work import ModelWork, Weights
 from optimiser.performance.physics import Physics
 
@@ -30,6 +33,8 @@ LOGIT_PASSES = 8.0
 STEP_OVERHEAD_S = 0.1e-3
 # Share of one direction of a link's quoted bandwidth that collectives reach.
 LINK_SHARE = 0.7
+# What no operation or no memory traffic takes.
+_NONE = np.zeros(1)
 # An expert exchange brings each token out in 8 bit and back in 16 bit: 1.5 × the 16-bit message.
 EXCHANGE_PASSES = 1.5
 
@@ -43,7 +48,8 @@ class Layouts:
     data-parallel degree of attention (above 1 only where experts are spread over all GPUs); a stage has
     shards × ranks GPUs, and stages are pipeline-parallel. link_bytes_per_s (one direction, as quoted) joins
     the GPUs of a stage, stage_bytes_per_s two stages; latencies are per message. step_factor and
-    latent_prompt_factor are the engine's (physics.Engine).
+    latent_prompt_factor are the engine's (physics.Engine). anchors, where there are any, hold for each set-up what
+    measurements of it say, None where there are none.
     """
 
     weight_flops: Array
@@ -59,10 +65,12 @@ class Layouts:
     step_factor: Array
     latent_prompt_factor: Array
     physics: Physics
+    anchors: Anchors = ()
 
     def select(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Layouts:
         """The layouts at `rows`."""
-        return self._each(lambda values: values[rows])
+        kept = tuple(self.anchors[row] for row in np.arange(len(self.shards))[rows]) if self.anchors else ()
+        return replace(self._each(lambda values: values[rows]), anchors=kept)
 
     def columns(self, extra: int) -> Layouts:
         """The same layouts with `extra` trailing axes of length 1, to broadcast against loads."""
@@ -70,8 +78,10 @@ class Layouts:
         return self._each(lambda values: values.reshape(shape))
 
     def _each(self, change: Callable[[Array], Array]) -> Layouts:
-        arrays = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "physics"}
-        return Layouts(physics=self.physics, **{name: change(values) for name, values in arrays.items()})
+        same = ("physics", "anchors")
+        arrays = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in same}
+        changed = {name: change(values) for name, values in arrays.items()}
+        return Layouts(physics=self.physics, anchors=self.anchors, **changed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +96,33 @@ class Load:
     prefill_context: Array
 
 
+class Block(NamedTuple):
+    """One block of a step: seconds that its operations and its memory traffic take by themselves, and together."""
+
+    compute_s: Array
+    memory_s: Array
+    seconds: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepParts:
+    """What a step's time goes to: seconds by part, which sum to step_seconds, and the blocks among the parts before
+    the engine's pace.
+    """
+
+    seconds: dict[str, Array]
+    blocks: dict[str, Block]
+
+
 def smooth_maximum(first: Array, second: Array) -> Array:
     """(a⁴ + b⁴)^¼: compute and memory overlap, but not perfectly where both take about as long."""
     a, b = first * first, second * second
     return np.asarray(np.sqrt(np.sqrt(a * a + b * b)))
+
+
+def roofline(compute_s: Array, memory_s: Array) -> Block:
+    """A block whose operations and memory traffic overlap."""
+    return Block(compute_s, memory_s, smooth_maximum(compute_s, memory_s))
 
 
 def experts_touched(experts: float, active: float, tokens: Array, spread: float) -> Array:
@@ -98,42 +131,49 @@ def experts_touched(experts: float, active: float, tokens: Array, spread: float)
     return np.asarray(experts * (1.0 - (1.0 - active / experts) ** choices))
 
 
-def gemm_seconds(at: Layouts, weights: Weights, share: Array, rows: Array, reach: float = 1.0) -> Array:
+def gemm(at: Layouts, weights: Weights, share: Array, rows: Array, reach: float = 1.0) -> Block:
     """`rows` rows through the `share` of a block's weights that one GPU reads.
 
     2·P·(rows + saturation_rows) operations, at `reach` of the GEMM rate, against one reading of the weights.
     """
     flops = (at.weight_flops if weights.quantised else at.half_flops) * reach
     operations = (rows + at.physics.saturation_rows) * (2.0 * weights.parameters * share / flops)
-    return smooth_maximum(operations, weights.size_bytes * share / at.memory_bytes_per_s)
+    return roofline(operations, np.asarray(weights.size_bytes * share / at.memory_bytes_per_s))
 
 
-def attention_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
-    """The attention core: decoding sequences read their KV cache, prompt tokens do the quadratic part.
+def kv_cache_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
+    """Decoding sequences against their KV cache.
 
-    KV is sharded over min(shards, n_kv) GPUs, and not at all by tensor parallelism with MLA.
+    It is sharded over min(shards, n_kv) GPUs, and not at all by tensor parallelism with MLA.
     """
-    sliding = 1.0 - work.full_share
-    looks_back = work.full_share * load.context
-    prompt_looks_back = work.full_share * load.prefill_context
-    if sliding:
-        looks_back = looks_back + sliding * np.minimum(load.context, work.window_tokens)
-        prompt_looks_back = prompt_looks_back + sliding * np.minimum(load.prefill_context, work.window_tokens)
     kv_shards = 1.0 if work.latent_kv else np.minimum(at.shards, work.kv_heads)
-    pairs = load.decode * looks_back
+    pairs = load.decode * _looks_back(work, load.context)
     operations = pairs * (work.decode_attention_flops / (at.shards * at.ranks * at.half_flops))
     reads = pairs * (work.kv_bytes_per_token / (kv_shards * at.ranks * at.memory_bytes_per_s))
+    return roofline(operations, reads)
+
+
+def prompt_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
+    """The quadratic part of prompt tokens."""
     rate = at.shards * at.ranks * at.half_flops * PREFILL_ATTENTION_SHARE
-    quadratic = load.prefill * prompt_looks_back * (work.prefill_attention_flops / rate)
-    return smooth_maximum(operations, reads) + quadratic
+    seconds = load.prefill * _looks_back(work, load.prefill_context) * (work.prefill_attention_flops / rate)
+    return Block(seconds, _NONE, seconds)
 
 
-def expert_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
+def _looks_back(work: ModelWork, context: Array) -> Array:
+    """Tokens of `context` that a token looks back at, on average over the layers."""
+    sliding = 1.0 - work.full_share
+    if not sliding:
+        return context
+    return work.full_share * context + sliding * np.minimum(context, work.window_tokens)
+
+
+def routed_experts(work: ModelWork, at: Layouts, rows: Array) -> Block:
     """Routed experts, sliced or spread over all GPUs of a stage; only those touched are read."""
     touched = experts_touched(work.experts, work.active_experts, rows, at.physics.routing_spread)
     rows_per_expert = rows * work.active_experts / np.maximum(touched, 1e-9)
     share = touched / (work.experts * at.shards * at.ranks)
-    return gemm_seconds(at, work.routed, share, rows_per_expert, at.physics.grouped_share)
+    return gemm(at, work.routed, share, rows_per_expert, at.physics.grouped_share)
 
 
 def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
@@ -154,37 +194,81 @@ def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
     return total + (at.stages - 1) * (at.stage_latency_s + message / (at.stage_bytes_per_s * LINK_SHARE))
 
 
-def step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
-    """Seconds for one micro-batch to pass through the whole model, all stages one after the other.
-
-    With pipeline stages the load is one micro-batch of `stages` under way at once.
-    """
-    rows = load.decode + load.prefill
-    rows_here = rows / at.ranks
-    whole = 1.0 / at.shards
-    total = gemm_seconds(at, work.attention, whole, rows_here) + attention_seconds(work, at, load)
-    if work.dense.parameters:
-        total = total + gemm_seconds(at, work.dense, whole, rows_here)
-    if work.experts:
-        total = total + expert_seconds(work, at, rows)
-    sampled = load.decode / at.ranks + np.minimum(load.prefill, 1.0)
-    total = total + gemm_seconds(at, work.head, whole, sampled)
+def activations(work: ModelWork, at: Layouts, rows: Array, sampled: Array) -> Block:
+    """Activations of `rows` rows in and out of memory, and the logits of the `sampled` ones."""
     logits = sampled * (work.vocabulary * LOGIT_BYTES * LOGIT_PASSES / at.shards)
-    activations = rows_here * (work.layers * at.physics.activation_passes * work.hidden * ACTIVATION_BYTES)
-    total = total + (logits + activations) / at.memory_bytes_per_s
-    total = total * (1.0 + at.physics.pipeline_loss * (at.stages - 1))
-    total = total + communication_seconds(work, at, rows_here) + overhead_seconds(work, at, load)
-    return np.asarray(total * at.step_factor)
+    passing = rows * (work.layers * at.physics.activation_passes * work.hidden * ACTIVATION_BYTES)
+    seconds = (logits + passing) / at.memory_bytes_per_s
+    return Block(_NONE, seconds, seconds)
 
 
-def overhead_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
-    """Launches and synchronisation of every layer, and the host's work per step and sequence."""
-    physics = at.physics
-    layers_us = (
+def launches_seconds(work: ModelWork, physics: Physics) -> float:
+    """Launches and synchronisation of every layer."""
+    launches_us = (
         work.layers * physics.layer_overhead_us
         + work.moe_layers * physics.moe_layer_overhead_us
         + work.layers * physics.latent_layer_overhead_us * work.latent_kv
         + work.layers * physics.block_scaled_layer_overhead_us * work.block_scaled
     )
-    host_us = load.decode * physics.sequence_overhead_us
-    return np.asarray((layers_us + host_us) * 1e-6 + STEP_OVERHEAD_S)
+    return launches_us * 1e-6
+
+
+def host_seconds(physics: Physics, decode: Array) -> Array:
+    """The host's work per step and sequence."""
+    return decode * (physics.sequence_overhead_us * 1e-6) + STEP_OVERHEAD_S
+
+
+def step_blocks(work: ModelWork, at: Layouts, load: Load, rows: Array) -> Iterator[tuple[str, Block]]:
+    """The blocks of a step by name; `rows` are those of one attention rank."""
+    whole = 1.0 / at.shards
+    sampled = load.decode / at.ranks + np.minimum(load.prefill, 1.0)
+    yield "attention_projections", gemm(at, work.attention, whole, rows)
+    if work.dense.parameters:
+        yield "feed_forward", gemm(at, work.dense, whole, rows)
+    if work.experts:
+        yield "routed_experts", routed_experts(work, at, load.decode + load.prefill)
+    yield "output_head", gemm(at, work.head, whole, sampled)
+    yield "kv_cache", kv_cache_attention(work, at, load)
+    yield "prompt_attention", prompt_attention(work, at, load)
+    yield "activations", activations(work, at, rows, sampled)
+
+
+def step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
+    """Seconds for one micro-batch to pass through the whole model, all stages one after the other.
+
+    With pipeline stages the load is one micro-batch of `stages` under way at once.
+    """
+    rows = (load.decode + load.prefill) / at.ranks
+    total = _sum(block for _, block in step_blocks(work, at, load, rows)) * (1.0 + _stage_wait(at))
+    overhead = host_seconds(at.physics, load.decode) + launches_seconds(work, at.physics)
+    total = total + communication_seconds(work, at, rows) + overhead
+    return np.asarray(total * _pace(at, load))
+
+
+def step_parts(work: ModelWork, at: Layouts, load: Load) -> StepParts:
+    """The parts of step_seconds, from the same functions."""
+    rows = (load.decode + load.prefill) / at.ranks
+    blocks = dict(step_blocks(work, at, load, rows))
+    parts: dict[str, Array | float] = {name: block.seconds for name, block in blocks.items()}
+    parts["stage_waits"] = _sum(blocks.values()) * _stage_wait(at)
+    parts["communication"] = communication_seconds(work, at, rows)
+    parts["launches"] = launches_seconds(work, at.physics)
+    parts["host"] = host_seconds(at.physics, load.decode)
+    pace = _pace(at, load)
+    return StepParts(seconds={name: np.asarray(part * pace) for name, part in parts.items()}, blocks=blocks)
+
+
+def _sum(blocks: Iterable[Block]) -> Array:
+    return reduce(np.add, (block.seconds for block in blocks))
+
+
+def _stage_wait(at: Layouts) -> Array:
+    """Seconds that stages of unequal load wait for each other, for every second of the blocks."""
+    return at.physics.pipeline_loss * (at.stages - 1)
+
+
+def _pace(at: Layouts, load: Load) -> Array:
+    """The engine's step against the fastest one's, and where it was measured, against what that makes it."""
+    if not at.anchors:
+        return at.step_factor
+    return at.step_factor * corrected(at.anchors, load.context, load.decode)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimiser.performance.anchor import Anchors
 from optimiser.performance.batching import CHUNK_TOKENS, bucket_arrays
 from optimiser.performance.memory import MemoryNeed, memory_need
 from optimiser.performance.model_work import ModelWork, model_work
@@ -63,6 +64,10 @@ class Trial:
     rate: Array
 
 
+# What measurements say of each of the candidates, asked of no more than they were measured for.
+AnchorsOf = Callable[[Question, Sequence[Candidate]], Anchors]
+
+
 def question_of(
     model: ModelSpec,
     buckets: Sequence[SizeBucket],
@@ -85,7 +90,7 @@ def question_of(
         kv_precision=kv_precision,
         prompts=prompts,
         outputs=outputs,
-        mix=Mix.together(prompts, outputs, shares),
+        mix=Mix.together(prompts, outputs, shares, target.arrival_cv**2 if target else 1.0),
         target=target,
         held_tokens=float((residence * lengths).sum()),
         held_bytes=float((residence * sizes).sum()),
@@ -113,19 +118,30 @@ def memory_of(question: Question, candidates: Sequence[Candidate], layouts: Layo
     )
 
 
-def trial_of(question: Question, candidates: Sequence[Candidate]) -> Trial | None:
-    """Every candidate that fits, tried; None where none does. One pass over all of them."""
+def places_of(question: Question, layouts: Layouts, need: MemoryNeed) -> tuple[Array, Array]:
+    """Sequences a replica has room for, and how many the engine allows, each (set-ups, 1)."""
+    most = (MAX_SEQUENCES * layouts.ranks * layouts.stages)[:, None]
+    return np.minimum(np.floor(need.kv_room_bytes[:, None] / question.held_bytes), most), most
+
+
+def trial_of(question: Question, candidates: Sequence[Candidate], anchors: Anchors = ()) -> Trial | None:
+    """Every candidate that fits, tried; None where none does. One pass over all of them.
+
+    anchors are empty, or one for each candidate: a KV cache that was measured full is there.
+    """
     if not candidates:
         return None
-    layouts = layouts_of(candidates)
+    layouts = replace(layouts_of(candidates), anchors=anchors)
     need = memory_of(question, candidates, layouts)
+    if anchors:
+        measured = np.array([anchor.room_bytes if anchor else 0.0 for anchor in anchors])
+        need = replace(need, kv_room_bytes=np.maximum(need.kv_room_bytes, measured))
     # Attention ranks hold their own requests, so one of them must hold the longest.
     fits = np.flatnonzero(need.kv_room_bytes / layouts.ranks >= question.longest_bytes)
     if not len(fits):
         return None
     layouts, need = layouts.select(fits), need.select(fits)
-    max_places = (MAX_SEQUENCES * layouts.ranks * layouts.stages)[:, None]
-    places = np.minimum(np.floor(need.kv_room_bytes[:, None] / question.held_bytes), max_places)
+    places, max_places = places_of(question, layouts, need)
     largest = largest_batch(question.work, layouts, places, question.mix, question.target)
     fastest, rate = fastest_batch(question.work, layouts, largest, question.mix)
     return Trial(

@@ -9,11 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """TTFT and TPOT limits in ms that hold at `percentile` (95.0 is p95) over the whole mix of requests."""
+    """TTFT and TPOT limits in ms that hold at `percentile` (95.0 is p95) over the whole mix of requests.
+
+    arrival_cv is the coefficient of variation of the gaps between the requests that one replica gets: 1 for
+    Poisson arrivals, 2 to 3 for bursty ones. Of a stream of squared variation a, one of n replicas gets
+    1 + (a − 1)/n where each request goes to any of them alike.
+    """
 
     ttft_ms: float
     tpot_ms: float
     percentile: float = 95.0
+    arrival_cv: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@
       ttft_ms: 2000                 time to first token, ms, above 0
       tpot_ms: 50                   time per output token after the first, ms, above 0
       percentile: 95                at which both hold over the whole mix; 50 or more, below 100
+      arrival_cv: 1                 optional; how bursty arrivals at a replica are: 1 is Poisson, 2 to 3 in bursts
     demand:                         required; exactly one of the five kinds, and what goes with it
       requests_per_second: 12.5     one rate: a flat week (168 hourly periods)
       hourly_requests_per_second: [3.0, 2.5, …]   any number of hours, in order
@@ -85,6 +86,9 @@ class TargetFields(_Section):
     tpot_ms: Positive = Field(description="time per output token in ms")
     percentile: Annotated[float, BeforeValidator(_not_bool)] = Field(
         default=95.0, ge=50, lt=100, description="95 is p95; 50 or more and below 100"
+    )
+    arrival_cv: Annotated[float, BeforeValidator(_not_bool)] = Field(
+        default=1.0, ge=1, le=10, description="1 for Poisson arrivals at a replica, up to 10 for bursts"
     )
 
 

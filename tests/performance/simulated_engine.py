@@ -1,11 +1,13 @@
-"""An engine with continuous batching, step by step: what the estimates' closed forms stand for."""
+"""Replicas with continuous batching, step by step in SimPy: what the estimates' closed forms stand for."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import simpy
 
 from optimiser.performance.batching import CHUNK_TOKENS, mean_traffic
 from optimiser.performance.model_work import ModelWork
@@ -29,51 +31,108 @@ def _step_table(work: ModelWork, at: Layouts, buckets: Sequence[SizeBucket]) -> 
     return step_seconds(work, at, load)
 
 
-def simulate(
-    work: ModelWork, at: Layouts, buckets: Sequence[SizeBucket], rate: float, places: int, requests: int
-) -> tuple[Array, Array]:
-    """TTFT and mean time per output token of each request, in seconds, for Poisson arrivals at `rate`/s.
+@dataclass(kw_only=True)
+class Requests:
+    """Requests in the order of arrival; times in seconds, lengths in tokens. first and last are filled in."""
 
-    First come, first served; up to CHUNK_TOKENS prompt tokens per step; a request takes a place from the
-    first step of its prompt to its last token.
-    """
+    arrival: Array
+    prompt: Array
+    output: Array
+    first: Array = field(init=False)
+    last: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first, self.last = np.zeros_like(self.arrival), np.zeros_like(self.arrival)
+
+
+def drawn(buckets: Sequence[SizeBucket], rate: float, requests: int, arrival_cv: float) -> Requests:
+    """Requests of the mix with Gamma gaps of that coefficient of variation (1: Poisson arrivals)."""
     draw = np.random.default_rng(11)
-    table = _step_table(work, at, buckets)
     kind = draw.choice(len(buckets), requests, p=[b.share for b in buckets])
-    arrival = np.cumsum(draw.exponential(1 / rate, requests))
-    prompt = np.array([b.prompt_tokens for b in buckets])[kind]
-    output = np.array([b.output_tokens for b in buckets])[kind]
-    first, last = np.zeros(requests), np.zeros(requests)
-    waiting: deque[int] = deque()
-    left = prompt.copy()
-    ends: dict[int, list[int]] = {}
-    now, step, active, upcoming, done = 0.0, 0, 0, 0, 0
-    while done < requests:
-        if not waiting and not active:
-            now = max(now, arrival[upcoming])
-        while upcoming < requests and arrival[upcoming] <= now:
-            waiting.append(upcoming)
-            upcoming += 1
-        budget, started = CHUNK_TOKENS, []
-        while waiting and budget > 0 and active + len(started) < places:
-            taken = min(left[waiting[0]], budget)
-            left[waiting[0]] -= taken
-            budget -= taken
-            if left[waiting[0]] > 0:
-                break
-            started.append(waiting.popleft())
-        column = (CHUNK_TOKENS - budget) / CHUNK_TOKENS * (len(_PROMPTS) - 1)
+    gaps = draw.gamma(arrival_cv**-2, arrival_cv**2 / rate, requests)
+    return Requests(
+        arrival=np.cumsum(gaps),
+        prompt=np.array([b.prompt_tokens for b in buckets])[kind],
+        output=np.array([b.output_tokens for b in buckets])[kind],
+    )
+
+
+class _Replica:
+    """One engine: first come, first served; up to CHUNK_TOKENS prompt tokens per step; a request takes a place
+    from the first step of its prompt to its last token.
+    """
+
+    def __init__(self, env: simpy.Environment, table: Array, places: int, requests: Requests) -> None:
+        self.env, self.table, self.places, self.requests = env, table, places, requests
+        self.waiting: deque[int] = deque()
+        self.left = requests.prompt.astype(float)
+        self.woken = env.event()
+        env.process(self._run())
+
+    def take(self, request: int) -> None:
+        self.waiting.append(request)
+        if not self.woken.triggered:
+            self.woken.succeed()
+
+    def _run(self) -> Generator[simpy.Event, None, None]:
+        ends: dict[int, list[int]] = {}
+        step = active = 0
+        while True:
+            if not self.waiting and not active:
+                self.woken = self.env.event()
+                yield self.woken
+            budget, started = CHUNK_TOKENS, []
+            while self.waiting and budget > 0 and active + len(started) < self.places:
+                taken = min(self.left[self.waiting[0]], budget)
+                self.left[self.waiting[0]] -= taken
+                budget -= taken
+                if self.left[self.waiting[0]] > 0:
+                    break
+                started.append(self.waiting.popleft())
+            yield self.env.timeout(self._seconds(active, CHUNK_TOKENS - budget))
+            step += 1
+            for request in started:
+                self.requests.first[request] = self.env.now
+                ends.setdefault(step + int(self.requests.output[request]) - 1, []).append(request)
+            active += len(started)
+            for request in ends.pop(step, ()):
+                self.requests.last[request] = self.env.now
+                active -= 1
+
+    def _seconds(self, active: int, prompt_tokens: float) -> float:
+        column = prompt_tokens / CHUNK_TOKENS * (len(_PROMPTS) - 1)
         low = int(column)
         high = min(low + 1, len(_PROMPTS) - 1)
-        now += table[active, low] + (column - low) * (table[active, high] - table[active, low])
-        step += 1
-        for request in started:
-            first[request] = now
-            ends.setdefault(step + int(output[request]) - 1, []).append(request)
-        active += len(started)
-        for request in ends.pop(step, ()):
-            last[request] = now
-            active -= 1
-            done += 1
+        row = self.table[active]
+        return float(row[low] + (column - low) * (row[high] - row[low]))
+
+
+def simulate(
+    work: ModelWork,
+    at: Layouts,
+    buckets: Sequence[SizeBucket],
+    rate: float,
+    places: int,
+    requests: int,
+    *,
+    arrival_cv: float = 1.0,
+    replicas: int = 1,
+) -> tuple[Array, Array]:
+    """TTFT and mean time per output token of each request, in seconds, at `rate`/s over all replicas, each of
+    which gets a request with the same chance.
+    """
+    env, some = simpy.Environment(), drawn(buckets, rate, requests, arrival_cv)
+    table = _step_table(work, at, buckets)
+    pool = [_Replica(env, table, places, some) for _ in range(replicas)]
+    goes_to = np.random.default_rng(12).integers(replicas, size=requests)
+
+    def arrivals() -> Generator[simpy.Event, None, None]:
+        for request in range(requests):
+            yield env.timeout(some.arrival[request] - env.now)
+            pool[goes_to[request]].take(request)
+
+    env.process(arrivals())
+    env.run()
     settled = slice(requests // 10, None)
-    return (first - arrival)[settled], ((last - first) / np.maximum(output - 1, 1))[settled]
+    waited = (some.first - some.arrival)[settled]
+    return waited, ((some.last - some.first) / np.maximum(some.output - 1, 1))[settled]

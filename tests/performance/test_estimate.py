@@ -9,13 +9,11 @@ import pytest
 from hardware import DEEPSEEK_R1, EFFICIENCIES, FIT, GPUS, LLAMA_8B, LLAMA_70B, efficiency, hardware, shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_engine import simulate
 
 from optimiser.errors import UsageError
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.operating import request_rate
-from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import group_candidates, single_candidates
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import question_of, trial_of
@@ -234,45 +232,6 @@ def test_llama_70b_in_bf16_on_eight_h100_lies_between_its_fp8_numbers_and_half_o
     """11,451 tokens/s published in fp8; in bf16 every weight and operation costs twice as much."""
     found = one(LLAMA_70B, shape("H100", 8), None, buckets=[bucket(1000, 1000)])
     assert 0.5 * 11_451 <= found.requests_per_second * 1000 <= 11_451
-
-
-# A simulated engine
-
-
-@pytest.mark.parametrize(
-    ("model", "gpus", "target"), [(LLAMA_8B, 1, Target(ttft_ms=500, tpot_ms=25)), (LLAMA_70B, 8, CHAT)]
-)
-@pytest.mark.parametrize("utilisation", [0.5, 0.8, 1.0])
-def test_percentiles_agree_with_a_simulated_engine(
-    model: ModelSpec, gpus: int, target: Target, utilisation: float
-) -> None:
-    """TTFT also has 40 ms outside the engine and slower single prompts, so it must not be below."""
-    question = question_of(model, MIX, target, None, None)
-    trial = trial_of(
-        question, [c for c in single_candidates(model, hardware("H100", gpus)) if c.replicas == 1]
-    )
-    assert trial is not None
-    rate, places = float(trial.rate[0, 0]) * utilisation, int(trial.places[0, 0])
-    ttft, tpot = simulate(question.work, trial.layouts, MIX, rate, places, 5000)
-    (found,) = estimates_of(question, trial, [0])
-    (point,) = [point for point in found.load_points if point.utilisation == utilisation]
-    assert point.requests_per_second == pytest.approx(rate, rel=0.01)
-    assert 0.8 <= point.tpot_ms / (np.percentile(tpot, 95) * 1e3) <= 1.25
-    assert 0.95 <= point.ttft_ms / (np.percentile(ttft, 95) * 1e3) <= 2.2
-
-
-def test_few_places_are_waited_for_as_in_a_simulated_engine() -> None:
-    """Two H100 hold 70B and some eight requests, whose prompts take places too."""
-    loose = Target(ttft_ms=2000, tpot_ms=200)
-    question = question_of(LLAMA_70B, MIX, loose, None, None)
-    trial = trial_of(question, single_candidates(LLAMA_70B, hardware("H100", 2)))
-    assert trial is not None
-    (found,) = estimates_of(question, trial, [0])
-    assert found.limited_by == "kv_room"
-    places = int(trial.places[0, 0])
-    assert places < 10
-    ttft, _ = simulate(question.work, trial.layouts, MIX, found.requests_per_second, places, 20_000)
-    assert 0.9 <= found.ttft_ms / (np.percentile(ttft, 95) * 1e3) <= 1.7
 
 
 # Laws

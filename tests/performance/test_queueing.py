@@ -38,19 +38,21 @@ def array(*values: float) -> Array:
     return np.array(values, dtype=np.float64)
 
 
-def queue_wait(rate: float, services: Array = SERVICES, shares: Array = SHARES) -> Wait:
+def queue_wait(
+    rate: float, services: Array = SERVICES, shares: Array = SHARES, arrival_cv: float = 1.0
+) -> Wait:
     """Waiting behind other prompts alone."""
     mean, square = array((services * shares).sum()), array((services**2 * shares).sum())
-    queued, queue = prefill_queue(array(rate), mean, square)
+    queued, queue = prefill_queue(array(rate), mean, square, arrival_cv**2)
     zero = array(0)
     return Wait(residual_s=zero, queued=queued, queue_s=queue, blocked=zero, place_s=zero)
 
 
-def simulated_waits(rate: float, requests: int = 400_000) -> Array:
-    """Waiting times of an M/G/1 queue, by Lindley's recursion written as a running minimum."""
+def simulated_waits(rate: float, requests: int = 400_000, arrival_cv: float = 1.0) -> Array:
+    """Waiting times of a GI/G/1 queue with Gamma gaps, by Lindley's recursion written as a running minimum."""
     draw = np.random.default_rng(20261121)
     service = draw.choice(SERVICES, requests, p=SHARES)
-    gap = draw.exponential(1 / rate, requests)
+    gap = draw.gamma(arrival_cv**-2, arrival_cv**2 / rate, requests)
     drift = np.concatenate([[0.0], np.cumsum(service[:-1] - gap[1:])])
     return (drift - np.minimum.accumulate(drift))[requests // 20 :]
 
@@ -74,8 +76,29 @@ def test_mean_wait_is_that_of_the_simulated_queue(load: float) -> None:
     assert float((wait.queued * wait.queue_s)[0]) == pytest.approx(simulated_waits(rate).mean(), rel=0.06)
 
 
+@pytest.mark.parametrize("arrival_cv", [1.5, 2.0, 3.0])
+@pytest.mark.parametrize("load", [0.3, 0.5, 0.7, 0.9])
+def test_bursts_wait_as_long_as_in_the_simulated_queue(load: float, arrival_cv: float) -> None:
+    rate = load / float((SERVICES * SHARES).sum())
+    drawn = simulated_waits(rate, 1_000_000, arrival_cv)
+    wait = queue_wait(rate, arrival_cv=arrival_cv)
+    assert float((wait.queued * wait.queue_s)[0]) == pytest.approx(drawn.mean(), rel=0.1)
+    assert 0.9 <= float(wait_quantile(wait, 0.95)[0]) / float(np.percentile(drawn, 95)) <= 1.1
+
+
+def test_clumped_arrivals_at_an_exponential_server_by_hand() -> None:
+    """GI/M/1: a share σ waits, σ = A*(µ(1 − σ)), exponentially with rate µ(1 − σ); gaps Gamma of CV 2."""
+    rate, service, scv = 3.0, 0.25, 4.0
+    sigma = 0.5
+    for _ in range(200):
+        sigma = (1 + (1 - sigma) / service * scv / rate) ** (-1 / scv)
+    queued, queue = prefill_queue(array(rate), array(service), array(2 * service**2), scv)
+    assert queued[0] == pytest.approx(sigma, rel=1e-6)
+    assert queue[0] == pytest.approx(service / (1 - sigma), rel=1e-6)
+
+
 def test_exponential_service_gives_the_exact_tail_of_m_m_1() -> None:
-    queued, queue = prefill_queue(array(3.0), array(0.25), array(2 * 0.25**2))
+    queued, queue = prefill_queue(array(3.0), array(0.25), array(2 * 0.25**2), 1.0)
     wait = replace(queue_wait(1.0), queued=queued, queue_s=queue)
     for x in (0.0, 0.5, 2.0):
         assert wait_exceeds(wait, array(x))[0] == pytest.approx(0.75 * exp(-(4 - 3) * x))
@@ -101,14 +124,14 @@ def erlang_c(places: int, busy: float) -> float:
 
 @pytest.mark.parametrize(("places", "busy"), [(20, 12.0), (40, 32.0), (100, 90.0), (150, 145.0)])
 def test_waiting_for_a_place_is_erlang_c_or_a_little_above(places: int, busy: float) -> None:
-    blocked, mean = batch_places(array(busy), array(places), array(10.0), array(1.0), array(0.0))
+    blocked, mean = batch_places(array(busy), array(places), array(10.0), array(1.0), array(0.0), 1.0)
     exact = erlang_c(places, busy)
     assert exact * 0.99 <= blocked[0] <= exact * 1.1 + 0.025
     assert mean[0] == pytest.approx(10.0 / (places - busy))
 
 
 def test_all_places_taken_blocks_for_ever_and_none_taken_never() -> None:
-    blocked, mean = batch_places(array(10, 0.01), array(10, 1000), array(1, 1), array(1, 1), array(0, 0))
+    blocked, mean = batch_places(array(10, 0.01), array(10, 1000), array(1, 1), array(1, 1), array(0, 0), 1.0)
     assert blocked[0] == pytest.approx(1)
     assert np.isinf(mean[0])
     assert blocked[1] == 0
@@ -123,8 +146,8 @@ def test_a_batch_that_slows_itself_down_blocks_more_often_and_longer() -> None:
         # Beyond the places, requests wait and the batch stays as it is.
         weights.append(weights[-1] * rate / rates[min(n, places)])
     exact = sum(weights[places:]) / sum(weights)
-    blocked, mean = batch_places(array(busy), array(places), array(busy / rate), array(1.0), array(0.5))
-    rigid, short = batch_places(array(busy), array(places), array(busy / rate), array(1.0), array(0.0))
+    blocked, mean = batch_places(array(busy), array(places), array(busy / rate), array(1.0), array(0.5), 1.0)
+    rigid, short = batch_places(array(busy), array(places), array(busy / rate), array(1.0), array(0.0), 1.0)
     assert blocked[0] == pytest.approx(exact, abs=0.08)
     assert rigid[0] < 0.6 * blocked[0]
     assert mean[0] == pytest.approx(2 * short[0])

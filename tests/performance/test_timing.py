@@ -15,9 +15,9 @@ from optimiser.performance.timing import (
     Array,
     Layouts,
     Load,
-    attention_seconds,
     communication_seconds,
     experts_touched,
+    kv_cache_attention,
     smooth_maximum,
     step_seconds,
 )
@@ -168,7 +168,11 @@ def _nothing(work: ModelWork) -> Weights:
 def test_grouped_query_cache_is_sharded_over_no_more_gpus_than_kv_heads() -> None:
     work = model_work(LLAMA_70B, "bf16", "bf16")
     times = [
-        float(attention_seconds(work, one_gpu(shards=shards, memory_bytes_per_s=1e12), load(64, 2000))[0])
+        float(
+            kv_cache_attention(work, one_gpu(shards=shards, memory_bytes_per_s=1e12), load(64, 2000)).seconds[
+                0
+            ]
+        )
         for shards in (1, 8, 16)
     ]
     assert times[1] == pytest.approx(times[0] / 8)
@@ -180,15 +184,15 @@ def test_mla_cache_is_read_whole_by_every_shard_but_split_over_attention_ranks()
     by_hand = 64 * 2000 * (512 + 64) * 61 * 2 / 1e12
     for shards, ranks, parts in ((1, 1, 1), (8, 1, 1), (1, 8, 8)):
         at = one_gpu(shards=shards, ranks=ranks, memory_bytes_per_s=1e12)
-        assert attention_seconds(work, at, load(64, 2000))[0] == pytest.approx(by_hand / parts)
+        assert kv_cache_attention(work, at, load(64, 2000)).seconds[0] == pytest.approx(by_hand / parts)
 
 
 def test_sliding_layers_stop_at_their_window() -> None:
     sliding = replace(LLAMA_8B, sliding_window=128, sliding_layers=16)
     work, full = model_work(sliding, "bf16", "bf16"), model_work(LLAMA_8B, "bf16", "bf16")
     at = one_gpu(memory_bytes_per_s=1e12)
-    whole = attention_seconds(full, at, load(1, 10_000))[0]
-    assert attention_seconds(work, at, load(1, 10_000))[0] == pytest.approx(
+    whole = kv_cache_attention(full, at, load(1, 10_000)).seconds[0]
+    assert kv_cache_attention(work, at, load(1, 10_000)).seconds[0] == pytest.approx(
         whole * (0.5 + 0.5 * 128 / 10_000)
     )
 
@@ -245,7 +249,9 @@ def test_setups_and_loads_broadcast_as_if_worked_out_one_by_one() -> None:
     single = [real_gpu(shards=shards, stages=stages) for shards, stages in ((1, 1), (8, 1), (4, 2))]
     names = Layouts.__dataclass_fields__
     arrays = {
-        name: np.concatenate([getattr(one, name) for one in single]) for name in names if name != "physics"
+        name: np.concatenate([getattr(one, name) for one in single])
+        for name in names
+        if name not in ("physics", "anchors")
     }
     together = Layouts(physics=PHYSICS, **arrays)
     batches = array(1, 16, 200)

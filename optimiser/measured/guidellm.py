@@ -1,0 +1,94 @@
+"""The JSON report of GuideLLM: one benchmark for each strategy of its profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from optimiser.errors import UsageError
+from optimiser.measured.reading import Reading, count, day, needed, number, text, value_at
+
+FORMAT = "guidellm"
+# Where a benchmark says how it was driven: since 0.4, and before.
+_STRATEGIES = ("config.strategy", "scheduler.strategy", "args.strategy")
+_MODELS = (
+    "config.spec.backend.model",
+    "args.model",
+    "benchmarks.config.backend.model",
+    "args.backend_kwargs.model",
+)
+_BENCHMARK_MODELS = (
+    "config.backend.model",
+    "backend.model",
+    "worker.backend_model",
+    "benchmarker.backend.model",
+)
+
+
+def is_guidellm(data: Any) -> bool:
+    """Whether the JSON holds benchmarks with GuideLLM's metrics."""
+    runs = value_at(data, "benchmarks")
+    if not isinstance(runs, list) or not runs:
+        return False
+    return value_at(runs[0], "metrics.requests_per_second") is not None
+
+
+def read_guidellm(data: Any, where: str) -> Iterator[Reading]:
+    """Every benchmark in which requests were completed, in order.
+
+    Raises UsageError for a figure that is missing or impossible, and where no benchmark completed a request.
+    """
+    found = False
+    for place, run in enumerate(data["benchmarks"], start=1):
+        at = f"{where} benchmark {place}"
+        completed = count(run, at, "metrics.request_totals.successful", "run_stats.requests_made.successful")
+        if completed:
+            found = True
+            yield _reading(run, at, completed, text(data, *_MODELS))
+    if not found:
+        raise UsageError(f"{where}: no benchmark completed a request")
+
+
+def _reading(run: Any, where: str, completed: int, model: str) -> Reading:
+    concurrency, rate = _load(run, where)
+
+    def metric(name: str, statistic: str = "mean") -> str:
+        return f"metrics.{name}.successful.{statistic}"
+
+    return Reading(
+        format=FORMAT,
+        prompt_tokens=needed(run, where, metric("prompt_token_count")),
+        output_tokens=needed(run, where, metric("output_token_count")),
+        requests=completed,
+        requests_per_second=needed(run, where, metric("requests_per_second")),
+        # Incomplete requests are those under way when the time was up: no failures.
+        failed=count(run, where, "metrics.request_totals.errored", "run_stats.requests_made.errored"),
+        concurrency=concurrency,
+        request_rate=rate,
+        ttft_ms=number(run, where, metric("time_to_first_token_ms")),
+        ttft_p99_ms=number(run, where, metric("time_to_first_token_ms", "percentiles.p99")),
+        # time_per_output_token_ms counts the first token in; this does not.
+        tpot_ms=number(run, where, metric("inter_token_latency_ms")),
+        tpot_p99_ms=number(run, where, metric("inter_token_latency_ms", "percentiles.p99")),
+        model=model or text(run, *_BENCHMARK_MODELS),
+        measured_on=day(value_at(run, "start_time") or value_at(run, "run_stats.start_time")),
+    )
+
+
+def _load(run: Any, where: str) -> tuple[float | None, float | None]:
+    """(requests in flight, requests offered per second) of the run's strategy; None, None for all at once."""
+    for path in _STRATEGIES:
+        kind = text(run, f"{path}.type_", f"{path}.kind")
+        if kind == "synchronous":
+            return 1.0, None
+        if kind == "concurrent":
+            return needed(run, where, f"{path}.streams", f"{path}.rate"), None
+        if kind in ("constant", "poisson"):
+            return None, needed(run, where, f"{path}.rate")
+        if kind == "throughput":
+            return None, None
+        if kind:
+            raise UsageError(
+                f"{where}: {path} = {kind!r}: known are synchronous, concurrent, constant, poisson, throughput"
+            )
+    raise UsageError(f"{where}: {_STRATEGIES[0]} is missing: under which load it was measured is not told")

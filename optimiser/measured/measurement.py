@@ -1,0 +1,274 @@
+"""A measurement that estimates can be anchored on: a benchmark run of one replica, and what it ran on."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+
+from optimiser.errors import UsageError, bad_value, did_you_mean
+from optimiser.files import day_from
+from optimiser.measured.names import checkpoint_named, gpu_named
+from optimiser.measured.reading import Reading, above_zero
+from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
+from optimiser.performance.setups import splits_heads, spreads_experts
+from optimiser.performance.specs import GpuSpec, ModelSpec
+
+# Of requests that failed: above this share, what was completed is no measure of what the load asked for.
+LARGEST_FAILED_SHARE = 0.05
+# An open loop that finished this much less than was offered has a queue that grows: its rate is the highest there is,
+# and its TTFT the run's length.
+KEPT_UP = 0.97
+# Requests in flight by Little's law may exceed those allowed by so much, for means over requests of unequal length.
+IN_FLIGHT_TOLERANCE = 1.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One benchmark run. Figures, loads and GPUs are those of one replica; fields as in Reading and Setup.
+
+    measurement_id is made of the file's SHA-256 and the run's place in it. gpu, model and engine are catalogue names;
+    engine_version is "" where it was not told, measured_on None.
+    """
+
+    measurement_id: str
+    file: str
+    file_sha256: str
+    format: str
+    measured_on: date | None
+    imported_on: date
+    gpu: str
+    gpu_count: int
+    model: str
+    weight_precision: str
+    kv_precision: str
+    tensor_parallel: int
+    pipeline_parallel: int
+    attention_data_parallel: bool
+    engine: str
+    engine_version: str
+    prompt_tokens: float
+    output_tokens: float
+    concurrency: float | None
+    request_rate: float | None
+    requests: int | None
+    requests_per_second: float
+    ttft_ms: float | None
+    ttft_p99_ms: float | None
+    tpot_ms: float | None
+    tpot_p99_ms: float | None
+    first_token_at_client: bool
+
+
+COLUMNS = tuple(field.name for field in fields(Measurement))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What was said beside a file, by option; None is what was not. It outranks what the file says."""
+
+    gpu: str | None = None
+    gpu_count: int | None = None
+    replicas: int | None = None
+    model: str | None = None
+    weight_precision: str | None = None
+    kv_precision: str | None = None
+    tensor_parallel: int | None = None
+    attention_data_parallel: bool | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    measured_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """The names that a measurement may use; engines as in config/performance.yaml."""
+
+    gpus: Mapping[str, GpuSpec]
+    models: Mapping[str, ModelSpec]
+    engines: tuple[str, ...]
+
+
+def measurement_of(
+    reading: Reading,
+    said: Said,
+    known: Catalogue,
+    where: str,
+    *,
+    measurement_id: str,
+    file: str,
+    file_sha256: str,
+    imported_on: date,
+) -> Measurement:
+    """The reading with what the file does not tell. Raises UsageError, naming the option, for what is needed and in
+    neither, for a name that is not known and for figures that contradict each other.
+    """
+    _check_figures(reading, where)
+    model, precision = _model(reading, said, known, where)
+    gpu = _one_of("--gpu", said.gpu or gpu_named(reading.gpu, known.gpus), known.gpus, where, reading.gpu)
+    engine = _one_of("--engine", said.engine or reading.engine, known.engines, where)
+    weights = said.weight_precision or reading.weight_precision or precision
+    _one_of("--weight-precision", weights, WEIGHT_PRECISIONS, where)
+    kv_cache = said.kv_precision or reading.kv_precision or "bf16"
+    _one_of("--kv-precision", kv_cache, KV_PRECISIONS, where)
+    replicas = said.replicas or reading.replicas or 1
+    gpu_count, tensor, stages, data_parallel = _layout(reading, said, model, replicas, where)
+
+    return Measurement(
+        measurement_id=measurement_id,
+        file=file,
+        file_sha256=file_sha256,
+        format=reading.format,
+        measured_on=said.measured_on or reading.measured_on,
+        imported_on=imported_on,
+        gpu=gpu,
+        gpu_count=gpu_count,
+        model=model.name,
+        weight_precision=weights,
+        kv_precision=kv_cache,
+        tensor_parallel=tensor,
+        pipeline_parallel=stages,
+        attention_data_parallel=data_parallel,
+        engine=engine,
+        engine_version=said.engine_version or reading.engine_version,
+        **_of_one_replica(reading, replicas),
+    )
+
+
+def _of_one_replica(reading: Reading, replicas: int) -> dict[str, typing.Any]:
+    """The figures of a reading, rates and loads those of one of its replicas."""
+    same = ("prompt_tokens", "output_tokens", "ttft_ms", "ttft_p99_ms", "tpot_ms", "tpot_p99_ms")
+    shared = ("concurrency", "request_rate", "requests_per_second")
+    totals = {name: getattr(reading, name) for name in shared}
+    return {
+        **{name: getattr(reading, name) for name in (*same, "first_token_at_client")},
+        **{name: None if total is None else total / replicas for name, total in totals.items()},
+        "requests": None if reading.requests is None else max(reading.requests // replicas, 1),
+    }
+
+
+def _check_figures(reading: Reading, where: str) -> None:
+    """UsageError where too many requests failed, or more were in flight than the load allowed."""
+    asked = (reading.requests or 0) + reading.failed
+    if reading.failed > LARGEST_FAILED_SHARE * asked:
+        right = f"at most {LARGEST_FAILED_SHARE:.0%} may fail: the others are no measure of the load"
+        raise bad_value(where, "failed requests", f"{reading.failed:,} of {asked:,}", right)
+    if reading.output_tokens < 1.0:
+        raise bad_value(where, "output tokens", reading.output_tokens, "must be 1 or more a request")
+    kept_up = (
+        reading.request_rate is not None and reading.requests_per_second >= KEPT_UP * reading.request_rate
+    )
+    if kept_up and reading.tpot_ms is None:
+        told = "is the one offered, and no time per token was measured (streaming off?): nothing to anchor on"
+        raise bad_value(where, "requests per second", reading.requests_per_second, told)
+    if reading.tpot_ms and reading.concurrency:
+        decoding = reading.requests_per_second * (reading.output_tokens - 1.0) * reading.tpot_ms / 1e3
+        if decoding > reading.concurrency * IN_FLIGHT_TOLERANCE:
+            right = (
+                f"contradicts the other figures: with requests per second × output tokens × time per token, "
+                f"{decoding:,.1f} requests decode at once; is it that of all replicas?"
+            )
+            raise bad_value(where, "concurrency", reading.concurrency, right)
+
+
+def _model(reading: Reading, said: Said, known: Catalogue, where: str) -> tuple[ModelSpec, str]:
+    """The model, and the precision that its checkpoint's name tells."""
+    name = said.model or reading.model
+    found = checkpoint_named(name, known.models) if name else None
+    if found is None:
+        named = f"the file names {reading.model!r}, which is none in models.yaml; " if reading.model else ""
+        wrong = f"--model {said.model!r} is not known; " if said.model else named
+        raise UsageError(f"{where}: {wrong}give --model, {did_you_mean(name, known.models)}")
+    of_file = checkpoint_named(reading.model, known.models) if reading.model else None
+    return found[0], found[1] or (of_file[1] if of_file and of_file[0] is found[0] else "")
+
+
+def _one_of(option: str, value: str, known: typing.Iterable[str], where: str, told: str = "") -> str:
+    names = tuple(known)
+    if value in names:
+        return value
+    if value:
+        raise bad_value(where, option, value, did_you_mean(value, names))
+    named = f"the file says {told!r} alone" if told else "the file does not say"
+    raise UsageError(f"{where}: {option} is needed, {named}: {did_you_mean('', names)}")
+
+
+def _layout(
+    reading: Reading, said: Said, model: ModelSpec, replicas: int, where: str
+) -> tuple[int, int, int, bool]:
+    """(GPUs, tensor-parallel GPUs, pipeline stages, data-parallel attention) of one replica."""
+    total = said.gpu_count or reading.gpu_count
+    if total is None:
+        raise UsageError(f"{where}: --gpu-count is needed, the file does not say: the GPUs of all replicas")
+    if total % replicas:
+        raise bad_value(where, "--replicas", replicas, f"does not divide the {total} GPUs evenly")
+    each = total // replicas
+    tensor = said.tensor_parallel or reading.tensor_parallel or each
+    if tensor > each or each % tensor:
+        right = f"does not divide the {each} GPUs of a replica evenly"
+        raise bad_value(where, "--tensor-parallel", tensor, right)
+    data_parallel = said.attention_data_parallel
+    if data_parallel is None:
+        data_parallel = reading.attention_data_parallel or False
+    if data_parallel and not spreads_experts(model, tensor):
+        right = f"{model.name} is not laid out so on {tensor} GPUs: it is for experts with latent attention"
+        raise bad_value(where, "--attention-data-parallel", data_parallel, right)
+    if not data_parallel and not splits_heads(model, tensor):
+        raise bad_value(
+            where, "--tensor-parallel", tensor, f"does not divide the heads of {model.name} evenly"
+        )
+    return each, tensor, each // tensor, data_parallel
+
+
+def as_cells(measurement: Measurement) -> dict[str, str]:
+    """The measurement as cells of a CSV row, numbers as exactly as they are."""
+    return {name: _cell(getattr(measurement, name)) for name in COLUMNS}
+
+
+def from_cells(cells: Mapping[str, str], where: str) -> Measurement:
+    """The measurement of a row that as_cells wrote. Raises UsageError for a cell that is not as it should be."""
+    return Measurement(**{name: cell_value(cells[name], *_KINDS[name], where, name) for name in COLUMNS})
+
+
+def kinds_of(cls: type) -> dict[str, tuple[type, bool]]:
+    """Per field of a dataclass its type, and whether it may be None."""
+    kinds: dict[str, tuple[type, bool]] = {}
+    for name, hint in typing.get_type_hints(cls).items():
+        options = typing.get_args(hint)
+        kinds[name] = (options[0] if options else hint, bool(options))
+    return kinds
+
+
+def cell_value(cell: str, kind: type, optional: bool, where: str, name: str) -> typing.Any:
+    """What a cell says: text, a number above 0, a date, true or false; None where it is empty and may be."""
+    if kind is str:
+        return cell
+    if not cell:
+        if optional:
+            return None
+        raise bad_value(where, name, cell, "must be filled")
+    if kind is bool:
+        if cell.lower() not in ("true", "false"):
+            raise bad_value(where, name, cell, "must be true or false")
+        return cell.lower() == "true"
+    if kind is date:
+        try:
+            return day_from(cell)
+        except ValueError as error:
+            raise bad_value(where, name, cell, str(error)) from None
+    value = above_zero(cell, where, name)
+    if kind is int and not value.is_integer():
+        raise bad_value(where, name, cell, "must be a whole number")
+    return int(value) if kind is int else value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    words = str(value).lower() if isinstance(value, bool) else str(value)
+    # Half a character, as a file's name or JSON may hold, fits in no file.
+    return words.encode(errors="replace").decode()
+
+
+_KINDS = kinds_of(Measurement)

@@ -1,0 +1,73 @@
+"""What benchmarks call GPUs, engines, precisions and models, and what the optimiser calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from optimiser.performance.parameters import WEIGHT_PRECISIONS
+from optimiser.performance.specs import ModelSpec
+
+# As nvidia-smi names them, without "NVIDIA "; names that are the catalogue's own need no line.
+_GPUS = {
+    "h100 80gb hbm3": "H100",
+    "h100 nvl": "H100-NVL",
+    "a100-sxm4-80gb": "A100-80GB",
+    "a100-sxm4-40gb": "A100-40GB",
+    "a100 80gb pcie": "A100-80GB-PCIe",
+    "tesla t4": "T4",
+    "rtx pro 6000 blackwell server edition": "RTX-PRO-6000",
+}
+_ENGINES = {"tensorrt": "trtllm", "trtllm": "trtllm", "vllm": "vllm", "sglang": "sglang"}
+# Quantisation algorithms of TensorRT-LLM, and dtypes.
+_PRECISIONS = {
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "half": "fp16",
+    "fp8": "fp8",
+    "fp8_block_scales": "fp8",
+    "fp8_pb_wo": "fp8",
+    "w8a8_sq_per_channel": "int8",
+    "w4a16_awq": "int4",
+    "w4a16_gptq": "int4",
+    "w4a16": "int4",
+    "nvfp4": "fp4",
+    "w4a16_mxfp4": "fp4",
+    "w4a8_mxfp4_fp8": "fp4",
+}
+
+
+def gpu_named(name: str, known: Iterable[str]) -> str:
+    """The catalogue's name for a GPU as a driver names it, "" where it has none."""
+    bare = name.lower().removeprefix("nvidia ")
+    found = {gpu.lower(): gpu for gpu in known} | _GPUS
+    return found.get(bare, "")
+
+
+def engine_named(name: str) -> str:
+    """The engine as config/performance.yaml names it, "" for what names none."""
+    return next((engine for start, engine in _ENGINES.items() if name.lower().startswith(start)), "")
+
+
+def precision_named(name: str) -> str:
+    """A precision as workloads name it, "" for what names none."""
+    bare = name.lower().removeprefix("quantalgo.").removeprefix("torch.")
+    return bare if bare in WEIGHT_PRECISIONS else _PRECISIONS.get(bare, "")
+
+
+def checkpoint_named(name: str, models: Mapping[str, ModelSpec]) -> tuple[ModelSpec, str] | None:
+    """The model of a checkpoint and the precision it is in, by its Hugging Face id with or without organisation.
+
+    A model's own name in the catalogue says nothing of the precision: "".
+    """
+    if name in models:
+        return models[name], ""
+    wanted = _bare(name)
+    for model in models.values():
+        for precision, repository in {model.default_precision: model.hf_id, **model.published}.items():
+            if _bare(repository) == wanted:
+                return model, precision
+    return None
+
+
+def _bare(name: str) -> str:
+    return name.rstrip("/").rsplit("/", 1)[-1].lower()

@@ -1,0 +1,91 @@
+"""What TensorRT-LLM's `trtllm-bench throughput` tells: its --report_json file, or the table it prints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from optimiser.measured.names import precision_named
+from optimiser.measured.reading import Reading, needed, number, text, value_at, whole
+
+FORMAT = "trtllm-bench"
+# Lines of the printed table, and where the same stands in the JSON report.
+_LABELS = {
+    "Model": "engine.model",
+    "TensorRT LLM Version": "engine.version",
+    "TensorRT-LLM Version": "engine.version",
+    "Dtype": "engine.dtype",
+    "KV Cache Dtype": "engine.kv_cache_dtype",
+    "Quantization": "engine.quantization",
+    "TP Size": "world_info.tp_size",
+    "PP Size": "world_info.pp_size",
+    "Max Runtime Batch Size": "world_info.max_batch_size",
+    "Number of requests": "request_info.num_requests",
+    "Number of concurrent requests": "request_info.avg_num_concurrent_requests",
+    "Average Input Length (tokens)": "request_info.avg_input_length",
+    "Average Output Length (tokens)": "request_info.avg_output_length",
+    "Request Throughput (req/sec)": "performance.request_throughput_req_s",
+    "Average time-to-first-token [TTFT] (ms)": "streaming_metrics.avg_ttft_ms",
+    "Average time-per-output-token [TPOT] (ms)": "streaming_metrics.avg_tpot_ms",
+}
+_PERCENTILES = {"[TPOT] P99": "tpot_percentiles", "[TTFT] P99": "ttft_percentiles"}
+_LINE = re.compile(r"^[ \t]*(?P<label>\S[^:\n]*?)[ \t]*:[ \t]*(?P<value>\S.*?)[ \t\r]*$", re.M)
+_MARK = "PERFORMANCE OVERVIEW"
+
+
+def is_trtllm_report(data: Any) -> bool:
+    """Whether the JSON is a report of trtllm-bench."""
+    return value_at(data, "performance.request_throughput_req_s") is not None
+
+
+def is_trtllm_table(content: str) -> bool:
+    """Whether the text holds the table that trtllm-bench prints."""
+    return _MARK in content and "Request Throughput (req/sec)" in content
+
+
+def table_as_report(content: str) -> dict[str, Any]:
+    """The printed table in the sections of the JSON report; of several, the last value of a line stands."""
+    report: dict[str, Any] = {}
+    for found in _LINE.finditer(content):
+        label, value = " ".join(found["label"].split()), found["value"]
+        if label in _LABELS:
+            section, name = _LABELS[label].split(".")
+            report.setdefault(section, {})[name] = value
+        elif label in _PERCENTILES:
+            report.setdefault("streaming_metrics", {})[_PERCENTILES[label]] = {"p99": value}
+    return report
+
+
+def read_trtllm(data: Any, where: str) -> Iterator[Reading]:
+    """The one run of a report. Raises UsageError for a figure that is missing or impossible."""
+    in_flight = number(data, where, "request_info.avg_num_concurrent_requests")
+    room = number(data, where, "world_info.max_batch_size")
+    tensor, stages = (
+        whole(data, where, "world_info.tp_size") or 1,
+        whole(data, where, "world_info.pp_size") or 1,
+    )
+    yield Reading(
+        format=FORMAT,
+        prompt_tokens=needed(data, where, "request_info.avg_input_length"),
+        output_tokens=needed(data, where, "request_info.avg_output_length"),
+        requests=int(needed(data, where, "request_info.num_requests")),
+        requests_per_second=needed(data, where, "performance.request_throughput_req_s"),
+        # More in flight than the engine runs at once: they were all there from the start.
+        concurrency=None if in_flight is None or (room and in_flight > room) else in_flight,
+        ttft_ms=number(data, where, "streaming_metrics.avg_ttft_ms"),
+        ttft_p99_ms=number(data, where, "streaming_metrics.ttft_percentiles.p99"),
+        tpot_ms=number(data, where, "streaming_metrics.avg_tpot_ms"),
+        tpot_p99_ms=number(data, where, "streaming_metrics.tpot_percentiles.p99"),
+        first_token_at_client=False,
+        model=text(data, "engine.model"),
+        gpu=text(data, "machine.name"),
+        gpu_count=whole(data, where, "world_info.world_size") or tensor * stages,
+        tensor_parallel=tensor,
+        weight_precision=precision_named(text(data, "engine.quantization"))
+        or precision_named(text(data, "engine.dtype")),
+        kv_precision=precision_named(text(data, "engine.kv_cache_dtype"))
+        or precision_named(text(data, "engine.dtype")),
+        engine="trtllm",
+        engine_version=text(data, "engine.version"),
+    )

@@ -1,0 +1,47 @@
+"""The JSON of vLLM's `vllm bench serve` (benchmark_serving.py before 0.10) and of SGLang's bench_serving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from optimiser.measured.reading import Reading, count, day, needed, number, text, value_at, whole
+
+FORMAT = "vllm bench serve"
+_ENGINES = ("vllm", "sglang", "tensorrt-llm")
+
+
+def is_vllm_serve(data: Any) -> bool:
+    """Whether the JSON has the fields that every version of it has."""
+    names = ("request_throughput", "completed", "total_input_tokens", "total_output_tokens")
+    return isinstance(data, dict) and all(name in data for name in names)
+
+
+def read_vllm_serve(data: Any, where: str) -> Iterator[Reading]:
+    """The one run of such a file. Raises UsageError for a figure that is missing or impossible."""
+    completed = needed(data, where, "completed")
+    backend = text(data, "backend", "endpoint_type").lower()
+    # Before `failed` came in 0.11, what was asked for and not completed had failed.
+    failed = count(data, where, "failed")
+    if "failed" not in data:
+        failed = max(count(data, where, "num_prompts") - int(completed), 0)
+    yield Reading(
+        format=FORMAT,
+        prompt_tokens=needed(data, where, "total_input_tokens") / completed,
+        output_tokens=needed(data, where, "total_output_tokens") / completed,
+        requests=int(completed),
+        requests_per_second=needed(data, where, "request_throughput"),
+        failed=failed,
+        concurrency=number(data, where, "max_concurrency"),
+        request_rate=number(data, where, "request_rate"),
+        ttft_ms=number(data, where, "mean_ttft_ms"),
+        ttft_p99_ms=number(data, where, "p99_ttft_ms"),
+        tpot_ms=number(data, where, "mean_tpot_ms"),
+        tpot_p99_ms=number(data, where, "p99_tpot_ms"),
+        model=text(data, "model_id"),
+        # --metadata of vllm bench serve: its documentation suggests these names.
+        tensor_parallel=whole(data, where, "tp", "tensor_parallel_size"),
+        engine_version=text(data, "version", "engine_version"),
+        engine=backend if backend in _ENGINES else "",
+        measured_on=day(value_at(data, "date")),
+    )

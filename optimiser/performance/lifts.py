@@ -1,0 +1,120 @@
+"""What would lift an estimate: the same question with one thing changed, asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from optimiser.performance.estimate import DEFAULT_ENGINE, estimate_shapes
+from optimiser.performance.estimate_types import Estimate, Rejection, Setup
+from optimiser.performance.physics import Fit
+from optimiser.performance.precision import HALF_PRECISIONS
+from optimiser.performance.specs import GpuSpec, ModelSpec
+from optimiser.performance.trial import AnchorsOf, Question, question_of
+from optimiser.workload import SizeBucket, Target
+from providers.shape import InstanceShape
+
+# A change that raises the rate by less is not worth naming.
+LEAST_GAIN = 0.03
+_MORE_TPOT_MS = 10.0
+_MORE_TTFT = 1.5
+_MORE_MEMORY = 1.5
+_TOO_SMALL = ("memory", "kv_room", "network")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One workload asked of one shape; fields as the arguments of estimate_shapes."""
+
+    model: ModelSpec
+    buckets: Sequence[SizeBucket]
+    target: Target | None
+    shape: InstanceShape
+    gpus: Mapping[str, GpuSpec]
+    fit: Fit
+    weight_precision: str | None = None
+    kv_precision: str | None = None
+    engine: str = DEFAULT_ENGINE
+    anchors_of: AnchorsOf | None = None
+
+    def answers(self) -> list[Estimate | Rejection]:
+        """What estimate_shapes says of the shape."""
+        return estimate_shapes(
+            self.model,
+            self.buckets,
+            self.target,
+            [self.shape],
+            self.gpus,
+            self.fit,
+            self.weight_precision,
+            self.kv_precision,
+            self.engine,
+            self.anchors_of,
+        )
+
+    def question(self) -> Question:
+        """The same to a trial of set-ups."""
+        return question_of(self.model, self.buckets, self.target, self.weight_precision, self.kv_precision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lift:
+    """One change by itself, and the best rate with it, of as many instances as the unit explained.
+
+    gain is the increase as a share (0.25 is 25 %), None where the shape serves nothing without the change.
+    """
+
+    change: str
+    setup: Setup
+    requests_per_second: float
+    gain: float | None
+
+
+def best_of(answers: Sequence[Estimate | Rejection]) -> Estimate | None:
+    """The estimate with the highest rate per instance."""
+    found = [answer for answer in answers if isinstance(answer, Estimate)]
+    return max(found, key=per_instance, default=None)
+
+
+def per_instance(estimate: Estimate) -> float:
+    """Requests/s of one instance."""
+    return estimate.requests_per_second / estimate.setup.instances_per_unit
+
+
+def lifts_of(asked: Asked, answer: Estimate | Rejection) -> tuple[Lift, ...]:
+    """Single changes that raise the rate by over LEAST_GAIN, or make the shape serve, largest rate first."""
+    now = per_instance(answer) if isinstance(answer, Estimate) else 0.0
+    instances = answer.setup.instances_per_unit if isinstance(answer, Estimate) else 1
+    lifts = []
+    for change, changed in _changes(asked, answer):
+        best = best_of(changed.answers())
+        rate = per_instance(best) if best else 0.0
+        if best and rate > now * (1.0 + LEAST_GAIN):
+            gain = rate / now - 1.0 if now else None
+            lifts.append(
+                Lift(change=change, setup=best.setup, requests_per_second=rate * instances, gain=gain)
+            )
+    return tuple(sorted(lifts, key=lambda lift: -lift.requests_per_second))
+
+
+def _changes(asked: Asked, answer: Estimate | Rejection) -> Iterator[tuple[str, Asked]]:
+    """Every change worth trying, in words, and the question with it."""
+    gpu, target = asked.gpus[asked.shape.gpu], asked.target
+    eight_bit = next((name for name in ("fp8", "int8") if name in gpu.dense_tflops), None)
+    if eight_bit and (asked.weight_precision or asked.model.default_precision) in HALF_PRECISIONS:
+        yield f"{eight_bit} weights", replace(asked, weight_precision=eight_bit)
+    if "fp8" in gpu.dense_tflops and asked.kv_precision in (None, *HALF_PRECISIONS):
+        yield "fp8 KV cache", replace(asked, kv_precision="fp8")
+    if target:
+        longer = replace(target, tpot_ms=target.tpot_ms + _MORE_TPOT_MS)
+        yield f"TPOT target {longer.tpot_ms:g} ms", replace(asked, target=longer)
+        later = replace(target, ttft_ms=target.ttft_ms * _MORE_TTFT)
+        yield f"TTFT target {later.ttft_ms:,.0f} ms", replace(asked, target=later)
+    for name, engine in asked.fit.engines.items():
+        if name != asked.engine and engine.versions:
+            yield f"engine {name}", replace(asked, engine=name)
+    too_small = answer.limited_by == "kv_room" if isinstance(answer, Estimate) else answer.code in _TOO_SMALL
+    if too_small:
+        larger = replace(gpu, usable_mib=round(gpu.usable_mib * _MORE_MEMORY))
+        gpus = {**asked.gpus, gpu.name: larger}
+        yield f"{_MORE_MEMORY:g} × the GPU memory, if there were such a GPU", replace(asked, gpus=gpus)

@@ -1,0 +1,93 @@
+"""Closed forms against engines simulated step by step: percentiles, bursts, pooled replicas, few places."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hardware import LLAMA_8B, LLAMA_70B, PHYSICS, hardware
+from simulated_engine import simulate
+
+from optimiser.performance.operating import batch_at_rate, evaluate, first_token_s
+from optimiser.performance.results import estimates_of
+from optimiser.performance.setups import single_candidates
+from optimiser.performance.specs import ModelSpec
+from optimiser.performance.trial import question_of, trial_of
+from optimiser.workload import SizeBucket, Target
+
+CHAT = Target(ttft_ms=2000, tpot_ms=50)
+MIX = [
+    SizeBucket(prompt_tokens=prompt, output_tokens=output, share=share)
+    for prompt, output, share in ((200, 50, 0.25), (1000, 200, 0.5), (3000, 400, 0.2), (8000, 500, 0.05))
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "gpus", "target"), [(LLAMA_8B, 1, Target(ttft_ms=500, tpot_ms=25)), (LLAMA_70B, 8, CHAT)]
+)
+@pytest.mark.parametrize("utilisation", [0.5, 0.8, 1.0])
+def test_percentiles_agree_with_a_simulated_engine(
+    model: ModelSpec, gpus: int, target: Target, utilisation: float
+) -> None:
+    """TTFT also has 40 ms outside the engine and slower single prompts, so it must not be below."""
+    question = question_of(model, MIX, target, None, None)
+    trial = trial_of(
+        question, [c for c in single_candidates(model, hardware("H100", gpus)) if c.replicas == 1]
+    )
+    assert trial is not None
+    rate, places = float(trial.rate[0, 0]) * utilisation, int(trial.places[0, 0])
+    ttft, tpot = simulate(question.work, trial.layouts, MIX, rate, places, 5000)
+    (found,) = estimates_of(question, trial, [0])
+    (point,) = [point for point in found.load_points if point.utilisation == utilisation]
+    assert point.requests_per_second == pytest.approx(rate, rel=0.01)
+    assert 0.8 <= point.tpot_ms / (np.percentile(tpot, 95) * 1e3) <= 1.25
+    assert 0.95 <= point.ttft_ms / (np.percentile(ttft, 95) * 1e3) <= 2.2
+
+
+@pytest.mark.parametrize(("arrival_cv", "replicas"), [(1.0, 1), (2.0, 1), (3.0, 1), (3.0, 4)])
+@pytest.mark.parametrize("utilisation", [0.3, 0.6, 0.9])
+def test_bursts_and_pooled_replicas_wait_as_in_a_simulated_engine(
+    utilisation: float, arrival_cv: float, replicas: int
+) -> None:
+    """Of a stream of squared variation a each of n replicas gets 1 + (a − 1)/n."""
+    alike = (1 + (arrival_cv**2 - 1) / replicas) ** 0.5
+    target = Target(ttft_ms=3000, tpot_ms=40, arrival_cv=alike)
+    question = question_of(LLAMA_8B, MIX, target, None, None)
+    trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
+    assert trial is not None
+    rate, places = float(trial.rate[0, 0]) * utilisation, int(trial.places[0, 0])
+    ttft, _ = simulate(
+        question.work,
+        trial.layouts,
+        MIX,
+        rate * replicas,
+        places,
+        4000 * replicas,
+        arrival_cv=arrival_cv,
+        replicas=replicas,
+    )
+    point = evaluate(
+        question.work,
+        trial.layouts,
+        batch_at_rate(question.work, trial.layouts, np.array([[rate]]), trial.fastest, question.mix),
+        trial.places,
+        question.mix,
+    )
+    # The simulated clients stand beside the engine.
+    outside_s = PHYSICS.request_overhead_ms / 1e3
+    for quantile in (0.95, 0.99):
+        found = float(first_token_s(point, question.mix, quantile)[0, 0]) - outside_s
+        assert 0.7 <= found / float(np.quantile(ttft, quantile)) <= 1.3, quantile
+
+
+def test_few_places_are_waited_for_as_in_a_simulated_engine() -> None:
+    """Two H100 hold 70B and some eight requests, whose prompts take places too."""
+    loose = Target(ttft_ms=2000, tpot_ms=200)
+    question = question_of(LLAMA_70B, MIX, loose, None, None)
+    trial = trial_of(question, single_candidates(LLAMA_70B, hardware("H100", 2)))
+    assert trial is not None
+    (found,) = estimates_of(question, trial, [0])
+    assert found.limited_by == "kv_room"
+    places = int(trial.places[0, 0])
+    assert places < 10
+    ttft, _ = simulate(question.work, trial.layouts, MIX, found.requests_per_second, places, 20_000)
+    assert 0.9 <= found.ttft_ms / (np.percentile(ttft, 95) * 1e3) <= 1.7
