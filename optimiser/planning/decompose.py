@@ -33,8 +33,8 @@ from optimiser.planning.tables import (
     listed_size,
 )
 
-LISTED_LIMIT = 40_000
-SPOT_UNITS_LISTED = 300
+LISTED_LIMIT = 120_000
+SPOT_UNITS_LISTED = 1_000
 
 
 def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
