@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from optimiser.planning.plan_parts import (
     PlanScenario,
     PlanService,
 )
-from optimiser.planning.price_basis import price_dates, price_sources, uncovered_tiers
+from optimiser.planning.price_basis import own_prices, price_dates, price_sources, uncovered_tiers
 from optimiser.planning.problem import Problem
 from optimiser.planning.search import Outcome
 from optimiser.planning.solve import Solved
@@ -72,7 +72,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
     problem, workload, target = answer.problem, answer.workload, answer.workload.target
     core = core_of(problem, answer.solution, answer.offers, list_prices(answer))
     totals = totals_of(problem, workload, answer.solution, core)
-    used = core.options
+    used, own = core.options, own_prices(book, answer.embedded)
     return Plan(
         tool_version=tool_version,
         planned_on=as_of,
@@ -97,7 +97,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         periods=core.periods,
         demand=core.demand,
         options=core.options,
-        offers=core.offers,
+        offers=tuple(replace(one, own=one.id in own) for one in core.offers),
         purchases=core.purchases,
         counts=core.counts,
         routing=core.routing,

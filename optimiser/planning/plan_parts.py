@@ -101,7 +101,10 @@ class PlanOption:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOffer:
-    """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with, per instance."""
+    """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with, per instance.
+
+    own says that it is from a price file of the user's, rather than fetched or embedded.
+    """
 
     id: str
     provider: str
@@ -122,6 +125,7 @@ class PlanOffer:
     valid_until: date | None
     observed_on: date
     source: str
+    own: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

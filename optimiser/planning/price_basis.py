@@ -116,6 +116,13 @@ def _places_sold(offers: pd.DataFrame, policy: Policy) -> dict[str, dict[str, se
     return found
 
 
+def own_prices(book: PriceBook, embedded: Path) -> frozenset[str]:
+    """The ids of offers that are from files of the user's own."""
+    of_files = book.offers.loc[book.offers["observed_at"].isna(), "file"]
+    own = {name for name in of_files.unique() if not Path(str(name)).is_relative_to(embedded)}
+    return frozenset(map(str, of_files.index[of_files.isin(own)]))
+
+
 def within_age(
     offers: pd.DataFrame, max_age_days: Mapping[str, int | None], as_of: date
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:

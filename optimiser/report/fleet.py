@@ -68,7 +68,7 @@ def _row(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
     cells = (
         _paid(purchase, offer),
         count if option.instances_per_unit == 1 else f"{count} × {option.instances_per_unit}",
-        option.instance_type + scarce + (f" ({offer.contract})" if offer.contract else ""),
+        option.instance_type + scarce + _whose(offer),
         f"{option.gpus_per_instance} × {option.gpu}",
         where,
         hourly(offer.planned_usd_per_hour),
@@ -82,6 +82,11 @@ def _paid(purchase: PlanPurchase, offer: PlanOffer) -> str:
     """How it is paid; another market is named in the place of on demand, which is not what it is."""
     how = HOW.get(purchase.how, words(purchase.how))
     return how if offer.market == STANDARD else how.replace("on demand", words(offer.market))
+
+
+def _whose(offer: PlanOffer) -> str:
+    """The contract of a private price, and that a list price is from the user's own file."""
+    return f" ({offer.contract})" if offer.contract else " (own price)" if offer.own else ""
 
 
 def _terms(offer: PlanOffer) -> str:

@@ -215,6 +215,20 @@ def test_an_import_is_in_force_at_once(run: Run, tmp_path: Path) -> None:
     assert [row["usd_per_hour"] for row in json.loads(listed.out) if row["contract"] == "EDP"] == ["33.25"]
 
 
+def test_a_list_price_of_ones_own_is_marked_in_the_plan(run: Run, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.csv"
+    prices.write_text(
+        "provider,region,instance_type,tier,usd_per_hour,observed_on,source\n"
+        "aws,us-east-2,p5.48xlarge,on_demand,20,2026-11-20,a quote\n",
+        encoding="utf-8",
+    )
+    own = tmp_path / "own"
+    own.mkdir()
+    assert run("prices", "import", str(prices), "--provider", "aws", "--config", str(own)).code == 0
+    ran = run("recommend", "chat-llama-70b", "--config", str(own), "--provider", "aws", *AS_OF)
+    assert "p5.48xlarge ! (own price)" in ran.out
+
+
 @pytest.mark.parametrize("name", ["plan", "policy", "workload"])
 def test_schemas_are_schemas(run: Run, name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(run("schema", name).out))

@@ -99,6 +99,12 @@ def test_the_fleet_lists_every_purchase_with_its_money() -> None:
     assert "quoted at 15.00 on 2026-06-01" in " ".join(lines)
 
 
+def test_a_list_price_of_the_users_own_is_marked() -> None:
+    own = tuple(replace(one, own=one.tier == "on_demand") for one in OFFERS)
+    lines = [line for line in section(plan(offers=own), "Fleet") if not line.startswith((" ", "!"))]
+    assert ["(own price)" in line for line in lines[1:4]] == [False, True, False]
+
+
 def test_another_market_is_not_called_on_demand() -> None:
     flexible = tuple(replace(one, market="flex_start") if one.tier == "on_demand" else one for one in OFFERS)
     lines = [line for line in section(plan(offers=flexible), "Fleet") if not line.startswith((" ", "!"))]
