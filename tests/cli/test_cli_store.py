@@ -284,9 +284,8 @@ def test_a_store_named_by_nothing_is_refused_and_none_is_chosen_instead(
 
 @pytest.mark.parametrize(
     ("ending", "said"),
-    [(">&-", "stdout is closed"), (">/dev/full", "stdout: cannot be written: No space left on device")],
+    [(">&-", "stdout is closed"), ("1</dev/null", "stdout: cannot be written: Bad file descriptor")],
 )
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_an_answer_that_cannot_be_shown_is_exit_1(tmp_path: Path, ending: str, said: str) -> None:
     url = stored(tmp_path, *two_days())
     ran = subprocess.run(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 from postgres_server import new_database
 from refresh_doubles import REGIONS, SHAPES, Clock, Cloud, usual_cloud
@@ -48,6 +50,24 @@ def every_store_url(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return str(request.getfixturevalue("sqlite_url"))
     return new_database(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def typed(
+    clouds: dict[str, Cloud],
+    sqlite_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> command_line.Run:
+    """`optimiser refresh` typed on the doubles, with a config under which nothing has to be on sale."""
+    instances = tmp_path / "config" / "instances"
+    instances.mkdir(parents=True)
+    for name in clouds:
+        (instances / f"{name}.yaml").write_text("always_sold: []\n", encoding="utf-8")
+    monkeypatch.setenv("OPTIMISER_CONFIG", str(tmp_path / "config"))
+    monkeypatch.setenv("OPTIMISER_STORE", sqlite_url)
+    return partial(command_line.ran, capsys, "refresh")
 
 
 Run = Callable[..., RefreshReport]

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from optimiser.prices.refreshed import ScopePrices
+from optimiser.prices.store import open_store, scopes_in_force
 from providers.errors import ProviderError
 from providers.fetch import Failure, FetchResult, Quota, Scope, SeenShape, SpotPrice, SpotSignal
 from providers.offer import Missing, Offer, Tier
@@ -234,3 +235,8 @@ class Clock:
     @property
     def today(self) -> date:
         return self.now.date()
+
+
+def scopes_stored(url: str) -> int:
+    with open_store(url) as store:
+        return len(scopes_in_force(store))

@@ -9,25 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from refresh_doubles import ON_DEMAND, SPOT, Cloud
-from typed_refreshes import Run, scopes_stored, typed_with
+from command_line import Run
+from refresh_doubles import ON_DEMAND, SPOT, Cloud, scopes_stored
 
 from providers.errors import Unavailable
 from providers.fetch import Scope
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (info|warning|error) .+")
 EAST, WEST = Scope("aws", "us-east-1", ON_DEMAND), Scope("aws", "us-west-2", ON_DEMAND)
-
-
-@pytest.fixture
-def typed(
-    clouds: dict[str, Cloud],
-    sqlite_url: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Run:
-    return typed_with(clouds, sqlite_url, tmp_path, capsys, monkeypatch)
 
 
 def test_a_good_refresh_answers_on_stdout_and_logs_on_stderr(typed: Run, sqlite_url: str) -> None:

@@ -11,22 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from refresh_doubles import Cloud
-from typed_refreshes import Run, scopes_stored, typed_with
+from command_line import Run
+from refresh_doubles import Cloud, scopes_stored
 
 from optimiser.prices.store import exclusive, open_store, snapshots
 from providers.errors import Unavailable
-
-
-@pytest.fixture
-def typed(
-    clouds: dict[str, Cloud],
-    sqlite_url: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Run:
-    return typed_with(clouds, sqlite_url, tmp_path, capsys, monkeypatch)
 
 
 def test_a_file_that_cannot_be_written_is_exit_1_after_the_prices_are_stored(
