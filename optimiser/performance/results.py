@@ -202,7 +202,7 @@ def _doubts(candidate: Candidate, places: float) -> list[str]:
 
 def _method(hardware: Hardware) -> str:
     reach = hardware.efficiency
-    basis = "fitted to public measurements" if reach.fitted else "assumed, no measurement of this generation"
+    basis = f"fitted to {reach.source}" if reach.fitted else "assumed, no measurement of this generation"
     return (
         f"roofline with continuous batching and a prefill queue on {hardware.engine.label}; {reach.generation} reaches "
         f"{reach.compute:.0%} of its compute and {reach.bandwidth:.0%} of its bandwidth ({basis})"

@@ -52,7 +52,8 @@ def why_document(workload: Workload, why: Why) -> Document:
     asked = f"{why.model} on {why.engine}, {_target(workload.target)}"
     serves = "does not serve it"
     if why.rate and not why.rejected:
-        serves = f"serves {number(why.rate.requests_per_second)} req/s as {_layout(why.setup)}"
+        error = f" ±{percent(why.relative_error)}" if why.relative_error is not None else ""
+        serves = f"serves {number(why.rate.requests_per_second)} req/s{error} as {_layout(why.setup)}"
     return Document(
         f"{workload.name} on {place}: {serves} ({asked})",
         (
