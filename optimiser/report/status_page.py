@@ -49,10 +49,13 @@ def discarded_text(
     store: str, snapshot_id: int, served: Collection[Scope], without_prices: Collection[Scope]
 ) -> str:
     """What holds after a snapshot was taken back that served these scopes until then."""
-    text = f"{store}: nothing of snapshot {snapshot_id} is in force any more; "
     if not served:
-        text += "nothing was: later snapshots serve, see `optimiser prices status`.\n"
-    elif len(without_prices) < len(served):
+        return (
+            f"{store}: nothing of snapshot {snapshot_id} was in force: later snapshots serve, see "
+            "`optimiser prices status`.\n"
+        )
+    text = f"{store}: nothing of snapshot {snapshot_id} is in force any more; "
+    if len(without_prices) < len(served):
         again = counted(len(served) - len(without_prices), "scope")
         text += f"the prices before it serve again in {again}.\n"
     else:

@@ -218,7 +218,7 @@ def test_taking_back_what_no_longer_serves_says_that_later_ones_do(run: Run, tmp
     url = stored(tmp_path, snapshot(days_ago(2), offer("49.54")), snapshot(days_ago(1), offer("49.54")))
     superseded = run("prices", "discard", "1", "--store", url)
     assert (superseded.code, superseded.err) == (0, "")
-    assert "nothing was: later snapshots serve" in superseded.out
+    assert "nothing of snapshot 1 was in force: later snapshots serve" in superseded.out
     assert "no earlier prices are there" in run("prices", "discard", "2", "--store", url).out
 
 

@@ -98,8 +98,8 @@ def test_the_first_line_is_the_answer_and_every_budget_has_its_place() -> None:
     text = said(WHY)
     assert text.startswith(
         "chat on AWS p5.48xlarge (8×H100): serves 10.7 req/s ±15 % as TP4×2 (llama-3.1-70b on vllm 0.19, "
-        "p95 TTFT 2,000 ms, TPOT 50 ms) What limits it The TPOT target: at 13.4 sequences per replica, a mean step of 23.4 ms and its "
-        "spread reach 49.9 of 50 ms. The largest part of that step is feed-forward: 60 %."
+        "p95 TTFT 2,000 ms, TPOT 50 ms) What limits it The TPOT target: at 13.4 sequences per replica, a mean step "
+        "of 23.4 ms and its spread reach 49.9 of 50 ms. The largest part of that step is feed-forward: 60 %."
     )
     assert "2 replicas × 13.4 sequences / (107 output tokens × 23.4 ms mean step) = 10.7 req/s." in text
     assert "Other set-ups, req/s: TP8 8.2." in text
