@@ -14,13 +14,14 @@ from optimiser.performance.operating import (
     PLACES_SHARE,
     Point,
     batch_at_rate,
+    draining_s,
     evaluate,
     fastest_batch,
     largest_batch,
     request_rate,
 )
 from optimiser.performance.physics import Fit, Physics
-from optimiser.performance.queueing import Wait, without_place_wait
+from optimiser.performance.queueing import mean_wait_s, without_place_wait
 from optimiser.performance.timing import Array, Layouts
 
 _ROUNDS = 4
@@ -89,23 +90,13 @@ def _reached(group: Group, factors: Factors) -> Layouts:
 
 
 def _offline(group: Group, at: Layouts) -> Array:
-    """The offline rate as estimates have it, over a run as long as the measured one.
-
-    N requests take N/λ in steady state; then the batch drains, one sequence after the other: osl steps at the
-    mean of t(b) over b ≤ B, in which B/2 · osl tokens come that the steady state has in osl/2 · t(B). No more
-    than N run at once. (1 / (1 + B / 2N) would have every step as long as a full one: for B near N, 20 % off.)
+    """The offline rate as estimates have it, over a run as long as the measured one: N requests take N/λ and the
+    time to drain; no more than N run at once.
     """
     own = group.run_requests / group.replicas
     batch, rate = fastest_batch(group.work, at, np.minimum(group.places * PLACES_SHARE, own), group.mix)
-
-    def step_s(sequences: Array) -> Array:
-        return request_rate(group.work, at, sequences, group.mix)[1].decode_step_s
-
-    full = step_s(batch)
-    mean = (step_s(np.ones_like(batch)) + 4.0 * step_s(batch / 2) + full) / 6.0
-    draining = group.mix.traffic.output * (mean - full / 2.0)
     requests = np.minimum(own, group.run_s * rate)
-    return _tokens(group, 1.0 / (1.0 / rate + draining / requests))
+    return _tokens(group, 1.0 / (1.0 / rate + draining_s(group.work, at, batch, group.mix) / requests))
 
 
 def _server(group: Group, at: Layouts) -> Array:
@@ -123,10 +114,6 @@ def _tokens(group: Group, rate: Array) -> Array:
     return np.asarray(rate * group.mix.traffic.output * group.replicas)
 
 
-def _mean_wait_s(wait: Wait) -> Array:
-    return np.asarray(wait.residual_s + wait.queued * wait.queue_s + wait.blocked * wait.place_s)
-
-
 def _closed(group: Group, at: Layouts) -> tuple[Array, Array]:
     """(TPOT, mean TTFT) in seconds with `load` requests in flight, of which those past their first token decode:
     B + rate · TTFT = load by Little's law, B at most the places there are.
@@ -138,7 +125,7 @@ def _closed(group: Group, at: Layouts) -> tuple[Array, Array]:
     batch = np.minimum(group.load, group.places)
     for _ in range(_ROUNDS):
         point = evaluate(group.work, at, batch, group.places, group.mix)
-        waited = others * _mean_wait_s(without_place_wait(point.wait))
+        waited = others * mean_wait_s(without_place_wait(point.wait))
         first_token = np.minimum(point.own_s[..., 0] + waited, group.load / point.rate)
         decoding = group.load / (1.0 + first_token * point.rate / batch)
         batch = np.minimum(np.sqrt(batch * decoding), group.places)
@@ -163,7 +150,7 @@ def _open(group: Group, at: Layouts) -> Point:
 
 def _open_first_token(group: Group, at: Layouts) -> Array:
     point = _open(group, at)
-    return (_mean_wait_s(point.wait) + point.own_s[..., 0]) * 1e3
+    return (mean_wait_s(point.wait) + point.own_s[..., 0]) * 1e3
 
 
 _PREDICTIONS: dict[How, Callable[[Group, Layouts], Array]] = {

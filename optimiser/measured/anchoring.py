@@ -22,13 +22,14 @@ from optimiser.performance.operating import (
     PLACES_SHARE,
     Mix,
     Point,
+    draining_s,
     evaluate,
     fastest_batch,
     request_rate,
 )
 from optimiser.performance.parameters import kv_bytes_for_context
 from optimiser.performance.precision import HALF_PRECISIONS
-from optimiser.performance.queueing import without_place_wait
+from optimiser.performance.queueing import mean_wait_s, without_place_wait
 from optimiser.performance.setups import Candidate, layouts_of
 from optimiser.performance.timing import Layouts
 from optimiser.performance.trial import MAX_SEQUENCES, AnchorsOf, Question, memory_of
@@ -208,28 +209,18 @@ def _measured_steps(runs: _Runs) -> tuple[Array, Array]:
 
 
 def _rate_before_draining(runs: _Runs, batch: Array) -> Array:
-    """Requests/s in steady state of runs whose batch empties at the end, one sequence after the other.
+    """Requests/s in steady state of runs whose batch empties at the end.
 
-    N requests take N/λ and then output steps at the mean of t(b) over b ≤ B, in which half a batch comes that the
-    steady state has in half that time (optimiser/accuracy/predict.py has the same).
+    The share of time that draining takes is the model's, as its steps are long as the measured ones or not.
     """
-
-    def step_s(sequences: Array) -> Array:
-        return request_rate(runs.work, runs.at, sequences, runs.mix)[1].decode_step_s
-
-    full = step_s(batch)
-    mean = (step_s(np.ones_like(batch)) + 4.0 * step_s(batch / 2) + full) / 6.0
     model = request_rate(runs.work, runs.at, batch, runs.mix)[0]
-    lost = runs.mix.traffic.output * (mean - full / 2.0) / runs.requests
-    # The share of time that draining takes is the model's, as its steps are long as the measured ones or not.
+    lost = draining_s(runs.work, runs.at, batch, runs.mix) / runs.requests
     return np.asarray(runs.rate * (1.0 + lost * model))
 
 
 def _first_token_s(point: Point, others: Array, closed: Array) -> Array:
     """Mean TTFT in seconds; in a closed loop a request meets the others alone, and always finds a place."""
-    wait = point.wait
-    free = without_place_wait(wait)
-    waits = [one.residual_s + one.queued * one.queue_s + one.blocked * one.place_s for one in (free, wait)]
+    waits = mean_wait_s(without_place_wait(point.wait)), mean_wait_s(point.wait)
     return np.asarray(point.own_s[..., 0] + np.where(closed, others * waits[0], waits[1]))
 
 

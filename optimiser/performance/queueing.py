@@ -116,6 +116,11 @@ def batch_places(
     return np.where(beta > 8.0, 0.0, blocked), mean
 
 
+def mean_wait_s(wait: Wait) -> Array:
+    """The mean of the waits over all requests, in seconds (inf past full load)."""
+    return np.asarray(wait.residual_s + wait.queued * wait.queue_s + wait.blocked * wait.place_s)
+
+
 def without_place_wait(wait: Wait) -> Wait:
     """The same waits if there were always a free place in the batch."""
     zero = np.zeros_like(wait.blocked)
