@@ -144,6 +144,7 @@ def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Es
         workload.kv_precision,
         workload.engine,
         anchors_of(stored_measurements(config.directories)),
+        workload.techniques,
     )
 
 

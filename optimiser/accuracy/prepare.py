@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimiser.accuracy.sets import INSTANCE_GPUS, Case, How
-from optimiser.performance.batching import mean_traffic
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.operating import Mix
 from optimiser.performance.parameters import kv_bytes_for_context
@@ -137,14 +136,12 @@ def _group(cases: Sequence[Case], engines: Mapping[str, Engine]) -> Group:
         values = [getattr(item, name) for item in cases]
         return np.array([unknown if value is None else value for value in values])[case][:, None]
 
-    shares = np.ones((len(fits), 1, 1))
-    sizes = (prompt[:, None, None], output[:, None, None], shares)
     return Group(
         how=first.how,
         target=first.target,
         kernel=first.served.kernel,
         work=question.work,
-        mix=Mix(prompts=sizes[0], outputs=sizes[1], shares=shares, traffic=mean_traffic(*sizes)),
+        mix=Mix.of(prompt[:, None, None], output[:, None, None], np.ones((len(fits), 1, 1))),
         layouts=layouts,
         case=case,
         places=places[:, None],

@@ -37,6 +37,7 @@ def why_of(request: Request, instance_type: str) -> Why:
             kv_precision=workload.kv_precision,
             engine=workload.engine,
             anchors_of=anchors_of(stored_measurements(config.directories)),
+            techniques=workload.techniques,
         )
     )
 

@@ -168,7 +168,7 @@ def _runs(question: Question, candidate: Candidate, measurements: Sequence[Measu
     return _Runs(
         work=question.work,
         at=at,
-        mix=Mix.alone(prompts, outputs),
+        mix=Mix.of(*(tokens[None, :, None] for tokens in (prompts, outputs, np.ones_like(prompts)))),
         places=places,
         rate=column([one.requests_per_second for one in measurements]),
         tpot_s=column([one.tpot_ms for one in measurements]) / 1e3,

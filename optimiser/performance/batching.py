@@ -19,9 +19,10 @@ CHUNK_TOKENS = 8192.0
 class Traffic:
     """Request sizes as a step sees them, tokens; arrays that broadcast against the load.
 
-    prompt and output are means per request. context is what a decoding sequence looks back at, weighted by
-    how long requests stay: Σ share·out·(prompt + out/2) / Σ share·out. prefill_context is what a prompt token
-    looks back at, Σ share·prompt²/2 / Σ share·prompt. prefill_steps is the number of steps a prompt takes.
+    prompt is the mean of what is computed of a prompt, output the mean number of steps a request decodes for: its
+    output tokens, where a step brings one. context is what a decoding sequence looks back at, weighted by how long
+    requests stay: Σ share·out·(prompt + out/2) / Σ share·out. prefill_context is what a computed prompt token looks
+    back at, Σ share·new·(cached + new/2) / Σ share·new. prefill_steps is the number of steps a prompt takes.
     """
 
     prompt: Array
@@ -52,24 +53,35 @@ class SteadyState:
         return np.asarray(1.0 - self.decode_step_s / self.step_s)
 
 
-def mean_traffic(prompts: Array, outputs: Array, shares: Array) -> Traffic:
-    """The sizes of a mix: prompts, outputs and shares are (..., buckets), the fields (...,)."""
+def mean_traffic(
+    prompts: Array, outputs: Array, shares: Array, cached: Array | float = 0.0, tokens_per_step: float = 1.0
+) -> Traffic:
+    """The sizes of a mix: prompts (tokens computed), outputs (steps), shares and cached (tokens before those
+    computed) are (..., buckets), the fields (...,).
+    """
     weight = shares * outputs
     residence = weight.sum(axis=-1)
     total = shares.sum(axis=-1)
+    context = cached + prompts + outputs * (tokens_per_step / 2)
+    computed = shares * prompts
     return Traffic(
-        prompt=(shares * prompts).sum(axis=-1) / total,
+        prompt=computed.sum(axis=-1) / total,
         output=residence / total,
-        context=(weight * (prompts + outputs / 2)).sum(axis=-1) / residence,
-        prefill_context=(shares * prompts * prompts / 2).sum(axis=-1) / (shares * prompts).sum(axis=-1),
+        context=(weight * context).sum(axis=-1) / residence,
+        prefill_context=(computed * (cached + prompts / 2)).sum(axis=-1) / computed.sum(axis=-1),
         prefill_steps=(shares * np.maximum(prompts / CHUNK_TOKENS, 1.0)).sum(axis=-1) / total,
     )
 
 
-def bucket_arrays(buckets: Sequence[SizeBucket]) -> tuple[Array, Array, Array]:
-    """Prompt tokens, output tokens and shares of the buckets, each (buckets,), output at least one token."""
-    table = np.array([(b.prompt_tokens, b.output_tokens, b.share) for b in buckets], dtype=np.float64)
-    return np.maximum(table[:, 0], 1.0), np.maximum(table[:, 1], 1.0), table[:, 2] / table[:, 2].sum()
+def bucket_arrays(buckets: Sequence[SizeBucket]) -> tuple[Array, Array, Array, Array]:
+    """Prompt tokens, of those the cached ones, output tokens and shares of the buckets, each (buckets,).
+
+    At least one token of every prompt is computed, and one of output made.
+    """
+    fields = [(b.prompt_tokens, b.cached_prefix_tokens, b.output_tokens, b.share) for b in buckets]
+    prompts, cached, outputs, shares = np.array(fields, dtype=np.float64).T
+    prompts = np.maximum(prompts, 1.0)
+    return prompts, np.minimum(cached, prompts - 1.0), np.maximum(outputs, 1.0), shares / shares.sum()
 
 
 def step_loads(at: Layouts, batch: Array, traffic: Traffic) -> tuple[Load, Load, Array]:

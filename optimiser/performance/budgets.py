@@ -8,7 +8,6 @@ import numpy as np
 
 from optimiser.performance.batching import step_loads
 from optimiser.performance.memory import GIB, MIB, MemoryNeed
-from optimiser.performance.model_work import ModelWork
 from optimiser.performance.operating import (
     BUCKET_TTFT_FACTOR,
     Point,
@@ -45,11 +44,12 @@ class PartTime:
 class StepBudget:
     """One step of a replica (of one pipeline stage's micro-batch, on its way through all stages).
 
-    sequences gain a token each, looking back at context_tokens on average; prompt_tokens are processed beside
-    them. share_of_steps is how many of all steps are like it.
+    sequences gain tokens_per_step each, looking back at context_tokens on average; prompt_tokens are processed
+    beside them. share_of_steps is how many of all steps are like it.
     """
 
     sequences: float
+    tokens_per_step: float
     context_tokens: float
     prompt_tokens: float
     share_of_steps: float
@@ -99,8 +99,8 @@ class FirstTokenBudget:
 
 @dataclass(frozen=True, kw_only=True)
 class PerTokenBudget:
-    """TPOT at the percentile, in ms: a step without prompt tokens, what prompts add to the mean step, and the
-    spread from there to the percentile. target_ms is None without a target.
+    """TPOT at the percentile, in ms: a step without prompt tokens, what prompts add to the mean step, both over the
+    tokens that a step brings, and the spread from there to the percentile. target_ms is None without a target.
     """
 
     decode_step_ms: float
@@ -117,14 +117,15 @@ def step_budgets(
     at, peak = layouts.columns(1), layouts_of([_at_peak(candidate)]).columns(1)
     alone, mixed, _ = step_loads(at, point.batch, question.mix.traffic)
     share = point.steady.mixed_share.item()
-    return _step(question.work, at, peak, alone, 1.0 - share), _step(question.work, at, peak, mixed, share)
+    return _step(question, at, peak, alone, 1.0 - share), _step(question, at, peak, mixed, share)
 
 
-def _step(work: ModelWork, at: Layouts, peak: Layouts, load: Load, share_of_steps: float) -> StepBudget:
-    parts, ideal = step_parts(work, at, load), step_parts(work, peak, load)
+def _step(question: Question, at: Layouts, peak: Layouts, load: Load, share_of_steps: float) -> StepBudget:
+    parts, ideal = step_parts(question.work, at, load), step_parts(question.work, peak, load)
     total = sum(seconds.item() for seconds in parts.seconds.values())
     return StepBudget(
         sequences=load.decode.item(),
+        tokens_per_step=question.mix.pace.tokens_per_step,
         context_tokens=load.context.item(),
         prompt_tokens=load.prefill.item(),
         share_of_steps=share_of_steps,
@@ -204,7 +205,10 @@ def first_token_budget(
 
 def per_token_budget(question: Question, point: Point, quantile: float) -> PerTokenBudget:
     """TPOT at `quantile` of a point that is (1, 1)."""
-    decode_ms, step_ms = point.steady.decode_step_s.item() * 1e3, point.steady.step_s.item() * 1e3
+    per_token = 1e3 / question.mix.pace.tokens_per_step
+    decode_ms, step_ms = (
+        seconds.item() * per_token for seconds in (point.steady.decode_step_s, point.steady.step_s)
+    )
     total = per_token_s(point, question.mix, quantile).item() * 1e3
     return PerTokenBudget(
         decode_step_ms=decode_ms,

@@ -25,7 +25,7 @@ from optimiser.performance.setups import (
 )
 from optimiser.performance.specs import GpuSpec, ModelSpec
 from optimiser.performance.trial import AnchorsOf, Question, Trial, question_of, trial_of
-from optimiser.workload import SizeBucket, Target
+from optimiser.workload import SizeBucket, Target, Techniques
 from providers.shape import InstanceShape
 
 DEFAULT_ENGINE = "vllm"
@@ -47,6 +47,7 @@ def estimate_shapes(
     kv_precision: str | None = None,
     engine: str = DEFAULT_ENGINE,
     anchors_of: AnchorsOf | None = None,
+    techniques: Techniques | None = None,
 ) -> list[Estimate | Rejection]:
     """The best set-up of every shape, in the order of `shapes`, or why a shape is out.
 
@@ -56,7 +57,7 @@ def estimate_shapes(
     None the rate is the offline one. anchors_of says what measurements there are of set-ups. Raises UsageError
     for an unknown precision, GPU or generation, KeyError for an engine that was not fitted.
     """
-    question = question_of(model, buckets, target, weight_precision, kv_precision)
+    question = question_of(model, buckets, target, weight_precision, kv_precision, techniques)
     hardware: dict[Key, Hardware] = {}
     refused: dict[Key, Rejection] = {}
     for shape in shapes:

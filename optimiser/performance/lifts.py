@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from optimiser.performance.estimate import DEFAULT_ENGINE, estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection, Setup
@@ -11,7 +11,7 @@ from optimiser.performance.physics import Fit
 from optimiser.performance.precision import HALF_PRECISIONS
 from optimiser.performance.specs import GpuSpec, ModelSpec
 from optimiser.performance.trial import AnchorsOf, Question, question_of
-from optimiser.workload import SizeBucket, Target
+from optimiser.workload import SizeBucket, Target, Techniques
 from providers.shape import InstanceShape
 
 # A change that raises the rate by less is not worth naming.
@@ -36,6 +36,7 @@ class Asked:
     kv_precision: str | None = None
     engine: str = DEFAULT_ENGINE
     anchors_of: AnchorsOf | None = None
+    techniques: Techniques = field(default_factory=Techniques)
 
     def answers(self) -> list[Estimate | Rejection]:
         """What estimate_shapes says of the shape."""
@@ -50,11 +51,14 @@ class Asked:
             self.kv_precision,
             self.engine,
             self.anchors_of,
+            self.techniques,
         )
 
     def question(self) -> Question:
         """The same to a trial of set-ups."""
-        return question_of(self.model, self.buckets, self.target, self.weight_precision, self.kv_precision)
+        return question_of(
+            self.model, self.buckets, self.target, self.weight_precision, self.kv_precision, self.techniques
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,12 @@ from optimiser.performance.parameters import (
     UNQUANTISED_BYTES,
     bytes_per_weight,
     kv_bytes_per_token,
+    lora_parameters,
     parameter_parts,
     weight_bytes,
 )
 from optimiser.performance.specs import ModelSpec
+from optimiser.workload import Techniques
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,9 @@ class ModelWork:
     the layers (and so of KV bytes and operations) see the whole context, the rest at most window_tokens.
     resident_bytes is what all weights occupy in memory, embeddings included. block_scaled says whether 8-bit
     weights have a scale per block, so that activations are quantised by block before each product.
+
+    A decode step takes step_tokens of each sequence through the model, one and what was drafted (drafts), each
+    draft after a pass of its own through draft_layers. adapter is one of `adapters` low-rank adapters.
     """
 
     layers: int
@@ -59,6 +64,16 @@ class ModelWork:
     full_share: float
     window_tokens: float
     block_scaled: bool
+    drafts: int
+    draft: Weights
+    draft_layers: int
+    adapters: int
+    adapter: Weights
+
+    @property
+    def step_tokens(self) -> float:
+        """Tokens of one sequence that a decode step takes through the model."""
+        return 1.0 + self.drafts
 
 
 def _attention_flops_per_context_token(model: ModelSpec) -> tuple[float, float]:
@@ -81,8 +96,13 @@ def is_block_scaled(model: ModelSpec, weight_precision: str) -> bool:
     return weight_precision in ("fp8", "int8") and weight_precision in model.scale_block
 
 
-def model_work(model: ModelSpec, weight_precision: str, kv_precision: str) -> ModelWork:
-    """The work of `model` at the given precisions. Raises UsageError for an unknown precision."""
+def model_work(
+    model: ModelSpec, weight_precision: str, kv_precision: str, techniques: Techniques | None = None
+) -> ModelWork:
+    """The work of `model` at the given precisions, draft and adapters in 16 bit.
+
+    Raises UsageError for an unknown precision.
+    """
     parts = parameter_parts(model)
     per_weight = bytes_per_weight(model, weight_precision)
     scope = model.quantised_parts.get(weight_precision, "linear")
@@ -92,6 +112,11 @@ def model_work(model: ModelSpec, weight_precision: str, kv_precision: str) -> Mo
         return Weights(parameters=parameters, size_bytes=parameters * held, quantised=scope in scopes)
 
     moe = model.moe
+    drafting = techniques.speculative_decoding if techniques else None
+    lora = techniques.lora if techniques else None
+    draft = block(drafting.draft_parameters if drafting else 0.0, ())
+    adapter = block(lora_parameters(model, lora.rank) if lora else 0.0, ())
+    adapters = lora.adapters if lora else 0
     decode, prefill = _attention_flops_per_context_token(model)
     return ModelWork(
         layers=model.layers,
@@ -106,11 +131,18 @@ def model_work(model: ModelSpec, weight_precision: str, kv_precision: str) -> Mo
         dense=block(parts.dense, ("linear", "feed_forward")),
         routed=block(parts.experts, ("linear", "feed_forward", "experts")),
         head=block(parts.output_head, ()),
-        resident_bytes=weight_bytes(model, weight_precision),
+        resident_bytes=weight_bytes(model, weight_precision)
+        + draft.size_bytes
+        + adapters * adapter.size_bytes,
         kv_bytes_per_token=kv_bytes_per_token(model, kv_precision),
         decode_attention_flops=decode,
         prefill_attention_flops=prefill,
         full_share=1.0 - (model.sliding_layers / model.layers if model.sliding_window else 0.0),
         window_tokens=float(model.sliding_window or 0),
         block_scaled=is_block_scaled(model, weight_precision),
+        drafts=drafting.draft_tokens if drafting else 0,
+        draft=draft,
+        draft_layers=drafting.draft_layers if drafting and drafting.draft_parameters else 0,
+        adapters=adapters,
+        adapter=adapter,
     )

@@ -6,7 +6,7 @@ A third axis, where there is one, is the buckets of a mix.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +25,13 @@ from optimiser.performance.queueing import (
     wait_quantile,
 )
 from optimiser.performance.timing import Array, Layouts, Load, step_seconds
-from optimiser.performance.token_times import batch_swing, meets_tpot, token_spread_s, tpot_quantile_s
+from optimiser.performance.token_times import (
+    Pace,
+    batch_swing,
+    meets_tpot,
+    token_spread_s,
+    tpot_quantile_s,
+)
 from optimiser.workload import Target
 
 # No bucket's own TTFT percentile may be worse than this many times the target for the mix.
@@ -43,38 +49,64 @@ _ANCHORS = 2.0 ** np.arange(-2.0, 15.5, 0.5)
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """Request sizes in tokens: prompts, outputs and shares are (1, points, buckets), traffic (1, points).
+    """Request sizes: traffic is (1, points), the other arrays (1, points, buckets).
 
-    arrival_scv is the squared coefficient of variation of the gaps between the requests of a replica.
+    prompts are the tokens of a prompt that are computed, cached those before them that are not. outputs are the
+    steps that a request decodes for: its output tokens over those a step brings (pace). arrival_scv is the squared
+    coefficient of variation of the gaps between the requests of a replica.
     """
 
     prompts: Array
+    cached: Array
     outputs: Array
     shares: Array
     traffic: Traffic
     arrival_scv: float = 1.0
+    pace: Pace = field(default_factory=Pace)
 
     @staticmethod
-    def together(prompts: Array, outputs: Array, shares: Array, arrival_scv: float = 1.0) -> Mix:
-        """All buckets served side by side, as one point; arrays are (buckets,)."""
-        return Mix._of(prompts[None, None, :], outputs[None, None, :], shares[None, None, :], arrival_scv)
+    def of(
+        prompts: Array,
+        outputs: Array,
+        shares: Array,
+        *,
+        cached: Array | None = None,
+        arrival_scv: float = 1.0,
+        pace: Pace | None = None,
+    ) -> Mix:
+        """Requests of so many tokens of prompt, cached ones among them, and of output, shaped as the fields are."""
+        pace = pace or Pace()
+        held = np.zeros_like(prompts) if cached is None else cached
+        computed, steps = prompts - held, outputs / pace.tokens_per_step
+        return Mix(
+            prompts=computed,
+            cached=held,
+            outputs=steps,
+            shares=shares,
+            traffic=mean_traffic(computed, steps, shares, held, pace.tokens_per_step),
+            arrival_scv=arrival_scv,
+            pace=pace,
+        )
 
-    @staticmethod
-    def alone(prompts: Array, outputs: Array, arrival_scv: float = 1.0) -> Mix:
-        """Each bucket served by itself, a point each; arrays are (buckets,)."""
-        ones = np.ones((1, len(prompts), 1))
-        return Mix._of(prompts[None, :, None], outputs[None, :, None], ones, arrival_scv)
-
-    @staticmethod
-    def _of(prompts: Array, outputs: Array, shares: Array, arrival_scv: float) -> Mix:
-        traffic = mean_traffic(prompts, outputs, shares)
-        return Mix(prompts=prompts, outputs=outputs, shares=shares, traffic=traffic, arrival_scv=arrival_scv)
+    def each_alone(self) -> Mix:
+        """Every bucket of a mix served by itself, a point each."""
+        prompts, cached, outputs = (
+            values.reshape(1, -1, 1) for values in (self.prompts, self.cached, self.outputs)
+        )
+        return Mix.of(
+            prompts + cached,
+            outputs * self.pace.tokens_per_step,
+            np.ones_like(prompts),
+            cached=cached,
+            arrival_scv=self.arrival_scv,
+            pace=self.pace,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
     """Replicas under a load: rate in requests/s per replica, own_s what a bucket's TTFT is without any wait,
-    token_spread_s the standard deviation of its requests' time per output token.
+    token_spread_s the standard deviation of its requests' time per step.
     """
 
     batch: Array
@@ -86,7 +118,7 @@ class Point:
 
 
 def request_rate(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> tuple[Array, SteadyState]:
-    """Requests/s of one replica with `batch` sequences decoding, λ = B / (output · step)."""
+    """Requests/s of one replica with `batch` sequences decoding, λ = B / (steps of a request · step)."""
     steady = steady_state(work, at.columns(1), batch, mix.traffic)
     return batch / (mix.traffic.output * steady.step_s), steady
 
@@ -104,7 +136,8 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
     context = mix.traffic.context[..., None]
 
     def pass_seconds(tokens: Array) -> Array:
-        load = Load(decode=decode, context=context, prefill=tokens, prefill_context=mix.prompts / 2)
+        behind = mix.cached + mix.prompts / 2
+        load = Load(decode=decode, context=context, prefill=tokens, prefill_context=behind)
         return step_seconds(work, per_bucket, load)
 
     slowdown = per_bucket.latent_prompt_factor if work.latent_kv else 1.0
@@ -130,7 +163,7 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
         wait=wait,
         own_s=own,
         token_spread_s=token_spread_s(
-            steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs
+            steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs, mix.pace.scv
         ),
     )
 
@@ -171,7 +204,7 @@ def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
 
 def meets_tokens(point: Point, mix: Mix, target: Target) -> Flags:
     """Whether the mix's TPOT holds at the target's percentile."""
-    limit, quantile = target.tpot_ms / 1e3, target.percentile / 100.0
+    limit, quantile = target.tpot_ms / 1e3 * mix.pace.tokens_per_step, target.percentile / 100.0
     return meets_tpot(point.steady.step_s, point.token_spread_s, mix.shares, limit, quantile)
 
 
@@ -249,4 +282,5 @@ def bucket_first_token_s(point: Point, quantile: float) -> Array:
 
 def per_token_s(point: Point, mix: Mix, quantile: float) -> Array:
     """TPOT in seconds at `quantile` over the mix, (set-ups, points)."""
-    return tpot_quantile_s(point.steady.step_s, point.token_spread_s, mix.shares, quantile)
+    step_s = tpot_quantile_s(point.steady.step_s, point.token_spread_s, mix.shares, quantile)
+    return step_s / mix.pace.tokens_per_step

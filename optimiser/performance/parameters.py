@@ -164,6 +164,30 @@ def quantised_parameters(model: ModelSpec, precision: str) -> float:
     return _look_up(quantised, which, f"quantised part of {model.name}")
 
 
+def lora_parameters(model: ModelSpec, rank: int) -> float:
+    """Weights of one low-rank adapter on every linear layer outside the routed experts.
+
+    A product from n to m features gets two of rank r: r·(n + m) weights (LoRA, arXiv 2106.09685, section 4.1).
+    """
+    h, heads = model.hidden, model.heads
+    if model.mla is None:
+        query = heads * model.head_dim
+        features = 2 * (h + query) + 2 * (h + model.kv_heads * model.head_dim)
+    else:
+        mla = model.mla
+        query, value = heads * (mla.nope_head_dim + mla.rope_head_dim), heads * mla.value_head_dim
+        features = h + query if mla.query_rank is None else h + 2 * mla.query_rank + query
+        features += h + mla.kv_rank + mla.rope_head_dim
+        features += mla.kv_rank + heads * mla.nope_head_dim + value + value + h
+    moe = model.moe
+    moe_layers = model.layers - moe.dense_layers if moe else 0
+    matrices = 3 if model.gated else 2
+    forward = (model.layers - moe_layers) * (h + model.intermediate)
+    if moe and moe.shared_intermediate:
+        forward += moe_layers * (h + moe.shared_intermediate)
+    return float(rank * (model.layers * features + matrices * forward))
+
+
 def weight_bytes(model: ModelSpec, precision: str) -> float:
     """Bytes of all weights at `precision`, what is never quantised in 16 bit.
 

@@ -13,7 +13,6 @@ from optimiser.performance.memory import GIB
 from optimiser.performance.operating import (
     LOWEST_BATCH,
     PLACES_SHARE,
-    Mix,
     Point,
     batch_at_rate,
     bucket_first_token_s,
@@ -90,7 +89,7 @@ def _estimate(
     ttft, tpot, bucket_ttft = (array[index] for array in latencies)
     full = len(UTILISATIONS) - 1
     per_unit = candidate.replicas * point.rate[index]
-    low = bool(_doubts(candidate, float(trial.places[row, 0])))
+    low = bool(_doubts(question, candidate, float(trial.places[row, 0])))
     room = float(trial.need.kv_room_bytes[row])
     return Estimate(
         provider="",
@@ -129,15 +128,15 @@ def _estimate(
 def _anchored(question: Question, trial: Trial, row: int, estimate: Estimate) -> Estimate:
     """The same estimate, saying what measurements it rests on, or which there are of other set-ups beside it."""
     candidate = trial.candidates[row]
+    doubts = _doubts(question, candidate, float(trial.places[row, 0]))
     anchor = trial.layouts.anchors[row] if trial.layouts.anchors else None
     if anchor is None:
         return replace(estimate, notes=(*estimate.notes, *_measured_otherwise(trial, candidate.hardware)))
-    prompt, output = (
-        float(mean[0, 0]) for mean in (question.mix.traffic.prompt, question.mix.traffic.output)
-    )
+    shares = question.mix.shares[0, 0]
+    prompt, output = (float((shares * tokens).sum()) for tokens in (question.prompts, question.outputs))
     # Which load meets a limit on first tokens, only measured first tokens tell.
     floor = SERVER_ERROR if question.target and anchor.first_tokens is None else 0.0
-    return anchored(estimate, anchor, prompt, output, floor, _doubts(candidate, float(trial.places[row, 0])))
+    return anchored(estimate, anchor, prompt, output, floor, doubts)
 
 
 def _measured_otherwise(trial: Trial, hardware: Hardware) -> list[str]:
@@ -156,7 +155,7 @@ def _measured_otherwise(trial: Trial, hardware: Hardware) -> list[str]:
 
 def model_error(question: Question, candidate: Candidate, places: float) -> float:
     """The median error of the model's own estimate of a set-up with room for so many requests a replica."""
-    return _relative_error(question, candidate, bool(_doubts(candidate, places)))
+    return _relative_error(question, candidate, bool(_doubts(question, candidate, places)))
 
 
 def _relative_error(question: Question, candidate: Candidate, low_confidence: bool) -> float:
@@ -181,7 +180,7 @@ def _split_unmeasured(candidate: Candidate) -> bool:
     return split and hardware.gpu_link == "pcie" and not hardware.efficiency.split_over_pcie_measured
 
 
-def _doubts(candidate: Candidate, places: float) -> list[str]:
+def _doubts(question: Question, candidate: Candidate, places: float) -> list[str]:
     """Why an estimate is less sure than its generation's error says; empty where it is not."""
     hardware = candidate.hardware
     doubts = []
@@ -197,6 +196,15 @@ def _doubts(candidate: Candidate, places: float) -> list[str]:
         )
     if candidate.instances > 1:
         doubts.append("no public measurement of a replica over several instances on this network")
+    if question.work.drafts:
+        doubts.append(
+            f"{question.mix.pace.tokens_per_step:g} tokens per step of speculative decoding are taken as given, at "
+            "every load: no measurement with drafts was fitted"
+        )
+    if question.work.adapters:
+        doubts.append(
+            "no measurement with LoRA adapters was fitted: what their kernels waste is not in the rate"
+        )
     return doubts
 
 
@@ -216,7 +224,12 @@ def _notes(question: Question, candidate: Candidate, places: float) -> tuple[str
     if candidate.instances > 1:
         network = candidate.hardware.network_gbps
         notes.append(f"one replica over {candidate.instances} instances, joined by {network:g} Gbit/s")
-    notes += _doubts(candidate, places)
+    if adapters := question.work.adapters:
+        gib = adapters * question.work.adapter.size_bytes / GIB
+        notes.append(
+            f"weights hold {adapters:,} LoRA adapters on all linear layers but routed experts: {gib:.1f} GiB"
+        )
+    notes += _doubts(question, candidate, places)
     longest = float((question.prompts + question.outputs).max())
     if longest > question.model.max_context:
         limit = f"{question.model.max_context:,} tokens that {question.model.name} supports"
@@ -235,7 +248,7 @@ def _latencies(question: Question, point: Point) -> tuple[Array, Array, Array]:
 
 def _bucket_rates(question: Question, trial: Trial, chosen: Array, layouts: Layouts) -> Array:
     """Requests/s per replica serving one bucket alone, (set-ups, buckets); 0 where the target is missed."""
-    alone = Mix.alone(question.prompts, question.outputs, question.mix.arrival_scv)
+    alone = question.mix.each_alone()
     room = trial.need.kv_room_bytes[chosen][:, None]
     places = np.minimum(np.floor(room / question.bucket_bytes), trial.max_places[chosen])
     largest = largest_batch(question.work, layouts, places, alone, question.target)

@@ -86,8 +86,8 @@ class Layouts:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """One micro-batch: `decode` sequences of `context` tokens each gain a token, and `prefill` prompt tokens,
-    which look back at prefill_context tokens on average, are processed beside them. Broadcasting arrays.
+    """One micro-batch: `decode` sequences of `context` tokens each take a step, and `prefill` prompt tokens, which
+    look back at prefill_context tokens on average, are processed beside them. Broadcasting arrays.
     """
 
     decode: Array
@@ -148,7 +148,8 @@ def kv_cache_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
     """
     kv_shards = 1.0 if work.latent_kv else np.minimum(at.shards, work.kv_heads)
     pairs = load.decode * _looks_back(work, load.context)
-    operations = pairs * (work.decode_attention_flops / (at.shards * at.ranks * at.half_flops))
+    flops = work.decode_attention_flops * work.step_tokens
+    operations = pairs * (flops / (at.shards * at.ranks * at.half_flops))
     reads = pairs * (work.kv_bytes_per_token / (kv_shards * at.ranks * at.memory_bytes_per_s))
     return roofline(operations, reads)
 
@@ -202,6 +203,18 @@ def activations(work: ModelWork, at: Layouts, rows: Array, sampled: Array) -> Bl
     return Block(_NONE, seconds, seconds)
 
 
+def draft_passes(work: ModelWork, at: Layouts, sequences: Array) -> Block:
+    """Proposing the drafts, one after the other: each takes one token of every sequence through the draft's weights."""
+    return Block(*(work.drafts * seconds for seconds in gemm(at, work.draft, 1.0 / at.shards, sequences)))
+
+
+def lora_adapters(work: ModelWork, at: Layouts, rows: Array, sequences: Array) -> Block:
+    """`rows` rows each through its own adapter; no more adapters are read than there are sequences."""
+    operations = rows * (2.0 * work.adapter.parameters / (at.shards * at.half_flops))
+    read = np.minimum(sequences, work.adapters) * work.adapter.size_bytes
+    return roofline(operations, read / (at.shards * at.memory_bytes_per_s))
+
+
 def launches_seconds(work: ModelWork, physics: Physics) -> float:
     """Launches and synchronisation of every layer."""
     launches_us = (
@@ -209,6 +222,7 @@ def launches_seconds(work: ModelWork, physics: Physics) -> float:
         + work.moe_layers * physics.moe_layer_overhead_us
         + work.layers * physics.latent_layer_overhead_us * work.latent_kv
         + work.layers * physics.block_scaled_layer_overhead_us * work.block_scaled
+        + work.drafts * work.draft_layers * physics.layer_overhead_us
     )
     return launches_us * 1e-6
 
@@ -220,17 +234,27 @@ def host_seconds(physics: Physics, decode: Array) -> Array:
 
 def step_blocks(work: ModelWork, at: Layouts, load: Load, rows: Array) -> Iterator[tuple[str, Block]]:
     """The blocks of a step by name; `rows` are those of one attention rank."""
-    whole = 1.0 / at.shards
-    sampled = load.decode / at.ranks + np.minimum(load.prefill, 1.0)
+    whole, sequences = 1.0 / at.shards, load.decode / at.ranks
+    prompts = np.minimum(load.prefill, 1.0)
+    sampled = sequences * work.step_tokens + prompts
     yield "attention_projections", gemm(at, work.attention, whole, rows)
     if work.dense.parameters:
         yield "feed_forward", gemm(at, work.dense, whole, rows)
     if work.experts:
-        yield "routed_experts", routed_experts(work, at, load.decode + load.prefill)
+        yield "routed_experts", routed_experts(work, at, rows * at.ranks)
     yield "output_head", gemm(at, work.head, whole, sampled)
     yield "kv_cache", kv_cache_attention(work, at, load)
     yield "prompt_attention", prompt_attention(work, at, load)
     yield "activations", activations(work, at, rows, sampled)
+    if work.draft.parameters:
+        yield "drafts", draft_passes(work, at, sequences)
+    if work.adapters:
+        yield "lora_adapters", lora_adapters(work, at, rows, sequences + prompts)
+
+
+def _rows(work: ModelWork, at: Layouts, load: Load) -> Array:
+    """Tokens that one attention rank takes through the model in a step."""
+    return (load.decode * work.step_tokens + load.prefill) / at.ranks
 
 
 def step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
@@ -238,7 +262,7 @@ def step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
 
     With pipeline stages the load is one micro-batch of `stages` under way at once.
     """
-    rows = (load.decode + load.prefill) / at.ranks
+    rows = _rows(work, at, load)
     total = _sum(block for _, block in step_blocks(work, at, load, rows)) * (1.0 + _stage_wait(at))
     overhead = host_seconds(at.physics, load.decode) + launches_seconds(work, at.physics)
     total = total + communication_seconds(work, at, rows) + overhead
@@ -247,7 +271,7 @@ def step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
 
 def step_parts(work: ModelWork, at: Layouts, load: Load) -> StepParts:
     """The parts of step_seconds, from the same functions."""
-    rows = (load.decode + load.prefill) / at.ranks
+    rows = _rows(work, at, load)
     blocks = dict(step_blocks(work, at, load, rows))
     parts: dict[str, Array | float] = {name: block.seconds for name, block in blocks.items()}
     parts["stage_waits"] = _sum(blocks.values()) * _stage_wait(at)

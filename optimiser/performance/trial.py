@@ -17,7 +17,8 @@ from optimiser.performance.precision import check_precisions
 from optimiser.performance.setups import Candidate, layouts_of
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.timing import Array, Layouts
-from optimiser.workload import SizeBucket, Target
+from optimiser.performance.token_times import pace_of
+from optimiser.workload import SizeBucket, Target, Techniques
 
 # Sequences an engine runs at once per attention rank and pipeline stage.
 MAX_SEQUENCES = 1024.0
@@ -25,7 +26,8 @@ MAX_SEQUENCES = 1024.0
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One workload on one model; prompts and outputs in tokens and shares are arrays over the buckets.
+    """One workload on one model; prompts (cached tokens among them) and outputs in tokens are arrays over the
+    buckets.
 
     held_bytes is the KV cache of an average place in the batch once its request is fully grown, longest_bytes
     that of the longest request.
@@ -35,6 +37,7 @@ class Question:
     work: ModelWork
     weight_precision: str
     kv_precision: str | None
+    techniques: Techniques
     prompts: Array
     outputs: Array
     mix: Mix
@@ -74,23 +77,33 @@ def question_of(
     target: Target | None,
     weight_precision: str | None,
     kv_precision: str | None,
+    techniques: Techniques | None = None,
 ) -> Question:
     """The question that a workload asks. Raises UsageError for an unknown precision."""
     weights = weight_precision or model.default_precision
     check_precisions(weights, kv_precision)
     stored = kv_precision or "bf16"
-    prompts, outputs, shares = bucket_arrays(buckets)
+    techniques = techniques or Techniques()
+    prompts, cached, outputs, shares = bucket_arrays(buckets)
     lengths = prompts + outputs
     sizes = kv_bytes_for_context(model, lengths, stored)
     residence = shares * outputs / (shares * outputs).sum()
     return Question(
         model=model,
-        work=model_work(model, weights, stored),
+        work=model_work(model, weights, stored, techniques),
         weight_precision=weights,
         kv_precision=kv_precision,
+        techniques=techniques,
         prompts=prompts,
         outputs=outputs,
-        mix=Mix.together(prompts, outputs, shares, target.arrival_cv**2 if target else 1.0),
+        mix=Mix.of(
+            prompts[None, None, :],
+            outputs[None, None, :],
+            shares[None, None, :],
+            cached=cached[None, None, :],
+            arrival_scv=target.arrival_cv**2 if target else 1.0,
+            pace=pace_of(techniques.speculative_decoding),
+        ),
         target=target,
         held_tokens=float((residence * lengths).sum()),
         held_bytes=float((residence * sizes).sum()),

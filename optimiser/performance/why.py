@@ -31,7 +31,8 @@ from optimiser.performance.trial import AnchorsOf, Question, Trial, trial_of
 
 @dataclass(frozen=True, kw_only=True)
 class RateBudget:
-    """How the rate follows: requests/s of a unit = replicas · concurrency / (output tokens · mean step).
+    """How the rate follows: requests/s of a unit = replicas · concurrency · tokens per step / (output tokens · mean
+    step).
 
     concurrency is the mean number of decoding sequences of a replica. largest_part is the part with the largest
     share of the mean step.
@@ -40,6 +41,7 @@ class RateBudget:
     replicas: int
     concurrency_per_replica: float
     output_tokens: float
+    tokens_per_step: float
     mean_step_ms: float
     requests_per_second: float
     largest_part: str
@@ -177,7 +179,8 @@ def _rate(
     return RateBudget(
         replicas=candidate.replicas,
         concurrency_per_replica=point.batch.item(),
-        output_tokens=question.mix.traffic.output.item(),
+        output_tokens=question.mix.traffic.output.item() * question.mix.pace.tokens_per_step,
+        tokens_per_step=question.mix.pace.tokens_per_step,
         mean_step_ms=point.steady.step_s.item() * 1e3,
         requests_per_second=point.rate.item() * candidate.replicas,
         largest_part=largest,

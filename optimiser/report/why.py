@@ -25,6 +25,8 @@ PARTS = {
     "kv_cache": "KV-cache attention",
     "prompt_attention": "prompt attention",
     "activations": "activations, sampling",
+    "drafts": "drafting",
+    "lora_adapters": "LoRA adapters",
     "stage_waits": "pipeline waits",
     "communication": "communication",
     "launches": "launches",
@@ -136,8 +138,10 @@ def _late(first: FirstTokenBudget) -> str:
 def _rate(rate: RateBudget) -> str:
     steps = f"{number(rate.output_tokens)} output tokens × {number(rate.mean_step_ms)} ms mean step"
     replicas = counted(rate.replicas, "replica")
-    sequences = _sequences(rate.concurrency_per_replica)
-    return f"{replicas} × {sequences} / ({steps}) = {number(rate.requests_per_second)} req/s."
+    going = _sequences(rate.concurrency_per_replica)
+    if rate.tokens_per_step != 1.0:
+        going += f" × {rate.tokens_per_step:g} tokens a step"
+    return f"{replicas} × {going} / ({steps}) = {number(rate.requests_per_second)} req/s."
 
 
 def _sequences(mean: float) -> str:
@@ -169,11 +173,16 @@ def _steps(decode: StepBudget | None, mixed: StepBudget | None) -> tuple[Table |
     ]
     rows.append(Row(("step", number(decode.ms), "100.0", "", "", number(mixed.ms), "100.0", "", "")))
     said = (
-        f"Decode step ({percent(decode.share_of_steps)} of steps): a token for each of {_sequences(decode.sequences)}, "
+        f"Decode step ({percent(decode.share_of_steps)} of steps): {_gain(decode)} for each of "
+        f"{_sequences(decode.sequences)}, "
         f"looking back at {decode.context_tokens:,.0f} tokens. Mixed step ({percent(mixed.share_of_steps)}): with "
         f"{mixed.prompt_tokens:,.0f} prompt tokens beside them."
     )
     return Table(tuple(columns), tuple(rows)), said, _LEGEND
+
+
+def _gain(step: StepBudget) -> str:
+    return "a token" if step.tokens_per_step == 1.0 else f"{step.tokens_per_step:g} tokens"
 
 
 def _side(step: StepBudget) -> dict[str, tuple[str, str, str, str]]:

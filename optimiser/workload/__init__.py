@@ -4,6 +4,23 @@
 """
 
 from optimiser.workload.read import load_workload
-from optimiser.workload.resolved import DemandPeriod, SizeBucket, Target, Workload
+from optimiser.workload.resolved import (
+    DemandPeriod,
+    LoraAdapters,
+    SizeBucket,
+    SpeculativeDecoding,
+    Target,
+    Techniques,
+    Workload,
+)
 
-__all__ = ["DemandPeriod", "SizeBucket", "Target", "Workload", "load_workload"]
+__all__ = [
+    "DemandPeriod",
+    "LoraAdapters",
+    "SizeBucket",
+    "SpeculativeDecoding",
+    "Target",
+    "Techniques",
+    "Workload",
+    "load_workload",
+]

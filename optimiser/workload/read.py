@@ -12,7 +12,7 @@ from optimiser.errors import UsageError, bad_value
 from optimiser.files import read_yaml
 from optimiser.workload import schema
 from optimiser.workload.demand import demand_periods, workload_zone
-from optimiser.workload.resolved import Target, Workload
+from optimiser.workload.resolved import LoraAdapters, SpeculativeDecoding, Target, Techniques, Workload
 from optimiser.workload.sizes import size_buckets
 from optimiser.workload.trace import read_trace
 
@@ -47,10 +47,19 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
         weight_precision=fields.weight_precision,
         kv_precision=fields.kv_precision,
         engine=fields.engine,
+        techniques=_techniques(fields),
         description=fields.description,
         source=fields.source,
         policy=dict(fields.policy),
         notes=tuple(notes),
+    )
+
+
+def _techniques(fields: schema.WorkloadFields) -> Techniques:
+    drafts, lora = fields.speculative_decoding, fields.lora
+    return Techniques(
+        speculative_decoding=None if drafts is None else SpeculativeDecoding(**drafts.model_dump()),
+        lora=None if lora is None else LoraAdapters(**lora.model_dump()),
     )
 
 

@@ -24,11 +24,46 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class SizeBucket:
-    """Requests of about one size: prompt and output length in tokens, and their share of all requests."""
+    """Requests of about one size: prompt and output length in tokens, and their share of all requests.
+
+    cached_prefix_tokens of the prompt are found in the replica's KV cache and are not computed again.
+    """
 
     prompt_tokens: float
     output_tokens: float
     share: float
+    cached_prefix_tokens: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeculativeDecoding:
+    """A draft proposes draft_tokens per step and sequence, and the model checks them all in one pass.
+
+    tokens_per_step is how many tokens a sequence gains per step on average, its own next one among them: 1 to
+    draft_tokens + 1. draft_parameters are the weights one proposed token passes through, in 16 bit, 0 where
+    drafts are looked up (n-grams, suffixes); draft_layers their layers (1 for EAGLE and multi-token prediction).
+    """
+
+    tokens_per_step: float
+    draft_tokens: int
+    draft_parameters: float = 0.0
+    draft_layers: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraAdapters:
+    """Fine-tuned variants served together: so many low-rank adapters of one rank held in GPU memory."""
+
+    adapters: int
+    rank: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Techniques:
+    """What a replica does beside plain serving; None where it does not."""
+
+    speculative_decoding: SpeculativeDecoding | None = None
+    lora: LoraAdapters | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +98,7 @@ class Workload:
     weight_precision: str | None = None
     kv_precision: str | None = None
     engine: str = "vllm"
+    techniques: Techniques = Techniques()
     description: str = ""
     source: str = ""
     policy: dict[str, Any] = field(default_factory=dict)

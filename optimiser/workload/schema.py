@@ -7,6 +7,12 @@
     weight_precision: fp8           optional; what the checkpoint is published in where absent
     kv_precision: fp8               optional; the same for the key-value cache
     engine: vllm                    optional; the serving engine: vllm, sglang or trtllm
+    speculative_decoding:           optional; drafts that the model checks, several tokens a step
+      tokens_per_step: 2.4          tokens a sequence gains per step on average (its acceptance length)
+      draft_tokens: 3               tokens proposed per step, 1 to 16
+      draft_parameters: 0.99e9      optional, 0; weights of the draft that a token passes through (0: looked up)
+      draft_layers: 1               optional, 1; layers of the draft
+    lora: {adapters: 20, rank: 16}  optional; low-rank adapters held in GPU memory, all of one rank
     timezone: Europe/Berlin         optional, UTC; zone of every time below that carries no UTC offset
     target:                         optional; absent means no latency target
       ttft_ms: 2000                 time to first token, ms, above 0
@@ -31,10 +37,13 @@
     sizes:                          required; exactly one of
       prompt_tokens: 1200           with output_tokens: one size for every request
       output_tokens: 250
-      buckets: [{prompt_tokens: 400, output_tokens: 100, share: 0.7}, …]   shares sum to 1
+      cached_prefix_tokens: 800     optional, 0; of the prompt, found in the KV cache and not computed again
+      buckets: [{prompt_tokens: 400, output_tokens: 100, share: 0.7}, …]   shares sum to 1; each may have
+                                    cached_prefix_tokens
       quantiles: file.csv           see `optimiser.workload.sizes`
       from_trace: true              the sizes in demand.trace
       trace: file.parquet           the sizes in another trace (which needs no times)
+      cached_prefix_share: 0.4      optional, 0; of every prompt, where nothing above says how much is cached
     policy: {max_spot_share: 0.5}   optional; fields of the policy that differ for this workload
 
 Files are named relative to the workload file.
@@ -75,6 +84,7 @@ def _clock_time(value: object) -> object:
 Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0)]
 NotNegative = Annotated[float, BeforeValidator(_not_bool), Field(ge=0)]
 Tokens = Annotated[float, BeforeValidator(_not_bool), Field(ge=1)]
+Whole = Annotated[int, BeforeValidator(_not_bool)]
 
 
 class _Section(BaseModel):
@@ -126,11 +136,18 @@ class BucketFields(_Section):
     share: Annotated[float, BeforeValidator(_not_bool)] = Field(
         gt=0, le=1, description="share of all requests"
     )
+    cached_prefix_tokens: NotNegative = Field(default=0.0, description="of the prompt, found in the KV cache")
 
 
 class SizesFields(_Section):
     prompt_tokens: Tokens | None = Field(default=None, description="prompt length in tokens")
     output_tokens: Tokens | None = Field(default=None, description="output length in tokens")
+    cached_prefix_tokens: NotNegative | None = Field(
+        default=None, description="of the prompt, found in the KV cache"
+    )
+    cached_prefix_share: Annotated[float, BeforeValidator(_not_bool)] | None = Field(
+        default=None, ge=0, lt=1, description="share of every prompt found in the KV cache, below 1"
+    )
     buckets: tuple[BucketFields, ...] | None = Field(
         default=None, min_length=1, description="a list of {prompt_tokens, output_tokens, share}"
     )
@@ -143,6 +160,22 @@ class SizesFields(_Section):
     )
 
 
+class SpeculativeFields(_Section):
+    tokens_per_step: Annotated[float, BeforeValidator(_not_bool)] = Field(
+        ge=1, description="tokens a sequence gains per step on average, 1 or more"
+    )
+    draft_tokens: Whole = Field(ge=1, le=16, description="tokens proposed per step, 1 to 16")
+    draft_parameters: NotNegative = Field(
+        default=0.0, le=1e12, description="weights of the draft; 0 where drafts are looked up"
+    )
+    draft_layers: Whole = Field(default=1, ge=1, le=200, description="layers of the draft")
+
+
+class LoraFields(_Section):
+    adapters: Whole = Field(ge=1, le=10_000, description="adapters held in GPU memory at once")
+    rank: Whole = Field(ge=1, le=1024, description="rank of every adapter, such as 16")
+
+
 class WorkloadFields(_Section):
     name: str = Field(min_length=1, description="what the service is called")
     description: str = Field(default="", description="free text")
@@ -151,6 +184,10 @@ class WorkloadFields(_Section):
     weight_precision: str | None = Field(default=None, description="such as bf16, fp8, int4")
     kv_precision: str | None = Field(default=None, description="such as bf16, fp8")
     engine: str = Field(default="vllm", min_length=1, description="vllm, sglang or trtllm")
+    speculative_decoding: SpeculativeFields | None = Field(
+        default=None, description="tokens_per_step, draft_tokens, draft_parameters and draft_layers"
+    )
+    lora: LoraFields | None = Field(default=None, description="adapters and rank")
     timezone: str | None = Field(default=None, description="an IANA time zone such as Europe/Berlin")
     target: TargetFields | None = Field(default=None, description="ttft_ms, tpot_ms and percentile")
     demand: DemandFields = Field(
@@ -169,6 +206,8 @@ DEMAND_KINDS = ("requests_per_second", "hourly_requests_per_second", "profile", 
 _SECTIONS: dict[tuple[str, ...], type[_Section]] = {
     (): WorkloadFields,
     ("target",): TargetFields,
+    ("speculative_decoding",): SpeculativeFields,
+    ("lora",): LoraFields,
     ("demand",): DemandFields,
     ("demand", "batch"): BatchFields,
     ("sizes",): SizesFields,
@@ -184,6 +223,12 @@ def validate(where: str, raw: dict[str, Any]) -> WorkloadFields:
         raise _first_fault(where, error) from None
     _check_demand(where, fields.demand)
     _check_sizes(where, fields.sizes)
+    drafts = fields.speculative_decoding
+    if drafts and drafts.tokens_per_step > drafts.draft_tokens + 1:
+        right = (
+            f"at most draft_tokens + 1 = {drafts.draft_tokens + 1}: all proposed and the model's own next one"
+        )
+        raise bad_value(where, "speculative_decoding.tokens_per_step", drafts.tokens_per_step, right)
     return fields
 
 
@@ -204,6 +249,9 @@ def _check_sizes(where: str, sizes: SizesFields) -> None:
     if len(pair) == 1:
         missing = "output_tokens" if pair[0] == "prompt_tokens" else "prompt_tokens"
         raise UsageError(f"{where}: sizes.{missing} is missing: it goes with sizes.{pair[0]}")
+    if sizes.cached_prefix_tokens is not None and not pair:
+        right = "goes with prompt_tokens; buckets and traces have their own, and cached_prefix_share goes with all"
+        raise bad_value(where, "sizes.cached_prefix_tokens", sizes.cached_prefix_tokens, right)
 
 
 def _first_fault(where: str, error: ValidationError) -> UsageError:

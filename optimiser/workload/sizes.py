@@ -13,10 +13,13 @@ A quantile file is a CSV with `#` comments and the columns
 where field is prompt_tokens or output_tokens, quantile_pct rises from row to row within 0 to 100 and reaches
 at least 99, and tokens never falls. Between two rows the quantile function is a straight line; before the
 first row and after the last it is level. The two lengths are taken to be independent of each other.
+
+How much of a prompt is found in the KV cache stands beside its length, or is one share of every prompt.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +45,30 @@ def size_buckets(
 
     What had to be assumed is added to notes. Raises UsageError.
     """
+    buckets = _buckets(path, sizes, trace, notes)
+    if sizes.cached_prefix_share is not None:
+        if any(bucket.cached_prefix_tokens for bucket in buckets):
+            right = "leave it out: the prompts above already say how much of each is cached"
+            raise bad_value(str(path), "sizes.cached_prefix_share", sizes.cached_prefix_share, right)
+        share = sizes.cached_prefix_share
+        buckets = tuple(
+            replace(one, cached_prefix_tokens=min(one.prompt_tokens * share, one.prompt_tokens - 1.0))
+            for one in buckets
+        )
+    for bucket in buckets:
+        if bucket.cached_prefix_tokens > bucket.prompt_tokens - 1.0 + 1e-6:
+            right = f"below prompt_tokens = {bucket.prompt_tokens:g}: the last token is always computed"
+            raise bad_value(str(path), "cached_prefix_tokens", bucket.cached_prefix_tokens, right)
+    if cached := sum(bucket.share * bucket.cached_prefix_tokens for bucket in buckets):
+        share = cached / sum(bucket.share * bucket.prompt_tokens for bucket in buckets)
+        notes.append(
+            f"{share:.0%} of prompt tokens are taken to be found in the KV cache: requests must reach a replica that "
+            "holds their prefix, and it needs room for prefixes beside the requests it serves"
+        )
+    return buckets
+
+
+def _buckets(path: Path, sizes: SizesFields, trace: Trace | None, notes: list[str]) -> tuple[SizeBucket, ...]:
     if sizes.buckets is not None:
         total = sum(bucket.share for bucket in sizes.buckets)
         if abs(total - 1) > 1e-6:
@@ -49,33 +76,39 @@ def size_buckets(
                 str(path), "sum of sizes.buckets shares", round(total, 9), "shares sum to 1, within 1e-6"
             )
         return tuple(
-            SizeBucket(prompt_tokens=b.prompt_tokens, output_tokens=b.output_tokens, share=b.share / total)
-            for b in sizes.buckets
+            SizeBucket(**{**bucket.model_dump(), "share": bucket.share / total}) for bucket in sizes.buckets
         )
     if sizes.quantiles is not None:
         notes.append("prompt and output lengths come from separate quantiles and are taken to be independent")
         return quantile_buckets(read_csv(path.parent / sizes.quantiles))
     if sizes.prompt_tokens is not None and sizes.output_tokens is not None:
         notes.append("every request is taken to have the same size: a spread of sizes needs more capacity")
-        return (SizeBucket(prompt_tokens=sizes.prompt_tokens, output_tokens=sizes.output_tokens, share=1.0),)
+        one = SizeBucket(
+            prompt_tokens=sizes.prompt_tokens,
+            output_tokens=sizes.output_tokens,
+            share=1.0,
+            cached_prefix_tokens=sizes.cached_prefix_tokens or 0.0,
+        )
+        return (one,)
     lengths = trace if sizes.trace is None else read_lengths(path.parent / sizes.trace)
     if lengths is None:
         raise bad_value(
             str(path), "sizes.from_trace", sizes.from_trace, "only where demand.trace names a trace"
         )
-    return joint_buckets(lengths.prompt_tokens, lengths.output_tokens)
+    return joint_buckets(lengths.prompt_tokens, lengths.output_tokens, lengths.cached_prefix_tokens)
 
 
 def joint_buckets(
     prompt_tokens: Lengths,
     output_tokens: Lengths,
+    cached_prefix_tokens: Lengths | None = None,
     prompt_edges_pct: tuple[float, ...] = PROMPT_EDGES_PCT,
     output_edges_pct: tuple[float, ...] = OUTPUT_EDGES_PCT,
 ) -> tuple[SizeBucket, ...]:
     """Requests (one entry a request, in tokens) binned on both lengths together; empty bins are left out.
 
     share · prompt_tokens summed over the buckets is the mean prompt length of the requests, and the same for
-    the output: each bucket stands at its own means.
+    the output and what is cached: each bucket stands at its own means.
     """
     columns = len(output_edges_pct) - 1
     cell = _bin(prompt_tokens, prompt_edges_pct) * columns + _bin(output_tokens, output_edges_pct)
@@ -83,11 +116,14 @@ def joint_buckets(
     counts = np.bincount(cell, minlength=cells)
     prompts = np.bincount(cell, weights=prompt_tokens, minlength=cells)
     outputs = np.bincount(cell, weights=output_tokens, minlength=cells)
+    hits = np.zeros_like(prompt_tokens) if cached_prefix_tokens is None else cached_prefix_tokens
+    cached = np.bincount(cell, weights=hits, minlength=cells)
     return tuple(
         SizeBucket(
             prompt_tokens=float(prompts[n] / counts[n]),
             output_tokens=float(outputs[n] / counts[n]),
             share=float(counts[n] / len(prompt_tokens)),
+            cached_prefix_tokens=float(cached[n] / counts[n]),
         )
         for n in np.flatnonzero(counts)
     )

@@ -2,7 +2,8 @@
 
 Columns, in any order, others ignored: `time` (or t_seconds, TIMESTAMP), `prompt_tokens` (or ContextTokens)
 and `output_tokens` (or GeneratedTokens); TIMESTAMP, ContextTokens and GeneratedTokens are what the Azure LLM
-inference traces call them, and case does not matter. time is seconds since demand.start, seconds since 1970
+inference traces call them, and case does not matter. `cached_prefix_tokens` (or cached_tokens) may say how much
+of each prompt was found in a KV cache. time is seconds since demand.start, seconds since 1970
 (from 1e9 on), or an ISO 8601 time in the workload's zone or with a UTC offset. Rows are in order of time;
 token counts are 1 or more.
 """
@@ -32,6 +33,7 @@ _LENGTHS = {
     "prompt_tokens": ("prompt_tokens", "contexttokens"),
     "output_tokens": ("output_tokens", "generatedtokens"),
 }
+_CACHED = ("cached_prefix_tokens", "cached_tokens")
 Roles = Mapping[str, tuple[str, ...]]
 
 _UNIX_SECONDS_FROM = 1e9
@@ -50,6 +52,7 @@ class Trace:
 
     first is the time of the first request, None where the file counts seconds from a start of its own, in
     which case first_offset_s is that first count. seconds is empty where the file was read for lengths alone.
+    cached_prefix_tokens is None where the file does not say.
     """
 
     where: str
@@ -58,6 +61,7 @@ class Trace:
     seconds: NDArray[np.float64]
     prompt_tokens: Lengths
     output_tokens: Lengths
+    cached_prefix_tokens: Lengths | None = None
 
 
 def read_trace(path: Path, zone: ZoneInfo) -> Trace:
@@ -80,7 +84,20 @@ def read_lengths(path: Path) -> Trace:
 
 
 def _lengths(where: str, frame: pandas.DataFrame) -> dict[str, Lengths]:
-    return {field: _tokens(where, frame[field], field) for field in _LENGTHS}
+    lengths = {
+        field: _tokens(
+            where, frame[field], field, 1.0, "a token count of 1 or more (leave out requests that failed)"
+        )
+        for field in _LENGTHS
+    }
+    name = _CACHED[0]
+    if name in frame:
+        cached = _tokens(where, frame[name], name, 0.0, "a token count of 0 or more")
+        prompts = lengths["prompt_tokens"]
+        _refuse(where, name, frame[name], cached > prompts, "no more than the prompt_tokens of its row")
+        # The last token of a prompt is always computed: the first of the answer follows from it.
+        lengths[name] = np.minimum(cached, prompts - 1.0)
+    return lengths
 
 
 def _read(path: Path, roles: Roles) -> pandas.DataFrame:
@@ -156,7 +173,8 @@ def _columns(where: str, found: list[str], roles: Roles) -> dict[str, str]:
             right = f"no {names[0]} (or {' or '.join(names[1:])}) among them"
             raise bad_value(where, "columns", ",".join(found), right)
         chosen[match] = role
-    return chosen
+    cached = next((folded[name] for name in _CACHED if name in folded), None)
+    return chosen if cached is None else {**chosen, cached: _CACHED[0]}
 
 
 def _read_csv(path: Path, roles: Roles) -> pandas.DataFrame:
@@ -206,12 +224,13 @@ def _unreadable(where: str, error: OSError) -> UsageError:
     return UsageError(f"{where}: cannot be read ({reason}): it is named relative to the workload file")
 
 
-def _tokens(where: str, column: pandas.Series[Any], field: str) -> NDArray[np.float64]:
+def _tokens(
+    where: str, column: pandas.Series[Any], field: str, least: float, right: str
+) -> NDArray[np.float64]:
     import pandas as pd
 
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = ~(np.isfinite(values) & (values >= 1))
-    _refuse(where, field, column, wrong, "a token count of 1 or more (leave out requests that failed)")
+    _refuse(where, field, column, ~(np.isfinite(values) & (values >= least)), right)
     return values
 
 

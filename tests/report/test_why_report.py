@@ -29,7 +29,7 @@ def part(name: str, ms: float, share: float, limited_by: str, of_peak: float | N
 
 
 DECODE = StepBudget(
-    sequences=13.4, context_tokens=1779.1, prompt_tokens=0, share_of_steps=0.87, ms=12.0,
+    sequences=13.4, tokens_per_step=1, context_tokens=1779.1, prompt_tokens=0, share_of_steps=0.87, ms=12.0,
     parts=(
         part("feed_forward", 4.0, 1 / 3, "memory", 0.75),
         part("kv_cache", 4.0, 1 / 3, "memory", 0.74),
@@ -37,7 +37,7 @@ DECODE = StepBudget(
     ),
 )  # fmt: skip
 MIXED = StepBudget(
-    sequences=13.4, context_tokens=1779.1, prompt_tokens=1617.0, share_of_steps=0.13, ms=100.0,
+    sequences=13.4, tokens_per_step=1, context_tokens=1779.1, prompt_tokens=1617.0, share_of_steps=0.13, ms=100.0,
     parts=(
         part("feed_forward", 90.0, 0.9, "compute", 0.57),
         part("prompt_attention", 10.0, 0.1, "compute", 0.47),
@@ -63,8 +63,8 @@ WHY = Why(
         longest_request_gib=0.6, requests_that_fit=246, engine_requests=1024,
     ),
     rate=RateBudget(
-        replicas=2, concurrency_per_replica=13.4, output_tokens=107, mean_step_ms=23.4, requests_per_second=10.7,
-        largest_part="feed_forward", largest_part_share=0.6,
+        replicas=2, concurrency_per_replica=13.4, output_tokens=107, tokens_per_step=1, mean_step_ms=23.4,
+        requests_per_second=10.7, largest_part="feed_forward", largest_part_share=0.6,
     ),
     first_token=FirstTokenBudget(
         request_overhead_ms=30, own_prompt_ms=200, step_under_way_ms=50, prefill_queue_ms=300, wait_for_place_ms=0,
