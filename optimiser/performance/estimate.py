@@ -172,16 +172,15 @@ def _rows_by_hardware(trial: Trial) -> dict[int, list[int]]:
 def _best_rows(question: Question, trial: Trial, rows: Sequence[int]) -> list[int]:
     """The row with the highest rate per unit for each number of instances, smallest number first.
 
-    A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. Beside a set-up that
-    was measured, others count with the lower end of their estimate.
+    A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. Set-ups count with the
+    lower end of their estimate, so that none is chosen for the error in it: one that was measured counts whole.
     """
     anchors = trial.layouts.anchors
-    measured = any(anchors[row] for row in rows) if anchors else False
     best: dict[int, tuple[float, int]] = {}
     for row in rows:
         candidate = trial.candidates[row]
         rate = float(trial.rate[row, 0]) * candidate.replicas
-        if measured and not anchors[row]:
+        if not (anchors and anchors[row]):
             rate *= 1.0 - model_error(question, candidate, float(trial.places[row, 0]))
         if rate > best.get(candidate.instances, (0.0, -1))[0]:
             best[candidate.instances] = (rate, row)

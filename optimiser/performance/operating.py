@@ -203,9 +203,21 @@ def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
 
 
 def meets_tokens(point: Point, mix: Mix, target: Target) -> Flags:
-    """Whether the mix's TPOT holds at the target's percentile."""
+    """Whether the mix's TPOT holds at the target's percentile; an answer of one token has none."""
     limit, quantile = target.tpot_ms / 1e3 * mix.pace.tokens_per_step, target.percentile / 100.0
-    return meets_tpot(point.steady.step_s, point.token_spread_s, mix.shares, limit, quantile)
+    within = meets_tpot(point.steady.step_s, point.token_spread_s, _lasting(mix), limit, quantile)
+    return np.asarray(within | ~_decodes(mix).any(axis=-1))
+
+
+def _decodes(mix: Mix) -> Flags:
+    return np.asarray(mix.outputs * mix.pace.tokens_per_step > 1.0)
+
+
+def _lasting(mix: Mix) -> Array:
+    """The buckets' shares of the requests that have a time per output token; all of them where none has."""
+    longer = _decodes(mix)
+    kept = mix.shares * np.where(longer.any(axis=-1, keepdims=True), longer, True)
+    return np.asarray(kept / kept.sum(axis=-1, keepdims=True))
 
 
 def meets(point: Point, mix: Mix, target: Target) -> Flags:
@@ -282,5 +294,5 @@ def bucket_first_token_s(point: Point, quantile: float) -> Array:
 
 def per_token_s(point: Point, mix: Mix, quantile: float) -> Array:
     """TPOT in seconds at `quantile` over the mix, (set-ups, points)."""
-    step_s = tpot_quantile_s(point.steady.step_s, point.token_spread_s, mix.shares, quantile)
+    step_s = tpot_quantile_s(point.steady.step_s, point.token_spread_s, _lasting(mix), quantile)
     return step_s / mix.pace.tokens_per_step

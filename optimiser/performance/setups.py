@@ -26,6 +26,8 @@ NETWORK_LATENCY_S = 30e-6
 PCIE_SHARE = 0.5
 # Bidirectional GB/s of PCIe 4.0 ×16, where an instance does not wire the GPU's own link.
 PCIE4_GBS = 64.0
+# A GPU with fewer experts waits for the one with the most popular; the fewest measured (Qwen3-30B-A3B on 8 GPUs).
+EXPERTS_PER_RANK = 16
 # An H100 NVL bridge joins two GPUs; beyond the pair, traffic takes PCIe 5.0 ×16.
 BRIDGED_GPUS = 2
 PCIE5_GBS = 128.0
@@ -80,8 +82,13 @@ def splits_heads(model: ModelSpec, shards: int) -> bool:
 
 
 def spreads_experts(model: ModelSpec, ranks: int) -> bool:
-    """Whether attention can be data-parallel over `ranks` GPUs with the experts spread: MoE with MLA."""
-    return model.moe is not None and model.mla is not None and ranks > 1 and model.moe.experts % ranks == 0
+    """Whether attention can be data-parallel over `ranks` GPUs with the experts spread evenly over them.
+
+    Without latent attention, whose cache no other set-up splits, only where each GPU holds enough experts.
+    """
+    if model.moe is None or ranks < 2 or model.moe.experts % ranks:
+        return False
+    return model.mla is not None or model.moe.experts >= ranks * EXPERTS_PER_RANK
 
 
 def single_candidates(model: ModelSpec, hardware: Hardware) -> list[Candidate]:

@@ -1,57 +1,20 @@
 """Whole estimates: what fits, published numbers, a simulated engine, laws."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from hardware import DEEPSEEK_R1, EFFICIENCIES, FIT, GPUS, LLAMA_8B, LLAMA_70B, efficiency, hardware, shape
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from asking import CHAT, MIX, bucket, estimates, one, refused
+from hardware import DEEPSEEK_R1, EFFICIENCIES, FIT, GPUS, LLAMA_8B, LLAMA_70B, hardware, shape
 
 from optimiser.errors import UsageError
 from optimiser.performance.estimate import estimate_shapes
-from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.operating import request_rate
 from optimiser.performance.setups import group_candidates, single_candidates
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import question_of, trial_of
-from optimiser.workload import SizeBucket, Target
-from providers.shape import InstanceShape
-
-CHAT = Target(ttft_ms=2000, tpot_ms=50)
-
-
-def bucket(prompt: float, output: float, share: float = 1.0) -> SizeBucket:
-    return SizeBucket(prompt_tokens=prompt, output_tokens=output, share=share)
-
-
-MIX = [bucket(200, 50, 0.25), bucket(1000, 200, 0.5), bucket(3000, 400, 0.2), bucket(8000, 500, 0.05)]
-
-
-def estimates(
-    model: ModelSpec,
-    shapes: Sequence[InstanceShape],
-    target: Target | None = CHAT,
-    buckets: Sequence[SizeBucket] = MIX,
-    weight_precision: str | None = None,
-    kv_precision: str | None = None,
-) -> list[Estimate | Rejection]:
-    return estimate_shapes(model, buckets, target, shapes, GPUS, FIT, weight_precision, kv_precision)
-
-
-def one(model: ModelSpec, on: InstanceShape, target: Target | None = CHAT, **more: object) -> Estimate:
-    (found,) = estimates(model, [on], target, **more)  # type: ignore[arg-type]
-    assert isinstance(found, Estimate), found
-    return found
-
-
-def refused(model: ModelSpec, on: InstanceShape, target: Target | None = CHAT, **more: object) -> Rejection:
-    (found,) = estimates(model, [on], target, **more)  # type: ignore[arg-type]
-    assert isinstance(found, Rejection), found
-    return found
-
+from optimiser.workload import Target
 
 # What fits
 
@@ -232,123 +195,3 @@ def test_llama_70b_in_bf16_on_eight_h100_lies_between_its_fp8_numbers_and_half_o
     """11,451 tokens/s published in fp8; in bf16 every weight and operation costs twice as much."""
     found = one(LLAMA_70B, shape("H100", 8), None, buckets=[bucket(1000, 1000)])
     assert 0.5 * 11_451 <= found.requests_per_second * 1000 <= 11_451
-
-
-# Laws
-
-
-def test_load_points_rise_to_the_rate_and_within_the_target() -> None:
-    found = one(LLAMA_70B, shape("H100", 8))
-    points = found.load_points
-    assert [point.utilisation for point in points] == [0.25, 0.5, 0.8, 1.0]
-    for point in points:
-        assert point.requests_per_second == pytest.approx(
-            point.utilisation * found.requests_per_second, rel=5e-3
-        )
-    for low, high in pairwise(points):
-        assert low.ttft_ms <= high.ttft_ms
-        assert low.tpot_ms <= high.tpot_ms
-        assert low.concurrency_per_replica <= high.concurrency_per_replica
-    assert found.unloaded_ttft_ms <= points[0].ttft_ms
-    assert points[-1].tpot_ms == pytest.approx(found.tpot_ms)
-    assert found.tpot_ms <= CHAT.tpot_ms * 1.001
-    assert found.ttft_ms <= CHAT.ttft_ms * 1.001
-    assert found.limited_by in ("tpot", "ttft", "kv_room", "batch", "compute")
-    assert 0 < found.prefill_time_share < 1
-
-
-def test_a_bucket_alone_is_the_mix_of_that_bucket_only() -> None:
-    found = one(LLAMA_70B, shape("H100", 4))
-    for index, size in enumerate(MIX):
-        alone = one(LLAMA_70B, shape("H100", 4), buckets=[replace(size, share=1.0)])
-        if alone.setup == found.setup:
-            rate = found.bucket_requests_per_second[index]
-            assert rate == pytest.approx(alone.requests_per_second, rel=0.01)
-
-
-def test_short_requests_are_served_faster_than_long_ones() -> None:
-    rates = one(LLAMA_70B, shape("H100", 8)).bucket_requests_per_second
-    assert list(rates) == sorted(rates, reverse=True)
-    # The mix lies between its fastest and its slowest part.
-    assert rates[-1] < one(LLAMA_70B, shape("H100", 8)).requests_per_second < rates[0]
-
-
-def test_twice_the_gpus_hold_twice_the_replicas() -> None:
-    small, large = one(LLAMA_8B, shape("A100", 4)), one(LLAMA_8B, shape("A100", 8))
-    assert large.requests_per_second >= 2 * small.requests_per_second * 0.999
-
-
-def test_without_a_target_the_rate_is_the_offline_one() -> None:
-    offline = one(LLAMA_70B, shape("H100", 8), None)
-    assert offline.requests_per_second > one(LLAMA_70B, shape("H100", 8)).requests_per_second
-    assert offline.limited_by in ("kv_room", "batch", "compute")
-    assert all(np.isfinite([offline.ttft_ms, offline.tpot_ms, *offline.bucket_ttft_ms]))
-
-
-def test_few_places_and_unmeasured_generations_widen_the_error() -> None:
-    firm = one(LLAMA_70B, shape("H100", 8))
-    assert (firm.low_confidence, firm.relative_error) == (False, 0.15)
-    offline = one(LLAMA_70B, shape("H100", 8), None)
-    assert (offline.low_confidence, offline.relative_error) == (False, 0.1)
-    tight = one(LLAMA_70B, shape("H100", 2), Target(ttft_ms=9000, tpot_ms=100), buckets=[bucket(4000, 500)])
-    assert tight.low_confidence
-    assert tight.relative_error == pytest.approx(0.15 * 1.5)
-    (experts,) = estimates(DEEPSEEK_R1, [shape("H100", 16)], Target(ttft_ms=5000, tpot_ms=50))
-    assert isinstance(experts, Estimate)
-    assert experts.setup.attention_data_parallel
-    assert experts.relative_error == pytest.approx(0.5)
-    unmeasured = one(LLAMA_8B, shape("T4", 4, link="pcie"), Target(ttft_ms=60_000, tpot_ms=500))
-    assert unmeasured.low_confidence
-    assert any("no public measurement of Turing" in note for note in unmeasured.notes)
-
-
-def test_a_model_split_over_pcie_carries_the_error_that_was_measured_on_such_machines() -> None:
-    target = Target(ttft_ms=60_000, tpot_ms=500)
-    split = one(LLAMA_70B, shape("L40S", 4, link="pcie"), target)
-    assert split.setup.tensor_parallel * split.setup.pipeline_parallel > 1
-    assert (split.low_confidence, split.relative_error) == (True, 0.40)
-    whole = one(LLAMA_8B, shape("L40S", 1, link="none"), target)
-    assert (whole.low_confidence, whole.relative_error) == (False, 0.15)
-
-
-def test_results_come_in_the_order_of_the_shapes_whatever_they_share() -> None:
-    shapes = [shape("H100", 8), shape("L4", 1), shape("H100", 8, memory_gib=100), shape("A100", 8)]
-    together = estimates(LLAMA_70B, shapes)
-    apart = [found for item in shapes for found in estimates(LLAMA_70B, [item])]
-    assert together == apart
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    ttft=st.floats(300, 4000),
-    tpot=st.floats(15, 100),
-    longer=st.floats(1.0, 2.0),
-    which=st.sampled_from(["ttft_ms", "tpot_ms"]),
-)
-def test_a_longer_target_never_lowers_the_rate(ttft: float, tpot: float, longer: float, which: str) -> None:
-    short = Target(ttft_ms=ttft, tpot_ms=tpot)
-    long = replace(short, **{which: getattr(short, which) * longer})
-    (low,), (high,) = (estimates(LLAMA_8B, [shape("H100", 2)], target) for target in (short, long))
-    if isinstance(low, Estimate):
-        assert isinstance(high, Estimate)
-        assert high.requests_per_second >= low.requests_per_second * 0.99
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    faster=st.floats(1.0, 2.0), compute=st.booleans(), prompt=st.floats(50, 6000), output=st.floats(2, 800)
-)
-def test_a_faster_gpu_never_serves_less(faster: float, compute: bool, prompt: float, output: float) -> None:
-    factors = (0.4 * faster, 0.4) if compute else (0.4, 0.4 * faster)
-    rates = []
-    for reach in ((0.4, 0.4), factors):
-        (found,) = estimate_shapes(
-            LLAMA_8B,
-            [bucket(prompt, output)],
-            CHAT,
-            [shape("A100", 1)],
-            GPUS,
-            replace(FIT, generations={"Ampere": efficiency("Ampere", *reach)}),
-        )
-        rates.append(found.requests_per_second if isinstance(found, Estimate) else 0.0)
-    assert rates[1] >= rates[0] * 0.99
