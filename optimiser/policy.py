@@ -93,9 +93,11 @@ class Policy(_Frozen):
         le=16,
         description="instances that are not spot, in every hour; a group that holds one replica counts as one",
     )
-    survive_instance_loss: bool = Field(
-        default=True,
-        description="every hour keeps one largest instance (or group) spare, so that demand outlives its loss",
+    survive_instance_losses: int = Field(
+        default=1,
+        ge=0,
+        le=16,
+        description="every hour keeps so many largest instances (or groups) spare, so that demand outlives their loss",
     )
     utilisation_ceiling: float = Field(
         default=0.80,

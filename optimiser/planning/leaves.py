@@ -106,7 +106,7 @@ def option_sets(options: Sequence[Option], policy: Policy) -> Iterator[tuple[Opt
     if max_types is None or max_types >= len(by_type) > 2:
         rates = sorted({option.rate_rps for option in options})
         lowest = rates if policy.commitment_hours_share < 1 else rates[:1]
-        highest = rates if policy.survive_instance_loss else rates[-1:]
+        highest = rates if policy.survive_instance_losses else rates[-1:]
         for low, high in product(lowest, highest):
             if low <= high:
                 yield tuple(option for option in options if low <= option.rate_rps <= high)

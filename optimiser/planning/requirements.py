@@ -1,9 +1,9 @@
 """What each period asks of the fleet, in requests per second of capacity.
 
-A plan is sized for the loss of a unit of t req/s, at least the largest it uses; so the levels are a function of
+A plan is sized for the loss of k units of t req/s, at least the largest it uses; so the levels are a function of
 t, and the plan names it. It carries, in a period with planned demand d > 0,
 
-    total  T = max(d / utilisation_ceiling, d + t)     (d + t where any one unit may be lost)
+    total  T = max(d / utilisation_ceiling, d + k · t)     (k = survive_instance_losses)
     firm   F = (1 − max_spot_share) · T
     pool   P = T − d                                   (the most one spot pool may hold)
 
@@ -52,9 +52,8 @@ def low_quantile(values: Floats, hours: Floats, share: float) -> float:
 
 def total_capacity(demand: Floats, largest_rps: float, policy: Policy) -> Floats:
     """T of the module's formula, shape as demand: 0 where nothing is asked."""
-    total = demand / policy.utilisation_ceiling
-    if policy.survive_instance_loss:
-        total = np.maximum(total, demand + largest_rps)
+    spare = policy.survive_instance_losses * largest_rps
+    total = np.maximum(demand / policy.utilisation_ceiling, demand + spare)
     return np.where(demand > 0, total, 0.0)
 
 

@@ -45,9 +45,10 @@ def alternatives(plan: Plan) -> tuple[Block, ...]:
 
 def rule_costs(plan: Plan) -> tuple[Block, ...]:
     """What is kept spare, and the rules whose cost is known, dearest first."""
-    spare = "No unit is kept spare (survive_instance_loss=false)."
-    if plan.policy["survive_instance_loss"]:
-        spare = f"Spare is kept for the loss of one unit of {number(plan.spare_unit_rps)} req/s."
+    spare = "No unit is kept spare (survive_instance_losses=0)."
+    if losses := plan.policy["survive_instance_losses"]:
+        lost = "one unit" if losses == 1 else f"{losses} units"
+        spare = f"Spare is kept for the loss of {lost} of {number(plan.spare_unit_rps)} req/s."
     priced = [
         (rule, rule.cost_monthly_usd)
         for rule in plan.rules

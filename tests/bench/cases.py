@@ -90,7 +90,7 @@ def hours_problem(
         max_spot_share=spot_share,
         survive_spot_pool_loss=False,
         min_firm_instances=firm_floor,
-        survive_instance_loss=False,
+        survive_instance_losses=0,
         utilisation_ceiling=1.0,
         commitment_hours_share=1.0,
     )

@@ -47,11 +47,11 @@ def _choices(problem: Problem) -> Iterator[list[Option]]:
 
 
 def required(problem: Problem, planned: float, largest: float) -> float:
-    """max(d / ceiling, d + t), the second where any one unit may be lost; nothing where nothing is asked."""
+    """max(d / ceiling, d + k·t), k units of t req/s that may be lost; nothing where nothing is asked."""
     if planned <= 0:
         return 0.0
     plain = planned / problem.policy.utilisation_ceiling
-    return max(plain, planned + largest) if problem.policy.survive_instance_loss else plain
+    return max(plain, planned + problem.policy.survive_instance_losses * largest)
 
 
 def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:

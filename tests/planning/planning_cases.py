@@ -212,7 +212,7 @@ def machine(
 
 PLAIN = Policy(
     utilisation_ceiling=1.0,
-    survive_instance_loss=False,
+    survive_instance_losses=0,
     survive_spot_pool_loss=False,
     min_firm_instances=0,
     commitment_hours_share=1.0,
@@ -281,7 +281,7 @@ def random_case(seed: int) -> Case:
     hours = [float(x) for x in rng.choice([1.0, 1.0, 0.25, 6.0, 2.5], periods)]
     policy = Policy(
         utilisation_ceiling=float(rng.choice([1.0, 0.8, 0.65])),
-        survive_instance_loss=bool(rng.random() < 0.6),
+        survive_instance_losses=int(rng.choice([0, 1, 1, 2])),
         survive_spot_pool_loss=bool(rng.random() < 0.7),
         min_firm_instances=int(rng.integers(0, 5)),
         commitment_hours_share=float(rng.choice([0.0, 0.1, 0.5, 1.0])),

@@ -63,7 +63,7 @@ def test_a_cheaper_price_never_makes_the_plan_dearer(seed: int) -> None:
     [
         {"max_spot_share": 1.0},
         {"min_firm_instances": 0},
-        {"survive_instance_loss": False},
+        {"survive_instance_losses": 0},
         {"utilisation_ceiling": 1.0, "survive_spot_pool_loss": False},
         {"survive_spot_pool_loss": False},
         {"max_sites": None},

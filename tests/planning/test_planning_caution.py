@@ -77,7 +77,7 @@ def test_more_confidence_never_costs_less_than_the_bound_of_less(seed: int) -> N
     errors = {f"m{kind}": float(rng.choice([0.046, 0.1, 0.15, 0.25, 0.6])) for kind in range(3)}
     # A larger unit is more to lose at once, and less finely committed to, so the rules on units are held out.
     subject = random_case(seed).with_policy(
-        commitment_hours_share=1.0, survive_instance_loss=False, survive_spot_pool_loss=False
+        commitment_hours_share=1.0, survive_instance_losses=0, survive_spot_pool_loss=False
     )
     bound = 0.0
     for confidence in (0.5, 0.6, 0.75, 0.9, 0.99):

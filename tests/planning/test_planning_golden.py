@@ -49,7 +49,7 @@ def test_a_flat_node_of_p5_for_three_years_paid_ahead_costs_15107_a_month() -> N
             "max_commitment_months": 36,
             "allow_upfront": True,
             "min_firm_instances": 1,
-            "survive_instance_loss": False,
+            "survive_instance_losses": 0,
             "utilisation_ceiling": 1.0,
         }
     )

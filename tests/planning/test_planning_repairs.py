@@ -38,7 +38,7 @@ from optimiser.planning.tables import Item, Knapsack, frontier
 from optimiser.policy import Policy
 
 EVERY_ROW = [rule.rows for rule in RULES.values()]
-CAREFUL = {"survive_instance_loss": True, "survive_spot_pool_loss": True}
+CAREFUL = {"survive_instance_losses": 1, "survive_spot_pool_loss": True}
 
 
 def usd(subject: Case, alternatives: int = 2) -> float:
@@ -82,7 +82,7 @@ def test_a_share_of_one_is_no_limit_on_commitments() -> None:
 def test_a_fleet_may_use_one_of_two_unit_sizes_of_a_type() -> None:
     # Small groups alone: 2 + 1 = 3 units at 1 USD. With a large one the fleet must spare 3: 2 at 2.50.
     machines = [machine("m", 1.0, hourly(1.0)), machine("m", 3.0, hourly(2.25), instances_per_unit=2)]
-    subject = case(machines, [2.0]).with_policy(survive_instance_loss=True, max_instance_types=2)
+    subject = case(machines, [2.0]).with_policy(survive_instance_losses=1, max_instance_types=2)
     assert usd(subject) == pytest.approx(3.0)
 
 
@@ -141,7 +141,7 @@ def test_the_bound_of_a_large_fleet_counts_every_pool() -> None:
     machines = [machine(f"b{i}", 10 + i / 10, hourly(100.0), spot(1 + i / 100)) for i in range(10)]
     machines.append(machine("s", 1.0, hourly(100.0), spot(0.2)))
     subject = case(machines, [1.0]).with_policy(
-        survive_instance_loss=False, survive_spot_pool_loss=True, utilisation_ceiling=0.5, max_spot_share=1.0
+        survive_instance_losses=0, survive_spot_pool_loss=True, utilisation_ceiling=0.5, max_spot_share=1.0
     )
     assert large_plan(subject)[0] <= optimum_usd(subject.problem) + 1e-9
 
@@ -218,7 +218,7 @@ def test_a_named_region_brings_no_local_zone_though_the_type_is_sold_there_alone
 def test_no_plan_the_checks_let_pass_is_below_the_bound() -> None:
     # Large units at the peak alone, two small ones in the other hours: every hour outlives any unit it runs.
     machines = [machine("s", 1.0, hourly(1.0)), machine("l", 5.0, hourly(2.0))]
-    subject = case(machines, [1.0, 20.0], [20.0, 1.0]).with_policy(survive_instance_loss=True)
+    subject = case(machines, [1.0, 20.0], [20.0, 1.0]).with_policy(survive_instance_losses=1)
     columns = tuple(Bought(option, option.purchases[0]) for option in subject.problem.options)
     by_hand = Solution(columns, np.array([[2, 0], [0, 5]]))
     assert faults(subject, by_hand) or search(subject.problem, gap=0.0).lower_usd <= 2 * 20 + 10
@@ -236,7 +236,7 @@ def test_no_spot_the_checks_let_pass_is_below_the_bound() -> None:
 def test_the_check_of_commitments_follows_the_smallest_unit_in_use() -> None:
     # T̲ for units of 1: 5 + 1, and one unit more: below 7. Seven units are one too many beside a unit of 4.
     machines = [machine("s", 1.0, committed(0.5)), machine("l", 4.0, hourly(3.0))]
-    subject = case(machines, [5.0, 12.0]).with_policy(commitment_hours_share=0.5, survive_instance_loss=True)
+    subject = case(machines, [5.0, 12.0]).with_policy(commitment_hours_share=0.5, survive_instance_losses=1)
     columns = tuple(Bought(option, option.purchases[0]) for option in subject.problem.options)
     broken = faults(subject, Solution(columns, np.array([[7, 1], [7, 3]])))
     assert {fault.split(":")[0] for fault in broken} == {"limit_commitments"}
@@ -247,3 +247,13 @@ def test_baselines_without_any_purchase_left_have_no_plan() -> None:
     assert usd(subject) == pytest.approx(1.0)
     for name in ("single_type_on_demand", "mix_on_demand", "single_type_static_peak"):
         assert solve_baseline(subject.problem, name, 0.0) is None
+
+
+@pytest.mark.parametrize(("losses", "units"), [(0, 3), (1, 4), (2, 5), (4, 7)])
+def test_a_fleet_keeps_as_many_units_spare_as_it_may_lose(losses: int, units: int) -> None:
+    subject = case([machine("m", 1.0, hourly(1.0))], [3.0]).with_policy(
+        survive_instance_losses=losses, utilisation_ceiling=1.0
+    )
+    best = search(subject.problem).best
+    assert best is not None
+    assert best.solution.units.tolist() == [[units]]

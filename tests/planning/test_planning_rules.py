@@ -19,7 +19,7 @@ def by_rule() -> dict[str, Case]:
             utilisation_ceiling=0.8
         ),
         "survive_instance_loss": case([machine("m", 1.0, hourly(1.0))], [2.0, 3.0]).with_policy(
-            survive_instance_loss=True
+            survive_instance_losses=1
         ),
         "keep_firm_floor": case([machine("m", 4.0, hourly(1.0))], [2.0, 3.0]).with_policy(
             min_firm_instances=2
@@ -98,7 +98,7 @@ FULL = case(
     [6.0, 8.0, 10.0],
 ).with_policy(
     utilisation_ceiling=0.8,
-    survive_instance_loss=True,
+    survive_instance_losses=1,
     survive_spot_pool_loss=True,
     min_firm_instances=2,
     commitment_hours_share=0.1,

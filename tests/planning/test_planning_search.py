@@ -109,7 +109,7 @@ def enumerated_usd(subject: Case, most: int) -> float:
     [
         ([hourly(1.0), committed(0.6)], {"commitment_hours_share": 0.5}),
         ([hourly(1.0), spot(0.4)], {"max_spot_share": 0.5, "utilisation_ceiling": 0.7}),
-        ([held(1.0), committed(0.6, 1)], {"survive_instance_loss": True}),
+        ([held(1.0), committed(0.6, 1)], {"survive_instance_losses": 1}),
         ([hourly(1.0), hourly(0.5, 1)], {"min_firm_instances": 2}),
     ],
 )

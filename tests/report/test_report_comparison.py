@@ -68,9 +68,9 @@ def test_rules_that_cost_nothing_take_one_line_and_those_that_are_off_none() -> 
         rule("keep_firm_floor", cost_monthly_usd=Decimal(0)),
         rule("survive_instance_loss", limit="", slack=None, cost_monthly_usd=Decimal(0)),
     )
-    off = plan(rules=rules, policy=Policy(survive_instance_loss=False).model_dump(mode="json"))
+    off = plan(rules=rules, policy=Policy(survive_instance_losses=0).model_dump(mode="json"))
     assert section(off, "What the rules cost") == [
-        "No unit is kept spare (survive_instance_loss=false).",
+        "No unit is kept spare (survive_instance_losses=0).",
         "Cost nothing here: limit sites, keep firm floor.",
     ]
     assert "survive instance loss  off in this policy" in " ".join(section(off, "Rules", explain=True))

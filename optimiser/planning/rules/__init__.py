@@ -69,8 +69,8 @@ _ALL = (
         limit=availability.loss_in_words,
         slack=availability.loss_slack,
         unit=RPS,
-        without=policy_with(survive_instance_loss=False),
-        eased="survive_instance_loss: false",
+        without=policy_with(survive_instance_losses=0),
+        eased="survive_instance_losses: 0",
     ),
     Rule(
         name="keep_firm_floor",

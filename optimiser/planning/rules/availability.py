@@ -1,4 +1,4 @@
-"""The fleet outlives the loss of any one unit, and never falls below a floor of firm ones."""
+"""The fleet outlives the loss of any few units, and never falls below a floor of firm ones."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from optimiser.policy import Policy
 
 
 def survive_instance_loss(m: Model) -> None:
-    """Demand is still carried after losing a unit of the largest kind in use.
+    """Demand is still carried after losing k = survive_instance_losses units of the largest kind in use.
 
-    Σ_c rate[c] · running[c, p]  ≥  planned[p] + Σ_i rate[i] · largest[i]      ∀ p with planned[p] > 0
+    Σ_c rate[c] · running[c, p]  ≥  planned[p] + k · Σ_i rate[i] · largest[i]      ∀ p with planned[p] > 0
     """
-    if not m.problem.policy.survive_instance_loss:
+    losses = m.problem.policy.survive_instance_losses
+    if not losses:
         return
-    spare = [(pick, -option.rate_rps) for pick, option in zip(m.largest, m.problem.options, strict=True)]
+    spare = [
+        (pick, -losses * option.rate_rps) for pick, option in zip(m.largest, m.problem.options, strict=True)
+    ]
     for p in m.periods:
         planned = float(m.problem.planned_rps[p])
         if planned > 0:
@@ -26,16 +29,18 @@ def survive_instance_loss(m: Model) -> None:
 
 
 def verify_survive_instance_loss(view: PlanView) -> list[str]:
-    """Every hour with demand keeps spare what the largest unit of the plan carries."""
-    if not view.policy["survive_instance_loss"]:
+    """Every hour with demand keeps spare what so many of the plan's largest units carry."""
+    losses = int(view.policy["survive_instance_losses"])
+    if not losses:
         return []
     largest, faults = view.spare_unit, []
     if view.largest_used() > largest + TOLERANCE:
         return [f"sized for the loss of {largest:.4g} req/s, but a unit of {view.largest_used():.4g} is used"]
     for p in view.periods():
-        short = view.planned[p] + largest - view.capacity(p)
+        short = view.planned[p] + losses * largest - view.capacity(p)
         if view.planned[p] > 0 and short > TOLERANCE:
-            faults.append((short, f"period {p}: {short:.4g} req/s lost with one unit of {largest:.4g} req/s"))
+            lost = f"{losses} unit{'' if losses == 1 else 's'} of {largest:.4g} req/s"
+            faults.append((short, f"period {p}: {short:.4g} req/s lost with {lost}"))
     return worst(faults)
 
 
@@ -66,12 +71,15 @@ def verify_keep_firm_floor(view: PlanView) -> list[str]:
 
 def loss_in_words(policy: Policy) -> str:
     """What is kept spare."""
-    return "one unit's capacity spare in every hour" if policy.survive_instance_loss else ""
+    losses = policy.survive_instance_losses
+    spare = "one unit's capacity" if losses == 1 else f"{losses} units' capacity"
+    return f"{spare} spare in every hour" if losses else ""
 
 
 def loss_slack(run: Running) -> Floats:
-    """Capacity above demand and the spare unit, req/s."""
-    above: Floats = run.capacity - run.planned - run.solution.spare_unit_rps
+    """Capacity above demand and the spare units, req/s."""
+    spare = run.policy.survive_instance_losses * run.solution.spare_unit_rps
+    above: Floats = run.capacity - run.planned - spare
     return above
 
 

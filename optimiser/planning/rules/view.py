@@ -70,10 +70,8 @@ class PlanView:
         planned = self.planned[period]
         if planned <= 0:
             return 0.0
-        required = planned / float(self.policy["utilisation_ceiling"])
-        if self.policy["survive_instance_loss"]:
-            required = max(required, planned + unit)
-        return required
+        spare = int(self.policy["survive_instance_losses"]) * unit
+        return max(planned / float(self.policy["utilisation_ceiling"]), planned + spare)
 
     def periods(self) -> range:
         """Indices of the periods."""
