@@ -26,7 +26,8 @@ BYTES_PER_WEIGHT = {
     "int4": 0.5 + 2.5 / 128,
     "fp4": 0.5 + 1 / 32,
 }
-BYTES_PER_KV_ELEMENT = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0}
+# fp4 KV cache: NVFP4, blocks of 16 elements with an 8-bit scale (TensorRT-LLM on Blackwell).
+BYTES_PER_KV_ELEMENT = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5 + 1 / 16}
 WEIGHT_PRECISIONS = tuple(BYTES_PER_WEIGHT)
 KV_PRECISIONS = tuple(BYTES_PER_KV_ELEMENT)
 

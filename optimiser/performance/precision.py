@@ -45,8 +45,8 @@ def served_on(
     16-bit checkpoints are served in the 16-bit format that the GPU has; fp8 and int8 need tensor cores for
     them; int4 is unpacked and computed in 16 bit; fp4 is computed in fp4, or what the model's checkpoint is
     computed in, where there are tensor cores for fp4, else unpacked to 16 bit (Marlin kernels, which need
-    Ampere or newer, taken to be GPUs with bf16). The KV cache defaults to the 16-bit format; an fp8 cache
-    needs fp8 tensor cores.
+    Ampere or newer, taken to be GPUs with bf16). The KV cache defaults to the 16-bit format; a narrower one needs
+    tensor cores for its format, and fp4 an engine that has it.
     """
     rates = gpu.dense_tflops
     half = next((name for name in HALF_PRECISIONS if name in rates), None)
@@ -72,7 +72,9 @@ def served_on(
             return f"fp4 weights need Ampere or newer, which {gpu.name} is not"
     kv = _kv_precision(gpu, half, kv_precision)
     if kv is None:
-        return f"an {kv_precision} KV cache needs {kv_precision} tensor cores; {gpu.name} has none"
+        return f"a KV cache in {kv_precision} needs {kv_precision} tensor cores; {gpu.name} has none"
+    if kv == "fp4":
+        notes.append("a KV cache in fp4 is taken to be NVFP4: check that the engine has it for this model")
     return Served(
         weight_precision=weight,
         kv_precision=kv,

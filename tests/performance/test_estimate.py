@@ -116,6 +116,22 @@ def test_unknown_precisions_are_named(change: dict[str, str], message: str) -> N
         estimates(LLAMA_8B, [shape("H100", 1)], **change)  # type: ignore[arg-type]
 
 
+def test_a_cache_in_four_bit_needs_the_tensor_cores_and_takes_9_bytes_for_16_elements() -> None:
+    assert refused(LLAMA_8B, shape("H100", 1), kv_precision="fp4").code == "precision"
+    blackwell = replace(GPUS["H100"], dense_tflops={**GPUS["H100"].dense_tflops, "fp4": 4000})
+    wide, narrow = (
+        estimate_shapes(
+            LLAMA_8B, MIX, None, [shape("H100", 1)], {"H100": blackwell}, FIT, kv_precision=precision
+        )[0]
+        for precision in ("bf16", "fp4")
+    )
+    assert isinstance(wide, Estimate)
+    assert isinstance(narrow, Estimate)
+    room = narrow.kv_room_tokens_per_replica / wide.kv_room_tokens_per_replica
+    assert room == pytest.approx(2 / (9 / 16))
+    assert any("NVFP4" in note for note in narrow.notes)
+
+
 def test_unknown_gpus_and_generations_are_named() -> None:
     with pytest.raises(UsageError, match=r"1xH10: gpu = 'H10': .*did you mean H100"):
         estimates(LLAMA_8B, [shape("H10", 1)])

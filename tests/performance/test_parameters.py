@@ -217,4 +217,4 @@ def test_an_unknown_part_is_refused_with_the_models_name():
 
 def test_every_precision_has_its_bytes():
     assert set(WEIGHT_PRECISIONS) == set(BYTES_PER_WEIGHT) == {"bf16", "fp16", "fp8", "int8", "int4", "fp4"}
-    assert set(KV_PRECISIONS) == {"bf16", "fp16", "fp8", "int8"}
+    assert set(KV_PRECISIONS) == {"bf16", "fp16", "fp8", "int8", "fp4"}
