@@ -52,24 +52,10 @@ def served_on(
     half = next((name for name in HALF_PRECISIONS if name in rates), None)
     if half is None:
         return f"{gpu.name} has no 16-bit tensor cores"
-    notes: list[str] = []
-    weight, weight_tflops = weight_precision, rates[half]
-    if weight_precision in HALF_PRECISIONS:
-        if weight_precision not in rates:
-            weight = half
-            notes.append(f"{gpu.name} has no {weight_precision}: served in {half}, check for overflow")
-        weight_tflops = rates[weight]
-    elif weight_precision in ("fp8", "int8"):
-        if weight_precision not in rates:
-            return f"{weight_precision} weights need {weight_precision} tensor cores; {gpu.name} has none"
-        weight_tflops = rates[weight_precision]
-    elif weight_precision == "fp4":
-        if "fp4" in rates:
-            weight_tflops = rates[model.computed_in.get("fp4", "fp4")]
-        elif "bf16" in rates:
-            notes.append(f"{gpu.name} has no fp4 tensor cores: fp4 weights are computed in 16 bit")
-        else:
-            return f"fp4 weights need Ampere or newer, which {gpu.name} is not"
+    weights = _weights(gpu, model, half, weight_precision)
+    if isinstance(weights, str):
+        return weights
+    weight, weight_tflops, notes = weights
     kv = _kv_precision(gpu, half, kv_precision)
     if kv is None:
         return f"a KV cache in {kv_precision} needs {kv_precision} tensor cores; {gpu.name} has none"
@@ -83,6 +69,27 @@ def served_on(
         kernel=_kernel(model, weight, weight_tflops > rates[half]),
         notes=tuple(notes),
     )
+
+
+def _weights(gpu: GpuSpec, model: ModelSpec, half: str, asked: str) -> tuple[str, float, list[str]] | str:
+    """The precision weights are served in, the rate they are computed at and what to say of it, or why not."""
+    rates = gpu.dense_tflops
+    if asked in HALF_PRECISIONS:
+        if asked in rates:
+            return asked, rates[asked], []
+        return half, rates[half], [f"{gpu.name} has no {asked}: served in {half}, check for overflow"]
+    if asked in ("fp8", "int8"):
+        if asked in rates:
+            return asked, rates[asked], []
+        return f"{asked} weights need {asked} tensor cores; {gpu.name} has none"
+    if asked != "fp4":
+        return asked, rates[half], []
+    if "fp4" in rates:
+        return asked, rates[model.computed_in.get("fp4", "fp4")], []
+    if "bf16" in rates:
+        note = f"{gpu.name} has no fp4 tensor cores: fp4 weights are computed in 16 bit"
+        return asked, rates[half], [note]
+    return f"fp4 weights need Ampere or newer, which {gpu.name} is not"
 
 
 def _kernel(model: ModelSpec, weight_precision: str, wider_cores: bool) -> Kernel:
