@@ -55,7 +55,7 @@ def measured(
                     found.append(one)
                     tell(_line(one))
             finally:
-                done = _with(done, found, complete=False)
+                done = _with(done, found)
                 save(done)
     except RuntimeError as error:
         # One size that fails is left out as it comes; here the device itself does no more.
@@ -66,10 +66,10 @@ def measured(
     return done
 
 
-def _with(done: Calibration, found: list[Point | LeftOut], *, complete: bool) -> Calibration:
+def _with(done: Calibration, found: list[Point | LeftOut]) -> Calibration:
     points = tuple(one for one in found if isinstance(one, Point))
     left_out = tuple(one for one in found if isinstance(one, LeftOut))
-    return replace(done, points=done.points + points, left_out=done.left_out + left_out, complete=complete)
+    return replace(done, points=done.points + points, left_out=done.left_out + left_out)
 
 
 def _state(bench: Bench) -> GpuState:

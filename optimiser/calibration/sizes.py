@@ -55,11 +55,13 @@ def sizes_for(gpu: GpuSpec, models: Mapping[str, ModelSpec], *, quick: bool) -> 
         precisions=(half, *(name for name in ("fp8", "int8") if name in gpu.dense_tflops)),
         products=(small,) if quick else (small, large),
         rows=(1, 8, 64, 256, 1024, 4096) if quick else tuple(2**power for power in range(14)),
-        read_bytes=tuple(size * MIB for size in ((256, 1024) if quick else (64, 256, 1024, 4096, 16384))),
+        read_bytes=tuple(
+            size * MIB for size in ((256, 1024, 4096) if quick else (64, 256, 1024, 4096, 16384))
+        ),
         attention=(small,) if quick else (small, large),
         batches=(1, 8, 64) if quick else (1, 8, 64, 256, 512),
         contexts=(2048, 8192) if quick else (512, 2048, 8192, 32768),
-        prompts=(512, 4096) if quick else (128, 512, 2048, 8192, 32768),
+        prompts=(512, 2048, 8192) if quick else (128, 512, 2048, 8192, 32768),
         step_model=small,
         depths=(1, 2, 4) if quick else (1, 2, 4, 8, 16, 32),
         step_batches=(1, 8, 64) if quick else (1, 8, 64, 256),

@@ -20,9 +20,7 @@ def calibrate(
     gpu: Annotated[
         str | None, typer.Option("--gpu", metavar="NAME", help="The GPU, where its name is not known.")
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Few sizes: minutes instead of a quarter hour.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Few sizes, for a first look.")] = False,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Where points are kept (default: calibration-GPU-DATE.json)."),

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from made_calibrations import Planted, made
 
+from optimiser.calibration.fitting import FEW_ROWS, FEWEST_POINTS, MANY_ROWS, SHORTEST_PROMPT
 from optimiser.calibration.nvidia_smi import gpu_state, state_of
 from optimiser.calibration.own_config import write_own_shares
 from optimiser.calibration.points import GpuState, LeftOut, calibration_json, read_calibration
@@ -187,3 +188,9 @@ def test_sizes_are_those_of_the_models_and_of_what_the_gpu_multiplies() -> None:
         assert sizes.step_context in sizes.contexts
         assert sizes.step_model in sizes.products
         assert sizes.step_model in sizes.attention
+        # Enough of each for a figure.
+        assert len(sizes.read_bytes) >= FEWEST_POINTS
+        assert len([tokens for tokens in sizes.prompts if tokens >= SHORTEST_PROMPT]) >= FEWEST_POINTS
+        assert min(sizes.rows) <= FEW_ROWS
+        assert max(sizes.rows) >= MANY_ROWS
+        assert len(sizes.depths) > 1

@@ -190,8 +190,8 @@ def taken_bytes(bench: Bench) -> float:
 
 def release(bench: Bench) -> None:
     """Give back what the last size took, so that the next finds the memory whole."""
-    gc.collect()
     if bench.on_gpu:
+        gc.collect()
         torch.cuda.empty_cache()
 
 
