@@ -3,17 +3,23 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+EXTRAS_VENV := .venv-extras
+EXTRAS := test,calibrate
 CONSTRAINTS := .ci/constraints.txt
 CASES ?=
 DATA ?= ../shared/data/serving_measurements.csv
 
-.PHONY: recommend test check bench accuracy fit live clean
+.PHONY: recommend test test-extras check bench accuracy fit live clean
 
 recommend: $(VENV)/.installed
 	@$(BIN)/optimiser recommend config/workloads/chat-llama-70b.yaml
 
 test: $(VENV)/.installed-test
 	$(BIN)/pytest -n 2
+
+# What needs heavy extras has an environment of its own, so that `make test` proves that nothing else does.
+test-extras: $(EXTRAS_VENV)/.installed
+	$(EXTRAS_VENV)/bin/pytest tests/extras
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -34,7 +40,7 @@ live: $(VENV)/.installed-test
 	$(BIN)/pytest -m live -v -rs --tb=short tests/live
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(EXTRAS_VENV) build dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -47,3 +53,8 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 $(VENV)/.installed-test: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[test,check]'
 	@touch $@ $(VENV)/.installed
+
+$(EXTRAS_VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	@$(BIN)/python -m venv $(EXTRAS_VENV)
+	@$(EXTRAS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[$(EXTRAS)]'
+	@touch $@

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from optimiser import __version__
+from optimiser.cli.calibrate_command import calibrate
 from optimiser.cli.measure_commands import measure_app
 from optimiser.cli.options import (
     AsOf,
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(short_help="Fetch today's prices into the store.")(refresh)
+app.command(short_help="What this machine's GPU reaches.")(calibrate)
 app.add_typer(prices_app, name="prices", no_args_is_help=True)
 app.add_typer(measure_app, name="measure", no_args_is_help=True)
 

@@ -14,14 +14,14 @@ from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
 from optimiser.files import read_yaml
 from optimiser.performance.model_checks import check_model
 from optimiser.performance.physics import Engine, Fit, Physics
-from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
+from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
 from providers.offer import Tier
 from providers.shape import GpuLink, InstanceShape
 
 APP_NAME = "cloud-pricing-optimiser"
 DIRECTORY_VARIABLE = "OPTIMISER_CONFIG"
 PERFORMANCE_FILE = "performance.yaml"
-PERFORMANCE_SECTIONS = ("fitted", "physics", "engines", "generations")
+PERFORMANCE_SECTIONS = ("fitted", "physics", "engines", "generations", "gpus")
 
 T = TypeVar("T")
 
@@ -107,6 +107,7 @@ def load_config(directory: Path | None = None) -> Config:
         for name, section in _sections(layer / "settings.yaml", SETTINGS).items():
             settings.setdefault(name, {}).update(section)
         _check_generations(layer / "gpus.yaml", gpus, fit.generations)
+        _check_calibrated(layer / PERFORMANCE_FILE, gpus, fit.gpus)
     return Config(
         gpus=gpus,
         fit=fit,
@@ -178,6 +179,7 @@ def _fit(sections: Mapping[str, Mapping[str, Any]], path: Path) -> Fit:
         engines=_entries(Engine, "name", sections.get("engines", {}), path),
         generations=_entries(Efficiency, "generation", sections.get("generations", {}), path),
         record=dict(sections.get("fitted", {})),
+        gpus=_entries(Calibrated, "gpu", sections.get("gpus", {}), path),
     )
 
 
@@ -240,3 +242,14 @@ def _check_generations(
             known = did_you_mean(gpu.generation, efficiencies)
             right = f"not under generations in {PERFORMANCE_FILE}; {known}"
             raise bad_value(f"{path}: {gpu.name}", "generation", gpu.generation, right)
+
+
+def _check_calibrated(path: Path, gpus: Mapping[str, GpuSpec], calibrated: Mapping[str, Calibrated]) -> None:
+    for name, one in calibrated.items():
+        if name not in gpus:
+            raise bad_value(str(path), "gpus", name, f"not in gpus.yaml; {did_you_mean(name, gpus)}")
+        for share in ("compute", "bandwidth"):
+            if not 0.0 < getattr(one, share) <= 1.0:
+                raise bad_value(
+                    f"{path}: {name}", share, getattr(one, share), "a share above 0 and at most 1"
+                )

@@ -15,6 +15,9 @@ _GPUS = {
     "a100-sxm4-40gb": "A100-40GB",
     "a100 80gb pcie": "A100-80GB-PCIe",
     "tesla t4": "T4",
+    "tesla v100-sxm2-16gb": "V100",
+    "tesla v100-sxm2-32gb": "V100-32GB",
+    "tesla v100-pcie-16gb": "V100-PCIe",
     "rtx pro 6000 blackwell server edition": "RTX-PRO-6000",
 }
 _ENGINES = {"tensorrt": "trtllm", "trtllm": "trtllm", "vllm": "vllm", "sglang": "sglang"}

@@ -102,13 +102,14 @@ def hardware_of(
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=served)
     return Hardware(
         gpu=gpu,
-        efficiency=fit.generations[gpu.generation],
+        efficiency=fit.efficiency_of(gpu),
         served=served,
         engine=engine,
         physics=fit.physics,
         gpu_count=shape.gpu_count,
         gpu_link=shape.gpu_link,
         network_gbps=shape.network_gbps,
+        calibrated=fit.gpus.get(gpu.name),
     )
 
 

@@ -5,11 +5,11 @@ All of it stands in config/performance.yaml, as `make fit` writes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from optimiser.performance.specs import Efficiency
+from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec
 
 
 class Kernel(StrEnum):
@@ -96,7 +96,7 @@ class Engine:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """Everything fitted: constants, engines by name, GPU generations by name.
+    """Everything fitted: constants, engines by name, GPU generations by name; calibrated GPUs by name.
 
     record is what `make fit` wrote of itself: date, figures, sources, sha256 of the table and, by set, the median
     and 90th percentile of the error here, with the model left out and with the generation left out.
@@ -106,3 +106,9 @@ class Fit:
     engines: dict[str, Engine] = field(default_factory=dict)
     generations: dict[str, Efficiency] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
+    gpus: dict[str, Calibrated] = field(default_factory=dict)
+
+    def efficiency_of(self, gpu: GpuSpec) -> Efficiency:
+        """Its generation's, with the GPU's own shares where it was calibrated."""
+        generation, own = self.generations[gpu.generation], self.gpus.get(gpu.name)
+        return replace(generation, compute=own.compute, bandwidth=own.bandwidth) if own else generation

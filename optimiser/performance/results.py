@@ -211,9 +211,10 @@ def _doubts(question: Question, candidate: Candidate, places: float) -> list[str
 def _method(hardware: Hardware) -> str:
     reach = hardware.efficiency
     basis = f"fitted to {reach.source}" if reach.fitted else "assumed, no measurement of this generation"
+    own = f", {hardware.calibrated.told}" if hardware.calibrated else ""
     return (
         f"roofline with continuous batching and a prefill queue on {hardware.engine.label}; {reach.generation} reaches "
-        f"{reach.compute:.0%} of its compute and {reach.bandwidth:.0%} of its bandwidth ({basis})"
+        f"{reach.compute:.0%} of its compute and {reach.bandwidth:.0%} of its bandwidth ({basis}){own}"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from optimiser.performance.estimate_types import Setup
 from optimiser.performance.physics import Engine, Physics
 from optimiser.performance.precision import Served
-from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
+from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
 from optimiser.performance.timing import Layouts
 
 TENSOR_PARALLEL = (1, 2, 4, 8, 16)
@@ -36,7 +36,8 @@ PCIE5_GBS = 128.0
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
     """Instances that estimate alike: GPUs, how they are joined, network_gbps between instances, the engine on
-    them and the physics that hold everywhere.
+    them and the physics that hold everywhere. calibrated is where the efficiency's shares are from, if they are the
+    GPU's own.
     """
 
     gpu: GpuSpec
@@ -47,6 +48,7 @@ class Hardware:
     gpu_count: int
     gpu_link: str
     network_gbps: float | None
+    calibrated: Calibrated | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,6 +52,28 @@ class Efficiency:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """The shares of its peaks that one GPU reaches, as `optimiser calibrate --write` puts them in the place of its
+    generation's. How wrong estimates are stays the generation's: kernels tell nothing of that.
+
+    measured_on is a date, driver the GPU's; basis says in words how the shares follow from what was measured.
+    """
+
+    gpu: str
+    compute: float
+    bandwidth: float
+    measured_on: str
+    driver: str
+    basis: str
+
+    @property
+    def told(self) -> str:
+        """Where the shares are from, for whoever reads an estimate."""
+        driver = f"driver {self.driver}" if self.driver else "driver not known"
+        return f"calibrated on {self.gpu}, {self.measured_on}, {driver}: {self.basis}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class MlaSpec:
     """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434): ranks and head widths, in elements."""
 

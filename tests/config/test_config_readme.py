@@ -11,7 +11,7 @@ import pytest
 from optimiser.config import Config, config_directories, load_config
 from optimiser.config.settings import SolverSettings
 from optimiser.performance.physics import Engine, Physics
-from optimiser.performance.specs import Efficiency, GpuSpec, ModelSpec
+from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
 from optimiser.policy import Policy
 from optimiser.prices.book import load_book
 from optimiser.prices.discounts import Discount
@@ -50,6 +50,7 @@ def first_cells(text: str) -> list[str]:
         ("Physics", Physics, set()),
         ("Engines", Engine, {"name"}),
         ("Generations", Efficiency, {"generation"}),
+        ("Calibrated GPUs", Calibrated, {"gpu"}),
         ("Instances", InstanceShape, {"provider", "instance_type"}),
     ],
 )

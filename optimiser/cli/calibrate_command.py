@@ -1,0 +1,92 @@
+"""`optimiser calibrate`: what kernels reach on this machine's own GPU, beside what estimates use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimiser.cli.options import Config
+
+if TYPE_CHECKING:
+    from optimiser.calibration.points import Calibration
+    from optimiser.config import Config as Configuration
+
+INSTALL = "pip install 'cloud-pricing-optimiser[calibrate]'"
+
+
+def calibrate(
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", metavar="NAME", help="The GPU, where its name is not known.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Few sizes, for a first look.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where points are kept (default: calibration-GPU-DATE.json)."),
+    ] = None,
+    earlier: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Measure nothing: an earlier calibration.")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A calibration of a GPU of the same generation, to scale by."),
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Put the GPU's own shares into this config directory.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Measure kernels, layers and steps on this machine's GPU and set them beside the factors of the estimates.
+
+    Nothing that estimates use is changed unless --write says where.
+    """
+    from optimiser.calibration.compare import compared, known_gpu
+    from optimiser.calibration.points import read_calibration
+    from optimiser.cli.output import emit, note, wants_colour
+    from optimiser.config import PERFORMANCE_FILE, load_config
+    from optimiser.errors import OptimiserError, UsageError
+
+    known = load_config(config)
+    there = None if reference is None else read_calibration(reference)
+    if earlier is not None:
+        for option, typed in (("--gpu", gpu), ("--quick", quick), ("--output", output)):
+            if typed:
+                raise UsageError(f"{option}: has no meaning with --from, which measures nothing")
+        calibration = read_calibration(earlier)
+    else:
+        if gpu is not None:
+            known_gpu(gpu, known.gpus, "--gpu")
+        calibration = _measured(known, gpu, output, quick=quick)
+    from optimiser.report.calibration_report import calibration_document
+    from optimiser.report.text_layout import text_of
+
+    if not calibration.points:
+        first = calibration.left_out[0].reason if calibration.left_out else "it was interrupted"
+        raise OptimiserError(f"nothing was measured: {first}")
+    comparison = compared(calibration, known, there)
+    emit(text_of(calibration_document(comparison), colour=wants_colour(None)))
+    if write is None:
+        return
+    if comparison.own is None:
+        raise UsageError("--write: too little was measured for shares of the GPU's own; nothing is written")
+    from optimiser.calibration.own_config import write_own_shares
+
+    write_own_shares(comparison.own, write / PERFORMANCE_FILE)
+    note(f"wrote {write / PERFORMANCE_FILE}")
+
+
+def _measured(known: Configuration, asked: str | None, output: Path | None, *, quick: bool) -> Calibration:
+    """Measure here. Raises UsageError where torch is not installed or cannot be loaded."""
+    from optimiser.cli.output import note
+    from optimiser.errors import UsageError
+
+    try:
+        from optimiser.calibration.here import calibrated_here
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise UsageError(f"calibrate needs torch: {INSTALL}") from None
+    except (ImportError, OSError) as error:
+        raise UsageError(f"torch cannot be loaded: {' '.join(str(error).split())}: {INSTALL}") from None
+    return calibrated_here(known, asked, output, quick=quick, tell=note)

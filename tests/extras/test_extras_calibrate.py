@@ -1,0 +1,220 @@
+"""Timing, and a whole calibration, on the host's processor: what fails is left out, what is interrupted is kept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import ran
+from tiny_models import CONFIG, tiny_sizes
+
+from optimiser.calibration import here, measure
+from optimiser.calibration.bench.timing import (
+    Bench,
+    Timed,
+    attempt,
+    captured,
+    cpu_bench,
+    median_seconds,
+    ring_length,
+)
+from optimiser.calibration.compare import compared
+from optimiser.calibration.points import SIZES, Calibration, read_calibration
+from optimiser.errors import OptimiserError, UsageError
+
+BENCH = cpu_bench(runs=2)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_the_median_of_runs_is_told_and_the_ring_turns() -> None:
+    turns: list[int] = []
+
+    def work(place: int) -> None:
+        turns.append(place)
+        time.sleep(0.001 if len(turns) != 8 else 0.2)
+
+    timed = median_seconds(cpu_bench(runs=5), [lambda place=place: work(place) for place in range(2)])
+    assert timed.runs == 5
+    assert 0.001 <= timed.seconds < 0.1
+    assert turns[-5:] == [0, 1, 0, 1, 0]
+
+
+def test_slow_work_has_fewer_runs_but_never_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimiser.calibration.bench.timing.LONGEST_S", 0.2)
+    bench = cpu_bench(runs=50)
+    assert 5 < median_seconds(bench, [lambda: time.sleep(0.01)]).runs <= 20
+    assert median_seconds(bench, [lambda: time.sleep(0.06)]).runs == 5
+
+
+def test_what_has_no_room_is_said_and_not_raised() -> None:
+    reason = attempt(BENCH, 0.0, lambda: [lambda: torch.empty(1 << 50)])
+    assert isinstance(reason, str)
+    assert "alloc" in reason
+    assert "\n" not in reason
+    assert isinstance(attempt(BENCH, 0.0, lambda: [lambda: torch.empty(1)]), Timed)
+
+
+def test_more_than_is_free_is_not_even_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimiser.calibration.bench.timing.free_bytes", lambda _: 2e9)
+
+    def build() -> list[object]:
+        raise AssertionError("must not be built")
+
+    assert attempt(BENCH, 4e9, build) == "needs 4 GB, 2 GB are free"  # type: ignore[arg-type]
+
+
+def test_a_ring_is_larger_than_the_cache_and_no_longer_than_need_be() -> None:
+    bench = replace(BENCH, cache_bytes=50 << 20)
+    assert ring_length(bench, 100 << 20) == 2
+    assert ring_length(bench, 1 << 30) == 1
+    assert ring_length(bench, 1 << 10) == 64
+    assert ring_length(BENCH, 1 << 10) == 1
+
+
+def test_on_the_host_captured_work_is_the_work() -> None:
+    assert captured(BENCH, time.monotonic) is time.monotonic
+
+
+def calibrated(bench: Bench = BENCH, stop_after: int = 10**6) -> tuple[list[Calibration], list[str]]:
+    """All that was saved, and all that was told."""
+    saved: list[Calibration] = []
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if len(told) == stop_after:
+            raise KeyboardInterrupt
+
+    try:
+        measure.measured(bench, "H100", tiny_sizes(), quick=True, save=saved.append, tell=tell)
+    except KeyboardInterrupt:
+        assert len(told) == stop_after
+    return saved, told
+
+
+def test_every_section_is_measured_and_saved_as_it_ends() -> None:
+    saved, told = calibrated()
+    assert [len({point.section for point in one.points}) for one in saved] == [0, 1, 2, 3, 4, 5, 6, 6]
+    assert [one.complete for one in saved] == [False] * 7 + [True]
+    last = saved[-1]
+    assert not last.left_out
+    assert len(told) == len(last.points)
+    assert {point.section for point in last.points} == set(SIZES)
+    for point in last.points:
+        assert set(point.sizes) == set(SIZES[point.section])
+        assert point.seconds > 0
+    assert last.torch == torch.__version__
+    assert last.idle.driver is None
+
+
+def test_an_interrupt_keeps_what_was_measured_also_within_a_section() -> None:
+    saved, _ = calibrated(stop_after=4)
+    assert len(saved[-1].points) == 4
+    assert [point.section for point in saved[-1].points] == ["read", "products", "products", "products"]
+    assert not saved[-1].complete
+
+
+def test_a_size_that_no_kernel_takes_is_left_out_and_the_rest_goes_on() -> None:
+    sizes = replace(tiny_sizes(), precisions=("bf16", "fp8"), half="bf16", read_bytes=(1 << 55, 1 << 16))
+    last = measure.measured(BENCH, "H100", sizes, quick=True, save=lambda _: None, tell=lambda _: None)
+    (left,) = last.left_out
+    assert left.section == "read"
+    assert "alloc" in left.reason
+    assert len(last.of("read")) == 1
+    assert last.complete
+
+
+def test_a_device_that_fails_altogether_ends_in_one_message_with_the_points_kept() -> None:
+    saved: list[Calibration] = []
+
+    def tell(_line: str) -> None:
+        if saved[-1].points:
+            raise RuntimeError("CUDA error: an illegal memory access\nmore")
+
+    with pytest.raises(OptimiserError, match=r"^cpu failed: CUDA error: an illegal memory access$"):
+        measure.measured(BENCH, "H100", tiny_sizes(), quick=True, save=saved.append, tell=tell)
+    assert [point.section for point in saved[-1].points] == ["read", "products"]
+
+
+def test_the_file_grows_with_the_sections_and_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(here, "sizes_for", lambda *_, **__: tiny_sizes())
+    path = tmp_path / "cpu.json"
+    told: list[str] = []
+    done = here.kept(BENCH, CONFIG.gpus["H100"], CONFIG, path, quick=True, tell=told.append)
+    assert told[-1] == f"wrote {path}"
+    assert read_calibration(path) == done
+    comparison = compared(done, CONFIG)
+    assert comparison.own is None
+    assert set(comparison.steps) == {"decode", "mixed"}
+
+
+def test_a_file_that_cannot_be_written_is_said_before_anything_is_measured(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(UsageError, match=r"--output: file = .* cannot be written"):
+        here.kept(
+            BENCH, CONFIG.gpus["H100"], CONFIG, tmp_path / "no" / "x.json", quick=True, tell=told.append
+        )
+    assert not told
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "name"),
+    [
+        ("NVIDIA H100 80GB HBM3", None, "H100"),
+        ("NVIDIA H100 80GB HBM3", "H100", "H100"),
+        ("NVIDIA H100 NVL", None, "H100-NVL"),
+        ("NVIDIA H200", None, "H200"),
+        ("NVIDIA B200", None, "B200"),
+        ("NVIDIA A100-SXM4-80GB", None, "A100-80GB"),
+        ("NVIDIA A100-SXM4-40GB", None, "A100-40GB"),
+        ("NVIDIA A100 80GB PCIe", None, "A100-80GB-PCIe"),
+        ("NVIDIA A10G", None, "A10G"),
+        ("NVIDIA L4", None, "L4"),
+        ("NVIDIA L40S", None, "L40S"),
+        ("Tesla T4", None, "T4"),
+        ("Tesla V100-SXM2-16GB", None, "V100"),
+        ("Tesla V100-SXM2-32GB", None, "V100-32GB"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", None, "RTX-PRO-6000"),
+        ("Tesla V100-PCIE-16GB", None, "V100-PCIe"),
+        ("NVIDIA Graphics Device", "B300", "B300"),
+    ],
+)
+def test_gpus_are_known_by_their_driver_s_name(device: str, asked: str | None, name: str) -> None:
+    assert here.named(device, asked, CONFIG.gpus) == name
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "message"),
+    [
+        ("NVIDIA H20", None, "NVIDIA H20: no such GPU in gpus.yaml, where there are A10, A100-40GB, "),
+        ("NVIDIA H20", None, "name the one it is by --gpu NAME"),
+        ("NVIDIA L4", "H100", "--gpu: name = 'H100': the GPU of this machine is NVIDIA L4, which is L4"),
+        ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", "H100", "is a slice of a GPU"),
+    ],
+)
+def test_a_gpu_that_is_not_known_or_another_is_refused(device: str, asked: str | None, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        here.named(device, asked, CONFIG.gpus)
+    assert message in str(caught.value)
+
+
+def test_without_a_gpu_one_polite_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.chdir(tmp_path)
+    answer = ran(capsys, "calibrate")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        f"error: no CUDA GPU here (torch {torch.__version__} sees none): calibrate measures the machine it runs on\n"
+    )
+    assert not list(tmp_path.iterdir())
