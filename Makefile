@@ -7,13 +7,16 @@ CONSTRAINTS := .ci/constraints.txt
 CASES ?=
 DATA ?= ../shared/data/serving_measurements.csv
 
-.PHONY: recommend test check bench accuracy fit live clean
+.PHONY: recommend test test-extras check bench accuracy fit live clean
 
 recommend: $(VENV)/.installed
 	@$(BIN)/optimiser recommend config/workloads/chat-llama-70b.yaml
 
 test: $(VENV)/.installed-test
 	$(BIN)/pytest -n 2
+
+test-extras: $(VENV)/.installed-extras
+	$(BIN)/pytest tests/extras
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -47,3 +50,7 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 $(VENV)/.installed-test: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[test,check]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-extras: pyproject.toml $(CONSTRAINTS) | $(VENV)/.installed-test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[test,calibrate,silicon]'
+	@touch $@

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from optimiser.errors import UsageError, did_you_mean
+from optimiser.performance.anchor import Anchor
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import served_on
@@ -127,6 +128,7 @@ def _answers(question: Question, hardware: Sequence[Hardware], anchors_of: Ancho
     groups = _try_all(
         question,
         [group_candidates(question.model, item, size) for item in small for size in GROUP_SIZES],
+        anchors_of,
     )
     answers: list[Answer] = []
     for item in hardware:
@@ -175,12 +177,12 @@ def _best_rows(question: Question, trial: Trial, rows: Sequence[int]) -> list[in
     was measured, others count with the lower end of their estimate.
     """
     anchors = trial.layouts.anchors
-    measured = any(anchors[row] for row in rows) if anchors else False
+    measured = [row for row in rows if anchors and isinstance(anchors[row], Anchor)]
     best: dict[int, tuple[float, int]] = {}
     for row in rows:
         candidate = trial.candidates[row]
         rate = float(trial.rate[row, 0]) * candidate.replicas
-        if measured and not anchors[row]:
+        if measured and row not in measured:
             rate *= 1.0 - model_error(question, candidate, float(trial.places[row, 0]))
         if rate > best.get(candidate.instances, (0.0, -1))[0]:
             best[candidate.instances] = (rate, row)

@@ -47,6 +47,7 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
         weight_precision=fields.weight_precision,
         kv_precision=fields.kv_precision,
         engine=fields.engine,
+        performance=fields.performance,
         description=fields.description,
         source=fields.source,
         policy=dict(fields.policy),

@@ -7,6 +7,7 @@
     weight_precision: fp8           optional; what the checkpoint is published in where absent
     kv_precision: fp8               optional; the same for the key-value cache
     engine: vllm                    optional; the serving engine: vllm, sglang or trtllm
+    performance: silicon            optional, as in settings.yaml: roofline or silicon; what step times rest on
     timezone: Europe/Berlin         optional, UTC; zone of every time below that carries no UTC offset
     target:                         optional; absent means no latency target
       ttft_ms: 2000                 time to first token, ms, above 0
@@ -49,6 +50,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
 from optimiser.field_faults import right_of
+from optimiser.workload.resolved import PERFORMANCE
 
 
 def _not_bool(value: object) -> object:
@@ -75,6 +77,12 @@ def _clock_time(value: object) -> object:
 Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0)]
 NotNegative = Annotated[float, BeforeValidator(_not_bool), Field(ge=0)]
 Tokens = Annotated[float, BeforeValidator(_not_bool), Field(ge=1)]
+
+
+def _known_performance(value: object) -> object:
+    if isinstance(value, str) and value not in PERFORMANCE:
+        raise ValueError(f"{' or '.join(PERFORMANCE)}; {did_you_mean(value, PERFORMANCE)}")
+    return value
 
 
 class _Section(BaseModel):
@@ -151,6 +159,9 @@ class WorkloadFields(_Section):
     weight_precision: str | None = Field(default=None, description="such as bf16, fp8, int4")
     kv_precision: str | None = Field(default=None, description="such as bf16, fp8")
     engine: str = Field(default="vllm", min_length=1, description="vllm, sglang or trtllm")
+    performance: Annotated[str | None, BeforeValidator(_known_performance)] = Field(
+        default=None, description="what step times rest on"
+    )
     timezone: str | None = Field(default=None, description="an IANA time zone such as Europe/Berlin")
     target: TargetFields | None = Field(default=None, description="ttft_ms, tpot_ms and percentile")
     demand: DemandFields = Field(
