@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from optimiser.performance.anchor import Anchor, Operators, Uncovered, anchored
+from optimiser.performance.disagreement import far_apart, roofline_rates
 from optimiser.performance.estimate_types import Estimate, LoadPoint
 from optimiser.performance.memory import GIB
 from optimiser.performance.operating import (
@@ -52,8 +52,6 @@ LARGEST_ERROR = 0.6
 # Steps of measured operators, which nothing was fitted to: against the published figures they cover, dense models were
 # off by 7 % at the median (470 offline rates, 626 times per token), mixtures of experts by 12 (288 and 652).
 OPERATORS_ERROR = 0.10
-# Operators' steps so many times the roofline's, or the other way round, are told and in doubt.
-OPERATORS_FAR = 1.3
 # Latencies without a target are means: there is no percentile to meet.
 OFFLINE_PERCENTILE = 50.0
 # A load so much above the largest shows which condition stops it there.
@@ -79,7 +77,8 @@ def estimates_of(question: Question, trial: Trial, rows: Sequence[int]) -> list[
         _estimate(question, trial, row, index, point, columns, buckets[index], limits[index])
         for index, row in enumerate(rows)
     ]
-    return [_anchored(question, trial, row, estimate) for row, estimate in zip(rows, plain, strict=True)]
+    roofline = roofline_rates(question, trial, chosen).tolist()
+    return [_anchored(question, trial, row, *pair) for row, *pair in zip(rows, plain, roofline, strict=True)]
 
 
 def _estimate(
@@ -132,12 +131,15 @@ def _estimate(
     )
 
 
-def _anchored(question: Question, trial: Trial, row: int, estimate: Estimate) -> Estimate:
+def _anchored(
+    question: Question, trial: Trial, row: int, estimate: Estimate, roofline_rate: float
+) -> Estimate:
     """The same estimate, saying what measurements it rests on, or which there are of other set-ups beside it."""
     candidate = trial.candidates[row]
     anchor = trial.layouts.anchors[row] if trial.layouts.anchors else None
     if isinstance(anchor, Operators):
-        estimate = _on_operators(question, candidate, anchor, estimate)
+        far = far_apart(float(trial.rate[row, 0]), roofline_rate, candidate.replicas)
+        estimate = _on_operators(question, candidate, anchor, estimate, far)
     elif isinstance(anchor, Uncovered):
         note = f"roofline, since measured operators do not cover this set-up: {anchor.reason}"
         estimate = replace(estimate, notes=(*estimate.notes, note))
@@ -152,24 +154,17 @@ def _anchored(question: Question, trial: Trial, row: int, estimate: Estimate) ->
 
 
 def _on_operators(
-    question: Question, candidate: Candidate, operators: Operators, estimate: Estimate
+    question: Question, candidate: Candidate, operators: Operators, estimate: Estimate, far: str | None
 ) -> Estimate:
-    """An estimate made with the steps of measured operators, saying so, and where they are far from the roofline's."""
-    decode = np.maximum(estimate.concurrency_per_replica / candidate.stages, 1.0)
-    times = float(operators.steps.at(question.mix.traffic.context[0], np.array([decode]))[0])
-    notes, low = [*estimate.notes, *operators.notes], estimate.low_confidence
-    if abs(math.log(times)) > math.log(OPERATORS_FAR):
-        low = True
-        notes.append(
-            f"steps of measured operators take {times:.2f} × the roofline's: one of the two is far off"
-        )
+    """An estimate made with the steps of measured operators, saying so; far tells how far it is from the roofline's."""
+    low = estimate.low_confidence or far is not None
     return replace(
         estimate,
         engine=operators.engine,
         method=f"{operators.basis}, with the roofline's batching, queueing and memory",
         relative_error=_relative_error(question, candidate, low, OPERATORS_ERROR),
         low_confidence=low,
-        notes=tuple(notes),
+        notes=(*estimate.notes, *operators.notes, *([far] if far else [])),
     )
 
 

@@ -98,11 +98,18 @@ def test_an_estimate_on_operators_carries_their_error() -> None:
 
 
 def test_operators_far_from_the_roofline_are_told_and_in_doubt() -> None:
-    near, far = estimate(operators(1.29, 1.29)), estimate(operators(1 / 1.4, 1 / 1.4))
+    near, far = estimate(operators(1.25, 1.25)), estimate(operators(1 / 1.4, 1 / 1.4))
     assert (near.low_confidence, far.low_confidence) == (False, True)
     assert far.relative_error == pytest.approx(1.5 * near.relative_error)
-    assert any("0.71 × the roofline's" in note for note in far.notes)
-    assert not any("roofline's" in note for note in near.notes)
+    rate = f"{estimate().requests_per_second:.3g}"
+    assert f"{rate} requests/s on the roofline, +40% on measured operators" in far.notes[-1]
+    assert near.notes == (*estimate().notes, "counted so")
+
+
+def test_a_target_that_the_roofline_misses_is_told() -> None:
+    found = estimate(operators(0.5, 0.5), target=Target(ttft_ms=2000, tpot_ms=6, percentile=50))
+    assert found.low_confidence
+    assert "on the roofline it misses the target" in found.notes[-1]
 
 
 def test_a_set_up_without_operators_is_the_rooflines_and_says_why() -> None:
