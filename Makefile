@@ -1,13 +1,14 @@
 # One environment for everything; CASES= names a folder with the large benchmark cases, DATA= a table of
-# serving measurements (optimiser/accuracy/table.py has its columns).
+# serving measurements (optimiser/accuracy/table.py has its columns), PERFORMANCE=silicon what `make accuracy` judges.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS_VENV := .venv-extras
-EXTRAS := test,calibrate
+EXTRAS := test,calibrate,silicon
 CONSTRAINTS := .ci/constraints.txt
 CASES ?=
 DATA ?= ../shared/data/serving_measurements.csv
+PERFORMANCE ?= roofline
 
 .PHONY: recommend test test-extras check bench accuracy fit live clean
 
@@ -31,7 +32,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench/run.py $(if $(CASES),--cases $(CASES))
 
 accuracy: $(VENV)/.installed
-	@$(BIN)/python -m optimiser.accuracy $(DATA)
+	@$(BIN)/python -m optimiser.accuracy $(DATA) --performance $(PERFORMANCE)
 
 fit: $(VENV)/.installed
 	@$(BIN)/python -m optimiser.accuracy.fit_command $(DATA)

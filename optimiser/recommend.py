@@ -11,9 +11,12 @@ from optimiser.config import Config
 from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value, did_you_mean
 from optimiser.measured.anchoring import anchors_of
 from optimiser.measured.store import stored_measurements
+from optimiser.performance.anchor import Anchors
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.performance.setups import Candidate
 from optimiser.performance.specs import ModelSpec
+from optimiser.performance.trial import AnchorsOf, Question
 from optimiser.planning.answer import Answer, plan_of
 from optimiser.planning.comparison import compare
 from optimiser.planning.faults import refuse_faults
@@ -28,6 +31,8 @@ from optimiser.planning.problem import Option, Problem
 from optimiser.planning.search import search
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
+from optimiser.silicon.library import require_library
+from optimiser.silicon.surfaces import operators_of
 from optimiser.workload import Workload
 from providers.offer import Offer
 from providers.shape import InstanceShape
@@ -131,7 +136,7 @@ def _with_what_is_left_out(
 def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Estimate | Rejection]:
     """What every instance type the policy considers would do for the workload, or why it is out.
 
-    Estimates are anchored on what was measured and imported into the config directories. Raises as model_for does.
+    Raises as model_for and anchors_for do.
     """
     return estimate_shapes(
         model_for(workload, config),
@@ -143,9 +148,29 @@ def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Es
         workload.weight_precision,
         workload.kv_precision,
         workload.engine,
-        anchors_of(stored_measurements(config.directories)),
+        anchors_for(workload, config),
         workload.techniques,
     )
+
+
+def anchors_for(workload: Workload, config: Config) -> AnchorsOf:
+    """What estimates of set-ups rest on besides the roofline: what was measured and imported into the config
+    directories, and where that says nothing and `performance: silicon` holds, measured operators.
+
+    Raises UsageError where those are asked for and not installed.
+    """
+    measured = anchors_of(stored_measurements(config.directories))
+    if (workload.performance or config.settings.performance) == "roofline":
+        return measured
+    require_library(workload.name if workload.performance else config.settings.source)
+
+    def with_operators(question: Question, candidates: Sequence[Candidate]) -> Anchors:
+        found = measured(question, candidates) or (None,) * len(candidates)
+        rest = [one for one, anchor in zip(candidates, found, strict=True) if anchor is None]
+        operators = iter(operators_of(question, rest))
+        return tuple(next(operators) if anchor is None else anchor for anchor in found)
+
+    return with_operators
 
 
 def model_for(workload: Workload, config: Config) -> ModelSpec:

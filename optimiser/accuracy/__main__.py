@@ -5,23 +5,31 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from optimiser.accuracy.cases import cases_of
+from optimiser.accuracy.operators import on_operators
 from optimiser.accuracy.predict import factors_of
-from optimiser.accuracy.prepare import prepare
+from optimiser.accuracy.prepare import Prepared, prepare
 from optimiser.accuracy.ranking import rankings, usd_per_gpu_hour
 from optimiser.accuracy.report import Accuracy, as_csv, as_json, as_text
 from optimiser.accuracy.sets import LeftOut
 from optimiser.accuracy.summary import judge
 from optimiser.accuracy.table import digest_of, read_measurements
-from optimiser.config import load_config
+from optimiser.config import Config, load_config
 from optimiser.errors import OptimiserError, UsageError
 from optimiser.files import write_whole
+from optimiser.silicon.library import require_library
+from optimiser.workload.resolved import PERFORMANCE
 
 
-def accuracy_of(path: Path) -> Accuracy:
-    """Judge the shipped (or the user's own) configuration on a table. Raises UsageError for a bad table."""
+def accuracy_of(path: Path, performance: str = "roofline") -> Accuracy:
+    """Judge the shipped (or the user's own) configuration on a table; with performance "silicon" on measured operators,
+    where they cover a row. Raises UsageError for a bad table, and where those are not installed.
+    """
+    if performance == "silicon":
+        require_library("--performance")
     rows = read_measurements(path)
     config = load_config()
     cases, left_out = cases_of(rows, config.models, config.gpus)
@@ -32,13 +40,34 @@ def accuracy_of(path: Path) -> Accuracy:
         LeftOut(row=case.row, reason="the memory model has no room for it", detail=case.model.name)
         for case in unfit
     ]
-    return Accuracy(
+    accuracy = Accuracy(
         table=str(path),
         rows=len(rows),
         judged=judged,
         left_out=(*left_out, *no_room),
         rankings=rankings(judged, usd_per_gpu_hour(config)),
         unseen=record["errors"] if record.get("table_sha256") == digest_of(path) else {},
+    )
+    return _on_operators(accuracy, prepared, config) if performance == "silicon" else accuracy
+
+
+def _on_operators(accuracy: Accuracy, prepared: Prepared, config: Config) -> Accuracy:
+    """The figures that measured operators cover, predicted on them, with the roofline's beside."""
+    operated, uncovered = on_operators(prepared, config.fit)
+    found = judge(operated, factors_of(operated, config.fit))
+    covered = [index for index in range(len(found)) if index not in uncovered]
+    judged = tuple(found[index] for index in covered)
+    without = (
+        LeftOut(row=prepared.cases[index].row, reason="measured operators do not cover it", detail=reason)
+        for index, reason in uncovered.items()
+    )
+    return replace(
+        accuracy,
+        judged=judged,
+        left_out=(*accuracy.left_out, *without),
+        rankings=rankings(judged, usd_per_gpu_hour(config)),
+        unseen={},
+        roofline=tuple(accuracy.judged[index] for index in covered),
     )
 
 
@@ -50,9 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--rows", type=Path, metavar="FILE", help="also write every figure and its error (CSV)"
     )
+    parser.add_argument(
+        "--performance", choices=PERFORMANCE, default=PERFORMANCE[0], help="what is judged; default: roofline"
+    )
     asked = parser.parse_args(arguments)
     try:
-        accuracy = accuracy_of(asked.file)
+        accuracy = accuracy_of(asked.file, asked.performance)
         if asked.rows:
             _write(asked.rows, as_csv(accuracy.judged))
     except OptimiserError as error:

@@ -31,7 +31,8 @@ PEAK = Efficiency(generation="", compute=1.0, bandwidth=1.0, relative_error=0.0,
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """Cases of one model, one pair of precisions, one kernel, engine and kind, an entry for each layout that comes into
-    question: case is its index, (entries,), the other arrays are (entries, 1) as operating.py has set-ups.
+    question: case is its index, (entries,), candidates are the layouts themselves, the other arrays are (entries, 1)
+    as operating.py has set-ups.
 
     places is how many sequences a replica has room for, load that of one replica; run_requests and run_s are
     infinite where the run's length is not known.
@@ -43,6 +44,7 @@ class Group:
     work: ModelWork
     mix: Mix
     layouts: Layouts
+    candidates: tuple[Candidate, ...]
     case: NDArray[np.intp]
     places: Array
     replicas: Array
@@ -143,6 +145,7 @@ def _group(cases: Sequence[Case], engines: Mapping[str, Engine]) -> Group:
         work=question.work,
         mix=Mix.of(prompt[:, None, None], output[:, None, None], np.ones((len(fits), 1, 1))),
         layouts=layouts,
+        candidates=tuple(candidates[index] for index in fits.tolist()),
         case=case,
         places=places[:, None],
         replicas=replicas[:, None],

@@ -29,7 +29,8 @@ class Accuracy:
     """All that is reported of one table: its name and number of rows, the figures, and the rows left out.
 
     unseen holds, where the shipped constants were fitted to this very table, by set the errors on models and on
-    GPU generations that were left out of the fit, as config/performance.yaml records them.
+    GPU generations that were left out of the fit, as config/performance.yaml records them. roofline holds, where the
+    figures are predicted on measured operators, the roofline's of the same ones.
     """
 
     table: str
@@ -38,6 +39,7 @@ class Accuracy:
     left_out: tuple[LeftOut, ...]
     rankings: tuple[Ranking, ...]
     unseen: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    roofline: tuple[Judged, ...] = ()
 
 
 def as_text(accuracy: Accuracy) -> str:
@@ -54,16 +56,20 @@ def _sets(accuracy: Accuracy) -> list[str]:
         f"{accuracy.table}: {len(judged):,} figures of {rows:,} of its {accuracy.rows:,} rows",
         "",
         f"{'error in %':16}{'figures':>8}{'median':>8}{'p90':>7}{'bias':>7}   {'goal':10}{'':8}"
-        + ("left out of the fit: model, GPU generation" if accuracy.unseen else ""),
+        + ("left out of the fit: model, GPU generation" if accuracy.unseen else "")
+        + ("roofline on the same: median, p90, bias" if accuracy.roofline else ""),
     ]
+    plain = by_set(accuracy.roofline)
     for goal, some in by_set(judged).items():
         errors = errors_of(some)
         wanted = f"{goal.median:.0%} / {goal.p90:.0%}".replace("%", "") if goal.median and goal.p90 else ""
         if errors is None:
             lines.append(f"{goal.name:16}{0:>8}{'':22}   {wanted:10}no rows")
             continue
-        numbers = f"{100 * errors.median:>8.1f}{100 * errors.p90:>7.1f}{100 * errors.bias:>+7.1f}"
+        numbers = _figures(errors)
         verdict, rest = _verdict(errors, goal), _left_out_of_fit(accuracy.unseen.get(goal.name, {}))
+        if beside := errors_of(plain[goal]):
+            rest = _figures(beside)
         lines.append(f"{goal.name:16}{errors.figures:>8}{numbers}   {wanted:10}{verdict:8}{rest}".rstrip())
     return [
         *lines,
@@ -76,6 +82,10 @@ def _sets(accuracy: Accuracy) -> list[str]:
         ),
         f"TTFT open loop: below {HIGHEST_LOAD_SHARE:.0%} of the highest rate.",
     ]
+
+
+def _figures(errors: Errors) -> str:
+    return f"{100 * errors.median:>8.1f}{100 * errors.p90:>7.1f}{100 * errors.bias:>+7.1f}"
 
 
 def _left_out_of_fit(errors: Mapping[str, Sequence[float]]) -> str:
@@ -140,6 +150,7 @@ def as_json(accuracy: Accuracy) -> str:
                 "goal": {"median": goal.median, "p90": goal.p90} if goal.median else None,
                 "errors": _numbers(errors),
                 "met": errors.meets(goal) if errors else None,
+                "errors_of_roofline": _numbers(errors_of(by_set(accuracy.roofline)[goal])),
                 "errors_left_out_of_fit": {
                     kind: {"median": pair[0], "p90": pair[1]}
                     for kind, pair in accuracy.unseen.get(goal.name, {}).items()

@@ -18,11 +18,9 @@ def why_of(request: Request, instance_type: str) -> Why:
 
     Raises UsageError for a name that is unknown, or that several providers use and the policy does not settle.
     """
-    from optimiser.measured.anchoring import anchors_of
-    from optimiser.measured.store import stored_measurements
     from optimiser.performance.lifts import Asked
     from optimiser.performance.why import explain
-    from optimiser.recommend import model_for
+    from optimiser.recommend import anchors_for, model_for
 
     workload, config = request.workload, request.config
     return explain(
@@ -36,7 +34,7 @@ def why_of(request: Request, instance_type: str) -> Why:
             weight_precision=workload.weight_precision,
             kv_precision=workload.kv_precision,
             engine=workload.engine,
-            anchors_of=anchors_of(stored_measurements(config.directories)),
+            anchors_of=anchors_for(workload, config),
             techniques=workload.techniques,
         )
     )

@@ -15,6 +15,7 @@ from optimiser.files import read_yaml
 from optimiser.performance.model_checks import check_model
 from optimiser.performance.physics import Engine, Fit, Physics
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
+from optimiser.workload.resolved import PERFORMANCE
 from providers.offer import Tier
 from providers.shape import GpuLink, InstanceShape
 
@@ -95,6 +96,7 @@ def load_config(directory: Path | None = None) -> Config:
     quota_codes: dict[tuple[str, str], dict[str, str]] = {}
     always_sold: dict[str, tuple[tuple[str, str, str, Tier], ...]] = {}
     settings: dict[str, dict[str, Any]] = {}
+    performance: object = PERFORMANCE[0]
     for layer in directories:
         sections = _sections(layer / "gpus.yaml", ("gpus",))
         gpus |= _entries(GpuSpec, "name", sections.get("gpus", {}), layer / "gpus.yaml")
@@ -104,7 +106,9 @@ def load_config(directory: Path | None = None) -> Config:
         models |= _models(layer / "models.yaml")
         for path in sorted((layer / "instances").glob("*.yaml")):
             _read_instances(path, gpus, shapes, quota_codes, always_sold)
-        for name, section in _sections(layer / "settings.yaml", SETTINGS).items():
+        written = _content(layer / "settings.yaml")
+        performance = written.pop("performance", performance)
+        for name, section in _mappings(written, SETTINGS, layer / "settings.yaml").items():
             settings.setdefault(name, {}).update(section)
         _check_generations(layer / "gpus.yaml", gpus, fit.generations)
         _check_calibrated(layer / PERFORMANCE_FILE, gpus, fit.gpus)
@@ -113,7 +117,7 @@ def load_config(directory: Path | None = None) -> Config:
         fit=fit,
         models=models,
         shapes=shapes,
-        settings=settings_of(settings, directories),
+        settings=settings_of(settings, performance, directories),
         directories=directories,
         quota_codes=quota_codes,
         always_sold=tuple(one for sold in always_sold.values() for one in sold),
@@ -160,7 +164,10 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _sections(path: Path, known: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """The named top-level mappings of a YAML file."""
-    content = _content(path)
+    return _mappings(_content(path), known, path)
+
+
+def _mappings(content: dict[str, Any], known: tuple[str, ...], path: Path) -> dict[str, dict[str, Any]]:
     only_known(content, known, str(path))
     return {name: mapping_of(section, str(path), name) for name, section in content.items()}
 

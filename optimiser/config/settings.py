@@ -1,4 +1,4 @@
-"""settings.yaml: default policy, solver limits, how old a price may be, the store, and agreed discounts."""
+"""settings.yaml: default policy, solver limits, what step times rest on, ages of prices, the store, discounts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from optimiser.config.entries import mapping_of, only_known, parse_entry
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.prices.discounts import Discount
+from optimiser.workload.resolved import PERFORMANCE
 from providers.offer import Tier
 
 SETTINGS = ("policy", "solver", "max_price_age_days", "live_prices", "store", "discounts")
@@ -39,21 +40,25 @@ class LivePriceLimits:
 class Settings:
     """config/settings.yaml, layered. source names the files.
 
-    policy is as written there: policy_layers checks it, as the lowest layer. max_price_age_days is of the
+    policy is as written there: policy_layers checks it, as the lowest layer. performance is one of
+    workload.resolved.PERFORMANCE, for workloads that do not say. max_price_age_days is of the
     prices in files, live_prices of those in the store; store_url None is the platform's data directory.
     """
 
     source: str
     policy: dict[str, Any]
     solver: SolverSettings
+    performance: str
     max_price_age_days: dict[str, int | None]
     live_prices: LivePriceLimits
     store_url: str | None
     discounts: tuple[Discount, ...]
 
 
-def settings_of(sections: Mapping[str, dict[str, Any]], directories: tuple[Path, ...]) -> Settings:
-    """The sections of every layer's settings.yaml, already merged. Raises UsageError for a bad value."""
+def settings_of(
+    sections: Mapping[str, dict[str, Any]], performance: object, directories: tuple[Path, ...]
+) -> Settings:
+    """The sections and fields of every layer's settings.yaml, already merged. Raises UsageError for a bad value."""
     files = (layer / "settings.yaml" for layer in reversed(directories))
     where = " over ".join(str(path) for path in files if path.is_file())
     ages = sections.get("max_price_age_days", {})
@@ -61,10 +66,14 @@ def settings_of(sections: Mapping[str, dict[str, Any]], directories: tuple[Path,
     for tier, days in ages.items():
         if days is not None and (isinstance(days, bool) or not isinstance(days, int) or days < 0):
             raise bad_value(where, f"max_price_age_days.{tier}", days, "whole days, or null for no limit")
+    if not isinstance(performance, str) or performance not in PERFORMANCE:
+        right = f"must be {' or '.join(PERFORMANCE)}; {did_you_mean(str(performance), PERFORMANCE)}"
+        raise bad_value(where, "performance", performance, right)
     return Settings(
         source=where,
         policy=sections.get("policy", {}),
         solver=parse_entry(SolverSettings, sections.get("solver"), f"{where}: solver"),
+        performance=performance,
         max_price_age_days=ages,
         live_prices=_live_prices(sections.get("live_prices", {}), where),
         store_url=_store_url(sections.get("store", {}), where),

@@ -78,21 +78,54 @@ class Anchor:
         return max(1.0, *(max(low / value, value / high) for value, (low, high) in pairs))
 
 
-Anchors = tuple[Anchor | None, ...]
+@dataclass(frozen=True, kw_only=True)
+class Operators:
+    """What measurements of single operators make of a set-up's steps, where nobody measured it whole.
+
+    steps corrects those without prompt tokens; mixed_steps those with, over their number in the place of contexts.
+    engine names the engine with its version, basis the measurements in words; notes say what they leave out.
+    """
+
+    steps: Factors
+    mixed_steps: Factors
+    engine: str
+    basis: str
+    notes: tuple[str, ...] = ()
 
 
-def corrected(anchors: Anchors, context: Array, load: Array, *, first_token: bool = False) -> Array:
-    """The factor of every set-up on its step, or on its first token: 1 where it has no measurement.
+@dataclass(frozen=True, kw_only=True)
+class Uncovered:
+    """Why measured operators, though asked for, say nothing of a set-up."""
+
+    reason: str
+
+
+Anchors = tuple[Anchor | Operators | Uncovered | None, ...]
+
+
+def corrected_steps(anchors: Anchors, context: Array, decode: Array, prefill: Array) -> Array:
+    """The factor of every set-up on a step with so many sequences that decode and prompt tokens; 1 where none is known.
 
     The first axis of the broadcast arrays is the set-ups.
     """
-    shape = np.broadcast_shapes(context.shape, load.shape)
-    contexts, loads = np.broadcast_to(context, shape), np.broadcast_to(load, shape)
-    found = np.ones(shape)
+    contexts, loads, prompts = np.broadcast_arrays(context, decode, prefill)
+    found = np.ones(contexts.shape)
     for row, anchor in enumerate(anchors):
-        factors = anchor and (anchor.first_tokens if first_token else anchor.steps)
-        if factors:
-            found[row] = factors.at(contexts[row], loads[row])
+        if isinstance(anchor, Anchor | Operators):
+            found[row] = anchor.steps.at(contexts[row], loads[row])
+        if isinstance(anchor, Operators):
+            mixed = anchor.mixed_steps.at(np.maximum(prompts[row], 1.0), loads[row])
+            found[row] = np.where(prompts[row] > 0, mixed, found[row])
+    return found
+
+
+def corrected_first_tokens(anchors: Anchors, context: Array, load: Array) -> Array:
+    """The factor of every set-up on its whole first token, beside that on steps; arrays as of corrected_steps."""
+    contexts, loads = np.broadcast_arrays(context, load)
+    found = np.ones(contexts.shape)
+    for row, anchor in enumerate(anchors):
+        if isinstance(anchor, Anchor) and anchor.first_tokens:
+            found[row] = anchor.first_tokens.at(contexts[row], loads[row])
     return found
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from optimiser.errors import UsageError, did_you_mean
+from optimiser.performance.anchor import Anchor
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import served_on
@@ -129,6 +130,7 @@ def _answers(question: Question, hardware: Sequence[Hardware], anchors_of: Ancho
     groups = _try_all(
         question,
         [group_candidates(question.model, item, size) for item in small for size in GROUP_SIZES],
+        anchors_of,
     )
     answers: list[Answer] = []
     for item in hardware:
@@ -181,7 +183,7 @@ def _best_rows(question: Question, trial: Trial, rows: Sequence[int]) -> list[in
     for row in rows:
         candidate = trial.candidates[row]
         rate = float(trial.rate[row, 0]) * candidate.replicas
-        if not (anchors and anchors[row]):
+        if not (anchors and isinstance(anchors[row], Anchor)):
             rate *= 1.0 - model_error(question, candidate, float(trial.places[row, 0]))
         if rate > best.get(candidate.instances, (0.0, -1))[0]:
             best[candidate.instances] = (rate, row)

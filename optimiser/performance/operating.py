@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from optimiser.performance.anchor import corrected
+from optimiser.performance.anchor import corrected_first_tokens
 from optimiser.performance.batching import CHUNK_TOKENS, SteadyState, Traffic, mean_traffic, steady_state
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.queueing import (
@@ -154,7 +154,7 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
     square = (interruption**2 * mix.shares).sum(-1)
     wait = _wait(batch, rate, places, elasticity, steady, service, own, mix)
     if at.anchors:
-        measured = corrected(at.anchors, mix.traffic.context, decode[..., 0], first_token=True)
+        measured = corrected_first_tokens(at.anchors, mix.traffic.context, decode[..., 0])
         wait, own = scaled(wait, measured), own * measured[..., None]
     return Point(
         batch=batch,

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optimiser.performance.anchor import Anchors, corrected
+from optimiser.performance.anchor import Anchors, corrected_steps
 from optimiser.performance.model_work import ModelWork, Weights
 from optimiser.performance.physics import Physics
 
@@ -295,4 +295,4 @@ def _pace(at: Layouts, load: Load) -> Array:
     """The engine's step against the fastest one's, and where it was measured, against what that makes it."""
     if not at.anchors:
         return at.step_factor
-    return at.step_factor * corrected(at.anchors, load.context, load.decode)
+    return at.step_factor * corrected_steps(at.anchors, load.context, load.decode, load.prefill)

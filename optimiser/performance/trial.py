@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimiser.performance.anchor import Anchors
+from optimiser.performance.anchor import Anchor, Anchors
 from optimiser.performance.batching import CHUNK_TOKENS, bucket_arrays
 from optimiser.performance.memory import MemoryNeed, memory_need
 from optimiser.performance.model_work import ModelWork, model_work
@@ -147,7 +147,7 @@ def trial_of(question: Question, candidates: Sequence[Candidate], anchors: Ancho
     layouts = replace(layouts_of(candidates), anchors=anchors)
     need = memory_of(question, candidates, layouts)
     if anchors:
-        measured = np.array([anchor.room_bytes if anchor else 0.0 for anchor in anchors])
+        measured = np.array([one.room_bytes if isinstance(one, Anchor) else 0.0 for one in anchors])
         need = replace(need, kv_room_bytes=np.maximum(need.kv_room_bytes, measured))
     # Attention ranks hold their own requests, so one of them must hold the longest.
     fits = np.flatnonzero(need.kv_room_bytes / layouts.ranks >= question.longest_bytes)

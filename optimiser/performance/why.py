@@ -140,8 +140,11 @@ def _trial(question: Question, hardware: Hardware, anchors_of: AnchorsOf | None)
     groups = [
         candidate for size in GROUP_SIZES for candidate in group_candidates(question.model, hardware, size)
     ]
-    anchors = anchors_of(question, singles) if anchors_of else ()
-    return trial_of(question, singles, anchors) or trial_of(question, groups)
+    for candidates in (singles, groups):
+        trial = trial_of(question, candidates, anchors_of(question, candidates) if anchors_of else ())
+        if trial:
+            return trial
+    return None
 
 
 def _with_budgets(why: Why, question: Question, trial: Trial, row: int, *, serves: bool) -> Why:

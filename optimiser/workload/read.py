@@ -48,6 +48,7 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
         kv_precision=fields.kv_precision,
         engine=fields.engine,
         techniques=_techniques(fields),
+        performance=fields.performance,
         description=fields.description,
         source=fields.source,
         policy=dict(fields.policy),

@@ -22,6 +22,10 @@ class Target:
     arrival_cv: float = 1.0
 
 
+# What step times rest on: the roofline, or measured operators (optimiser.silicon) where they cover a set-up.
+PERFORMANCE = ("roofline", "silicon")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SizeBucket:
     """Requests of about one size: prompt and output length in tokens, and their share of all requests.
@@ -85,8 +89,9 @@ class DemandPeriod:
 class Workload:
     """One service, ready to plan: every length in tokens, every rate in requests per second, times in UTC.
 
-    target is None for work without a latency target. policy holds the workload's own overrides of the
-    default policy, by field name. notes say what was assumed while reading the input.
+    target is None for work without a latency target, performance (one of PERFORMANCE) where the settings decide.
+    policy holds the workload's own overrides of the default policy, by field name. notes say what was assumed
+    while reading the input.
     """
 
     name: str
@@ -99,6 +104,7 @@ class Workload:
     kv_precision: str | None = None
     engine: str = "vllm"
     techniques: Techniques = Techniques()
+    performance: str | None = None
     description: str = ""
     source: str = ""
     policy: dict[str, Any] = field(default_factory=dict)

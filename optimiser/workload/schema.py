@@ -13,6 +13,7 @@
       draft_parameters: 0.99e9      optional, 0; weights of the draft that a token passes through (0: looked up)
       draft_layers: 1               optional, 1; layers of the draft
     lora: {adapters: 20, rank: 16}  optional; low-rank adapters held in GPU memory, all of one rank
+    performance: silicon            optional, as in settings.yaml: roofline or silicon; what step times rest on
     timezone: Europe/Berlin         optional, UTC; zone of every time below that carries no UTC offset
     target:                         optional; absent means no latency target
       ttft_ms: 2000                 time to first token, ms, above 0
@@ -58,6 +59,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
 from optimiser.field_faults import right_of
+from optimiser.workload.resolved import PERFORMANCE
 
 
 def _not_bool(value: object) -> object:
@@ -85,6 +87,12 @@ Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0)]
 NotNegative = Annotated[float, BeforeValidator(_not_bool), Field(ge=0)]
 Tokens = Annotated[float, BeforeValidator(_not_bool), Field(ge=1)]
 Whole = Annotated[int, BeforeValidator(_not_bool)]
+
+
+def _known_performance(value: object) -> object:
+    if isinstance(value, str) and value not in PERFORMANCE:
+        raise ValueError(f"{' or '.join(PERFORMANCE)}; {did_you_mean(value, PERFORMANCE)}")
+    return value
 
 
 class _Section(BaseModel):
@@ -188,6 +196,9 @@ class WorkloadFields(_Section):
         default=None, description="tokens_per_step, draft_tokens, draft_parameters and draft_layers"
     )
     lora: LoraFields | None = Field(default=None, description="adapters and rank")
+    performance: Annotated[str | None, BeforeValidator(_known_performance)] = Field(
+        default=None, description="what step times rest on"
+    )
     timezone: str | None = Field(default=None, description="an IANA time zone such as Europe/Berlin")
     target: TargetFields | None = Field(default=None, description="ttft_ms, tpot_ms and percentile")
     demand: DemandFields = Field(

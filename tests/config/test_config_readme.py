@@ -98,6 +98,7 @@ def test_the_settings_table_names_every_setting(readme: str) -> None:
     discount = {field.name for field in dataclasses.fields(Discount)} - {"name"}
     assert set(first_cells(section(readme, "Settings"))) == {
         "policy",
+        "performance",
         "max_price_age_days.<tier>",
         *solver,
         *limits,

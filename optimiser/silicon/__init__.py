@@ -1,0 +1,1 @@
+"""Step times from measured operators (aiconfigurator-core), where there are any of a set-up; an optional extra."""
