@@ -119,7 +119,13 @@ class Policy(_Frozen):
         default=None,
         ge=0,
         lt=1,
-        description="share taken off every estimated rate; null takes the estimate's own median error",
+        description="share taken off every estimated rate; null plans on each estimate's lower bound",
+    )
+    performance_confidence: float = Field(
+        default=0.75,
+        ge=0.5,
+        lt=1,
+        description="the share of estimates whose true rate is at least what is planned on; 0.5 is the estimate itself",
     )
 
     max_monthly_usd: float | None = Field(

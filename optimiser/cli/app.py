@@ -10,6 +10,7 @@ from optimiser import __version__
 from optimiser.cli.measure_commands import measure_app
 from optimiser.cli.options import (
     AsOf,
+    Confidence,
     Config,
     Embedded,
     Gpus,
@@ -45,6 +46,7 @@ def _policy_options(
     gpus: list[str] | None,
     instance_types: list[str] | None,
     margin: str | None,
+    confidence: str | None,
 ) -> dict[str, tuple[str, list[str] | str | None]]:
     """The policy field behind each option, the option's own name for messages, and what was typed."""
     return {
@@ -53,6 +55,7 @@ def _policy_options(
         "gpus": ("--gpu", gpus),
         "instance_types": ("--instance-type", instance_types),
         "performance_margin": ("--margin", margin),
+        "performance_confidence": ("--confidence", confidence),
     }
 
 
@@ -85,6 +88,7 @@ def recommend(
     gpu: Gpus = None,
     instance_type: Types = None,
     margin: Margin = None,
+    confidence: Confidence = None,
     config: Config = None,
     store: Store = None,
     embedded: Embedded = False,
@@ -103,7 +107,7 @@ def recommend(
         store=store,
         embedded=embedded,
         settings=settings or (),
-        options=_policy_options(provider, region, gpu, instance_type, margin),
+        options=_policy_options(provider, region, gpu, instance_type, margin, confidence),
         explain=explain,
     )
     from optimiser import recommend as pipeline
@@ -126,6 +130,7 @@ def estimate(
     gpu: Gpus = None,
     instance_type: Types = None,
     margin: Margin = None,
+    confidence: Confidence = None,
     config: Config = None,
     store: Store = None,
     embedded: Embedded = False,
@@ -145,7 +150,7 @@ def estimate(
         store=store,
         embedded=embedded,
         settings=settings or (),
-        options=_policy_options(provider, region, gpu, instance_type, margin),
+        options=_policy_options(provider, region, gpu, instance_type, margin, confidence),
     )
     if why is not None:
         from optimiser.cli.why_question import why_of

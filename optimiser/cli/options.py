@@ -33,7 +33,14 @@ Tiers = Annotated[
     typer.Option("--tier", metavar="NAME", help="Only on_demand, spot or reserved (repeatable)."),
 ]
 Margin = Annotated[
-    str | None, typer.Option(metavar="SHARE", help="Taken off every estimated rate, instead of its error.")
+    str | None,
+    typer.Option(metavar="SHARE", help="Taken off every estimated rate, instead of what --confidence asks."),
+]
+Confidence = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARE", help="Plan on rates that this share of estimates reach: 0.75 unless told, 0.5 to 1."
+    ),
 ]
 PlanFormat = Annotated[
     str, typer.Option("--format", metavar="table|json|markdown|csv", help="How to show it.")

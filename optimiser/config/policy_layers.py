@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DEFAULTS = "the tool's defaults"
 _NESTED = "overheads"
+_MARGIN, _CONFIDENCE = "performance_margin", "performance_confidence"
 _RIGHT = {
     "tuple_type": "must be a list such as [aws, gcp]",
     "model_type": f"must be a mapping of {', '.join(Overheads.model_fields)}",
@@ -42,8 +43,9 @@ def resolve_policy(config: Config, layers: Sequence[PolicyLayer], book: PriceBoo
 
     A list may be written as one text with commas; fields of `overheads` are laid over each other one by one.
     Where no layer names gpu_vendors, the makers of named GPUs and instance types are added to the default.
-    Raises UsageError, naming the layer, for an unknown field, a value out of range, and a provider, region,
-    GPU, vendor, instance type, tier or market that neither config nor the price book knows.
+    Of a margin and a confidence the later holds.
+    Raises UsageError, naming the layer, for an unknown field, a value out of range, a margin beside a confidence, and
+    a provider, region, GPU, vendor, instance type, tier or market that neither config nor the price book knows.
     """
     settings = PolicyLayer(f"{config.settings.source}: policy", config.settings.policy)
     merged: dict[str, Any] = {}
@@ -55,12 +57,28 @@ def resolve_policy(config: Config, layers: Sequence[PolicyLayer], book: PriceBoo
                 written = {**merged.get(name, {}), **written}
             merged[name] = written
             sources[name] = layer.source
+        if _MARGIN in layer.fields or _CONFIDENCE in layer.fields:
+            _keep_one_caution(layer, merged, sources)
     policy = _validated(merged, sources)
     _check_names(policy, sources, _known(config, book))
     if book is not None:
         _check_owners(policy, sources, "regions", _regions(book))
     _check_owners(policy, sources, "instance_types", ((kind, name) for name, kind in config.shapes))
     return policy if "gpu_vendors" in sources else _with_named_vendors(policy, config)
+
+
+def _keep_one_caution(layer: PolicyLayer, merged: dict[str, Any], sources: dict[str, str]) -> None:
+    """A confidence takes the place of an earlier layer's margin. Raises UsageError for both in one file or command."""
+    if merged.get(_MARGIN) is None or _CONFIDENCE not in merged:
+        return
+    margin, confidence = sources[_MARGIN], sources[_CONFIDENCE]
+    if margin == confidence or (margin.startswith("--") and confidence.startswith("--")):
+        right = (
+            f"give one of the two: {_MARGIN} = {merged[_MARGIN]} ({margin}) says what is taken off already"
+        )
+        raise bad_value(confidence, _CONFIDENCE, merged[_CONFIDENCE], right)
+    if _CONFIDENCE in layer.fields:
+        del merged[_MARGIN], sources[_MARGIN]
 
 
 def split_overrides(source: str, texts: Iterable[str]) -> tuple[PolicyLayer, dict[str, str]]:

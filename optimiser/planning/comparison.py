@@ -13,12 +13,12 @@ from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanAlternative, PlanRule
 from optimiser.planning.problem import Problem
-from optimiser.planning.rules import RULES, UNITS, Rule
+from optimiser.planning.rules import TERMS, UNITS, Rule
 from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
 from optimiser.planning.totals import all_in_monthly_usd
 
-ALWAYS_PRICED_RULES = ("survive_instance_loss", "limit_commitments", "hold_scarce")
+ALWAYS_PRICED = ("plan_on_lower_bound", "survive_instance_loss", "limit_commitments", "hold_scarce")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,10 @@ class Comparison:
 
 
 def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) -> Comparison:
-    """Solve what the plan is compared with; explain prices every rule, else only the one that is always shown.
+    """Solve what the plan is compared with; explain prices every rule, else only those that are always shown.
 
-    Rules are switched off within the chosen sites, so their cost is what they cost there.
+    Rules are switched off within the chosen sites, so their cost is what they cost there. One that is off already
+    is not solved for.
     """
     best = outcome.best
     if best is None:
@@ -53,8 +54,8 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
     mixed = None if problem.policy.max_sites is None else _without("limit_sites", problem, gap)
     here = within(problem, lambda option: option.site in best.site)
     without: dict[str, Found | None] = {"limit_sites": mixed}
-    for name in RULES if explain else ALWAYS_PRICED_RULES:
-        if name not in without:
+    for name in TERMS if explain else ALWAYS_PRICED:
+        if name not in without and TERMS[name].limit(problem.policy):
             without[name] = _without(name, here, gap)
     return Comparison(
         problem=problem,
@@ -67,7 +68,7 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
 
 def _without(name: str, problem: Problem, gap: float) -> Found | None:
     """The best plan with a rule off, or eased as it says; None where nothing does that."""
-    easier = RULES[name].without
+    easier = TERMS[name].without
     return search(easier(problem), gap, alternatives=1).best if easier else None
 
 
@@ -132,7 +133,7 @@ def rules_of(compared: Comparison, solution: Solution) -> tuple[PlanRule, ...]:
     see. A rule binds where one unit fewer, the smallest in use, would break it, unless it is seen to cost nothing.
     """
     running = Running.of(compared.problem, solution)
-    return tuple(_rule_row(rule, running, compared) for rule in RULES.values())
+    return tuple(_rule_row(rule, running, compared) for rule in TERMS.values())
 
 
 def _rule_row(rule: Rule, running: Running, compared: Comparison) -> PlanRule:
@@ -140,7 +141,7 @@ def _rule_row(rule: Rule, running: Running, compared: Comparison) -> PlanRule:
     slack = float(rule.slack(running)[running.planned > 0].min()) if rule.slack and limit else None
     one_unit = 1.0 if rule.unit == UNITS else float(running.rate.min())
     binding = slack is not None and slack < one_unit - 1e-9
-    cost = None
+    cost = None if limit else Decimal(0)
     without = compared.without_rule.get(rule.name)
     if without is not None:
         easier = all_in_monthly_usd(compared.problem, without.solution)

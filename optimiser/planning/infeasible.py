@@ -12,7 +12,7 @@ from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.options import allowed_offers
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.problem import How, Problem
-from optimiser.planning.rules import RULES
+from optimiser.planning.rules import TERMS
 from optimiser.planning.search import search
 from optimiser.policy import Policy
 from optimiser.workload import Workload
@@ -98,7 +98,7 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
         why = "commitments alone may not carry the peak (commitment_hours_share)"
     month = HOURS_PER_MONTH / float(problem.hours.sum())
     ways = []
-    for rule in RULES.values():
+    for rule in TERMS.values():
         found = search(rule.without(problem), gap, alternatives=1).best if rule.without else None
         if found:
             ways.append(f"{rule.eased} would allow a plan at {found.usd * month:,.0f} USD a month")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from optimiser.performance.confidence import planned_share
 from optimiser.performance.estimate_types import Estimate
 from optimiser.planning.problem import How, Option, Purchase
 from optimiser.policy import Policy
@@ -33,9 +34,9 @@ def build_options(
 ) -> tuple[Option, ...]:
     """One option per estimate and region in which the policy allows any of its offers, ordered by id.
 
-    The rate is the estimate less the margin (the policy's, else the estimate's own median error), rounded down
-    to four digits. A scarce machine on demand is held for the whole horizon; reservation-only and spot-only
-    machines have no purchase but spot, unless the policy assumes they can be had.
+    The rate is the estimate less its margin, rounded down to four digits. A scarce machine on demand is held for
+    the whole horizon; reservation-only and spot-only machines have no purchase but spot, unless the policy assumes
+    they can be had.
     """
     by_key: dict[Key, list[Estimate]] = defaultdict(list)
     for estimate in estimates:
@@ -57,8 +58,10 @@ def build_options(
 
 
 def margin_of(estimate: Estimate, policy: Policy) -> float:
-    """Share taken off an estimated rate: the policy's, else the estimate's own median error."""
-    return estimate.relative_error if policy.performance_margin is None else policy.performance_margin
+    """Share taken off an estimated rate: the policy's, else what leaves its lower bound at the policy's confidence."""
+    if policy.performance_margin is not None:
+        return policy.performance_margin
+    return 1.0 - planned_share(estimate.relative_error, policy.performance_confidence)
 
 
 def planned_rate_rps(estimate: Estimate, policy: Policy) -> float:

@@ -62,7 +62,11 @@ class PlanDemand:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOption:
-    """A unit that can be bought. rate_rps = estimated_rps × (1 − margin), rounded down to four digits."""
+    """A unit that can be bought. rate_rps = estimated_rps × (1 − margin), rounded down to four digits.
+
+    margin is the policy's performance_margin; where that is null, what leaves the lower bound that true rates reach
+    with its performance_confidence: 1 − (1 + estimate_relative_error)^(−log2(1 / (2 (1 − confidence)))).
+    """
 
     id: str
     provider: str
@@ -233,7 +237,7 @@ class PlanAlternative:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRule:
-    """How near a rule is to binding, and what it costs a month (null where it was not asked for).
+    """How near a rule is to binding, and what it costs a month (null where it was not asked for, 0 where it is off).
 
     slack is the smallest distance to the limit over all periods, in `unit`; binding where one unit fewer
     would break it.

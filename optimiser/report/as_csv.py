@@ -22,13 +22,16 @@ COLUMNS = (
     "units",
     "instances",
     "usd",
+    "rate_rps",
+    "margin",
 )
 
 
 def render(plan: Plan, *, explain: bool = False, colour: bool = False) -> str:  # noqa: ARG001
     """Rows in the order of scenarios, periods and purchases; purchases that do not run have 0 units.
 
-    usd = units × instances per unit × planned USD per hour × hours, exact; planned_rps is over all services.
+    usd = units × instances per unit × planned USD per hour × hours, exact; planned_rps is over all services. rate_rps
+    is what one unit is planned to carry, after margin, the share taken off its estimate.
     """
     options = {option.id: option for option in plan.options}
     offers = {offer.id: offer for offer in plan.offers}
@@ -51,5 +54,6 @@ def render(plan: Plan, *, explain: bool = False, colour: bool = False) -> str:  
                 instances = running * option.instances_per_unit
                 usd = instances * offer.planned_usd_per_hour * hours
                 place = (purchase.how, option.provider, option.region, option.instance_type)
-                writer.writerow((*when, purchase.id, *place, running, instances, money_text(usd)))
+                bought = (purchase.id, *place, running, instances, money_text(usd))
+                writer.writerow((*when, *bought, option.rate_rps, f"{option.margin:.6g}"))
     return text.getvalue()

@@ -66,9 +66,14 @@ def estimates(plan: Plan) -> tuple[Block, ...]:
     ]
     median = percent(plan.estimate_relative_error)
     error = f"Throughput is known to ±{median} (median error): measure before signing."
-    doubts = [f"{option.instance_type}: low confidence." for option in options if option.low_confidence]
+    doubts = [
+        f"{option.instance_type}: low confidence, ±{percent(option.estimate_relative_error)}."
+        for option in options
+        if option.low_confidence
+    ]
     notes = {f"{option.instance_type}: {note}.": None for option in options for note in option.notes}
-    return (table, *targets, *(f"Method: {method}." for method in methods), error, *doubts, *notes)
+    said = (*(f"Method: {method}." for method in methods), _planned_at(plan, options), error)
+    return (table, *targets, *said, *doubts, *notes)
 
 
 def proof(plan: Plan) -> tuple[Block, ...]:
@@ -118,6 +123,16 @@ def _estimate(option: PlanOption) -> Row:
         term(option.limited_by),
     )
     return Row(cells, _loads(option))
+
+
+def _planned_at(plan: Plan, options: list[PlanOption]) -> str:
+    """The share of the estimates that is planned on, and how sure such a rate is."""
+    shares = [1 - option.margin for option in options]
+    at = f"Planned at {' to '.join(dict.fromkeys((percent(min(shares)), percent(max(shares)))))} of the estimates"
+    margin, confidence = plan.policy["performance_margin"], plan.policy.get("performance_confidence")
+    if margin is not None or confidence is None:
+        return f"{at} (performance_margin={_text(margin)})."
+    return f"{at}: at least that is served in {confidence * 100:g} % of such cases."
 
 
 def _loads(option: PlanOption) -> str:

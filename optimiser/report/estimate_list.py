@@ -147,8 +147,8 @@ def estimate_document(workload: Workload, rows: Sequence[EstimateRow]) -> Docume
 _LEGEND = (
     "req/s, TTFT, TPOT (ms): one unit at the largest load that meets the target. ±%: median error, ? where "
     "confidence is low.",
-    "$/1M tokens, input and output together: on demand where that is cheapest of what the policy allows, at req/s "
-    "less the margin, with no hour idle and nothing kept spare.",
+    "$/1M tokens, input and output together: on demand where that is cheapest of what the policy allows, at what is "
+    "planned on of req/s (--confidence), with no hour idle and nothing kept spare.",
 )
 
 

@@ -33,6 +33,8 @@ def headline(plan: Plan) -> str:
     if baseline is not None:
         answer += f", {_against(baseline)}"
     sure = f"gap {percent(plan.bound.gap)}, throughput ±{percent(plan.estimate_relative_error)}"
+    if any(option.low_confidence for option in plan.options):
+        sure += " (low confidence)"
     return f"{answer}; {sure}" + (f"; prices: {', '.join(old)}" if old else "")
 
 

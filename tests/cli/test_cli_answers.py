@@ -107,6 +107,26 @@ def test_flags_reach_the_policy_over_the_workloads_own(run: Run, tmp_path: Path)
     assert {demand["mean_rps"] for demand in content["demand"]} == {6.0}
 
 
+def test_a_confidence_on_the_command_line_beats_the_margin_of_a_file(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "chat.yaml"
+    path.write_text(
+        "name: chat\nmodel: llama-3.1-8b\ndemand: {requests_per_second: 2}\n"
+        "sizes: {prompt_tokens: 800, output_tokens: 200}\npolicy: {performance_margin: 0.01, gpus: [L4]}\n",
+        encoding="utf-8",
+    )
+    content = json.loads(run("recommend", str(path), "--format", "json", "--confidence", "0.875", *AS_OF).out)
+    assert (content["policy"]["performance_margin"], content["policy"]["performance_confidence"]) == (
+        None,
+        0.875,
+    )
+    # log2(1 / (2 × 0.125)) = 2.
+    for option in content["options"]:
+        assert option["margin"] == pytest.approx(1 - 1 / (1 + option["estimate_relative_error"]) ** 2)
+    rows = json.loads(run("estimate", str(path), "--format", "json", "--confidence", "0.875", *AS_OF).out)
+    planned = {row["instance_type"]: row["planned_rps"] for row in rows}
+    assert all(planned[option["instance_type"]] == option["rate_rps"] for option in content["options"])
+
+
 def test_explain_adds_to_the_table(run: Run) -> None:
     ran = run("recommend", "nightly-batch-qwen-32b", "--explain", "--provider", "gcp", *AS_OF)
     assert (ran.code, ran.err) == (0, "")

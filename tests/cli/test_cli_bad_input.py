@@ -86,6 +86,15 @@ def test_a_workloads_policy_is_refused_with_its_file(
             "--instance-type: instance_types = 'p5.48xl': did you mean p5.48xlarge",
         ),
         (("--margin", "nan"), "--margin: performance_margin = 'nan': must be a finite number"),
+        (
+            ("--confidence", "90"),
+            "--confidence: performance_confidence = '90': must be below 1 (the share of estimates whose true rate",
+        ),
+        (("--confidence", "0.4"), "--confidence: performance_confidence = '0.4': must be at least 0.5"),
+        (
+            ("--confidence", "0.9", "--margin", "0.2"),
+            "--confidence: performance_confidence = '0.9': give one of the two: performance_margin = 0.2 (--margin)",
+        ),
         (("--set", "max_spot_share"), "--set: override = 'max_spot_share': write it as FIELD=VALUE"),
         (("--set", "spot=1"), "--set: spot = '1': no such field of policy or workload"),
         (("--set", "demand.scale=-1"), "demand.scale = -1"),

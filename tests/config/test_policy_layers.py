@@ -65,6 +65,48 @@ def test_settings_may_write_a_list_as_one_text(config: Config) -> None:
     assert resolve_policy(replace(config, settings=settings), ()).providers == ("aws", "gcp")
 
 
+@pytest.mark.parametrize(
+    ("file", "command", "margin", "confidence"),
+    [
+        ({"performance_margin": 0.2}, {}, 0.2, 0.75),
+        ({"performance_margin": 0.2}, {"--confidence": {"performance_confidence": "0.9"}}, None, 0.9),
+        ({"performance_confidence": 0.9}, {"--margin": {"performance_margin": "0.2"}}, 0.2, 0.9),
+        ({"performance_confidence": 0.9}, {"--set": {"performance_confidence": 0.6}}, None, 0.6),
+        ({"performance_margin": None, "performance_confidence": 0.9}, {}, None, 0.9),
+    ],
+)
+def test_of_a_margin_and_a_confidence_the_later_holds(
+    config: Config, file: dict[str, Any], command: dict[str, Any], margin: float | None, confidence: float
+) -> None:
+    typed = [PolicyLayer(option, fields) for option, fields in command.items()]
+    made = resolve_policy(config, (layer(**file), *typed))
+    assert (made.performance_margin, made.performance_confidence) == (margin, confidence)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (PolicyLayer("--set", {"performance_margin": 0.2, "performance_confidence": 0.9}), layer()),
+        (layer(performance_confidence=0.9, performance_margin=0.2), layer()),
+        (
+            PolicyLayer("--set", {"performance_confidence": 0.9}),
+            PolicyLayer("--margin", {"performance_margin": "0.2"}),
+        ),
+        (
+            PolicyLayer("--margin", {"performance_margin": "0.2"}),
+            PolicyLayer("--confidence", {"performance_confidence": "0.9"}),
+        ),
+    ],
+)
+def test_a_margin_and_a_confidence_in_one_file_or_command_are_refused(
+    config: Config, first: PolicyLayer, second: PolicyLayer
+) -> None:
+    with pytest.raises(
+        UsageError, match=r"performance_confidence = .*: give one of the two: performance_margin = 0.2"
+    ):
+        resolve_policy(config, (first, second))
+
+
 def test_null_takes_a_limit_away(config: Config) -> None:
     assert resolve_policy(config, (layer(max_sites=None),)).max_sites is None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from planning_cases import estimate, shape
 from planning_offers import price_table, reserved_row, spot_row
 
@@ -151,23 +154,54 @@ def test_overheads_per_node_are_in_the_price_of_every_node() -> None:
 
 @pytest.mark.parametrize(
     ("rate", "margin", "planned"),
-    [
-        (12.34567, None, 11.11),
-        (12.34567, 0.0, 12.34),
-        (0.0123456, 0.0, 0.01234),
-        (98765.0, 0.0, 98760.0),
-        (10.0, 0.5, 5.0),
-    ],
+    [(12.34567, 0.0, 12.34), (0.0123456, 0.0, 0.01234), (98765.0, 0.0, 98760.0), (10.0, 0.5, 5.0)],
 )
 def test_the_rate_is_the_estimate_less_the_margin_rounded_down(
-    rate: float, margin: float | None, planned: float
+    rate: float, margin: float, planned: float
 ) -> None:
-    shapes = {("aws", "m"): shape("m")}
-    made = replace(ONE, requests_per_second=rate, relative_error=0.1)
-    (found,) = build_options([made], shapes, price_table(LIST), Policy(performance_margin=margin))
+    found = planned_option(rate, error=0.1, performance_margin=margin)
+    assert (found.rate_rps, found.margin) == (planned, margin)
+    assert found.bucket_rates_rps == (3.0 * (1 - margin),)
+
+
+@pytest.mark.parametrize(
+    ("error", "confidence", "planned", "margin"),
+    [
+        # 12.34567 / 1.25 = 9.876536: three in four are at least 1 / (1 + m) of their estimate.
+        (0.25, 0.75, 9.876, 0.2),
+        # log2(1 / (2 × 0.125)) = 2: 12.34567 / 1.25² = 7.9012288.
+        (0.25, 0.875, 7.901, 0.36),
+        # 2^(−log2 5) = 1 / 5: 12.34567 / 5 = 2.469134.
+        (1.0, 0.9, 2.469, 0.8),
+        (0.25, 0.5, 12.34, 0.0),
+        (0.0, 0.9, 12.34, 0.0),
+    ],
+)
+def test_without_a_margin_the_rate_is_the_estimates_lower_bound_at_the_confidence(
+    error: float, confidence: float, planned: float, margin: float
+) -> None:
+    found = planned_option(12.34567, error, performance_confidence=confidence)
     assert found.rate_rps == planned
-    assert found.margin == (0.1 if margin is None else margin)
-    assert found.rate_rps <= rate * (1 - found.margin) * (1 + 1e-12)
+    assert found.margin == pytest.approx(margin, abs=1e-12)
+    assert found.bucket_rates_rps == pytest.approx((3.0 * (1 - margin),), rel=1e-12)
+
+
+@given(rate=st.floats(1e-3, 1e5), error=st.floats(0, 0.6), confidence=st.floats(0.5, 0.999))
+def test_any_planned_rate_is_its_estimates_share_to_four_digits(
+    rate: float, error: float, confidence: float
+) -> None:
+    found = planned_option(rate, error, performance_confidence=confidence).rate_rps
+    share = (2 * (1 - confidence)) ** math.log2(1 + error)
+    fourth_digit = 10.0 ** (math.floor(math.log10(found)) - 3)
+    assert rate * share - fourth_digit < found * (1 + 1e-9)
+    assert found <= rate * share * (1 + 1e-9)
+
+
+def planned_option(rate: float, error: float, **policy: object) -> Option:
+    made = replace(ONE, requests_per_second=rate, relative_error=error)
+    terms = Policy(**policy)  # type: ignore[arg-type]
+    (found,) = build_options([made], {("aws", "m"): shape("m")}, price_table(LIST), terms)
+    return found
 
 
 @pytest.mark.parametrize("value", [0.1 + 0.2, 1.0, 9.9999, 0.99999, 1e-7, 123.45, 2.7])

@@ -23,8 +23,9 @@ HEADER = (
 WORKLOAD = "name: w\nmodel: llama-3.1-8b\ndemand: {requests_per_second: 1}\nsizes:\n  buckets:\n"
 WORKLOAD += "    - {prompt_tokens: 900, output_tokens: 100, share: 0.5}\n"
 WORKLOAD += "    - {prompt_tokens: 2900, output_tokens: 100, share: 0.5}\n"
-# 10 req/s less 10 % is 9; 9 × 3,600 × (½ · 1,000 + ½ · 3,000) = 64.8 million tokens an hour.
-TEN = replace(estimate("m", 10.0), relative_error=0.1)
+# 10 req/s ± 1/9: 10 / (1 + 1/9) = 9 are planned on; 9 × 3,600 × (½ · 1,000 + ½ · 3,000) = 64.8 million tokens an hour.
+NINTH = 1 / 9
+TEN = replace(estimate("m", 10.0), relative_error=NINTH)
 
 
 def row(usd: str, region: str = "us-east-1", **other: str) -> str:
@@ -88,7 +89,7 @@ def test_the_rate_is_the_one_a_plan_takes_rounded_down_to_four_digits(costs: Cos
 
 
 def test_a_group_is_paid_whole_with_the_overheads_of_its_nodes(costs: Costs) -> None:
-    group = estimate("m", 10.0, instances_per_unit=2, relative_error=0.1)
+    group = estimate("m", 10.0, instances_per_unit=2, relative_error=NINTH)
     (found,) = costs(row("30"), estimates=[group], overheads=Overheads(usd_per_node_hour=2.4))
     assert found.usd_per_million_tokens == Decimal("1.0000")  # 2 × 32.4 / 64.8
     assert found.offer is not None
@@ -139,7 +140,7 @@ def test_only_on_demand_counts(costs: Costs) -> None:
 
 def test_a_contract_counts_where_it_is_large_enough_for_a_unit(costs: Costs) -> None:
     rows = (row("64.8"), row("32.4", contract="deal", max_instances="3"))
-    sizes = [estimate("m", 10.0 * size, instances_per_unit=size, relative_error=0.1) for size in (2, 4)]
+    sizes = [estimate("m", 10.0 * size, instances_per_unit=size, relative_error=NINTH) for size in (2, 4)]
     assert [one.usd_per_million_tokens for one in costs(*rows, estimates=sizes[:1])] == [Decimal("0.5000")]
     assert [one.usd_per_million_tokens for one in costs(*rows, estimates=sizes[1:])] == [Decimal("1.0000")]
 
@@ -152,7 +153,7 @@ def test_prices_past_their_age_limit_do_not_count(costs: Costs, limit: int | Non
 
 
 def test_answers_come_in_the_order_of_the_estimates_and_of_equal_prices_the_first_id(costs: Costs) -> None:
-    small = estimate("a", 10.0, relative_error=0.1)
+    small = estimate("a", 10.0, relative_error=NINTH)
     rows = (row("64.8", "us-west-2"), row("64.8", "us-east-1"), row("32.4", instance_type="a"))
     found = costs(*rows, estimates=[TEN, small])
     assert [one.estimate for one in found] == [TEN, small]

@@ -79,7 +79,7 @@ def option(**changes: Any) -> PlanOption:
                 LoadPoint(utilisation=1.0, requests_per_second=12.5, **point),
             ),
             estimate_method="roofline of the tests",
-            estimate_relative_error=0.2,
+            estimate_relative_error=0.25,
             low_confidence=False,
             notes=(),
             attention_data_parallel=False,

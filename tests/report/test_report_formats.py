@@ -73,6 +73,8 @@ def test_csv_has_a_row_for_every_period_and_purchase_and_sums_to_the_horizon() -
         "units": "2",
         "instances": "2",
         "usd": "480",
+        "rate_rps": "10.0",
+        "margin": "0.2",
     }
 
 

@@ -168,6 +168,29 @@ def test_the_estimate_says_rate_margin_latency_loads_method_and_error() -> None:
     assert "Target of" not in table(plan(services=(offline,)))
 
 
+def test_the_estimate_says_at_which_share_of_it_is_planned_and_how_sure_that_is() -> None:
+    def said(made: Plan) -> str:
+        return " ".join(" ".join(section(made, "Estimate")).split())
+
+    assert "Planned at 80 % of the estimates: at least that is served in 75 % of such cases." in said(plan())
+    second = option(id="b", margin=0.36)
+    both = plan(
+        options=(option(), second),
+        purchases=(*PURCHASES[:2], replace(PURCHASES[2], option="b")),
+        policy=Policy(performance_confidence=0.875).model_dump(mode="json"),
+    )
+    assert "Planned at 64 % to 80 % of the estimates: at least that is served in 87.5 % of" in said(both)
+    own = plan(policy=Policy(performance_margin=0.2).model_dump(mode="json"))
+    assert "Planned at 80 % of the estimates (performance_margin=0.2)." in said(own)
+
+
+def test_low_confidence_in_a_machine_that_is_bought_is_in_the_first_line_and_in_the_estimate() -> None:
+    unsure = plan(options=(option(low_confidence=True),))
+    assert "throughput ±13 % (low confidence)" in " ".join(headline(unsure).split())
+    assert "p5.48xlarge: low confidence, ±25 %." in " ".join(section(unsure, "Estimate"))
+    assert "low confidence" not in table(plan())
+
+
 def test_every_field_of_the_policy_is_printed_and_changes_come_first() -> None:
     changed = Policy(max_spot_share=0.5, providers=("aws",)).model_dump(mode="json")
     text = " ".join(section(plan(policy=changed), "Policy in force"))

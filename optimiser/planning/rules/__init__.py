@@ -11,7 +11,7 @@ from typing import Any
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, Problem
-from optimiser.planning.rules import availability, commitments, demand, offers, sites, spot
+from optimiser.planning.rules import availability, caution, commitments, demand, offers, sites, spot
 from optimiser.planning.rules.allowed import verify_allowed
 from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.running import Running
@@ -24,8 +24,9 @@ UNITS = "instances"
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """rows adds the rule to the compact model. scope is "period" where it can be checked inside one period and
-    "horizon" where it couples periods. verify returns what a finished plan breaks, one sentence each.
+    """rows adds the rule to the compact model. scope is "period" where it can be checked inside one period,
+    "horizon" where it couples periods and "option" where it is in the options themselves and has no row. verify
+    returns what a finished plan breaks, one sentence each.
 
     limit says the rule in words under a policy ("" where it is off). slack is the distance to the limit per
     period, in `unit` (None where there is no such number). without is the problem with the rule off or eased as
@@ -151,11 +152,22 @@ _ALL = (
     ),
 )
 RULES: dict[str, Rule] = {rule.name: rule for rule in _ALL}
+_CAUTION = Rule(
+    name="plan_on_lower_bound",
+    rows=lambda _: None,
+    scope="option",
+    verify=caution.verify_plan_on_lower_bound,
+    limit=caution.caution_in_words,
+    without=caution.at_the_estimates,
+    eased="performance_margin: 0",
+)
+# What a plan obeys in all, in the order of the report: the rules with rows, and what is in the options' rates.
+TERMS: dict[str, Rule] = {**RULES, _CAUTION.name: _CAUTION}
 
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:
     """Every rule's check of a plan's JSON, that it buys only what is allowed, and that its money adds up: empty
     where the plan stands."""
     view = PlanView(plan)
-    faults = [f"{rule.name}: {fault}" for rule in RULES.values() for fault in rule.verify(view)]
+    faults = [f"{rule.name}: {fault}" for rule in TERMS.values() for fault in rule.verify(view)]
     return faults + verify_allowed(view) + verify_money(plan)
