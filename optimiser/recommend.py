@@ -71,30 +71,9 @@ def recommend(request: Request) -> Plan:
     age_notes = request.book.notes + ending_notes + age_notes
     left_out = providers_left_out(request.book.unfetched, lasting, offers, policy)
     options = build_options(estimates, request.config.shapes, offers, policy)
-    if not options and build_options(estimates, request.config.shapes, request.book.offers, policy):
-        raise StalePrices(
-            f"{workload.name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "
-            "in settings.yaml (live_prices, max_price_age_days)"
-        )
-    if not options and {one.provider for one in left_out} >= {one.provider for one in estimates}:
-        names = ", ".join(f"{one.provider} ({one.reason})" for one in left_out)
-        raise StalePrices(
-            f"{workload.name}: no prices of {names}: run `optimiser refresh`, see `optimiser prices status`"
-        )
     if not options:
-        raise nothing_priced(workload, estimates, request.book.offers, request.book.missing, policy)
-    problem = Problem(
-        services=(workload.name,),
-        options=options,
-        periods=planned_periods(workload.periods, policy),
-        policy=policy,
-        bucket_shares=tuple(bucket.share for bucket in workload.buckets),
-    )
-    if float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR < FEWEST_REQUESTS:
-        right = f"next to nothing: fewer than {FEWEST_REQUESTS:g} requests in all the hours planned"
-        raise bad_value(workload.name, "demand", float(problem.mean_rps.max()), right)
-    if refusal := beyond_reason(problem):
-        raise refusal
+        raise _nothing_to_buy(request, estimates, age_notes, left_out)
+    problem = _problem(workload, options, policy)
     gap = request.config.settings.solver.relative_gap
     outcome = search(problem, gap)
     if outcome.best is None:
@@ -119,6 +98,44 @@ def recommend(request: Request) -> Plan:
     refuse_faults(plan, outcome.lower_usd, outcome.best.usd)
     _refuse_over_budget(plan)
     return plan
+
+
+def _nothing_to_buy(
+    request: Request,
+    estimates: Sequence[Estimate],
+    age_notes: Sequence[str],
+    left_out: Sequence[PlanLeftOut],
+) -> NoFeasiblePlan | StalePrices:
+    """Why nothing that serves the workload has a price: all are too old, none was fetched, or there is none."""
+    name, book = request.workload.name, request.book
+    if build_options(estimates, request.config.shapes, book.offers, request.policy):
+        return StalePrices(
+            f"{name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "
+            "in settings.yaml (live_prices, max_price_age_days)"
+        )
+    if {one.provider for one in left_out} >= {one.provider for one in estimates}:
+        without = ", ".join(f"{one.provider} ({one.reason})" for one in left_out)
+        return StalePrices(
+            f"{name}: no prices of {without}: run `optimiser refresh`, see `optimiser prices status`"
+        )
+    return nothing_priced(request.workload, estimates, book.offers, book.missing, request.policy)
+
+
+def _problem(workload: Workload, options: tuple[Option, ...], policy: Policy) -> Problem:
+    """What is to be planned. Raises UsageError for next to no demand, NoFeasiblePlan for more than can be bought."""
+    problem = Problem(
+        services=(workload.name,),
+        options=options,
+        periods=planned_periods(workload.periods, policy),
+        policy=policy,
+        bucket_shares=tuple(bucket.share for bucket in workload.buckets),
+    )
+    if float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR < FEWEST_REQUESTS:
+        right = f"next to nothing: fewer than {FEWEST_REQUESTS:g} requests in all the hours planned"
+        raise bad_value(workload.name, "demand", float(problem.mean_rps.max()), right)
+    if refusal := beyond_reason(problem):
+        raise refusal
+    return problem
 
 
 def _with_what_is_left_out(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +28,9 @@ from optimiser.cli.options import (
 )
 from optimiser.cli.prices_commands import prices_app
 from optimiser.cli.refresh_command import refresh
+
+if TYPE_CHECKING:
+    from optimiser.recommend import Request
 
 app = typer.Typer(
     help="Which GPU instances to commit to, run on demand and run on spot to serve an LLM for the least money.",
@@ -160,7 +163,12 @@ def estimate(
 
         explained = why_of(asked, why)
         emit(render_why(format_name, asked.workload, explained, colour=wants_colour(output)), output)
-        return
+    else:
+        emit(_estimates(asked, format_name, colour=wants_colour(output)), output)
+
+
+def _estimates(asked: Request, format_name: str, *, colour: bool) -> str:
+    """Every instance type considered, as the format has it."""
     from optimiser.performance.estimate_types import Estimate, Rejection
     from optimiser.planning.token_costs import token_costs
     from optimiser.recommend import estimates_for
@@ -173,10 +181,7 @@ def estimate(
     costs = token_costs(serving, known.shapes, asked.book, asked.workload, asked.policy, ages)
     out = [result for result in results if isinstance(result, Rejection)]
     rows = estimate_rows(costs, out, known.shapes)
-    text = render_records(
-        format_name, rows, lambda: estimate_document(asked.workload, rows), colour=wants_colour(output)
-    )
-    emit(text, output)
+    return render_records(format_name, rows, lambda: estimate_document(asked.workload, rows), colour=colour)
 
 
 @app.command(short_help="Print a JSON Schema.")

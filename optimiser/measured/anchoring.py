@@ -166,7 +166,7 @@ def _runs(question: Question, candidate: Candidate, measurements: Sequence[Measu
     places = np.clip(np.floor(need.kv_room_bytes[:, None] / held), 1.0, most)
     closed = [one.concurrency is not None and one.request_rate is None for one in measurements]
     return _Runs(
-        work=question.work,
+        work=question.plain_work,
         at=at,
         mix=Mix.of(*(tokens[None, :, None] for tokens in (prompts, outputs, np.ones_like(prompts)))),
         places=places,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from optimiser.workload import SizeBucket
 
 # Prompt tokens an engine takes into one step (vLLM and TensorRT-LLM default on data-centre GPUs).
 CHUNK_TOKENS = 8192.0
+_WITHOUT_AND_WITH = np.array([0.0, 1.0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,10 @@ class SteadyState:
     decode_step_s: Array
     mixed_step_s: Array
     mixed_share: Array
+
+    def at(self, index: int) -> SteadyState:
+        """The steady state at one place of the last axis."""
+        return SteadyState(**{item.name: getattr(self, item.name)[..., index] for item in fields(self)})
 
     @property
     def prefill_time_share(self) -> Array:
@@ -110,9 +115,11 @@ def steady_state(work: ModelWork, at: Layouts, batch: Array, traffic: Traffic) -
     step, the chunk is all of them. Attention ranks are taken to be evenly loaded. Below one sequence per
     stage a step is as long as with one, but prompts come in more rarely.
     """
-    alone, mixed, busy = step_loads(at, batch, traffic)
-    decode_step = step_seconds(work, at, alone)
-    mixed_step = step_seconds(work, at, mixed)
+    at = at.columns(batch.ndim)
+    _, mixed, busy = step_loads(at, batch[..., None], traffic.columns())
+    # Both steps in one pass, along a last axis: what they share is worked out once.
+    steps = step_seconds(work, at, replace(mixed, prefill=mixed.prefill * _WITHOUT_AND_WITH))
+    decode_step, mixed_step, busy = steps[..., 0], steps[..., 1], busy[..., 0]
     share = np.minimum(busy, 1.0)
     step = (decode_step + share * (mixed_step - decode_step)) * np.maximum(busy, 1.0)
     return SteadyState(step_s=step, decode_step_s=decode_step, mixed_step_s=mixed_step, mixed_share=share)

@@ -43,6 +43,7 @@ PLACES_SHARE = 0.98
 _BISECTIONS = 12
 # Step of the batch over which the elasticity of the step time is taken.
 _MORE = 1.05
+_NEARBY = np.array([1.0, _MORE])
 # Loads at which throughput is compared, since a larger batch is not always faster.
 _ANCHORS = 2.0 ** np.arange(-2.0, 15.5, 0.5)
 
@@ -129,9 +130,11 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
     A prompt's own prefill takes ceil(prompt / chunk) steps beside the decoding sequences. As a load on the
     prefill queue it counts with its share of full chunks, since prompts that wait are taken together.
     """
-    rate, steady = request_rate(work, at, batch, mix)
     per_bucket = at.columns(2)
-    decode = np.maximum(batch / at.columns(1).stages, 1.0)[..., None]
+    nearby = steady_state(work, per_bucket, batch[..., None] * _NEARBY, mix.traffic.columns())
+    steady, more = nearby.at(0), nearby.at(1)
+    rate = batch / (mix.traffic.output * steady.step_s)
+    decode = np.maximum(batch[..., None] / per_bucket.stages, 1.0)
     chunks = np.ceil(mix.prompts / CHUNK_TOKENS)
     context = mix.traffic.context[..., None]
 
@@ -144,11 +147,10 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
     outside_s = at.physics.first_token_overhead_ms * 1e-3
     whole = pass_seconds(mix.prompts / chunks * per_bucket.ranks)
     own = whole * (1.0 + (chunks - 1.0) / per_bucket.stages) * slowdown + outside_s
-    full = pass_seconds(np.full_like(mix.prompts, CHUNK_TOKENS) * per_bucket.ranks)
+    full = pass_seconds(CHUNK_TOKENS * per_bucket.ranks)
     service = full * (mix.prompts / CHUNK_TOKENS) / (per_bucket.ranks * per_bucket.stages)
     # `whole` is with a prompt on every attention rank; one prompt is one rank's part of that.
     interruption = (whole - steady.decode_step_s[..., None]) * chunks / per_bucket.ranks
-    more = steady_state(work, at.columns(1), batch * _MORE, mix.traffic)
     elasticity = np.log(more.step_s / steady.step_s) / np.log(_MORE)
     swing = batch_swing(batch, elasticity)
     square = (interruption**2 * mix.shares).sum(-1)
@@ -234,14 +236,19 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
     high = np.maximum(places * PLACES_SHARE, LOWEST_BATCH)
     if target is None:
         return high
-    low = np.full_like(high, LOWEST_BATCH)
-    possible = meets(evaluate(work, at, low, places, mix), mix, target)
+    largest = np.full_like(high, LOWEST_BATCH)
+    possible = meets(evaluate(work, at, largest, places, mix), mix, target)
     all_places = meets(evaluate(work, at, high, places, mix), mix, target)
-    for _ in range(_BISECTIONS):
-        middle = np.sqrt(low * high)
-        good = meets(evaluate(work, at, middle, places, mix), mix, target)
-        low, high = np.where(good, middle, low), np.where(good, high, middle)
-    return np.where(possible, np.where(all_places, places * PLACES_SHARE, low), 0.0)
+    between = np.flatnonzero((possible & ~all_places).any(axis=-1))
+    if len(between):
+        at, places_between = at.select(between), places[between]
+        low, high = largest[between], high[between]
+        for _ in range(_BISECTIONS):
+            middle = np.sqrt(low * high)
+            good = meets(evaluate(work, at, middle, places_between, mix), mix, target)
+            low, high = np.where(good, middle, low), np.where(good, high, middle)
+        largest[between] = low
+    return np.where(possible, np.where(all_places, places * PLACES_SHARE, largest), 0.0)
 
 
 def fastest_batch(work: ModelWork, at: Layouts, largest: Array, mix: Mix) -> tuple[Array, Array]:

@@ -135,7 +135,6 @@ def _anchored(
 ) -> Estimate:
     """The same estimate, saying what measurements it rests on, or which there are of other set-ups beside it."""
     candidate = trial.candidates[row]
-    doubts = _doubts(question, candidate, float(trial.places[row, 0]))
     anchor = trial.layouts.anchors[row] if trial.layouts.anchors else None
     if isinstance(anchor, Operators):
         far = far_apart(float(trial.rate[row, 0]), roofline_rate, candidate.replicas)
@@ -149,7 +148,12 @@ def _anchored(
     prompt, output = (float((shares * tokens).sum()) for tokens in (question.prompts, question.outputs))
     # Which load meets a limit on first tokens, only measured first tokens tell.
     floor = SERVER_ERROR if question.target and anchor.first_tokens is None else 0.0
-    return anchored(estimate, anchor, prompt, output, floor, doubts)
+    beside = bool(_beside_plain_serving(question))
+    if beside:
+        floor = estimate.relative_error
+    doubts = _unmeasured(candidate, float(trial.places[row, 0]))
+    found = anchored(estimate, anchor, prompt, output, floor, doubts)
+    return replace(found, low_confidence=found.low_confidence or beside)
 
 
 def _on_operators(
@@ -212,6 +216,11 @@ def _split_unmeasured(candidate: Candidate) -> bool:
 
 def _doubts(question: Question, candidate: Candidate, places: float) -> list[str]:
     """Why an estimate is less sure than its generation's error says; empty where it is not."""
+    return _unmeasured(candidate, places) + _beside_plain_serving(question)
+
+
+def _unmeasured(candidate: Candidate, places: float) -> list[str]:
+    """Why a set-up is less sure than others of its generation."""
     hardware = candidate.hardware
     doubts = []
     if places < FEW_REQUESTS:
@@ -226,6 +235,12 @@ def _doubts(question: Question, candidate: Candidate, places: float) -> list[str
         )
     if candidate.instances > 1:
         doubts.append("no public measurement of a replica over several instances on this network")
+    return doubts
+
+
+def _beside_plain_serving(question: Question) -> list[str]:
+    """What a workload asks of an engine that nothing was fitted to."""
+    doubts = []
     if question.work.drafts:
         doubts.append(
             f"{question.mix.pace.tokens_per_step:g} tokens per step of speculative decoding are taken as given, at "

@@ -78,10 +78,11 @@ class Layouts:
         return self._each(lambda values: values.reshape(shape))
 
     def _each(self, change: Callable[[Array], Array]) -> Layouts:
-        same = ("physics", "anchors")
-        arrays = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in same}
-        changed = {name: change(values) for name, values in arrays.items()}
+        changed = {name: change(getattr(self, name)) for name in _ARRAYS}
         return Layouts(physics=self.physics, anchors=self.anchors, **changed)
+
+
+_ARRAYS = tuple(item.name for item in fields(Layouts) if item.name not in ("physics", "anchors"))
 
 
 @dataclass(frozen=True, kw_only=True)

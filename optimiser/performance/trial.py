@@ -29,12 +29,13 @@ class Question:
     """One workload on one model; prompts (cached tokens among them) and outputs in tokens are arrays over the
     buckets.
 
-    held_bytes is the KV cache of an average place in the batch once its request is fully grown, longest_bytes
-    that of the longest request.
+    plain_work is the work without techniques, as measurements are taken to have been made. held_bytes is the KV
+    cache of an average place in the batch once its request is fully grown, longest_bytes that of the longest request.
     """
 
     model: ModelSpec
     work: ModelWork
+    plain_work: ModelWork
     weight_precision: str
     kv_precision: str | None
     techniques: Techniques
@@ -91,6 +92,7 @@ def question_of(
     return Question(
         model=model,
         work=model_work(model, weights, stored, techniques),
+        plain_work=model_work(model, weights, stored),
         weight_precision=weights,
         kv_precision=kv_precision,
         techniques=techniques,

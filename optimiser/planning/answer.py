@@ -24,6 +24,7 @@ from optimiser.planning.plan_parts import (
     PlanBound,
     PlanBucket,
     PlanLeftOut,
+    PlanOption,
     PlanRejection,
     PlanScenario,
     PlanService,
@@ -69,29 +70,14 @@ class Answer:
 
 def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> Plan:
     """The finished plan; money in exact decimals, every comparison in USD a month."""
-    problem, workload, target = answer.problem, answer.workload, answer.workload.target
+    problem, workload = answer.problem, answer.workload
     core = core_of(problem, answer.solution, answer.offers, list_prices(answer))
     totals = totals_of(problem, workload, answer.solution, core)
     used, own = core.options, own_prices(book, answer.embedded)
     return Plan(
         tool_version=tool_version,
         planned_on=as_of,
-        services=(
-            PlanService(
-                name=workload.name,
-                model=answer.model.name,
-                weight_precision=used[0].weight_precision,
-                kv_precision=used[0].kv_precision,
-                ttft_ms=target.ttft_ms if target else None,
-                tpot_ms=target.tpot_ms if target else None,
-                percentile=target.percentile if target else None,
-                buckets=tuple(
-                    PlanBucket(prompt_tokens=b.prompt_tokens, output_tokens=b.output_tokens, share=b.share)
-                    for b in workload.buckets
-                ),
-                routing=problem.routing,
-            ),
-        ),
+        services=(_service(answer, used[0]),),
         scenarios=tuple(PlanScenario(name=s.name, probability=s.probability) for s in problem.scenarios),
         policy=problem.policy.model_dump(mode="json"),
         periods=core.periods,
@@ -126,6 +112,25 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         deterministic=answer.solved.status == "optimal",
         not_included=NOT_INCLUDED,
         notes=(*workload.notes, *_demand_notes(answer), *answer.notes),
+    )
+
+
+def _service(answer: Answer, served_on: PlanOption) -> PlanService:
+    """What is served, at the precisions of a machine in use."""
+    workload, target = answer.workload, answer.workload.target
+    return PlanService(
+        name=workload.name,
+        model=answer.model.name,
+        weight_precision=served_on.weight_precision,
+        kv_precision=served_on.kv_precision,
+        ttft_ms=target.ttft_ms if target else None,
+        tpot_ms=target.tpot_ms if target else None,
+        percentile=target.percentile if target else None,
+        buckets=tuple(
+            PlanBucket(prompt_tokens=b.prompt_tokens, output_tokens=b.output_tokens, share=b.share)
+            for b in workload.buckets
+        ),
+        routing=answer.problem.routing,
     )
 
 

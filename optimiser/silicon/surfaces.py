@@ -102,7 +102,7 @@ def _factors(
     """
     grid, decode = (axis.reshape(1, -1) for axis in np.meshgrid(places, loads, indexing="ij"))
     layouts = layouts_of([candidate]).columns(1)
-    model_s = step_seconds(question.work, layouts, load_of(grid, decode))
+    model_s = step_seconds(question.plain_work, layouts, load_of(grid, decode))
     host_s = host_seconds(candidate.hardware.physics, decode)
     points = zip(grid[0].tolist(), decode[0].tolist(), strict=True)
     measured_s = np.array([[operators_ms(place, load) / 1e3 for place, load in points]]) + host_s

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,12 @@ from typing import Any
 from cases import hours_problem, mix_problem, read
 from refresh_volume import refreshes
 
+from optimiser.config import load_config
+from optimiser.performance.estimate import estimate_shapes
+from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
 from optimiser.planning.mix import solve_mix
 from optimiser.planning.search import search
+from optimiser.workload import load_workload
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL_MIX = {
@@ -37,6 +42,8 @@ SMALL_MIX = {
     "request_share": [[0.2, 0.1], [0.5, 0.2]],
     "requests_per_second": 30.0,
 }
+IMPORTS = "import pandas, pulp, highspy"
+ESTIMATES_SECONDS = 0.3
 MIX_SECONDS = {(100, 4): 0.1, (400, 10): 0.5, (400, 100): 5.0}
 TIME_LIMITS = {168: (0.0025, 1.0, None), 8760: (0.0025, 2.0, 300)}
 
@@ -56,7 +63,8 @@ def main() -> None:
     parser.add_argument("--cases", type=Path)
     parser.add_argument("--runs", type=int, default=7)
     arguments = parser.parse_args()
-    rows = [*cold_commands(arguments.runs), *mixes(arguments.cases), *weeks(arguments.cases)]
+    rows = [*cold_commands(arguments.runs), *estimates(arguments.runs)]
+    rows += [*mixes(arguments.cases), *weeks(arguments.cases)]
     rows += [Row(*line) for line in refreshes(arguments.runs)]
     width = max(len(row.case) for row in rows)
     print(f"{'case':{width}}  {'measured':52}  target")
@@ -73,7 +81,7 @@ def cold_commands(runs: int) -> Iterator[Row]:
         (
             "optimiser recommend chat-llama-70b",
             [optimiser, "recommend", workload],
-            "import pandas, pulp, highspy",
+            IMPORTS,
             3.0,
         ),
         ("optimiser --help", [optimiser, "--help"], "import typer, rich", 1.5),
@@ -88,6 +96,42 @@ def cold_commands(runs: int) -> Iterator[Row]:
         yield Row(
             name, f"{own:.2f} s / {other:.2f} s = {ratio:.2f}", f"≤ {limit} × `{imports}`", ratio <= limit
         )
+
+
+def estimates(runs: int) -> Iterator[Row]:
+    """One workload on all instance types in all splits in this process, beside a cold import: as it is asked, at one
+    precision, and at all there are of weights and KV cache (fp16 counts as bf16), one after the other.
+    """
+    config = load_config()
+    workload = load_workload(config.find_workload("chat-llama-70b"))
+    model, shapes = config.find_model(workload.model), list(config.shapes.values())
+
+    def ask(weights: str | None, kv: str | None) -> None:
+        estimate_shapes(
+            model,
+            workload.buckets,
+            workload.target,
+            shapes,
+            config.gpus,
+            config.fit,
+            weights,
+            kv,
+            workload.engine,
+        )
+
+    every = [pair for pair in product(WEIGHT_PRECISIONS, KV_PRECISIONS) if "fp16" not in pair]
+    for name, precisions in (("one precision", [(None, None)]), (f"{len(every)} precisions", every)):
+        ours, theirs = [], []
+        for _ in range(runs + 1):
+            started = time.perf_counter()
+            for weights, kv in precisions:
+                ask(weights, kv)
+            ours.append(time.perf_counter() - started)
+            theirs.append(_seconds([sys.executable, "-c", IMPORTS]))
+        own, other = statistics.median(ours[1:]), statistics.median(theirs[1:])
+        shown = f"{own:.3f} s / {other:.2f} s = {own / other:.2f}"
+        case = f"estimates: {len(shapes)} types, {name}"
+        yield Row(case, shown, f"≤ {ESTIMATES_SECONDS} s", own <= ESTIMATES_SECONDS)
 
 
 def _seconds(command: list[str]) -> float:

@@ -8,6 +8,7 @@ from hardware import DEEPSEEK_R1, FIT, GPUS, LLAMA_8B, PHYSICS, shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from optimiser.performance.anchor import Anchor, Factors
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.lifts import Asked
@@ -244,3 +245,27 @@ def test_techniques_left_out_change_nothing() -> None:
 def test_drafts_that_are_never_accepted_cost_the_rows_they_add() -> None:
     plain, drafted = serving(size(1000, 200)), serving(size(1000, 200), CHAT, drafting(1.0, 1))
     assert 0.5 * plain.requests_per_second < drafted.requests_per_second < plain.requests_per_second
+
+
+def test_measurements_of_plain_serving_do_not_hide_what_drafts_change() -> None:
+    techniques = drafting(2.0, 3)
+    factors = Factors(contexts=(500.0,), loads=((1.0, 512.0),), logs=((0.0, 0.0),))
+    anchor = Anchor(
+        steps=factors, first_tokens=None, room_bytes=0.0, prompts=(1.0, 1e6), outputs=(1.0, 1e6),
+        batches=(1e-3, 1e6), engine="vllm 0.19", basis="a measurement",
+    )  # fmt: skip
+    answers = [
+        estimate_shapes(
+            LLAMA_8B, [size(1000, 200)], CHAT, [shape("H100", 1)], GPUS, FIT, techniques=one,
+            anchors_of=lambda _, candidates: tuple(anchor for _ in candidates),
+        )[0]
+        for one in (None, techniques)
+    ]  # fmt: skip
+    plain, drafted = answers
+    assert isinstance(plain, Estimate)
+    assert isinstance(drafted, Estimate)
+    assert drafted.requests_per_second == serving(size(1000, 200), CHAT, techniques).requests_per_second
+    assert drafted.relative_error == serving(size(1000, 200), CHAT, techniques).relative_error
+    assert drafted.relative_error > plain.relative_error
+    assert any("speculative decoding" in note for note in drafted.notes)
+    assert drafted.low_confidence
