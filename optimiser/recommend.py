@@ -31,8 +31,6 @@ from optimiser.planning.problem import Option, Problem
 from optimiser.planning.search import search
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
-from optimiser.silicon.library import require_library
-from optimiser.silicon.surfaces import operators_of
 from optimiser.workload import Workload
 from providers.offer import Offer
 from providers.shape import InstanceShape
@@ -179,6 +177,10 @@ def anchors_for(workload: Workload, config: Config) -> AnchorsOf:
     measured = anchors_of(stored_measurements(config.directories))
     if (workload.performance or config.settings.performance) == "roofline":
         return measured
+    # Nobody else pays for the room's import.
+    from optimiser.silicon.library import require_library
+    from optimiser.silicon.surfaces import operators_of
+
     require_library(workload.name if workload.performance else config.settings.source)
 
     def with_operators(question: Question, candidates: Sequence[Candidate]) -> Anchors:

@@ -125,7 +125,7 @@ def _step(question: Question, at: Layouts, peak: Layouts, load: Load, share_of_s
     total = sum(seconds.item() for seconds in parts.seconds.values())
     return StepBudget(
         sequences=load.decode.item(),
-        tokens_per_step=question.mix.pace.tokens_per_step,
+        tokens_per_step=question.mix.tokens_per_step,
         context_tokens=load.context.item(),
         prompt_tokens=load.prefill.item(),
         share_of_steps=share_of_steps,
@@ -205,7 +205,7 @@ def first_token_budget(
 
 def per_token_budget(question: Question, point: Point, quantile: float) -> PerTokenBudget:
     """TPOT at `quantile` of a point that is (1, 1)."""
-    per_token = 1e3 / question.mix.pace.tokens_per_step
+    per_token = 1e3 / question.mix.tokens_per_step
     decode_ms, step_ms = (
         seconds.item() * per_token for seconds in (point.steady.decode_step_s, point.steady.step_s)
     )

@@ -6,7 +6,7 @@ A third axis, where there is one, is the buckets of a mix.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from optimiser.performance.queueing import (
 )
 from optimiser.performance.timing import Array, Layouts, Load, step_seconds
 from optimiser.performance.token_times import (
-    Pace,
     batch_swing,
     meets_tpot,
     token_spread_s,
@@ -53,7 +52,7 @@ class Mix:
     """Request sizes: traffic is (1, points), the other arrays (1, points, buckets).
 
     prompts are the tokens of a prompt that are computed, cached those before them that are not. outputs are the
-    steps that a request decodes for: its output tokens over those a step brings (pace). arrival_scv is the squared
+    steps that a request decodes for: its output tokens over tokens_per_step. arrival_scv is the squared
     coefficient of variation of the gaps between the requests of a replica.
     """
 
@@ -63,7 +62,7 @@ class Mix:
     shares: Array
     traffic: Traffic
     arrival_scv: float = 1.0
-    pace: Pace = field(default_factory=Pace)
+    tokens_per_step: float = 1.0
 
     @staticmethod
     def of(
@@ -73,20 +72,19 @@ class Mix:
         *,
         cached: Array | None = None,
         arrival_scv: float = 1.0,
-        pace: Pace | None = None,
+        tokens_per_step: float = 1.0,
     ) -> Mix:
         """Requests of so many tokens of prompt, cached ones among them, and of output, shaped as the fields are."""
-        pace = pace or Pace()
         held = np.zeros_like(prompts) if cached is None else cached
-        computed, steps = prompts - held, outputs / pace.tokens_per_step
+        computed, steps = prompts - held, outputs / tokens_per_step
         return Mix(
             prompts=computed,
             cached=held,
             outputs=steps,
             shares=shares,
-            traffic=mean_traffic(computed, steps, shares, held, pace.tokens_per_step),
+            traffic=mean_traffic(computed, steps, shares, held, tokens_per_step),
             arrival_scv=arrival_scv,
-            pace=pace,
+            tokens_per_step=tokens_per_step,
         )
 
     def each_alone(self) -> Mix:
@@ -96,11 +94,11 @@ class Mix:
         )
         return Mix.of(
             prompts + cached,
-            outputs * self.pace.tokens_per_step,
+            outputs * self.tokens_per_step,
             np.ones_like(prompts),
             cached=cached,
             arrival_scv=self.arrival_scv,
-            pace=self.pace,
+            tokens_per_step=self.tokens_per_step,
         )
 
 
@@ -165,7 +163,7 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
         wait=wait,
         own_s=own,
         token_spread_s=token_spread_s(
-            steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs, mix.pace.scv
+            steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs
         ),
     )
 
@@ -206,13 +204,13 @@ def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
 
 def meets_tokens(point: Point, mix: Mix, target: Target) -> Flags:
     """Whether the mix's TPOT holds at the target's percentile; an answer of one token has none."""
-    limit, quantile = target.tpot_ms / 1e3 * mix.pace.tokens_per_step, target.percentile / 100.0
+    limit, quantile = target.tpot_ms / 1e3 * mix.tokens_per_step, target.percentile / 100.0
     within = meets_tpot(point.steady.step_s, point.token_spread_s, _lasting(mix), limit, quantile)
     return np.asarray(within | ~_decodes(mix).any(axis=-1))
 
 
 def _decodes(mix: Mix) -> Flags:
-    return np.asarray(mix.outputs * mix.pace.tokens_per_step > 1.0)
+    return np.asarray(mix.outputs * mix.tokens_per_step > 1.0)
 
 
 def _lasting(mix: Mix) -> Array:
@@ -302,4 +300,4 @@ def bucket_first_token_s(point: Point, quantile: float) -> Array:
 def per_token_s(point: Point, mix: Mix, quantile: float) -> Array:
     """TPOT in seconds at `quantile` over the mix, (set-ups, points)."""
     step_s = tpot_quantile_s(point.steady.step_s, point.token_spread_s, _lasting(mix), quantile)
-    return step_s / mix.pace.tokens_per_step
+    return step_s / mix.tokens_per_step

@@ -243,7 +243,7 @@ def _beside_plain_serving(question: Question) -> list[str]:
     doubts = []
     if question.work.drafts:
         doubts.append(
-            f"{question.mix.pace.tokens_per_step:g} tokens per step of speculative decoding are taken as given, at "
+            f"{question.mix.tokens_per_step:g} tokens per step of speculative decoding are taken as given, at "
             "every load: no measurement with drafts was fitted"
         )
     if question.work.adapters:

@@ -6,49 +6,15 @@ the mean step, with a spread that depends on the request's length, since short a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from optimiser.performance.queueing import LARGEST_ELASTICITY, Flags, normal_cdf
 from optimiser.performance.timing import Array
-from optimiser.workload import SpeculativeDecoding
 
 # Engine jitter alone: p99 is 1.1 × the mean (MLPerf Inference server logs), and z(0.99) is 2.3263.
 JITTER = 0.1 / 2.3263
 _BISECTIONS = 24
 _LARGEST_SHARE = 0.95
-_ROOT_BISECTIONS = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """Tokens that a step brings a sequence: their mean, and the squared coefficient of variation about it."""
-
-    tokens_per_step: float = 1.0
-    scv: float = 0.0
-
-
-def pace_of(drafts: SpeculativeDecoding | None) -> Pace:
-    """The pace of speculative decoding, one token a step without.
-
-    Each of k drafts is accepted with probability α where those before it were, so that a step brings more than j
-    tokens with probability α^j, j ≤ k: E[T] = Σ α^j (Leviathan and others, arXiv 2211.17192, equation 1), from
-    which α follows by bisection, and E[T²] = Σ (2j + 1)·α^j.
-    """
-    if drafts is None:
-        return Pace()
-    powers = np.arange(drafts.draft_tokens + 1)
-    low, high = 0.0, 1.0
-    for _ in range(_ROOT_BISECTIONS):
-        middle = (low + high) / 2
-        fewer = (middle**powers).sum() < drafts.tokens_per_step
-        low, high = (middle, high) if fewer else (low, middle)
-    square = ((2 * powers + 1) * high**powers).sum()
-    return Pace(
-        tokens_per_step=drafts.tokens_per_step,
-        scv=max(float(square) / drafts.tokens_per_step**2 - 1.0, 0.0),
-    )
 
 
 def batch_swing(batch: Array, elasticity: Array) -> Array:
@@ -69,7 +35,6 @@ def token_spread_s(
     prefill_share: Array,
     interruption_square: Array,
     outputs: Array,
-    pace_scv: float = 0.0,
 ) -> Array:
     """Standard deviation of the time per step's tokens, in seconds, of each bucket: (..., buckets).
 
@@ -78,7 +43,7 @@ def token_spread_s(
     The prompts that come in during one step prolong the next, by which more come in: steps follow an AR(1)
     process with coefficient ρ = prefill_share and innovations of variance λ·t·E[Δ²]. Its mean over n tokens
     has the variance λ·t·E[Δ²] / (1 − ρ²) · (n·(1 + ρ)/(1 − ρ) − 2ρ·(1 − ρⁿ)/(1 − ρ)²) / n² (any textbook on
-    time series). Batch swing and engine jitter add to that, and the pace (Pace.scv), averaged over n steps.
+    time series). Batch swing and engine jitter add to that.
     """
     n = np.maximum(outputs - 1.0, 1.0)
     share = np.clip(prefill_share, 0.0, _LARGEST_SHARE)[..., None]
@@ -86,8 +51,7 @@ def token_spread_s(
     memory = (n * (1.0 + share) - 2.0 * share * (1.0 - share**n) / calm) / (n * n * calm)
     interruptions = (rate * step_s * interruption_square)[..., None] / (1.0 - share * share) * memory
     steady = step_s * step_s * (swing * swing + JITTER * JITTER)
-    drafts = (step_s * step_s)[..., None] * pace_scv / n
-    return np.asarray(np.sqrt(interruptions + steady[..., None] + drafts))
+    return np.asarray(np.sqrt(interruptions + steady[..., None]))
 
 
 def meets_tpot(step_s: Array, spread_s: Array, shares: Array, limit_s: float, quantile: float) -> Flags:

@@ -17,7 +17,6 @@ from optimiser.performance.precision import check_precisions
 from optimiser.performance.setups import Candidate, layouts_of
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.timing import Array, Layouts
-from optimiser.performance.token_times import pace_of
 from optimiser.workload import SizeBucket, Target, Techniques
 
 # Sequences an engine runs at once per attention rank and pipeline stage.
@@ -38,7 +37,6 @@ class Question:
     plain_work: ModelWork
     weight_precision: str
     kv_precision: str | None
-    techniques: Techniques
     prompts: Array
     outputs: Array
     mix: Mix
@@ -84,7 +82,7 @@ def question_of(
     weights = weight_precision or model.default_precision
     check_precisions(weights, kv_precision)
     stored = kv_precision or "bf16"
-    techniques = techniques or Techniques()
+    drafts = techniques.speculative_decoding if techniques else None
     prompts, cached, outputs, shares = bucket_arrays(buckets)
     lengths = prompts + outputs
     sizes = kv_bytes_for_context(model, lengths, stored)
@@ -95,7 +93,6 @@ def question_of(
         plain_work=model_work(model, weights, stored),
         weight_precision=weights,
         kv_precision=kv_precision,
-        techniques=techniques,
         prompts=prompts,
         outputs=outputs,
         mix=Mix.of(
@@ -104,7 +101,7 @@ def question_of(
             shares[None, None, :],
             cached=cached[None, None, :],
             arrival_scv=target.arrival_cv**2 if target else 1.0,
-            pace=pace_of(techniques.speculative_decoding),
+            tokens_per_step=drafts.tokens_per_step if drafts else 1.0,
         ),
         target=target,
         held_tokens=float((residence * lengths).sum()),

@@ -182,8 +182,8 @@ def _rate(
     return RateBudget(
         replicas=candidate.replicas,
         concurrency_per_replica=point.batch.item(),
-        output_tokens=question.mix.traffic.output.item() * question.mix.pace.tokens_per_step,
-        tokens_per_step=question.mix.pace.tokens_per_step,
+        output_tokens=question.mix.traffic.output.item() * question.mix.tokens_per_step,
+        tokens_per_step=question.mix.tokens_per_step,
         mean_step_ms=point.steady.step_s.item() * 1e3,
         requests_per_second=point.rate.item() * candidate.replicas,
         largest_part=largest,

@@ -23,7 +23,6 @@ SYSTEMS = {
     "B200": "b200_sxm",
     "B300": "b300_sxm",
     "GB200": "gb200",
-    "GB300": "gb300",
     "L40S": "l40s",
     "RTX-PRO-6000": "rtx_pro_6000_server",
 }

@@ -17,7 +17,6 @@ from optimiser.performance.model_work import model_work
 from optimiser.performance.parameters import lora_parameters
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.timing import Layouts, Load, StepParts, step_parts
-from optimiser.performance.token_times import pace_of, token_spread_s
 from optimiser.performance.why import explain
 from optimiser.workload import LoraAdapters, SizeBucket, SpeculativeDecoding, Target, Techniques
 
@@ -89,37 +88,6 @@ def test_the_more_of_a_prompt_is_cached_the_more_is_served(
 
 
 # Speculative decoding
-
-
-@pytest.mark.parametrize(
-    ("mean", "drafts", "scv"),
-    [
-        (1.0, 4, 0.0),  # nothing is ever accepted
-        (5.0, 4, 0.0),  # everything always is
-        (1.5, 1, 1 / 9),  # one token or two alike: E[T²] = 2.5, 2.5 / 2.25 − 1
-        (1.75, 2, 3.75 / 1.75**2 - 1),  # α = ½: E[T²] = 1 + 3/2 + 5/4 = 3.75
-    ],
-)
-def test_the_spread_of_accepted_drafts_follows_from_their_mean(mean: float, drafts: int, scv: float) -> None:
-    pace = pace_of(SpeculativeDecoding(tokens_per_step=mean, draft_tokens=drafts))
-    assert pace.tokens_per_step == mean
-    assert pace.scv == pytest.approx(scv, abs=1e-6)
-
-
-def test_the_spread_of_time_per_token_is_that_of_drawn_steps() -> None:
-    draw = np.random.default_rng(7)
-    pace = pace_of(SpeculativeDecoding(tokens_per_step=2.2, draft_tokens=3))
-    # α from 1 + α + α² + α³ = 2.2; runs of accepted drafts, cut at three.
-    alpha = next(real for real in np.roots([1, 1, 1, -1.2]).real if real > 0)
-    for steps in (20, 100):
-        tokens = 1 + (draw.random((20_000, steps, 3)) < alpha).cumprod(axis=-1).sum(axis=-1)
-        assert tokens.mean() == pytest.approx(2.2, rel=0.01)
-        per_token = steps / tokens.sum(axis=1)
-        step, none = np.array([2.2]), np.array([0.0])
-        spread = token_spread_s(step, none, none, none, none, np.array([[steps + 1.0]]), pace.scv)
-        still = token_spread_s(step, none, none, none, none, np.array([[steps + 1.0]]))
-        found = float(np.sqrt(spread**2 - still**2)[0, 0]) / 2.2
-        assert found == pytest.approx(per_token.std() * 2.2, rel=0.05)
 
 
 def one_gpu() -> Layouts:
@@ -194,8 +162,7 @@ def test_the_more_drafts_are_accepted_the_more_is_served(
     tokens: tuple[float, float], target: Target | None
 ) -> None:
     fewer, more = (serving(size(800, 300), target, drafting(mean, 3)) for mean in sorted(tokens))
-    # A spread of accepted drafts counts against a percentile, so the middle is not favoured by it.
-    assert more.requests_per_second >= fewer.requests_per_second * (1 - 0.02)
+    assert more.requests_per_second >= fewer.requests_per_second * (1 - 1e-3)
 
 
 # LoRA adapters
