@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optimiser.accuracy.cases import cases_of
+from optimiser.accuracy.coverage import coverage_of, stated_errors
 from optimiser.accuracy.predict import factors_of
 from optimiser.accuracy.prepare import prepare
 from optimiser.accuracy.ranking import rankings, usd_per_gpu_hour
@@ -28,6 +29,7 @@ def accuracy_of(path: Path) -> Accuracy:
     record = config.fit.record
     prepared, unfit = prepare(cases, config.fit.engines)
     judged = judge(prepared, factors_of(prepared, config.fit))
+    same = record.get("table_sha256") == digest_of(path)
     no_room = [
         LeftOut(row=case.row, reason="the memory model has no room for it", detail=case.model.name)
         for case in unfit
@@ -38,7 +40,9 @@ def accuracy_of(path: Path) -> Accuracy:
         judged=judged,
         left_out=(*left_out, *no_room),
         rankings=rankings(judged, usd_per_gpu_hour(config)),
-        unseen=record["errors"] if record.get("table_sha256") == digest_of(path) else {},
+        coverage=coverage_of(judged, stated_errors(prepared, config.fit.generations)),
+        unseen=record.get("errors", {}) if same else {},
+        unseen_coverage=record.get("coverage", {}) if same else {},
     )
 
 
