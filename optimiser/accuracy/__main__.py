@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from optimiser.accuracy.cases import cases_of
+from optimiser.accuracy.coverage import coverage_of, stated_errors
 from optimiser.accuracy.operators import on_operators
 from optimiser.accuracy.predict import factors_of
 from optimiser.accuracy.prepare import Prepared, prepare
@@ -36,6 +37,7 @@ def accuracy_of(path: Path, performance: str = "roofline") -> Accuracy:
     record = config.fit.record
     prepared, unfit = prepare(cases, config.fit.engines)
     judged = judge(prepared, factors_of(prepared, config.fit))
+    same = record.get("table_sha256") == digest_of(path)
     no_room = [
         LeftOut(row=case.row, reason="the memory model has no room for it", detail=case.model.name)
         for case in unfit
@@ -46,7 +48,9 @@ def accuracy_of(path: Path, performance: str = "roofline") -> Accuracy:
         judged=judged,
         left_out=(*left_out, *no_room),
         rankings=rankings(judged, usd_per_gpu_hour(config)),
-        unseen=record["errors"] if record.get("table_sha256") == digest_of(path) else {},
+        coverage=coverage_of(judged, stated_errors(prepared, config.fit.generations)),
+        unseen=record.get("errors", {}) if same else {},
+        unseen_coverage=record.get("coverage", {}) if same else {},
     )
     return _on_operators(accuracy, prepared, config) if performance == "silicon" else accuracy
 

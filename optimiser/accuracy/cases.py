@@ -12,7 +12,7 @@ from optimiser.accuracy.names import gpus_by_name, look_up, models_by_name
 from optimiser.accuracy.sets import INSTANCE_GPUS, Case, Goal, How, LeftOut, Split
 from optimiser.accuracy.sources import TENSORRT_DOCS, run_length, served_as, tokens_of
 from optimiser.accuracy.table import Measurement
-from optimiser.accuracy.traps import HELD_BACK, prompts_held_back, trap_of
+from optimiser.accuracy.traps import first_token_trap_of, trap_of
 from optimiser.performance.setups import splits_heads
 from optimiser.performance.specs import GpuSpec, ModelSpec
 from optimiser.workload import Target
@@ -130,8 +130,9 @@ def _latencies(row: Measurement, case: partial[Case], model: ModelSpec) -> Itera
             goal, how = (sets.TPOT_MOE if model.moe else sets.TPOT_DENSE), How.CLOSED_TPOT
         yield case(judged_in=goal, how=how, measured=row.tpot_ms, load=load)
     if row.ttft_ms is not None and row.latency_stat in _MEAN:
-        if prompts_held_back(row):
-            yield LeftOut(row=row, reason=HELD_BACK)
+        trap = first_token_trap_of(row)
+        if trap:
+            yield LeftOut(row=row, reason=trap)
         else:
             goal, how = _first_token(row, load)
             yield case(judged_in=goal, how=how, measured=row.ttft_ms, load=load)

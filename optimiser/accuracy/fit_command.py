@@ -15,8 +15,9 @@ from pathlib import Path
 import yaml
 
 from optimiser.accuracy.cases import cases_of
+from optimiser.accuracy.coverage import coverage_of, stated_errors
 from optimiser.accuracy.fit import WEIGHTS, Solution, solve, without_each
-from optimiser.accuracy.prepare import prepare
+from optimiser.accuracy.prepare import Prepared, prepare
 from optimiser.accuracy.sets import Case
 from optimiser.accuracy.sources import source_of
 from optimiser.accuracy.summary import Judged, by_set, errors_of, judge
@@ -44,10 +45,15 @@ class Outcome:
 
     table_sha256: str
     solution: Solution
-    cases: tuple[Case, ...]
+    prepared: Prepared
     here: tuple[Judged, ...]
     without_model: tuple[Judged, ...]
     without_generation: tuple[Judged, ...]
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """The figures that it was made of, and those that it was only judged on."""
+        return self.prepared.cases
 
 
 def fitted(path: Path, config: Config) -> Outcome:
@@ -66,7 +72,7 @@ def fitted(path: Path, config: Config) -> Outcome:
     return Outcome(
         table_sha256=digest_of(path),
         solution=solution,
-        cases=prepared.cases,
+        prepared=prepared,
         here=judge(prepared, solution.factors(prepared.cases)),
         without_model=left_out[0],
         without_generation=left_out[1],
@@ -76,6 +82,7 @@ def fitted(path: Path, config: Config) -> Outcome:
 def performance_yaml(outcome: Outcome, config: Config, on: date) -> str:
     """The file, with the engines' memory rules and versions as the config has them."""
     solution = outcome.solution
+    generations = _generations(outcome, config, on)
     content = {
         "fitted": {
             "date": on.isoformat(),
@@ -83,31 +90,42 @@ def performance_yaml(outcome: Outcome, config: Config, on: date) -> str:
             "table_sha256": outcome.table_sha256,
             "sources": sorted({source_of(case.row) for case in outcome.cases}),
             "errors": _errors(outcome),
+            "coverage": _coverage(outcome, generations),
         },
         "physics": {name: _rounded(value) for name, value in vars(solution.physics).items()},
         "engines": {
             name: {
                 **_without_name(vars(engine)),
                 "step_factor": _rounded(solution.step_factor(name)),
-                "latent_prompt_factor": _rounded(solution.latent_prompt_factor(name)),
+                "latent_prompt_layer_us": _rounded(solution.latent_prompt_layer_us(name)),
             }
             for name, engine in config.fit.engines.items()
         },
-        "generations": {
-            name: _without_name(vars(one)) for name, one in _generations(outcome, config, on).items()
-        },
+        "generations": {name: _without_name(vars(one)) for name, one in generations.items()},
     }
     return HEADER + yaml.safe_dump(content, sort_keys=False, width=118, default_flow_style=None)
 
 
-def _errors(outcome: Outcome) -> dict[str, dict[str, list[float]]]:
-    kinds = {
+def _kinds(outcome: Outcome) -> dict[str, tuple[Judged, ...]]:
+    return {
         "here": outcome.here,
         "model_left_out": outcome.without_model,
         "generation_left_out": outcome.without_generation,
     }
+
+
+def _coverage(outcome: Outcome, generations: Mapping[str, Efficiency]) -> dict[str, dict[str, list[float]]]:
+    errors = stated_errors(outcome.prepared, generations)
     table: dict[str, dict[str, list[float]]] = {}
-    for kind, judged in kinds.items():
+    for kind, judged in _kinds(outcome).items():
+        for goal, shares in coverage_of(judged, errors).items():
+            table.setdefault(goal.name, {})[kind] = [round(share, 3) for share in shares]
+    return table
+
+
+def _errors(outcome: Outcome) -> dict[str, dict[str, list[float]]]:
+    table: dict[str, dict[str, list[float]]] = {}
+    for kind, judged in _kinds(outcome).items():
         for goal, some in by_set(judged).items():
             errors = errors_of(some)
             if errors:

@@ -17,6 +17,7 @@ from optimiser.performance.operating import (
     draining_s,
     evaluate,
     fastest_batch,
+    first_wave_s,
     largest_batch,
     request_rate,
 )
@@ -31,27 +32,26 @@ _LATENCIES = (How.CLOSED_TPOT, How.CLOSED_TTFT, How.ENGINE_TTFT, How.OPEN_TPOT, 
 @dataclass(frozen=True, kw_only=True)
 class Factors:
     """What a fit finds: the physics, and per case, (cases,), the shares of the peak compute and bandwidth that
-    its GPUs reach, and the step factor and latent prompt factor of its engine.
+    its GPUs reach, and the step factor and latent_prompt_layer_us of its engine.
     """
 
     physics: Physics
     compute: Array
     bandwidth: Array
     step_factor: Array
-    latent_prompt_factor: Array
+    latent_prompt_layer_us: Array
 
 
 def factors_of(prepared: Prepared, fit: Fit) -> Factors:
     """The factors of each case's GPU generation and engine."""
     reach = [fit.generations[case.gpu.generation] for case in prepared.cases]
+    engines = [fit.engines[case.engine] for case in prepared.cases]
     return Factors(
         physics=fit.physics,
         compute=np.array([item.compute for item in reach]),
         bandwidth=np.array([item.bandwidth for item in reach]),
-        step_factor=np.array([fit.engines[case.engine].step_factor for case in prepared.cases]),
-        latent_prompt_factor=np.array(
-            [fit.engines[case.engine].latent_prompt_factor for case in prepared.cases]
-        ),
+        step_factor=np.array([one.step_factor for one in engines]),
+        latent_prompt_layer_us=np.array([one.latent_prompt_layer_us for one in engines]),
     )
 
 
@@ -82,7 +82,7 @@ def _reached(group: Group, factors: Factors) -> Layouts:
         group.layouts,
         physics=factors.physics,
         step_factor=factors.step_factor[group.case],
-        latent_prompt_factor=factors.latent_prompt_factor[group.case],
+        latent_prompt_layer_s=factors.latent_prompt_layer_us[group.case] * 1e-6,
         weight_flops=group.layouts.weight_flops * compute * factors.physics.reach(group.kernel),
         half_flops=group.layouts.half_flops * compute,
         memory_bytes_per_s=group.layouts.memory_bytes_per_s * bandwidth,
@@ -119,7 +119,8 @@ def _closed(group: Group, at: Layouts) -> tuple[Array, Array]:
     B + rate · TTFT = load by Little's law, B at most the places there are.
 
     A request meets the load − 1 others alone: what it waits for, and the prompts that prolong its steps, are
-    theirs (the arrival theorem of closed networks; exact for one request, where nothing is in its way).
+    theirs (the arrival theorem of closed networks; exact for one request, where nothing is in its way). The mean
+    TTFT of a run counts those that it began with, all at once, by their share (first_wave_s).
     """
     others = np.maximum(1.0 - 1.0 / group.load, 0.0)
     batch = np.minimum(group.load, group.places)
@@ -129,14 +130,30 @@ def _closed(group: Group, at: Layouts) -> tuple[Array, Array]:
         first_token = np.minimum(point.own_s[..., 0] + waited, group.load / point.rate)
         decoding = group.load / (1.0 + first_token * point.rate / batch)
         batch = np.minimum(np.sqrt(batch * decoding), group.places)
+    first_token = first_token + _burst_share(group) * (_first_wave_s(group, at) - first_token)
     left = (group.load - batch) / point.rate
     alone = point.steady.decode_step_s
     step = alone + others * (point.steady.step_s - alone)
     return step, np.where(batch < group.places, first_token, np.maximum(first_token, left))
 
 
+def _burst_share(group: Group) -> Array:
+    """The share of a closed loop's requests that came when it began; 0 where the run's length is not known."""
+    return np.minimum(group.load * group.replicas / group.run_requests, 1.0)
+
+
+def _first_wave_s(group: Group, at: Layouts) -> Array:
+    inside = first_wave_s(group.work, at, np.minimum(group.load, group.places), group.mix)
+    return inside + at.physics.first_token_overhead_ms * 1e-3
+
+
 def _engine_first_token(group: Group, at: Layouts) -> Array:
-    """A prompt alone, without what a request meets on its way to the engine and back."""
+    """A prompt alone, without what a request meets on its way to the engine and back.
+
+    The tables are of TensorRT engines, which run a prompt as one plan.
+    """
+    physics = replace(at.physics, prompt_layer_us=0.0)
+    at = replace(at, physics=physics, latent_prompt_layer_s=np.zeros_like(at.latent_prompt_layer_s))
     alone = np.full_like(group.places, LOWEST_BATCH)
     point = evaluate(group.work, at, alone, group.places, group.mix)
     return np.asarray(point.own_s[..., 0] * 1e3 - at.physics.request_overhead_ms)

@@ -20,7 +20,7 @@ from optimiser.performance.physics import Engine, Kernel, Physics
 from optimiser.performance.setups import Candidate, Hardware, layouts_of, single_candidates
 from optimiser.performance.specs import Efficiency
 from optimiser.performance.timing import Array, Layouts
-from optimiser.performance.trial import MAX_SEQUENCES, memory_of, question_of
+from optimiser.performance.trial import MAX_SEQUENCES, Question, memory_of, question_of
 from optimiser.workload import SizeBucket, Target
 
 # Layouts are prepared for GPUs that reach their peak with kernels that do, and scaled by the factors asked about.
@@ -34,6 +34,7 @@ class Group:
     question: case is its index, (entries,), candidates are the layouts themselves, the other arrays are (entries, 1)
     as operating.py has set-ups.
 
+    candidates are the layouts as set-ups, (entries,), and question what is asked of them, without the target.
     places is how many sequences a replica has room for, load that of one replica; run_requests and run_s are
     infinite where the run's length is not known.
     """
@@ -41,10 +42,11 @@ class Group:
     how: How
     target: Target | None
     kernel: Kernel
+    question: Question
+    candidates: tuple[Candidate, ...]
     work: ModelWork
     mix: Mix
     layouts: Layouts
-    candidates: tuple[Candidate, ...]
     case: NDArray[np.intp]
     places: Array
     replicas: Array
@@ -142,10 +144,11 @@ def _group(cases: Sequence[Case], engines: Mapping[str, Engine]) -> Group:
         how=first.how,
         target=first.target,
         kernel=first.served.kernel,
+        question=question,
+        candidates=tuple(candidates[index] for index in fits),
         work=question.work,
         mix=Mix.of(prompt[:, None, None], output[:, None, None], np.ones((len(fits), 1, 1))),
         layouts=layouts,
-        candidates=tuple(candidates[index] for index in fits.tolist()),
         case=case,
         places=places[:, None],
         replicas=replicas[:, None],

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from optimiser.accuracy.coverage import CONFIDENCES
 from optimiser.accuracy.ranking import RIGHT_SHARE, TELLING_RATIO, Ranking
 from optimiser.accuracy.sets import Goal, LeftOut
 from optimiser.accuracy.summary import (
@@ -23,14 +24,18 @@ from optimiser.accuracy.summary import (
     errors_of,
 )
 
+Unseen = Mapping[str, Mapping[str, Sequence[float]]]
+_LEFT_OUT_OF_FIT = ("model_left_out", "generation_left_out")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
     """All that is reported of one table: its name and number of rows, the figures, and the rows left out.
 
-    unseen holds, where the shipped constants were fitted to this very table, by set the errors on models and on
-    GPU generations that were left out of the fit, as config/performance.yaml records them. roofline holds, where the
-    figures are predicted on measured operators, the roofline's of the same ones.
+    coverage is by set the share of measured rates that reach what is planned on, at each of CONFIDENCES. unseen and
+    unseen_coverage hold, where the shipped constants were fitted to this very table, by set the errors and the
+    coverage on models and on GPU generations that were left out of the fit, as config/performance.yaml records them.
+    roofline holds, where the figures are predicted on measured operators, the roofline's of the same ones.
     """
 
     table: str
@@ -38,13 +43,15 @@ class Accuracy:
     judged: tuple[Judged, ...]
     left_out: tuple[LeftOut, ...]
     rankings: tuple[Ranking, ...]
-    unseen: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    coverage: Mapping[Goal, Sequence[float]] = field(default_factory=dict)
+    unseen: Unseen = field(default_factory=dict)
+    unseen_coverage: Unseen = field(default_factory=dict)
     roofline: tuple[Judged, ...] = ()
 
 
 def as_text(accuracy: Accuracy) -> str:
     """The report for a terminal."""
-    sections = [_sets(accuracy), _ranking(accuracy.rankings)]
+    sections = [_sets(accuracy), _coverage(accuracy), _ranking(accuracy.rankings)]
     sections += [_dimension(accuracy.judged, name) for name in DIMENSIONS]
     return "\n".join("\n".join(lines) + "\n" for lines in [*sections, _left_out(accuracy)])
 
@@ -89,8 +96,23 @@ def _figures(errors: Errors) -> str:
 
 
 def _left_out_of_fit(errors: Mapping[str, Sequence[float]]) -> str:
-    cells = [errors.get(kind) for kind in ("model_left_out", "generation_left_out")]
+    cells = [errors.get(kind) for kind in _LEFT_OUT_OF_FIT]
     return "".join(f"{100 * cell[0]:>6.1f} / {100 * cell[1]:<6.1f}" if cell else "" for cell in cells)
+
+
+def _coverage(accuracy: Accuracy) -> list[str]:
+    stated = " / ".join(f"{100 * confidence:.0f}" for confidence in CONFIDENCES)
+    apart = "left out of the fit: model, GPU generation" if accuracy.unseen_coverage else ""
+    lines = [
+        "Share of measured rates, in %, that reach what is planned on at each confidence",
+        f"{'':16}{stated:>16}  {apart}".rstrip(),
+    ]
+    for goal, shares in accuracy.coverage.items():
+        unseen = accuracy.unseen_coverage.get(goal.name, {})
+        cells = [shares, *(unseen[kind] for kind in _LEFT_OUT_OF_FIT if kind in unseen)]
+        texts = (" / ".join(f"{100 * share:.0f}" for share in some) for some in cells)
+        lines.append(f"{goal.name:16}" + "".join(f"{text:>16}" for text in texts))
+    return lines
 
 
 def _verdict(errors: Errors, goal: Goal) -> str:
@@ -151,6 +173,7 @@ def as_json(accuracy: Accuracy) -> str:
                 "errors": _numbers(errors),
                 "met": errors.meets(goal) if errors else None,
                 "errors_of_roofline": _numbers(errors_of(by_set(accuracy.roofline)[goal])),
+                "coverage": dict(zip(map(str, CONFIDENCES), accuracy.coverage.get(goal, ()), strict=False)),
                 "errors_left_out_of_fit": {
                     kind: {"median": pair[0], "p90": pair[1]}
                     for kind, pair in accuracy.unseen.get(goal.name, {}).items()

@@ -11,6 +11,9 @@ from optimiser.performance.specs import GpuSpec, ModelSpec
 TENSORRT_DOCS, INFERENCEX, GAP_ANALYSIS, MLPERF = "TensorRT-LLM docs", "InferenceX", "gap analysis", "MLPerf"
 # InferenceX draws lengths evenly from 0.8 to 1 × the nominal one (--random-range-ratio 0.8 in its scripts).
 INFERENCEX_LENGTH = 0.9
+# Its runs have ten requests for each in flight, and begin with as many at once as stay in flight (--num-prompts
+# $((CONC * 10)) --max-concurrency $CONC --request-rate inf).
+INFERENCEX_WAVES = 10.0
 # Mean tokens in and out of an MLPerf request, whose logs lack the former: Open-Orca for Llama 2 (294 agrees with
 # the published results, 155 would put them 23 % off), CNN/DailyMail for Llama 3.1 8B (from memory).
 MLPERF_TOKENS = {"llama-2-70b": (294.0, 293.0), "llama-3.1-8b": (778.0, 128.0)}
@@ -39,6 +42,8 @@ def run_length(row: Measurement) -> tuple[float | None, float | None]:
     """Requests in the run, else its seconds, where the source says."""
     if TENSORRT_DOCS in row.source and row.concurrency is None:
         return DOCS_REQUESTS.get((round(row.isl or 0), round(row.osl or 0))), None
+    if INFERENCEX in row.source and row.concurrency is not None:
+        return INFERENCEX_WAVES * row.concurrency, None
     return None, MLPERF_RUN_S if row.source.startswith(MLPERF) else None
 
 

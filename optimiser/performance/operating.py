@@ -24,13 +24,8 @@ from optimiser.performance.queueing import (
     scaled,
     wait_quantile,
 )
-from optimiser.performance.timing import Array, Layouts, Load, step_seconds
-from optimiser.performance.token_times import (
-    batch_swing,
-    meets_tpot,
-    token_spread_s,
-    tpot_quantile_s,
-)
+from optimiser.performance.timing import Array, Layouts, Load, prompt_step_seconds
+from optimiser.performance.token_times import batch_swing, meets_tpot, token_spread_s, tpot_quantile_s
 from optimiser.workload import Target
 
 # No bucket's own TTFT percentile may be worse than this many times the target for the mix.
@@ -139,12 +134,11 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
     def pass_seconds(tokens: Array) -> Array:
         behind = mix.cached + mix.prompts / 2
         load = Load(decode=decode, context=context, prefill=tokens, prefill_context=behind)
-        return step_seconds(work, per_bucket, load)
+        return prompt_step_seconds(work, per_bucket, load)
 
-    slowdown = per_bucket.latent_prompt_factor if work.latent_kv else 1.0
     outside_s = at.physics.first_token_overhead_ms * 1e-3
     whole = pass_seconds(mix.prompts / chunks * per_bucket.ranks)
-    own = whole * (1.0 + (chunks - 1.0) / per_bucket.stages) * slowdown + outside_s
+    own = whole * (1.0 + (chunks - 1.0) / per_bucket.stages) + outside_s
     full = pass_seconds(CHUNK_TOKENS * per_bucket.ranks)
     service = full * (mix.prompts / CHUNK_TOKENS) / (per_bucket.ranks * per_bucket.stages)
     # `whole` is with a prompt on every attention rank; one prompt is one rank's part of that.
@@ -275,6 +269,27 @@ def draining_s(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> Array:
     full = step_s(batch)
     mean = (step_s(np.ones_like(batch)) + 4.0 * step_s(batch / 2) + full) / 6.0
     return np.asarray(mix.traffic.output * (mean - full / 2.0))
+
+
+def first_wave_s(work: ModelWork, at: Layouts, requests: Array, mix: Mix) -> Array:
+    """Mean seconds to the first token inside the engine where so many requests come at once to an idle replica.
+
+    A step takes g prompts, as many as go into CHUNK_TOKENS on each attention rank, so n requests need n/g steps of
+    t seconds each; the j-th g of them have their first tokens after j of those: t·(n/g + 1) / 2 on average. Of
+    prompts longer than a step (g < 1) the j-th ends after j/g steps: t·(n + 1) / 2g. On average half of the
+    requests decode beside them. All are of the mean size; requests is (set-ups, points), the result too.
+    """
+    at, prompt = at.columns(1), mix.traffic.prompt
+    requests = np.maximum(requests, 1.0)
+    together = np.minimum(CHUNK_TOKENS * at.ranks / prompt, requests)
+    load = Load(
+        decode=requests / 2,
+        context=prompt,
+        prefill=together * prompt,
+        prefill_context=mix.traffic.prefill_context,
+    )
+    steps = (requests + np.maximum(together, 1.0)) / (2.0 * together)
+    return np.asarray(prompt_step_seconds(work, at, load) * steps)
 
 
 def batch_at_rate(work: ModelWork, at: Layouts, rate: Array, largest: Array, mix: Mix) -> Array:

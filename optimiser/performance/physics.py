@@ -39,6 +39,8 @@ class Physics:
     are added in layers with routed experts, with latent attention, and with weights in scaled blocks.
     sequence_overhead_us: scheduling, sampling and streaming on the host, per sequence and step.
     pipeline_loss: what each further pipeline stage costs, since stages of unequal load wait for each other.
+    prompt_layer_us: how long the host takes to launch a layer of a step with prompt tokens, kernel by kernel, where
+    a step that only decodes replays a CUDA graph.
     engine_first_token_ms: from a prompt's arrival in the engine to its first step, and out again.
     request_overhead_ms: HTTP, tokenising and streaming outside the engine, from a client's point of view.
     """
@@ -55,6 +57,7 @@ class Physics:
     block_scaled_layer_overhead_us: float
     sequence_overhead_us: float
     pipeline_loss: float
+    prompt_layer_us: float
     engine_first_token_ms: float
     request_overhead_ms: float
 
@@ -73,8 +76,8 @@ class Physics:
 class Engine:
     """A serving engine: how long its steps take against TensorRT-LLM's, and how it divides GPU memory.
 
-    latent_prompt_factor is how much longer a prompt takes by itself than its work does, in models with latent
-    attention (DeepSeek), as the engine is usually configured for them.
+    latent_prompt_layer_us is what Physics.prompt_layer_us is, in models with latent attention (DeepSeek), whose
+    prompts each engine puts together from many kernels of its own.
     memory_share is of the whole GPU (vLLM's gpu_memory_utilization, SGLang's mem_fraction_static), or with
     of_free_memory of what weights and working memory leave (TensorRT-LLM's free_gpu_memory_fraction).
     versions are those measured, "" where none was and step_factor is an assumption.
@@ -82,7 +85,7 @@ class Engine:
 
     name: str
     step_factor: float
-    latent_prompt_factor: float
+    latent_prompt_layer_us: float
     memory_share: float
     of_free_memory: bool
     versions: str

@@ -169,7 +169,7 @@ def _rates(candidate: Candidate) -> dict[str, float]:
         "ranks": candidate.ranks,
         "stages": candidate.stages,
         "step_factor": hardware.engine.step_factor,
-        "latent_prompt_factor": hardware.engine.latent_prompt_factor,
+        "latent_prompt_layer_s": hardware.engine.latent_prompt_layer_us * 1e-6,
     }
 
 

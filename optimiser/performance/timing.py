@@ -48,7 +48,7 @@ class Layouts:
     data-parallel degree of attention (above 1 only where experts are spread over all GPUs); a stage has
     shards × ranks GPUs, and stages are pipeline-parallel. link_bytes_per_s (one direction, as quoted) joins
     the GPUs of a stage, stage_bytes_per_s two stages; latencies are per message. step_factor and
-    latent_prompt_factor are the engine's (physics.Engine). anchors, where there are any, hold for each set-up what
+    latent_prompt_layer_s are the engine's (physics.Engine). anchors, where there are any, hold for each set-up what
     measurements of it say, None where there are none.
     """
 
@@ -63,7 +63,7 @@ class Layouts:
     ranks: Array
     stages: Array
     step_factor: Array
-    latent_prompt_factor: Array
+    latent_prompt_layer_s: Array
     physics: Physics
     anchors: Anchors = ()
 
@@ -268,6 +268,14 @@ def step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
     overhead = host_seconds(at.physics, load.decode) + launches_seconds(work, at.physics)
     total = total + communication_seconds(work, at, rows) + overhead
     return np.asarray(total * _pace(at, load))
+
+
+def prompt_step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
+    """The same of a step with prompt tokens, as those wait for it who are in it: the host launches it kernel by
+    kernel while the GPU works on what it was given before, so the longer of the two decides (smoothly).
+    """
+    layer_s = at.latent_prompt_layer_s if work.latent_kv else at.physics.prompt_layer_us * 1e-6
+    return smooth_maximum(step_seconds(work, at, load), np.asarray(work.layers * layer_s))
 
 
 def step_parts(work: ModelWork, at: Layouts, load: Load) -> StepParts:

@@ -84,6 +84,9 @@ def test_a_row_is_judged_in_its_set(row: Measurement, sets: list[tuple[str, How]
         (under_limits(model="Mixtral-8x7B"), "MLPerf Mixtral"),
         (under_limits(model="GPT-J-6B"), "beam search"),
         (under_limits(notes="closed/NVIDIA/H200-SXM-141GBx8_TRT_MaxQ/llama2-70b"), "power limit"),
+        (under_limits(notes="open/NeuralMagic/4xH100_vLLM_FP8-reference-cpu-pytorch/llama2-70b"), "reference harness"),
+        (under_limits(gpu="MI300X", precision_weights="fp16"), "as fast as fp8"),
+        (at_concurrency(4, tpot_ms=None, gpu_count=8, tp=8, source=GAP_ANALYSIS), "how many requests"),
         (at_concurrency(4, **SPREAD | {"gpu_count": 64, "notes": "moe_tp=8.0 moe_ep=8.0"}), "counted twice"),
         (at_concurrency(4, **SPREAD | {"gpu_count": 16, "attn": "dep4", "tp": 4}), "counted twice"),
         (offline(model="GPT-2"), "sizes are not known"),
@@ -172,6 +175,8 @@ def test_lengths_follow_the_habits_of_the_source() -> None:
 def test_runs_are_as_long_as_their_source_has_them() -> None:
     short = only_case(offline(source=DOCS, isl=128.0, osl=4096.0))
     assert (short.run_requests, short.run_s) == (1500, None)
+    at_once = only_case(at_concurrency(16, source=INFERENCEX, ttft_ms=None))
+    assert (at_once.run_requests, at_once.run_s) == (160, None)
     assert (only_case(under_limits()).run_requests, only_case(under_limits()).run_s) == (None, 600.0)
     assert (only_case(offline()).run_requests, only_case(offline()).run_s) == (None, None)
 

@@ -28,7 +28,7 @@ CONFIG = load_config()
 OWN = Fit(
     physics=EXPECTED,
     engines={
-        name: replace(engine, step_factor=1.0, latent_prompt_factor=1.0)
+        name: replace(engine, step_factor=1.0, latent_prompt_layer_us=0.0)
         for name, engine in CONFIG.fit.engines.items()
     },
     generations={
@@ -157,9 +157,29 @@ def test_at_a_low_rate_latencies_are_those_of_a_request_alone() -> None:
 
 
 def test_inside_the_engine_a_first_token_comes_without_the_way_there() -> None:
-    inside = predicted(at_concurrency(1, source=DOCS, tpot_ms=None), How.ENGINE_TTFT)
-    around = predicted(at_concurrency(1), How.CLOSED_TTFT)
+    at_once = replace(OWN, physics=replace(EXPECTED, prompt_layer_us=0.0))
+    inside = predicted(at_concurrency(1, source=DOCS, tpot_ms=None), How.ENGINE_TTFT, at_once)
+    around = predicted(at_concurrency(1), How.CLOSED_TTFT, at_once)
     assert around - inside == pytest.approx(EXPECTED.request_overhead_ms, rel=1e-6)
+
+
+def test_a_prompt_takes_as_long_as_its_launches_but_not_in_a_tensorrt_engine() -> None:
+    slow = replace(OWN, physics=replace(EXPECTED, prompt_layer_us=10_000.0))
+    launched = predicted(at_concurrency(1, isl=128.0), How.CLOSED_TTFT, slow)
+    outside = EXPECTED.engine_first_token_ms + EXPECTED.request_overhead_ms
+    assert launched == pytest.approx(32 * 10.0 + outside, rel=1e-3)
+    planned = at_concurrency(1, source=DOCS, tpot_ms=None)
+    assert predicted(planned, How.ENGINE_TTFT, slow) == predicted(planned, How.ENGINE_TTFT)
+
+
+def test_the_requests_that_a_closed_loop_begins_with_count_by_their_share() -> None:
+    """64 prompts of 900 tokens at once wait longer than those that come as others end."""
+    (first_token,) = prepared(at_concurrency(64, isl=900.0, tpot_ms=None)).cases
+    runs = [replace(first_token, run_requests=number) for number in (None, 1280.0, 640.0)]
+    ready, _ = prepare(runs, CONFIG.fit.engines)
+    endless, long, short = predict(ready, factors_of(ready, OWN))
+    assert short > 1.2 * endless
+    assert short - endless == pytest.approx(2 * (long - endless))
 
 
 def test_load_is_a_share_of_the_highest_rate() -> None:

@@ -13,14 +13,16 @@ from measurement_rows import DOCS, at_concurrency, at_rate, offline, under_limit
 
 from optimiser.accuracy.__main__ import main
 from optimiser.accuracy.cases import cases_of
+from optimiser.accuracy.coverage import coverage_of, figure_of, stated_errors
 from optimiser.accuracy.predict import factors_of
 from optimiser.accuracy.prepare import prepare
 from optimiser.accuracy.ranking import rankings, usd_per_gpu_hour
 from optimiser.accuracy.report import Accuracy, as_json
-from optimiser.accuracy.sets import OFFLINE_DENSE, OPEN_TTFT, OTHER_TTFT, SERVER, TPOT_DENSE
+from optimiser.accuracy.sets import OFFLINE_DENSE, OPEN_TTFT, OTHER_TTFT, SERVER, TPOT_DENSE, How
 from optimiser.accuracy.summary import Errors, Judged, by_dimension, by_set, errors_of, judge
 from optimiser.accuracy.table import Measurement
 from optimiser.config import load_config
+from optimiser.performance.results import MOE_ERROR_FACTOR, SERVER_ERROR
 
 CONFIG = load_config()
 
@@ -49,6 +51,29 @@ def test_errors_are_the_median_and_p90_of_their_size_and_the_signed_median() -> 
         figures=5, median=pytest.approx(0.30), p90=pytest.approx(0.46), bias=pytest.approx(-0.10)
     )
     assert errors_of([]) is None
+
+
+def test_coverage_is_the_share_of_rates_that_reach_what_is_planned_on() -> None:
+    """An error of 25 %: planned are 1/1.25, 1/1.68 and 1/2.10 of the estimate at 75, 90 and 95 %."""
+    over = (0.0, 0.2, 0.3, 1.0, 1.5)
+    rates = [off_by(offline(line), error) for line, error in enumerate(over, 2)]
+    # A step that takes 1/1.3 of what was measured is a rate 1.3 times as high.
+    steps = [
+        off_by(at_concurrency(8, line, ttft_ms=None), 1 / (1 + error) - 1)
+        for line, error in enumerate(over, 8)
+    ]
+    both = [*rates, *steps]
+    found = coverage_of(both, {figure_of(item.case): 0.25 for item in both})
+    assert found == {goal: pytest.approx([0.4, 0.6, 0.8]) for goal in (OFFLINE_DENSE, TPOT_DENSE)}
+
+
+def test_the_error_beside_an_estimate_is_its_generations_or_wider_under_limits() -> None:
+    rows = [offline(2), under_limits(line=3), offline(4, model="Mixtral-8x7B", gpu_count=2, tp=2)]
+    prepared, _ = prepare(cases_of(rows, CONFIG.models, CONFIG.gpus)[0], CONFIG.fit.engines)
+    hopper = replace(CONFIG.fit.generations["Hopper"], relative_error=0.1)
+    errors = stated_errors(prepared, {**CONFIG.fit.generations, "Hopper": hopper})
+    told = [errors[line, how] for line, how in ((2, How.OFFLINE), (3, How.SERVER), (4, How.OFFLINE))]
+    assert told == pytest.approx([0.1, SERVER_ERROR, 0.1 * MOE_ERROR_FACTOR])
 
 
 @pytest.mark.parametrize(
@@ -180,6 +205,7 @@ def test_the_report_names_sets_goals_and_what_is_left_out(
     server = next(line for line in lines if line.startswith(SERVER.name))
     assert "12 / 35" in server
     assert server.split()[1] == "1"
+    assert any("planned on at each confidence" in line for line in lines)
     assert "     1  the model's sizes are not known (GPT-2 1)" in lines
     assert "     1  the memory model has no room for it (llama-3.1-70b 1)" in lines
 

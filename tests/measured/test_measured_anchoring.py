@@ -15,6 +15,7 @@ from benchmarks import (
     mean_first_token_ms,
     measurement,
     shape,
+    shipped,
     tried,
 )
 from hypothesis import given, settings
@@ -126,8 +127,9 @@ def test_a_set_up_that_was_not_measured_serves_more_even_at_the_low_end_of_its_e
     assert estimate(on=eight).setup.tensor_parallel == 1
     slow = measurement(concurrency=None, tpot_ms=None, requests_per_second=5.0)
     next_best = estimate([slow], on=eight)
-    assert (next_best.setup.tensor_parallel, next_best.relative_error) == (2, 0.08)
-    low_end = next_best.requests_per_second * (1 - 0.08) / 8
+    error = next_best.relative_error
+    assert (next_best.setup.tensor_parallel, error) == (2, shipped().fit.generations["Hopper"].relative_error)
+    low_end = next_best.requests_per_second * (1 - error) / 8
     whole = measurement(concurrency=None, tpot_ms=None, requests_per_second=low_end * 1.01)
     assert estimate([whole], on=eight).setup.tensor_parallel == 1
     half = measurement(concurrency=None, tpot_ms=None, requests_per_second=low_end * 0.97)
@@ -287,7 +289,7 @@ def test_a_latency_target_keeps_its_error_until_first_tokens_were_measured() -> 
     loads = [as_predicted(batch) for batch in (10, 60, 200)]
     assert estimate(loads, target=CHAT).relative_error == pytest.approx(MEASURED_ERROR)
     without = [as_predicted(batch, ttft_ms=None) for batch in (10, 60, 200)]
-    assert estimate(without, target=CHAT).relative_error == pytest.approx(0.15)
+    assert estimate(without, target=CHAT).relative_error == pytest.approx(0.21)
 
 
 def test_the_error_grows_into_the_models_own() -> None:

@@ -70,13 +70,14 @@ PHYSICS = Physics(
     block_scaled_layer_overhead_us=0.0,
     sequence_overhead_us=6.0,
     pipeline_loss=0.11,
+    prompt_layer_us=0.0,
     engine_first_token_ms=0.0,
     request_overhead_ms=40.0,
 )
 VLLM = Engine(
     name="vllm",
     step_factor=1.0,
-    latent_prompt_factor=1.0,
+    latent_prompt_layer_us=0.0,
     memory_share=0.9,
     of_free_memory=False,
     versions="0.19",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,8 +62,15 @@ class _Replica:
     from the first step of its prompt to its last token.
     """
 
-    def __init__(self, env: simpy.Environment, table: Array, places: int, requests: Requests) -> None:
-        self.env, self.table, self.places, self.requests = env, table, places, requests
+    def __init__(
+        self,
+        env: simpy.Environment,
+        table: Array,
+        places: int,
+        requests: Requests,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.env, self.table, self.places, self.requests, self.ended = env, table, places, requests, ended
         self.waiting: deque[int] = deque()
         self.left = requests.prompt.astype(float)
         self.woken = env.event()
@@ -98,6 +105,7 @@ class _Replica:
             for request in ends.pop(step, ()):
                 self.requests.last[request] = self.env.now
                 active -= 1
+                self.ended()
 
     def _seconds(self, active: int, prompt_tokens: float) -> float:
         column = prompt_tokens / CHUNK_TOKENS * (len(_PROMPTS) - 1)
@@ -136,3 +144,30 @@ def simulate(
     settled = slice(requests // 10, None)
     waited = (some.first - some.arrival)[settled]
     return waited, ((some.last - some.first) / np.maximum(some.output - 1, 1))[settled]
+
+
+def simulate_closed_loop(
+    work: ModelWork, at: Layouts, size: SizeBucket, in_flight: int, requests: int, spread: float
+) -> Array:
+    """TTFT of each request in seconds, in order: `in_flight` of them come at once, each that ends is followed by
+    another. Lengths are even within `spread` of those of `size` (0.1 is ± 10 %); there is a place for each.
+    """
+    env, draw = simpy.Environment(), np.random.default_rng(13)
+    prompt, output = (
+        np.round(mean * draw.uniform(1 - spread, 1 + spread, requests))
+        for mean in (size.prompt_tokens, size.output_tokens)
+    )
+    some = Requests(arrival=np.zeros(requests), prompt=prompt, output=output)
+    coming = iter(range(requests))
+
+    def next_one() -> None:
+        request = next(coming, None)
+        if request is not None:
+            some.arrival[request] = env.now
+            replica.take(request)
+
+    replica = _Replica(env, _step_table(work, at, [size]), in_flight, some, next_one)
+    for _ in range(in_flight):
+        next_one()
+    env.run()
+    return some.first - some.arrival

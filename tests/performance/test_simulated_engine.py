@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hardware import LLAMA_8B, LLAMA_70B, PHYSICS, hardware
-from simulated_engine import simulate
+from simulated_engine import simulate, simulate_closed_loop
 
-from optimiser.performance.operating import batch_at_rate, evaluate, first_token_s
+from optimiser.performance.operating import batch_at_rate, evaluate, first_token_s, first_wave_s
+from optimiser.performance.queueing import mean_wait_s, without_place_wait
 from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import single_candidates
 from optimiser.performance.specs import ModelSpec
@@ -91,3 +92,23 @@ def test_few_places_are_waited_for_as_in_a_simulated_engine() -> None:
     assert places < 10
     ttft, _ = simulate(question.work, trial.layouts, MIX, found.requests_per_second, places, 20_000)
     assert 0.9 <= found.ttft_ms / (np.percentile(ttft, 95) * 1e3) <= 1.7
+
+
+@pytest.mark.parametrize(("prompt", "output"), [(900, 900), (900, 7000), (7400, 900), (20_000, 900)])
+@pytest.mark.parametrize("in_flight", [1, 4, 16, 64])
+def test_a_closed_loop_that_begins_all_at_once_waits_as_in_a_simulated_engine(
+    prompt: int, output: int, in_flight: int
+) -> None:
+    """Ten requests for each in flight, as InferenceX runs them: a tenth of them come in the first wave."""
+    size = SizeBucket(prompt_tokens=prompt, output_tokens=output, share=1.0)
+    question = question_of(LLAMA_8B, [size], None, None, None)
+    trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
+    assert trial is not None
+    simulated = simulate_closed_loop(question.work, trial.layouts, size, in_flight, 10 * in_flight, 0.1)
+    load = np.array([[float(in_flight)]])
+    wave = first_wave_s(question.work, trial.layouts, load, question.mix).item()
+    assert 0.85 <= wave / simulated[:in_flight].mean() <= 1.15
+    point = evaluate(question.work, trial.layouts, load, 2 * load, question.mix)
+    wait = mean_wait_s(without_place_wait(point.wait)).item() * (1 - 1 / in_flight)
+    later = point.own_s.item() - PHYSICS.request_overhead_ms / 1e3 + wait
+    assert 0.7 <= (0.1 * wave + 0.9 * later) / simulated.mean() <= 1.6

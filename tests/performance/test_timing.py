@@ -18,6 +18,7 @@ from optimiser.performance.timing import (
     communication_seconds,
     experts_touched,
     kv_cache_attention,
+    prompt_step_seconds,
     smooth_maximum,
     step_seconds,
 )
@@ -45,7 +46,7 @@ def one_gpu(**changes: float) -> Layouts:
         "ranks": 1,
         "stages": 1,
         "step_factor": 1,
-        "latent_prompt_factor": 1,
+        "latent_prompt_layer_s": 0.0,
     }
     return Layouts(physics=PHYSICS, **{name: array(value) for name, value in (rates | changes).items()})
 
@@ -93,6 +94,18 @@ def test_a_prompt_costs_two_operations_per_weight_and_token_and_the_quadratic_pa
     assert by_hand == pytest.approx(64.69e-3, rel=1e-3)
     at = one_gpu(weight_flops=1e15, half_flops=1e15)
     assert seconds(LLAMA_8B, at, load(0, 0, 4096, 2048)) == pytest.approx(by_hand, rel=1e-6)
+
+
+@pytest.mark.parametrize(("model", "launched_s"), [(LLAMA_8B, 32 * 500e-6), (DEEPSEEK_R1, 61 * 2000e-6)])
+def test_a_step_with_prompt_tokens_is_not_shorter_than_its_launches(
+    model: ModelSpec, launched_s: float
+) -> None:
+    at = replace(one_gpu(latent_prompt_layer_s=2000e-6), physics=replace(PHYSICS, prompt_layer_us=500.0))
+    work = model_work(model, "fp8", "fp8")
+    short, long = load(0, 0, 100, 50), load(0, 0, CHUNK_TOKENS, CHUNK_TOKENS / 2)
+    assert prompt_step_seconds(work, at, short) == pytest.approx(launched_s, rel=1e-2)
+    busy = replace(at, half_flops=array(1e14), weight_flops=array(1e14))
+    assert prompt_step_seconds(work, busy, long) == pytest.approx(step_seconds(work, busy, long), rel=1e-2)
 
 
 def test_fp8_weights_are_read_in_half_the_time_and_multiplied_at_their_own_rate() -> None:

@@ -77,7 +77,7 @@ def test_the_parts_of_a_step_sum_to_the_step(model: ModelSpec, prefill: float) -
         ranks=np.array([1.0, 1.0, 16.0]),
         stages=np.array([1.0, 4.0, 1.0]),
         step_factor=np.array([1.0, 1.1, 0.9]),
-        latent_prompt_factor=np.ones(3),
+        latent_prompt_layer_s=np.zeros(3),
     )
     load = Load(
         decode=np.array([1.0, 30.0, 500.0]),
