@@ -12,7 +12,7 @@ from optimiser.accuracy.prepare import Prepared
 from optimiser.accuracy.sets import Case, Goal, How
 from optimiser.accuracy.summary import Judged
 from optimiser.performance.confidence import planned_share
-from optimiser.performance.results import model_error
+from optimiser.performance.doubts import model_error
 from optimiser.performance.specs import Efficiency
 
 CONFIDENCES = (0.75, 0.90, 0.95)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimiser.accuracy.sets import INSTANCE_GPUS, Case, How
+from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
-from optimiser.performance.operating import Mix
 from optimiser.performance.parameters import kv_bytes_for_context
 from optimiser.performance.physics import Engine, Kernel, Physics
 from optimiser.performance.setups import Candidate, Hardware, layouts_of, single_candidates

@@ -16,11 +16,11 @@ import numpy as np
 
 from optimiser.measured.measurement import KEPT_UP, Measurement
 from optimiser.performance.anchor import Anchor, Anchors, Array, Factors
+from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.operating import (
     LOWEST_BATCH,
     PLACES_SHARE,
-    Mix,
     Point,
     draining_s,
     evaluate,

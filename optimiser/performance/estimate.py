@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from optimiser.errors import UsageError, did_you_mean
 from optimiser.performance.anchor import Anchor
+from optimiser.performance.doubts import model_error
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import served_on
 from optimiser.performance.rejections import does_not_fit, host_ram_short, misses_targets
-from optimiser.performance.results import estimates_of, model_error
+from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import (
     GROUP_SIZES,
     Candidate,

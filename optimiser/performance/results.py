@@ -9,6 +9,14 @@ import numpy as np
 
 from optimiser.performance.anchor import Anchor, Operators, Uncovered, anchored
 from optimiser.performance.disagreement import far_apart, roofline_rates
+from optimiser.performance.doubts import (
+    OPERATORS_ERROR,
+    SERVER_ERROR,
+    beside_plain_serving,
+    doubts_of,
+    relative_error_of,
+    unmeasured,
+)
 from optimiser.performance.estimate_types import Estimate, LoadPoint
 from optimiser.performance.memory import GIB
 from optimiser.performance.operating import (
@@ -31,26 +39,6 @@ from optimiser.performance.timing import Array, Layouts
 from optimiser.performance.trial import Question, Trial
 
 UTILISATIONS = (0.25, 0.50, 0.80, 1.0)
-# Fewer requests than this in the KV cache: the batch is so small that whole requests decide the rate.
-FEW_REQUESTS = 8.0
-# The relative error of estimates in doubt, times this.
-LOW_CONFIDENCE_FACTOR = 1.5
-# Mixtures of experts on models left out of the fit: a median error of 10 to 12 % where dense models have 7 %.
-MOE_ERROR_FACTOR = 1.4
-# Highest rate under p99 TTFT and TPOT limits against MLPerf Inference server results of a model left out of the
-# fit: mostly too high, in three of four by at most this, where other models were measured on the GPU generation.
-SERVER_ERROR = 0.21
-# Models split over GPUs joined by PCIe alone, outside the generations where that was measured: three MLPerf
-# systems with 4 and 8 L40S served between 1/1.3 and 1/4 of the estimate.
-SPLIT_OVER_PCIE_ERROR = 0.40
-# Attention data-parallel over the GPUs: of 73 figures of DeepSeek, gpt-oss and Qwen3 on H100 to GB200 one in four is
-# more than this above what was measured, none as far below.
-DATA_PARALLEL_ERROR = 0.25
-# Beyond this an error says no more than that the rate is not known.
-LARGEST_ERROR = 0.6
-# Steps of measured operators, which nothing was fitted to: against the published figures they cover, dense models were
-# off by 7 % at the median (470 offline rates, 626 times per token), mixtures of experts by 12 (288 and 652).
-OPERATORS_ERROR = 0.10
 # Latencies without a target are means: there is no percentile to meet.
 OFFLINE_PERCENTILE = 50.0
 # A load so much above the largest shows which condition stops it there.
@@ -94,7 +82,7 @@ def _estimate(
     ttft, tpot, bucket_ttft = (array[index] for array in latencies)
     full = len(UTILISATIONS) - 1
     per_unit = candidate.replicas * point.rate[index]
-    low = bool(_doubts(question, candidate, float(trial.places[row, 0])))
+    low = bool(doubts_of(question, candidate, float(trial.places[row, 0])))
     room = float(trial.need.kv_room_bytes[row])
     return Estimate(
         provider="",
@@ -124,7 +112,7 @@ def _estimate(
             for load, share in enumerate(UTILISATIONS)
         ),
         method=_method(hardware),
-        relative_error=_relative_error(question, candidate, low),
+        relative_error=relative_error_of(question, candidate, low),
         low_confidence=low,
         notes=_notes(question, candidate, float(trial.places[row, 0])),
     )
@@ -148,10 +136,10 @@ def _anchored(
     prompt, output = (float((shares * tokens).sum()) for tokens in (question.prompts, question.outputs))
     # Which load meets a limit on first tokens, only measured first tokens tell.
     floor = SERVER_ERROR if question.target and anchor.first_tokens is None else 0.0
-    beside = bool(_beside_plain_serving(question))
+    beside = bool(beside_plain_serving(question))
     if beside:
         floor = estimate.relative_error
-    doubts = _unmeasured(candidate, float(trial.places[row, 0]))
+    doubts = unmeasured(candidate, float(trial.places[row, 0]))
     found = anchored(estimate, anchor, prompt, output, floor, doubts)
     return replace(found, low_confidence=found.low_confidence or beside)
 
@@ -165,7 +153,7 @@ def _on_operators(
         estimate,
         engine=operators.engine,
         method=f"{operators.basis}, with the roofline's batching, queueing and memory",
-        relative_error=_relative_error(question, candidate, low, OPERATORS_ERROR),
+        relative_error=relative_error_of(question, candidate, low, OPERATORS_ERROR),
         low_confidence=low,
         notes=(*estimate.notes, *operators.notes, *([far] if far else [])),
     )
@@ -183,74 +171,6 @@ def _measured_otherwise(trial: Trial, hardware: Hardware) -> list[str]:
         return []
     named = " and ".join("1 GPU" if gpus == 1 else f"{gpus} GPUs" for gpus in sorted(splits))
     return [f"this set-up was not measured; with {named} a replica it was, and serves less"]
-
-
-def model_error(question: Question, candidate: Candidate, places: float) -> float:
-    """The median error of the model's own estimate of a set-up with room for so many requests a replica."""
-    return _relative_error(question, candidate, bool(_doubts(question, candidate, places)))
-
-
-def _relative_error(
-    question: Question, candidate: Candidate, low_confidence: bool, basic: float | None = None
-) -> float:
-    """Median error of such estimates: `basic` (the generation's), wider where less is known, at most LARGEST_ERROR."""
-    error = candidate.hardware.efficiency.relative_error if basic is None else basic
-    if question.target is not None:
-        error = max(error, SERVER_ERROR)
-    if question.work.experts:
-        error *= MOE_ERROR_FACTOR
-    if low_confidence:
-        error *= LOW_CONFIDENCE_FACTOR
-    if candidate.ranks > 1:
-        error = max(error, DATA_PARALLEL_ERROR)
-    if _split_unmeasured(candidate):
-        error = max(error, SPLIT_OVER_PCIE_ERROR)
-    return round(min(error, LARGEST_ERROR), 4)
-
-
-def _split_unmeasured(candidate: Candidate) -> bool:
-    hardware, setup = candidate.hardware, candidate.setup()
-    split = setup.tensor_parallel * setup.pipeline_parallel > 1
-    return split and hardware.gpu_link == "pcie" and not hardware.efficiency.split_over_pcie_measured
-
-
-def _doubts(question: Question, candidate: Candidate, places: float) -> list[str]:
-    """Why an estimate is less sure than its generation's error says; empty where it is not."""
-    return _unmeasured(candidate, places) + _beside_plain_serving(question)
-
-
-def _unmeasured(candidate: Candidate, places: float) -> list[str]:
-    """Why a set-up is less sure than others of its generation."""
-    hardware = candidate.hardware
-    doubts = []
-    if places < FEW_REQUESTS:
-        doubts.append(f"KV cache for {places:.0f} requests per replica: too few for a firm estimate")
-    if not hardware.efficiency.fitted:
-        doubts.append(f"no public measurement of {hardware.efficiency.generation}: error assumed")
-    elif not hardware.gpu.measured:
-        doubts.append(f"no public measurement of {hardware.gpu.name}, only of its generation")
-    if _split_unmeasured(candidate):
-        doubts.append(
-            f"one replica split over {hardware.gpu.name} joined by PCIe alone: measured far below estimate"
-        )
-    if candidate.instances > 1:
-        doubts.append("no public measurement of a replica over several instances on this network")
-    return doubts
-
-
-def _beside_plain_serving(question: Question) -> list[str]:
-    """What a workload asks of an engine that nothing was fitted to."""
-    doubts = []
-    if question.work.drafts:
-        doubts.append(
-            f"{question.mix.tokens_per_step:g} tokens per step of speculative decoding are taken as given, at "
-            "every load: no measurement with drafts was fitted"
-        )
-    if question.work.adapters:
-        doubts.append(
-            "no measurement with LoRA adapters was fitted: what their kernels waste is not in the rate"
-        )
-    return doubts
 
 
 def _method(hardware: Hardware) -> str:
@@ -275,7 +195,7 @@ def _notes(question: Question, candidate: Candidate, places: float) -> tuple[str
         notes.append(
             f"weights hold {adapters:,} LoRA adapters on all linear layers but routed experts: {gib:.1f} GiB"
         )
-    notes += _doubts(question, candidate, places)
+    notes += doubts_of(question, candidate, places)
     longest = float((question.prompts + question.outputs).max())
     if longest > question.model.max_context:
         limit = f"{question.model.max_context:,} tokens that {question.model.name} supports"

@@ -10,8 +10,9 @@ import numpy as np
 from optimiser.performance.anchor import Anchor, Anchors
 from optimiser.performance.batching import CHUNK_TOKENS, bucket_arrays
 from optimiser.performance.memory import MemoryNeed, memory_need
+from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork, model_work
-from optimiser.performance.operating import Mix, fastest_batch, largest_batch
+from optimiser.performance.operating import fastest_batch, largest_batch
 from optimiser.performance.parameters import kv_bytes_for_context
 from optimiser.performance.precision import check_precisions
 from optimiser.performance.setups import Candidate, layouts_of

@@ -22,7 +22,7 @@ from optimiser.accuracy.sets import OFFLINE_DENSE, OPEN_TTFT, OTHER_TTFT, SERVER
 from optimiser.accuracy.summary import Errors, Judged, by_dimension, by_set, errors_of, judge
 from optimiser.accuracy.table import Measurement
 from optimiser.config import load_config
-from optimiser.performance.results import MOE_ERROR_FACTOR, SERVER_ERROR
+from optimiser.performance.doubts import MOE_ERROR_FACTOR, SERVER_ERROR
 
 CONFIG = load_config()
 

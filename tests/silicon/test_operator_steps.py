@@ -10,9 +10,9 @@ import pytest
 
 from optimiser.config import Config, load_config
 from optimiser.performance.anchor import Anchors, Factors, Operators, Uncovered
+from optimiser.performance.doubts import OPERATORS_ERROR, SERVER_ERROR
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate
-from optimiser.performance.results import OPERATORS_ERROR, SERVER_ERROR
 from optimiser.performance.setups import Candidate
 from optimiser.performance.trial import Question
 from optimiser.workload import SizeBucket, Target

@@ -1,0 +1,95 @@
+"""How far an estimate may be off: its median error, and what makes it less sure than others of its kind."""
+
+from __future__ import annotations
+
+from optimiser.performance.setups import Candidate
+from optimiser.performance.trial import Question
+
+# Fewer requests than this in the KV cache: the batch is so small that whole requests decide the rate.
+FEW_REQUESTS = 8.0
+# The relative error of estimates in doubt, times this.
+LOW_CONFIDENCE_FACTOR = 1.5
+# Mixtures of experts on models left out of the fit: a median error of 10 to 12 % where dense models have 7 %.
+MOE_ERROR_FACTOR = 1.4
+# Highest rate under p99 TTFT and TPOT limits against MLPerf Inference server results of a model left out of the
+# fit: mostly too high, in three of four by at most this, where other models were measured on the GPU generation.
+SERVER_ERROR = 0.21
+# Models split over GPUs joined by PCIe alone, outside the generations where that was measured: three MLPerf
+# systems with 4 and 8 L40S served between 1/1.3 and 1/4 of the estimate.
+SPLIT_OVER_PCIE_ERROR = 0.40
+# Attention data-parallel over the GPUs: of 73 figures of DeepSeek, gpt-oss and Qwen3 on H100 to GB200 one in four is
+# more than this above what was measured, none as far below.
+DATA_PARALLEL_ERROR = 0.25
+# Beyond this an error says no more than that the rate is not known.
+LARGEST_ERROR = 0.6
+# Steps of measured operators, which nothing was fitted to: against the published figures they cover, dense models were
+# off by 7 % at the median (470 offline rates, 626 times per token), mixtures of experts by 12 (288 and 652).
+OPERATORS_ERROR = 0.10
+
+
+def model_error(question: Question, candidate: Candidate, places: float) -> float:
+    """The median error of the model's own estimate of a set-up with room for so many requests a replica."""
+    return relative_error_of(question, candidate, bool(doubts_of(question, candidate, places)))
+
+
+def relative_error_of(
+    question: Question, candidate: Candidate, low_confidence: bool, basic: float | None = None
+) -> float:
+    """Median error of such estimates: `basic` (the generation's), wider where less is known, at most LARGEST_ERROR."""
+    error = candidate.hardware.efficiency.relative_error if basic is None else basic
+    if question.target is not None:
+        error = max(error, SERVER_ERROR)
+    if question.work.experts:
+        error *= MOE_ERROR_FACTOR
+    if low_confidence:
+        error *= LOW_CONFIDENCE_FACTOR
+    if candidate.ranks > 1:
+        error = max(error, DATA_PARALLEL_ERROR)
+    if _split_unmeasured(candidate):
+        error = max(error, SPLIT_OVER_PCIE_ERROR)
+    return round(min(error, LARGEST_ERROR), 4)
+
+
+def _split_unmeasured(candidate: Candidate) -> bool:
+    hardware, setup = candidate.hardware, candidate.setup()
+    split = setup.tensor_parallel * setup.pipeline_parallel > 1
+    return split and hardware.gpu_link == "pcie" and not hardware.efficiency.split_over_pcie_measured
+
+
+def doubts_of(question: Question, candidate: Candidate, places: float) -> list[str]:
+    """Why an estimate is less sure than its generation's error says; empty where it is not."""
+    return unmeasured(candidate, places) + beside_plain_serving(question)
+
+
+def unmeasured(candidate: Candidate, places: float) -> list[str]:
+    """Why a set-up is less sure than others of its generation."""
+    hardware = candidate.hardware
+    doubts = []
+    if places < FEW_REQUESTS:
+        doubts.append(f"KV cache for {places:.0f} requests per replica: too few for a firm estimate")
+    if not hardware.efficiency.fitted:
+        doubts.append(f"no public measurement of {hardware.efficiency.generation}: error assumed")
+    elif not hardware.gpu.measured:
+        doubts.append(f"no public measurement of {hardware.gpu.name}, only of its generation")
+    if _split_unmeasured(candidate):
+        doubts.append(
+            f"one replica split over {hardware.gpu.name} joined by PCIe alone: measured far below estimate"
+        )
+    if candidate.instances > 1:
+        doubts.append("no public measurement of a replica over several instances on this network")
+    return doubts
+
+
+def beside_plain_serving(question: Question) -> list[str]:
+    """What a workload asks of an engine that nothing was fitted to."""
+    doubts = []
+    if question.work.drafts:
+        doubts.append(
+            f"{question.mix.tokens_per_step:g} tokens per step of speculative decoding are taken as given, at "
+            "every load: no measurement with drafts was fitted"
+        )
+    if question.work.adapters:
+        doubts.append(
+            "no measurement with LoRA adapters was fitted: what their kernels waste is not in the rate"
+        )
+    return doubts
