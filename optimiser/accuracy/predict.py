@@ -10,7 +10,6 @@ import numpy as np
 from optimiser.accuracy.prepare import Group, Prepared
 from optimiser.accuracy.sets import How
 from optimiser.performance.operating import (
-    LOWEST_BATCH,
     PLACES_SHARE,
     Point,
     batch_at_rate,
@@ -19,6 +18,7 @@ from optimiser.performance.operating import (
     fastest_batch,
     first_wave_s,
     largest_batch,
+    lowest_batch,
     request_rate,
 )
 from optimiser.performance.physics import Fit, Physics
@@ -154,7 +154,7 @@ def _engine_first_token(group: Group, at: Layouts) -> Array:
     """
     physics = replace(at.physics, prompt_layer_us=0.0)
     at = replace(at, physics=physics, latent_prompt_layer_s=np.zeros_like(at.latent_prompt_layer_s))
-    alone = np.full_like(group.places, LOWEST_BATCH)
+    alone = lowest_batch(group.work, at, group.places, group.mix)
     point = evaluate(group.work, at, alone, group.places, group.mix)
     return np.asarray(point.own_s[..., 0] * 1e3 - at.physics.request_overhead_ms)
 

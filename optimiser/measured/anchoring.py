@@ -19,7 +19,6 @@ from optimiser.performance.anchor import Anchor, Anchors, Array, Factors
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.operating import (
-    LOWEST_BATCH,
     PLACES_SHARE,
     Point,
     draining_s,
@@ -204,7 +203,7 @@ def _measured_steps(runs: _Runs) -> tuple[Array, Array]:
     rate = np.where(drained, _rate_before_draining(runs, fullest), runs.rate)
     by_rate = batch / (rate * output)
     known = np.isfinite(runs.tpot_s)
-    batch = np.where(known, np.maximum(runs.rate * output * runs.tpot_s, LOWEST_BATCH), batch)
+    batch = np.where(known, runs.rate * output * runs.tpot_s, batch)
     return batch, np.where(known, runs.tpot_s, by_rate)
 
 

@@ -30,7 +30,7 @@ class PartTime:
 
     limited_by is "compute" or "memory", whichever takes longer by itself, else what it waits for ("links",
     "stages", "host"). of_peak is the share of the data sheet's FLOPS or bandwidth that the part reaches with
-    the work it has to do; None where it uses neither.
+    the work it has to do; None where it uses neither, and where steps were measured, whole or by operator.
     """
 
     name: str
@@ -122,6 +122,8 @@ def step_budgets(
 
 def _step(question: Question, at: Layouts, peak: Layouts, load: Load, share_of_steps: float) -> StepBudget:
     parts, ideal = step_parts(question.work, at, load), step_parts(question.work, peak, load)
+    # Steps that were measured, whole or by operator, are divided as the model divides its own: no part is known.
+    told = not any(at.anchors)
     total = sum(seconds.item() for seconds in parts.seconds.values())
     return StepBudget(
         sequences=load.decode.item(),
@@ -131,7 +133,9 @@ def _step(question: Question, at: Layouts, peak: Layouts, load: Load, share_of_s
         share_of_steps=share_of_steps,
         ms=total * 1e3,
         parts=tuple(
-            _part(name, seconds.item(), total, parts.blocks.get(name), ideal.blocks.get(name))
+            _part(
+                name, seconds.item(), total, parts.blocks.get(name), ideal.blocks.get(name) if told else None
+            )
             for name, seconds in parts.seconds.items()
             if seconds.item() > 0.0
         ),
@@ -140,9 +144,10 @@ def _step(question: Question, at: Layouts, peak: Layouts, load: Load, share_of_s
 
 def _part(name: str, seconds: float, total: float, block: Block | None, ideal: Block | None) -> PartTime:
     limited_by, of_peak = _BESIDE.get(name, ""), None
-    if block is not None and ideal is not None:
-        compute = block.compute_s.item() > block.memory_s.item()
+    compute = block is not None and block.compute_s.item() > block.memory_s.item()
+    if block is not None:
         limited_by = "compute" if compute else "memory"
+    if ideal is not None:
         at_peak = (ideal.compute_s if compute else ideal.memory_s).item()
         # The softmax between its products is work that the data sheet's FLOPS do not count.
         softmax = PREFILL_ATTENTION_SHARE if name == "prompt_attention" else 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optimiser.performance.physics import Kernel
 from optimiser.performance.setups import Candidate
 from optimiser.performance.trial import Question
 
@@ -71,6 +72,12 @@ def unmeasured(candidate: Candidate, places: float) -> list[str]:
         doubts.append(f"no public measurement of {hardware.efficiency.generation}: error assumed")
     elif not hardware.gpu.measured:
         doubts.append(f"no public measurement of {hardware.gpu.name}, only of its generation")
+    if not hardware.engine.versions:
+        doubts.append(f"no public measurement of {hardware.engine.name}: its figures are assumed")
+    if hardware.served.kernel is Kernel.UNPACKED:
+        doubts.append(
+            f"no public measurement of dense models in {hardware.served.weight_precision} computed in 16 bit"
+        )
     if _split_unmeasured(candidate):
         doubts.append(
             f"one replica split over {hardware.gpu.name} joined by PCIe alone: measured far below estimate"

@@ -31,14 +31,19 @@ from optimiser.workload import Target
 
 # No bucket's own TTFT percentile may be worse than this many times the target for the mix.
 BUCKET_TTFT_FACTOR = 3.0
-# A load so low that requests do not meet: what a set-up does there is the best it can.
-LOWEST_BATCH = 0.02
+# A replica that has a request in it for so little of the time: requests do not meet, and what it does there is the
+# best it can.
+LOWEST_LOAD = 0.02
+# So few decoding sequences that a step is as long as with one, and none of the time is spent on prompts.
+_HARDLY_ANY = 1e-9
 # Mean concurrency stays below the places there are, even offline, where requests only differ in length.
 PLACES_SHARE = 0.98
 _BISECTIONS = 12
 # Step of the batch over which the elasticity of the step time is taken.
 _MORE = 1.05
 _NEARBY = np.array([1.0, _MORE])
+# A tenth of the highest rate, and less, keeps more of the batch going than one in so many.
+_SMALLEST_PART = 1e4
 # Loads at which throughput is compared, since a larger batch is not always faster.
 _ANCHORS = 2.0 ** np.arange(-2.0, 15.5, 0.5)
 
@@ -165,16 +170,26 @@ def meets(point: Point, mix: Mix, target: Target) -> Flags:
     return np.asarray(meets_tokens(point, mix, target) & meets_first_token(point, mix, target))
 
 
+def lowest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix) -> Array:
+    """The mean number of decoding sequences of a replica at LOWEST_LOAD, (set-ups, points).
+
+    A request is in it while its prompt is processed, too: where answers are short, that is nearly all of the time.
+    """
+    point = evaluate(work, at, np.full_like(places, _HARDLY_ANY), places, mix)
+    decoding = mix.traffic.output * point.steady.decode_step_s
+    return np.asarray(LOWEST_LOAD * decoding / (decoding + (point.own_s * mix.shares).sum(-1)))
+
+
 def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target: Target | None) -> Array:
     """The largest mean number of decoding sequences at which the target holds; 0 where none does.
 
     places is (set-ups, points), the result too. Latencies grow with the batch, so bisection finds it.
     Without a target it is all places.
     """
-    high = np.maximum(places * PLACES_SHARE, LOWEST_BATCH)
     if target is None:
-        return high
-    largest = np.full_like(high, LOWEST_BATCH)
+        return places * PLACES_SHARE
+    largest = lowest_batch(work, at, places, mix)
+    high = np.maximum(places * PLACES_SHARE, largest)
     possible = meets(evaluate(work, at, largest, places, mix), mix, target)
     all_places = meets(evaluate(work, at, high, places, mix), mix, target)
     between = np.flatnonzero((possible & ~all_places).any(axis=-1))
@@ -195,7 +210,7 @@ def fastest_batch(work: ModelWork, at: Layouts, largest: Array, mix: Mix) -> tup
     batches = np.concatenate([batches, largest[..., None]], axis=-1)
     flat = at.columns(2)
     traffic = mix.traffic.columns()
-    steady = steady_state(work, flat, np.maximum(batches, LOWEST_BATCH), traffic)
+    steady = steady_state(work, flat, np.maximum(batches, _HARDLY_ANY), traffic)
     rates = batches / (traffic.output * steady.step_s)
     best = rates.argmax(axis=-1)[..., None]
     return np.take_along_axis(batches, best, -1)[..., 0], np.take_along_axis(rates, best, -1)[..., 0]
@@ -240,7 +255,8 @@ def first_wave_s(work: ModelWork, at: Layouts, requests: Array, mix: Mix) -> Arr
 
 def batch_at_rate(work: ModelWork, at: Layouts, rate: Array, largest: Array, mix: Mix) -> Array:
     """The batch that `rate` requests/s per replica keep going, at most `largest`; all (set-ups, points)."""
-    low, high = np.full_like(rate, LOWEST_BATCH / 10), np.broadcast_to(largest, rate.shape)
+    high = np.broadcast_to(largest, rate.shape)
+    low = high / _SMALLEST_PART
     for _ in range(_BISECTIONS):
         middle = np.sqrt(low * high)
         below = request_rate(work, at, middle, mix)[0] < rate
@@ -259,6 +275,6 @@ def bucket_first_token_s(point: Point, quantile: float) -> Array:
 
 
 def per_token_s(point: Point, mix: Mix, quantile: float) -> Array:
-    """TPOT in seconds at `quantile` over the mix, (set-ups, points)."""
+    """TPOT in seconds at `quantile` over the mix, (set-ups, points); 0 where no answer is longer than a token."""
     step_s = tpot_quantile_s(point.steady.step_s, point.token_spread_s, _lasting(mix), quantile)
-    return step_s / mix.tokens_per_step
+    return np.where(_decodes(mix).any(axis=-1), step_s / mix.tokens_per_step, 0.0)

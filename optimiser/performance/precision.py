@@ -42,10 +42,10 @@ def served_on(
 ) -> Served | str:
     """How `gpu` serves the model at the precisions, or in plain words why it cannot.
 
-    16-bit checkpoints are served in the 16-bit format that the GPU has; fp8 and int8 need tensor cores for
-    them; int4 is unpacked and computed in 16 bit; fp4 is computed in fp4, or what the model's checkpoint is
-    computed in, where there are tensor cores for fp4, else unpacked to 16 bit (Marlin kernels, which need
-    Ampere or newer, taken to be GPUs with bf16). The KV cache defaults to the 16-bit format; a narrower one needs
+    16-bit checkpoints are served in the 16-bit format that the GPU has; int8 needs tensor cores for it; int4 is
+    unpacked and computed in 16 bit; fp4 is computed in fp4, or what the model's checkpoint is computed in, where
+    there are tensor cores for fp4, and fp8 in fp8 likewise, else both are unpacked to 16 bit (Marlin kernels, which
+    need Ampere or newer, taken to be GPUs with bf16). The KV cache defaults to the 16-bit format; a narrower one needs
     tensor cores for its format, and fp4 an engine that has it.
     """
     rates = gpu.dense_tflops
@@ -78,23 +78,24 @@ def _weights(gpu: GpuSpec, model: ModelSpec, half: str, asked: str) -> tuple[str
         if asked in rates:
             return asked, rates[asked], []
         return half, rates[half], [f"{gpu.name} has no {asked}: served in {half}, check for overflow"]
-    if asked in ("fp8", "int8"):
-        if asked in rates:
-            return asked, rates[asked], []
-        return f"{asked} weights need {asked} tensor cores; {gpu.name} has none"
-    if asked != "fp4":
+    if asked == "int4":
         return asked, rates[half], []
-    if "fp4" in rates:
-        return asked, rates[model.computed_in.get("fp4", "fp4")], []
+    if asked in rates:
+        return asked, rates[model.computed_in.get(asked, asked)], []
+    if asked == "int8":
+        return f"int8 weights need int8 tensor cores; {gpu.name} has none"
     if "bf16" in rates:
-        note = f"{gpu.name} has no fp4 tensor cores: fp4 weights are computed in 16 bit"
-        return asked, rates[half], [note]
-    return f"fp4 weights need Ampere or newer, which {gpu.name} is not"
+        return (
+            asked,
+            rates[half],
+            [f"{gpu.name} has no {asked} tensor cores: {asked} weights are computed in 16 bit"],
+        )
+    return f"{asked} weights need Ampere or newer, which {gpu.name} is not"
 
 
 def _kernel(model: ModelSpec, weight_precision: str, wider_cores: bool) -> Kernel:
-    if weight_precision in ("int4", "fp4") and not wider_cores:
-        return Kernel.UNPACKED
+    if weight_precision in ("int4", "fp4", "fp8") and not wider_cores:
+        return Kernel.UNPACKED_EXPERTS if model.moe else Kernel.UNPACKED
     return Kernel.BLOCK_SCALED if is_block_scaled(model, weight_precision) else Kernel.PLAIN
 
 

@@ -11,10 +11,10 @@ from optimiser.performance.estimate_types import Rejection
 from optimiser.performance.memory import GIB, MemoryNeed, host_ram_needed_gib
 from optimiser.performance.operating import (
     BUCKET_TTFT_FACTOR,
-    LOWEST_BATCH,
     bucket_first_token_s,
     evaluate,
     first_token_s,
+    lowest_batch,
     per_token_s,
 )
 from optimiser.performance.setups import (
@@ -103,8 +103,9 @@ def _unloaded_ms(
 ) -> tuple[Array, Array, Array]:
     """TTFT, TTFT of the longest prompts and TPOT in ms where requests do not meet, each (rows,)."""
     layouts = trial.layouts.select(rows)
-    low = np.full((len(rows), 1), LOWEST_BATCH)
-    point = evaluate(question.work, layouts, low, trial.places[rows], question.mix)
+    places = trial.places[rows]
+    low = lowest_batch(question.work, layouts, places, question.mix)
+    point = evaluate(question.work, layouts, low, places, question.mix)
     quantile = target.percentile / 100.0
     ttft = first_token_s(point, question.mix, quantile)[:, 0] * 1e3
     worst = bucket_first_token_s(point, quantile)[:, 0, :].max(axis=-1) * 1e3
@@ -128,10 +129,10 @@ def _missed(trial: Trial, target: Target, rows: Array, ttft: Array, worst: Array
     where = f"{setup.shards * setup.ranks * setup.stages} × {setup.hardware.gpu.name} per replica"
     at = f"p{target.percentile:g}"
     reason = (
-        f"TTFT {at} is {ttft[best]:,.0f} ms at no load on {where}, target {target.ttft_ms:,.0f} ms",
-        f"TTFT {at} of the longest prompts is {worst[best]:,.0f} ms at no load on {where}, over "
+        f"TTFT {at} is {ttft[best]:,.0f} ms with next to no load on {where}, target {target.ttft_ms:,.0f} ms",
+        f"TTFT {at} of the longest prompts is {worst[best]:,.0f} ms with next to no load on {where}, over "
         f"{BUCKET_TTFT_FACTOR:g} × the target of {target.ttft_ms:,.0f} ms",
-        f"TPOT {at} is {tpot[best]:,.1f} ms at no load on {where}, target {target.tpot_ms:,.1f} ms",
+        f"TPOT {at} is {tpot[best]:,.1f} ms with next to no load on {where}, target {target.tpot_ms:,.1f} ms",
     )[which]
     return Rejection(
         provider="",

@@ -20,7 +20,6 @@ from optimiser.performance.doubts import (
 from optimiser.performance.estimate_types import Estimate, LoadPoint
 from optimiser.performance.memory import GIB
 from optimiser.performance.operating import (
-    LOWEST_BATCH,
     PLACES_SHARE,
     Point,
     batch_at_rate,
@@ -29,6 +28,7 @@ from optimiser.performance.operating import (
     fastest_batch,
     first_token_s,
     largest_batch,
+    lowest_batch,
     meets_first_token,
     meets_tokens,
     per_token_s,
@@ -53,7 +53,8 @@ def estimates_of(question: Question, trial: Trial, rows: Sequence[int]) -> list[
     fastest, places = trial.fastest[chosen], trial.places[chosen]
     shares = np.array([UTILISATIONS])
     loads = batch_at_rate(question.work, layouts, rate * shares[:, :-1], fastest, question.mix)
-    loads = np.concatenate([loads, fastest, np.full_like(fastest, LOWEST_BATCH)], axis=1)
+    lowest = lowest_batch(question.work, layouts, places, question.mix)
+    loads = np.concatenate([loads, fastest, lowest], axis=1)
     point = evaluate(question.work, layouts, loads, places, question.mix)
     if question.target is None:
         point = replace(point, wait=without_wait(point.wait))
@@ -196,6 +197,8 @@ def _notes(question: Question, candidate: Candidate, places: float) -> tuple[str
             f"weights hold {adapters:,} LoRA adapters on all linear layers but routed experts: {gib:.1f} GiB"
         )
     notes += doubts_of(question, candidate, places)
+    if not (question.outputs > 1.0).any():
+        notes.append("answers of one token have no time per output token: its target holds whatever it is")
     longest = float((question.prompts + question.outputs).max())
     if longest > question.model.max_context:
         limit = f"{question.model.max_context:,} tokens that {question.model.name} supports"

@@ -21,7 +21,7 @@ from optimiser.performance.budgets import (
 from optimiser.performance.estimate import hardware_of
 from optimiser.performance.estimate_types import Estimate, Rejection, Setup
 from optimiser.performance.lifts import Asked, Lift, best_of, lifts_of
-from optimiser.performance.operating import LOWEST_BATCH, Point, evaluate
+from optimiser.performance.operating import Point, evaluate, lowest_batch
 from optimiser.performance.queueing import without_wait
 from optimiser.performance.rejections import nearest_row, roomiest
 from optimiser.performance.results import OFFLINE_PERCENTILE
@@ -150,8 +150,9 @@ def _trial(question: Question, hardware: Hardware, anchors_of: AnchorsOf | None)
 def _with_budgets(why: Why, question: Question, trial: Trial, row: int, *, serves: bool) -> Why:
     """The budgets of the trial's row: at its fastest batch where it serves, else where requests do not meet."""
     candidate, rows = trial.candidates[row], np.array([row])
-    batch = np.maximum(trial.fastest[rows], LOWEST_BATCH)
-    layouts = trial.layouts.select(rows)
+    layouts, batch = trial.layouts.select(rows), trial.fastest[rows]
+    if not serves:
+        batch = lowest_batch(question.work, layouts, trial.places[rows], question.mix)
     point = evaluate(question.work, layouts, batch, trial.places[rows], question.mix)
     if question.target is None:
         point = replace(point, wait=without_wait(point.wait))
@@ -165,7 +166,7 @@ def _with_budgets(why: Why, question: Question, trial: Trial, row: int, *, serve
         memory=memory_budget(question, candidate, trial.need.select(rows)),
         rate=_rate(question, candidate, point, steps) if serves else None,
         first_token=first_token_budget(question, point, overhead_ms, quantile),
-        per_token=per_token_budget(question, point, quantile),
+        per_token=per_token_budget(question, point, quantile) if (question.outputs > 1.0).any() else None,
     )
 
 

@@ -119,7 +119,7 @@ def _estimate(option: PlanOption) -> Row:
         percent(option.margin),
         number(option.rate_rps),
         f"{number(option.ttft_ms)} ms",
-        f"{number(option.tpot_ms)} ms",
+        f"{number(option.tpot_ms)} ms" if option.tpot_ms else "—",
         term(option.limited_by),
     )
     return Row(cells, _loads(option))

@@ -230,7 +230,7 @@ def _cells(row: EstimateRow) -> Row:
         number(row.requests_per_second or 0.0),
         f"{(row.relative_error or 0.0) * 100:.0f}{doubt}",
         number(row.ttft_ms or 0.0),
-        number(row.tpot_ms or 0.0),
+        number(row.tpot_ms) if row.tpot_ms else "—",
         usd_or_dash(row.usd_per_million_tokens),
         row.region or _without_price(row),
     )

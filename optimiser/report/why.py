@@ -208,7 +208,7 @@ def _hundred(shares: Sequence[float]) -> list[str]:
 
 
 def _latency(first: FirstTokenBudget | None, each: PerTokenBudget | None) -> tuple[Table, ...]:
-    if first is None or each is None:
+    if first is None:
         return ()
     ttft = {
         "request overhead": first.request_overhead_ms,
@@ -217,15 +217,15 @@ def _latency(first: FirstTokenBudget | None, each: PerTokenBudget | None) -> tup
         "prefill queue": first.prefill_queue_ms,
         "wait for a place": first.wait_for_place_ms,
     }
-    tpot = {
-        "decode step": each.decode_step_ms,
-        "prompts beside it": each.prompts_ms,
-        "spread to the percentile": each.spread_ms,
-    }
-    return (
-        _sum("TTFT", ttft, first.total_ms, first.target_ms),
-        _sum("TPOT", tpot, each.total_ms, each.target_ms),
-    )
+    tables = [_sum("TTFT", ttft, first.total_ms, first.target_ms)]
+    if each is not None:
+        tpot = {
+            "decode step": each.decode_step_ms,
+            "prompts beside it": each.prompts_ms,
+            "spread to the percentile": each.spread_ms,
+        }
+        tables.append(_sum("TPOT", tpot, each.total_ms, each.target_ms))
+    return tuple(tables)
 
 
 def _sum(name: str, terms: dict[str, float], total: float, target: float | None) -> Table:

@@ -93,7 +93,7 @@ def test_a_row_is_judged_in_its_set(row: Measurement, sets: list[tuple[str, How]
         (offline(gpu="RTX4090"), "not in config/gpus.yaml"),
         (offline(precision_weights=None), "weight precision is not in the row"),
         (offline(precision_weights="fp32"), "precision is not one that"),
-        (offline(gpu="A100-SXM", precision_weights="fp8"), "A100-80GB has none"),
+        (offline(gpu="V100-32GB", precision_weights="fp8"), "V100-32GB is not"),
         (offline(gpu_count=8, tp=16), "cannot be told"),
         (offline(tp=3, gpu_count=3), "cannot be told"),
         (offline(gpu_count=12, tp=None), "cannot be told"),

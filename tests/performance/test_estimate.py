@@ -81,14 +81,16 @@ def test_one_attention_rank_must_hold_the_longest_request_alone() -> None:
 
 
 def test_precision_follows_the_gpu() -> None:
-    assert refused(DEEPSEEK_R1, shape("A100", 8)).code == "precision"
+    assert refused(LLAMA_8B, shape("T4", 1), weight_precision="fp8").code == "precision"
     assert one(LLAMA_8B, shape("H100", 1)).setup.weight_precision == "bf16"
     wide = Target(ttft_ms=60_000, tpot_ms=500)
     turing = one(LLAMA_8B, shape("T4", 4, link="pcie"), wide)
     assert (turing.setup.weight_precision, turing.setup.kv_precision) == ("fp16", "fp16")
     assert any("no bf16" in note for note in turing.notes)
-    packed = one(LLAMA_70B, shape("A100", 2), wide, weight_precision="fp4")
-    assert any("computed in 16 bit" in note for note in packed.notes)
+    for precision in ("fp4", "fp8"):
+        packed = one(LLAMA_70B, shape("A100", 2), wide, weight_precision=precision)
+        assert any("computed in 16 bit" in note for note in packed.notes)
+        assert packed.low_confidence
     assert refused(LLAMA_8B, shape("T4", 1), wide, weight_precision="fp4").code == "precision"
     assert refused(LLAMA_8B, shape("A100", 1), wide, kv_precision="fp8").code == "precision"
 
@@ -138,6 +140,30 @@ def test_unknown_gpus_and_generations_are_named() -> None:
     ada = replace(FIT, generations={"Ada": EFFICIENCIES["Ada"]})
     with pytest.raises(UsageError, match="generation = 'Hopper'"):
         estimate_shapes(LLAMA_8B, MIX, CHAT, [shape("H100", 1)], GPUS, ada)
+
+
+def test_unpacked_weights_of_a_dense_model_are_read_in_their_own_width_and_computed_nearly_as_fast() -> None:
+    # A few sequences read 0.52 bytes a linear weight instead of 2; the head and the overheads stay as they are.
+    alone = {
+        precision: one(LLAMA_8B, shape("A100", 1), buckets=[bucket(64, 400)], weight_precision=precision)
+        .load_points[0]
+        .tpot_ms
+        for precision in ("bf16", "int4")
+    }
+    assert 0.3 < alone["int4"] / alone["bf16"] < 0.75
+    full = {
+        precision: one(LLAMA_8B, shape("A100", 1), None, weight_precision=precision).requests_per_second
+        for precision in ("bf16", "int4")
+    }
+    assert full["int4"] > 0.9 * full["bf16"]
+
+
+def test_long_prompts_with_short_answers_meet_nobody_where_hardly_anything_is_asked() -> None:
+    # 32,000 tokens through 141 GB of weights on 8 A100 take 2·70.6e9·32,000 / (8·312e12·0.77) = 2.4 s alone.
+    found = one(LLAMA_70B, shape("A100", 8), Target(ttft_ms=20_000, tpot_ms=200), buckets=[bucket(32_000, 2)])
+    assert 2_400 < found.unloaded_ttft_ms < 6_000
+    assert 0.02 < found.requests_per_second < 0.4
+    assert found.ttft_ms <= 20_000
 
 
 # Missed targets

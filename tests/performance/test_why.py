@@ -316,7 +316,7 @@ def test_a_missed_target_has_the_latencies_of_the_set_up_that_came_nearest() -> 
 
 
 def test_a_precision_that_the_gpu_lacks_has_a_reason_and_nothing_else() -> None:
-    why, answer = refused(asked(LLAMA_8B, shape("A100", 1), weight_precision="fp8"))
+    why, answer = refused(asked(LLAMA_8B, shape("T4", 1, link="pcie"), weight_precision="fp8"))
     assert answer.code == "precision"
     assert (why.setup, why.memory, why.decode_step) == (None, None, None)
 
