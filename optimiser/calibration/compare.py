@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from optimiser.calibration.fitting import Found, kernel_figures
-from optimiser.calibration.points import Calibration, Point
+from optimiser.calibration.plain_steps import modelled_step
+from optimiser.calibration.points import Calibration
+from optimiser.calibration.queueing_check import QueueBeside, queues_beside
 from optimiser.calibration.sizes import SMALL
 from optimiser.config import Config
 from optimiser.errors import UsageError, bad_value, did_you_mean
-from optimiser.performance.model_work import model_work
-from optimiser.performance.precision import HALF_PRECISIONS, served_on
-from optimiser.performance.setups import Hardware, layouts_of, single_candidates
+from optimiser.performance.precision import HALF_PRECISIONS
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec
-from optimiser.performance.timing import PREFILL_ATTENTION_SHARE, STEP_OVERHEAD_S, Load, step_seconds
-
-# Steps are measured without an engine; the fastest one sets the pace of the shipped factors.
-PACE = "trtllm"
+from optimiser.performance.timing import PREFILL_ATTENTION_SHARE, STEP_OVERHEAD_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +30,15 @@ class Beside:
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """A calibration judged. steps are measured over modelled times of plain steps, by kind: median and number.
-    own are the shares that estimates may use, None where too little was measured to tell.
+    queues are the served loads beside what estimates say of them. own are the shares that estimates may use, None
+    where too little was measured to tell.
     """
 
     calibration: Calibration
     generation: Efficiency
     figures: tuple[Beside, ...]
     steps: dict[str, Found]
+    queues: tuple[QueueBeside, ...]
     own: Calibrated | None
 
 
@@ -66,6 +63,7 @@ def compared(calibration: Calibration, config: Config, reference: Calibration | 
         generation=generation,
         figures=beside,
         steps=_step_ratios(calibration, config, gpu, generation),
+        queues=queues_beside(calibration, config, gpu, generation),
         own=_own_shares(calibration, figures, generation, _reference_levels(reference, config, gpu)),
     )
 
@@ -162,27 +160,7 @@ def _step_ratios(
     for point in calibration.of("steps"):
         if point.case in config.models and point.precision in gpu.dense_tflops:
             kind = "mixed" if point.sizes["prompt"] else "decode"
-            ratios[kind].append(point.seconds / _modelled_step(point, config, gpu, generation))
+            ratios[kind].append(point.seconds / modelled_step(point, config, gpu, generation))
     return {
         kind: Found(value=statistics.median(some), points=len(some)) for kind, some in ratios.items() if some
     }
-
-
-def _modelled_step(point: Point, config: Config, gpu: GpuSpec, generation: Efficiency) -> float:
-    model = replace(config.models[point.case], layers=point.sizes["layers"])
-    served = served_on(gpu, model, point.precision, point.precision)
-    assert not isinstance(served, str)  # noqa: S101 - every GPU serves 16 bit
-    hardware = Hardware(
-        gpu=gpu,
-        efficiency=generation,
-        served=served,
-        engine=config.fit.engines[PACE],
-        physics=config.fit.physics,
-        gpu_count=1,
-        gpu_link="none",
-        network_gbps=None,
-    )
-    batch, context, prompt = (np.array([float(point.sizes[name])]) for name in ("batch", "context", "prompt"))
-    load = Load(decode=batch, context=context, prefill=prompt, prefill_context=prompt / 2)
-    layouts = layouts_of(single_candidates(model, hardware)[:1])
-    return step_seconds(model_work(model, point.precision, point.precision), layouts, load).item()

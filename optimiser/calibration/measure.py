@@ -9,16 +9,18 @@ from datetime import UTC, datetime
 from optimiser.calibration.bench.attention import decodes, prefills
 from optimiser.calibration.bench.experts import mixtures
 from optimiser.calibration.bench.products import half_product, products, reads
+from optimiser.calibration.bench.serving import serving
 from optimiser.calibration.bench.steps import steps
-from optimiser.calibration.bench.timing import Bench, release, versions, while_busy
+from optimiser.calibration.bench.timing import Bench, first_line, release, versions, while_busy
 from optimiser.calibration.nvidia_smi import gpu_state
-from optimiser.calibration.points import Calibration, GpuState, LeftOut, Point
+from optimiser.calibration.points import Calibration, GpuState, LeftOut, Point, ServedLoad
 from optimiser.calibration.sizes import Sizes
 from optimiser.errors import OptimiserError
 
-Section = Callable[[Bench, Sizes], Iterator[Point | LeftOut]]
+Finding = Point | LeftOut | ServedLoad
+Section = Callable[[Bench, Sizes], Iterator[Finding]]
 # What shares follow from comes first: an interrupt leaves the rest out.
-SECTIONS: tuple[Section, ...] = (reads, products, decodes, prefills, steps, mixtures)
+SECTIONS: tuple[Section, ...] = (reads, products, decodes, prefills, steps, mixtures, serving)
 # Rows and width of the product that keeps a GPU busy, and for how long before its state is asked.
 _BUSY_SIZE, _BUSY_S = 4096, 1.5
 
@@ -49,7 +51,7 @@ def measured(
     try:
         done = replace(done, under_load=_state_under_load(bench, sizes))
         for section in SECTIONS:
-            found: list[Point | LeftOut] = []
+            found: list[Finding] = []
             try:
                 for one in section(bench, sizes):
                     found.append(one)
@@ -59,17 +61,19 @@ def measured(
                 save(done)
     except RuntimeError as error:
         # One size that fails is left out as it comes; here the device itself does no more.
-        message = str(error).strip().partition("\n")[0]
-        raise OptimiserError(f"{bench.name} failed: {message}") from None
+        raise OptimiserError(f"{bench.name} failed: {first_line(error)}") from None
     done = replace(done, complete=True)
     save(done)
     return done
 
 
-def _with(done: Calibration, found: list[Point | LeftOut]) -> Calibration:
-    points = tuple(one for one in found if isinstance(one, Point))
-    left_out = tuple(one for one in found if isinstance(one, LeftOut))
-    return replace(done, points=done.points + points, left_out=done.left_out + left_out)
+def _with(done: Calibration, found: list[Finding]) -> Calibration:
+    return replace(
+        done,
+        points=done.points + tuple(one for one in found if isinstance(one, Point)),
+        left_out=done.left_out + tuple(one for one in found if isinstance(one, LeftOut)),
+        serving=done.serving + tuple(one for one in found if isinstance(one, ServedLoad)),
+    )
 
 
 def _state(bench: Bench) -> GpuState:
@@ -88,7 +92,12 @@ def _state_under_load(bench: Bench, sizes: Sizes) -> GpuState | None:
     return state if isinstance(state, GpuState) else None
 
 
-def _line(one: Point | LeftOut) -> str:
+def _line(one: Finding) -> str:
+    if isinstance(one, ServedLoad):
+        waited = "".join(f", p{name} {seconds * 1e3:,.1f} ms" for name, seconds in one.ttft_s.items())
+        return (
+            f"serving {one.case} {one.precision}, load {one.load:.0%}, {one.rate_rps:,.3g} requests/s{waited}"
+        )
     sizes = ", ".join(f"{name} {value:,}" for name, value in one.sizes.items())
     what = f"{one.section} {one.case} {one.precision}, {sizes}"
     if isinstance(one, LeftOut):

@@ -11,9 +11,11 @@ from typing import Any
 from optimiser.config.entries import mapping_of, only_known, parse_entry
 from optimiser.errors import UsageError, bad_value, did_you_mean
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 # A calibration of every size is about 200 KB.
 LARGEST_BYTES = 16 << 20
+# Percentiles of the time to first token.
+PERCENTILES = (50, 90, 95, 99)
 # What the sizes of a section's points are.
 SIZES = {
     "products": ("rows", "outputs", "inputs"),
@@ -56,6 +58,34 @@ class LeftOut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServedLoad:
+    """Requests of one size, served by continuous batching with `layers` layers of the model `case`.
+
+    load is the share of the highest rate at which they came, as a Poisson process; 1 is the measurement of that rate:
+    all are there from the start, and ttft_s is empty. Else it is the time to first token by percentile, over so many
+    requests; duration_s is from the first arrival to the last token, those that warm up included.
+    decoding is the mean number of sequences that decode in a step. decode_step_s is the mean step without prompts, None
+    where there was none, mixed_step_s that with prompts, of which it takes mixed_prompts on average.
+    """
+
+    case: str
+    precision: str
+    layers: int
+    prompt: int
+    output: int
+    places: int
+    load: float
+    rate_rps: float
+    requests: int
+    duration_s: float
+    ttft_s: dict[str, float]
+    decoding: float
+    decode_step_s: float | None
+    mixed_step_s: float
+    mixed_prompts: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class GpuState:
     """What the driver says of a GPU at one moment; None what it does not tell."""
 
@@ -88,6 +118,7 @@ class Calibration:
     under_load: GpuState | None = None
     points: tuple[Point, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    serving: tuple[ServedLoad, ...] = ()
 
     @property
     def measured_on(self) -> str:
@@ -112,7 +143,7 @@ class Calibration:
 def calibration_json(calibration: Calibration, derived: Mapping[str, Any]) -> str:
     """The file: provenance, what was derived (for people; reading derives anew), then a point a line."""
     content = {"schema_version": SCHEMA_VERSION, **asdict(calibration), "derived": dict(derived)}
-    lists = {name: content.pop(name) for name in ("points", "left_out")}
+    lists = {name: content.pop(name) for name in ("points", "left_out", "serving")}
     head = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
     for name, rows in lists.items():
         lines = ",\n".join("  " + json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
@@ -129,6 +160,8 @@ def read_calibration(path: Path) -> Calibration:
         raise bad_value(str(path), "schema_version", version, right)
     content.pop("derived", None)
     lists = {name: content.pop(name, None) for name in ("points", "left_out")}
+    # Version 1.0 had none.
+    lists["serving"] = content.pop("serving", [])
     only_known(content, tuple(item.name for item in fields(Calibration)), str(path))
     points = tuple(
         _point(entry, f"{path}: points {place}") for place, entry in enumerate(_list(path, lists, "points"))
@@ -137,7 +170,12 @@ def read_calibration(path: Path) -> Calibration:
         parse_entry(LeftOut, entry, f"{path}: left_out {place}")
         for place, entry in enumerate(_list(path, lists, "left_out"))
     )
-    return replace(parse_entry(Calibration, content, str(path)), points=points, left_out=left_out)
+    serving = tuple(
+        _served(entry, f"{path}: serving {place}")
+        for place, entry in enumerate(_list(path, lists, "serving"))
+    )
+    whole = parse_entry(Calibration, content, str(path))
+    return replace(whole, points=points, left_out=left_out, serving=serving)
 
 
 def _point(entry: object, where: str) -> Point:
@@ -153,6 +191,20 @@ def _point(entry: object, where: str) -> Point:
     if not point.seconds:
         raise bad_value(where, "seconds", point.seconds, "must be above 0")
     return point
+
+
+def _served(entry: object, where: str) -> ServedLoad:
+    served = parse_entry(ServedLoad, entry, where)
+    waited = {f"ttft_s.{name}": seconds for name, seconds in served.ttft_s.items()}
+    for name, value in {**asdict(served), **waited}.items():
+        if value == 0:
+            raise bad_value(where, name, value, "must be above 0")
+    if served.load > 1:
+        raise bad_value(where, "load", served.load, "must be at most 1")
+    wanted = {f"{percentile}" for percentile in PERCENTILES} if served.load < 1 else set()
+    if set(served.ttft_s) != wanted:
+        raise bad_value(where, "ttft_s", served.ttft_s, f"{', '.join(sorted(wanted)) or 'none'} are expected")
+    return served
 
 
 def _list(path: Path, lists: Mapping[str, object], name: str) -> list[object]:

@@ -12,6 +12,21 @@ SMALL, LARGE = "llama-3.1-8b", "llama-3.1-70b"
 MIXTURES = ("mixtral-8x7b", "qwen3-30b-a3b")
 ROUTINGS = ("uniform", "zipf")
 MIB = 1 << 20
+# Loads at which requests are served, of the highest rate.
+LOADS = (0.5, 0.7, 0.85, 0.95)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Requests of so many tokens of prompt and output, `places` at most in flight at once: so many at each load, fewer
+    where they would take longer than longest_s to come.
+    """
+
+    prompt: int
+    output: int
+    places: int
+    requests: int
+    longest_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +35,8 @@ class Sizes:
 
     half is the 16-bit format of the GPU, precisions the formats of the products. products are (model, whose
     layers give N and K); rows are M. attention are the models whose heads are used. Steps have `depths` layers of
-    step_model, (sequences, tokens each looks back at); mixed are prompt tokens beside mixed_sequences.
+    step_model, (sequences, tokens each looks back at); mixed are prompt tokens beside mixed_sequences. service is
+    served with as many of these depths' layers as fit.
     """
 
     half: str
@@ -40,6 +56,7 @@ class Sizes:
     mixed_sequences: tuple[int, ...]
     mixtures: tuple[ModelSpec, ...]
     mixture_tokens: tuple[int, ...]
+    service: Service
 
 
 def sizes_for(gpu: GpuSpec, models: Mapping[str, ModelSpec], *, quick: bool) -> Sizes:
@@ -70,6 +87,13 @@ def sizes_for(gpu: GpuSpec, models: Mapping[str, ModelSpec], *, quick: bool) -> 
         mixed_sequences=(64,) if quick else (8, 64),
         mixtures=() if quick else tuple(models[name] for name in MIXTURES),
         mixture_tokens=(16, 64, 256, 1024, 4096),
+        service=Service(
+            prompt=512,
+            output=128,
+            places=64,
+            requests=150 if quick else 400,
+            longest_s=8.0 if quick else 25.0,
+        ),
     )
 
 

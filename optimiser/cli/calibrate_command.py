@@ -37,7 +37,7 @@ def calibrate(
     ] = None,
     config: Config = None,
 ) -> None:
-    """Measure kernels, layers and steps on this machine's GPU and set them beside the factors of the estimates.
+    """Measure kernels, steps and requests under load on this machine's GPU and set them beside the estimates.
 
     Nothing that estimates use is changed unless --write says where.
     """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from optimiser.calibration.compare import Beside, Comparison
-from optimiser.calibration.points import Calibration, GpuState
-from optimiser.report.document import Column, Document, Row, Section, Table
+from optimiser.calibration.points import PERCENTILES, Calibration, GpuState
+from optimiser.calibration.queueing_check import JUDGED, SIMULATED_RUNS, QueueBeside
+from optimiser.report.document import Block, Column, Document, Row, Section, Table
 from optimiser.report.wording import counted, number, percent
 
 LABELS = {
@@ -32,6 +35,15 @@ _LEGEND = (
 )
 
 
+_QUEUE_LEGEND = (
+    "Time to first token in ms, and in brackets what estimates say of it with steps as long as the measured ones: how "
+    "far their queue is off, not the kernels. alike: p"
+    f"{JUDGED} of {SIMULATED_RUNS} simulated runs of as many requests with such steps, median and range. What lies "
+    "within that range may be chance; estimates are of a load that lasts, which a short run near the highest rate does "
+    "not reach. Nothing here goes into estimates."
+)
+
+
 def calibration_document(comparison: Comparison) -> Document:
     """The comparison as a report of at most a screen's width."""
     one = comparison.calibration
@@ -52,6 +64,7 @@ def calibration_document(comparison: Comparison) -> Document:
     sections = (
         Section("What kernels reach", (Table(columns, figures), *_LEGEND) if figures else ()),
         Section("Plain steps", tuple(_steps(comparison))),
+        Section("Requests under load", _queues(comparison.queues)),
         Section("For estimates of this GPU", tuple(_verdict(comparison))),
         Section("Measured on", tuple(_conditions(one))),
         Section("Left out", tuple(_reasons(one))),
@@ -78,6 +91,46 @@ def _steps(comparison: Comparison) -> list[str]:
         f"say (median of {found.points})."
         for kind, found in comparison.steps.items()
     ]
+
+
+def _queues(queues: tuple[QueueBeside, ...]) -> tuple[Block, ...]:
+    """What was served, the highest rate, and a row a load."""
+    if not queues:
+        return ()
+    one = queues[0].served
+    blocks: list[Block] = [
+        f"Requests of {one.prompt:,} + {one.output:,} tokens on {counted(one.layers, 'layer')} of {one.case}, "
+        f"{counted(one.places, 'place')}, Poisson arrivals."
+    ]
+    blocks += [
+        f"Highest rate {number(queue.served.rate_rps)}/s; estimates with these steps: {number(queue.rate_rps)}/s."
+        for queue in queues
+        if queue.rate_rps is not None
+    ]
+    columns = (
+        Column("load"),
+        Column("requests", right=True),
+        Column("in s", right=True),
+        *(Column(f"p{percentile}", right=True) for percentile in PERCENTILES),
+        Column(f"p{JUDGED} alike", right=True),
+    )
+    rows = tuple(_queue_row(queue) for queue in queues if queue.alike_s is not None)
+    return (*blocks, Table(columns, rows), _QUEUE_LEGEND) if rows else tuple(blocks)
+
+
+def _queue_row(queue: QueueBeside) -> Row:
+    served, (least, median, most) = queue.served, (f"{number(one * 1e3)}" for one in queue.alike_s or ())
+    waited = (
+        f"{number(seconds * 1e3)} ({_against(queue.ttft_s[name], seconds)})"
+        for name, seconds in served.ttft_s.items()
+    )
+    alike = f"{median} ({least}–{most})"
+    cells = (percent(served.load), f"{served.requests:,}", number(served.duration_s), *waited, alike)
+    return Row(cells)
+
+
+def _against(estimated_s: float, measured_s: float) -> str:
+    return percent(estimated_s / measured_s) if estimated_s < math.inf else "no end"
 
 
 def _verdict(comparison: Comparison) -> list[str]:

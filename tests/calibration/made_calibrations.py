@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from optimiser.calibration.points import Calibration, GpuState, Point
+from optimiser.calibration.points import Calibration, GpuState, Point, ServedLoad
 
 # Llama 3.1 8B: (N, K) of each product of a layer, 32 query and 8 KV heads of 128.
 PRODUCTS = {
@@ -70,6 +70,28 @@ def made(
 
 def _point(section: str, case: str, half: str, seconds: float, **sizes: int) -> Point:
     return Point(section=section, case=case, precision=half, sizes=sizes, seconds=seconds, runs=50)
+
+
+def served_load(load: float = 0.5, rate_rps: float = 18.0, slower: float = 1.0) -> ServedLoad:
+    """Requests on a made GPU whose steps take 9 and 18 ms, or so many times that; at load 1 the highest rate."""
+    ttft_ms = {"50": 21.0, "90": 33.0, "95": 39.0, "99": 52.0} if load < 1 else {}
+    return ServedLoad(
+        case="llama-3.1-8b",
+        precision="bf16",
+        layers=32,
+        prompt=512,
+        output=128,
+        places=64,
+        load=load,
+        rate_rps=rate_rps / slower,
+        requests=360,
+        duration_s=21.5 * slower,
+        ttft_s={name: waited * 1e-3 * slower for name, waited in ttft_ms.items()},
+        decoding=20.0 if load < 1 else 63.5,
+        decode_step_s=9e-3 * slower,
+        mixed_step_s=18e-3 * slower,
+        mixed_prompts=1.0,
+    )
 
 
 def _products(at: Planted, half: str) -> list[Point]:

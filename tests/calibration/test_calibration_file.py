@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from made_calibrations import Planted, made
+from made_calibrations import Planted, made, served_load
 
 from optimiser.calibration.fitting import FEW_ROWS, FEWEST_POINTS, MANY_ROWS, SHORTEST_PROMPT
 from optimiser.calibration.nvidia_smi import gpu_state, state_of
@@ -31,12 +31,22 @@ def test_a_calibration_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         section="read", case="sum", precision="fp32", sizes={"bytes": 1 << 34}, reason="no room: ü"
     )
     whole = replace(made(Planted(grouped={"zipf": 0.5})), left_out=(left,), under_load=GpuState())
+    alone = replace(served_load(), decode_step_s=None)
+    whole = replace(whole, serving=(served_load(1.0, 37.0), served_load(), alone))
     path = tmp_path / "made.json"
     path.write_text(calibration_json(whole, {"peaks": {}}), encoding="utf-8")
     assert read_calibration(path) == whole
-    empty = replace(whole, points=(), left_out=())
+    empty = replace(whole, points=(), left_out=(), serving=())
     path.write_text(calibration_json(empty, {}), encoding="utf-8")
     assert read_calibration(path) == empty
+
+
+def test_a_file_of_version_1_0_which_served_nothing_is_read(tmp_path: Path) -> None:
+    content = json.loads(calibration_json(made(Planted()), {})) | {"schema_version": "1.0"}
+    assert content.pop("serving") == []
+    path = tmp_path / "earlier.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert read_calibration(path) == made(Planted())
 
 
 def change(content: dict[str, Any], where: str, value: object) -> None:
@@ -50,8 +60,8 @@ def change(content: dict[str, Any], where: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("where", "value", "message"),
     [
-        ("schema_version", "2.0", "schema_version = '2.0': a calibration of version 1.0"),
-        ("schema_version", None, "schema_version = None: a calibration of version 1.0"),
+        ("schema_version", "2.0", "schema_version = '2.0': a calibration of version 1.1"),
+        ("schema_version", None, "schema_version = None: a calibration of version 1.1"),
         ("colour", "red", "unknown field 'colour'"),
         ("points", {}, "points = {}: must be a list"),
         ("points.0.section", "producs", "points 0: section = 'producs': did you mean products?"),
@@ -61,12 +71,20 @@ def change(content: dict[str, Any], where: str, value: object) -> None:
         ("points.0.sizes.rows", 0, "points 0: sizes.rows = 0: must be above 0"),
         ("points.0.sizes.rows", "many", "points 0: sizes.rows = 'many': must be a number"),
         ("idle.driver", 5, "idle: driver = 5: must be text"),
+        ("serving", 5, "serving = 5: must be a list"),
+        ("serving.0.load", 1.5, "serving 0: load = 1.5: must be at most 1"),
+        ("serving.0.rate_rps", 0, "serving 0: rate_rps = 0.0: must be above 0"),
+        ("serving.0.places", 2.5, "serving 0: places = 2.5: must be a whole number"),
+        ("serving.0.ttft_s", {"50": 1}, "serving 0: ttft_s = {'50': 1.0}: 50, 90, 95, 99 are expected"),
+        ("serving.0.ttft_s.95", 0, "serving 0: ttft_s.95 = 0.0: must be above 0"),
+        ("serving.0.ttft_s.95", "long", "serving 0: ttft_s.95 = 'long': must be a number"),
+        ("serving.0.decode_step_s", -1, "serving 0: decode_step_s = -1: must be finite and not negative"),
     ],
 )
 def test_a_file_that_is_no_calibration_is_refused_with_its_fault(
     tmp_path: Path, where: str, value: object, message: str
 ) -> None:
-    content = json.loads(calibration_json(made(Planted()), {}))
+    content = json.loads(calibration_json(replace(made(Planted()), serving=(served_load(),)), {}))
     change(content, where, value)
     path = tmp_path / "changed.json"
     path.write_text(json.dumps(content), encoding="utf-8")

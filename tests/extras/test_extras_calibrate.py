@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from command_line import ran
 from tiny_models import CONFIG, tiny_sizes
 
 from optimiser.calibration import here, measure
+from optimiser.calibration.bench import serving
 from optimiser.calibration.bench.timing import (
     Bench,
     Timed,
@@ -22,6 +25,7 @@ from optimiser.calibration.bench.timing import (
     ring_length,
 )
 from optimiser.calibration.compare import compared
+from optimiser.calibration.continuous_batching import Run
 from optimiser.calibration.points import SIZES, Calibration, read_calibration
 from optimiser.errors import OptimiserError, UsageError
 
@@ -92,20 +96,19 @@ def calibrated(bench: Bench = BENCH, stop_after: int = 10**6) -> tuple[list[Cali
         if len(told) == stop_after:
             raise KeyboardInterrupt
 
-    try:
+    with suppress(KeyboardInterrupt):
         measure.measured(bench, "H100", tiny_sizes(), quick=True, save=saved.append, tell=tell)
-    except KeyboardInterrupt:
-        assert len(told) == stop_after
     return saved, told
 
 
 def test_every_section_is_measured_and_saved_as_it_ends() -> None:
     saved, told = calibrated()
-    assert [len({point.section for point in one.points}) for one in saved] == [0, 1, 2, 3, 4, 5, 6, 6]
-    assert [one.complete for one in saved] == [False] * 7 + [True]
+    assert [len({point.section for point in one.points}) for one in saved] == [0, 1, 2, 3, 4, 5, 6, 6, 6]
+    assert [len(one.serving) for one in saved] == [0] * 7 + [5, 5]
+    assert [one.complete for one in saved] == [False] * 8 + [True]
     last = saved[-1]
     assert not last.left_out
-    assert len(told) == len(last.points)
+    assert len(told) == len(last.points) + len(last.serving)
     assert {point.section for point in last.points} == set(SIZES)
     for point in last.points:
         assert set(point.sizes) == set(SIZES[point.section])
@@ -118,6 +121,21 @@ def test_an_interrupt_keeps_what_was_measured_also_within_a_section() -> None:
     saved, _ = calibrated(stop_after=4)
     assert len(saved[-1].points) == 4
     assert [point.section for point in saved[-1].points] == ["read", "products", "products", "products"]
+    assert not saved[-1].complete
+
+
+def test_an_interrupt_within_a_load_keeps_those_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, runs = serving.serve, iter(range(9))
+
+    def interrupted(*given: Any, **named: Any) -> Run:
+        if next(runs) == 3:
+            raise KeyboardInterrupt
+        return real(*given, **named)
+
+    monkeypatch.setattr(serving, "serve", interrupted)
+    saved, told = calibrated()
+    assert [one.load for one in saved[-1].serving] == [1.0, 0.5, 0.7]
+    assert told[-1].startswith("serving llama-3.1-8b bf16, load 70%, ")
     assert not saved[-1].complete
 
 
@@ -155,6 +173,7 @@ def test_the_file_grows_with_the_sections_and_is_judged(
     comparison = compared(done, CONFIG)
     assert comparison.own is None
     assert set(comparison.steps) == {"decode", "mixed"}
+    assert [one.served for one in comparison.queues] == list(done.serving)
 
 
 def test_a_file_that_cannot_be_written_is_said_before_anything_is_measured(tmp_path: Path) -> None:

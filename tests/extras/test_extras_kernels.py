@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,17 +65,63 @@ def test_a_prompt_beside_changes_nothing_for_the_sequences_that_decode() -> None
     batch, prompt = 3, 5
     layer = steps._layer(BENCH, TINY, batch, 12, "bf16")
     rows = torch.randn(batch + prompt, TINY.hidden, dtype=torch.bfloat16)
-    mixed = steps._attention(layer, TINY, rows, batch)
-    alone = steps._attention(layer, TINY, rows[:batch], batch)
+    mixed = steps._attention(layer, TINY, rows, batch, 1)
+    alone = steps._attention(layer, TINY, rows[:batch], batch, 0)
     assert mixed.shape == (batch + prompt, TINY.hidden)
     torch.testing.assert_close(mixed[:batch], alone, rtol=0.03, atol=0.03)
+
+
+def test_prompts_taken_together_do_not_see_each_other() -> None:
+    layer = steps._layer(BENCH, TINY, 2, 12, "bf16")
+    rows = torch.randn(2 * 5, TINY.hidden, dtype=torch.bfloat16)
+    together = steps._attention(layer, TINY, rows, 0, 2)
+    apart = [steps._attention(layer, TINY, prompt, 0, 1) for prompt in rows.split(5)]
+    torch.testing.assert_close(together, torch.cat(apart), rtol=0.03, atol=0.03)
+
+
+def test_fewer_sequences_than_places_leave_the_other_caches_alone() -> None:
+    layer = steps._layer(BENCH, TINY, 3, 12, "bf16")
+    before = layer.keys.clone()
+    rows = torch.randn(2, TINY.hidden, dtype=torch.bfloat16)
+    got = steps._attention(layer, TINY, rows, 2, 0)
+    assert got.shape == rows.shape
+    assert torch.equal(layer.keys[2], before[2])
+    assert not torch.equal(layer.keys[:2], before[:2])
+
+
+def exact(made: steps.Decoder) -> steps.Decoder:
+    """The same in 64 bit, where the order of sums moves no choice."""
+    layers = tuple(
+        steps.Layer(**{name: one.double() for name, one in vars(layer).items()}) for layer in made.layers
+    )
+    return replace(made, layers=layers, head=made.head.double())
+
+
+@pytest.mark.parametrize(("batch", "prompts"), [(0, 1), (0, 3), (2, 3), (3, 0)])
+def test_each_sequence_and_each_prompt_gains_the_token_it_would_gain_alone(batch: int, prompts: int) -> None:
+    made = exact(steps.decoder(BENCH, TINY, 2, 3, 12, "bf16"))
+    rows = steps.hidden(BENCH, TINY, batch + prompts * 5, "bf16").double()
+    together = steps.stepped(made, rows, batch, prompts)
+    apart = [steps.stepped(made, rows[:batch], batch, 0)] if batch else []
+    apart += [steps.stepped(made, prompt, 0, 1) for prompt in rows[batch:].split(5) if prompts]
+    assert torch.equal(together, torch.cat(apart))
+    assert together.shape == (batch + prompts,)
+
+
+def test_a_prompt_s_token_is_that_of_its_last_row() -> None:
+    made = exact(steps.decoder(BENCH, TINY, 1, 1, 12, "bf16"))
+    rows = steps.hidden(BENCH, TINY, 6 * 5, "bf16").double()
+    changed = rows.clone()
+    changed[4::5] = steps.hidden(BENCH, TINY, 6, "bf16").double()
+    before, after = (steps.stepped(made, some, 0, 6) for some in (rows, changed))
+    assert (before != after).sum() >= 4
 
 
 def test_a_step_writes_its_key_into_the_last_place_of_the_cache() -> None:
     layer = steps._layer(BENCH, TINY, 2, 12, "bf16")
     before = layer.keys.clone()
     rows = torch.randn(2, TINY.hidden, dtype=torch.bfloat16)
-    steps._attention(layer, TINY, rows, 2)
+    steps._attention(layer, TINY, rows, 2, 0)
     assert torch.equal(layer.keys[:, :, :-1], before[:, :, :-1])
     assert not torch.equal(layer.keys[:, :, -1], before[:, :, -1])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from optimiser.calibration.sizes import Sizes
+from optimiser.calibration.sizes import Service, Sizes
 from optimiser.config import load_config
 from optimiser.performance.specs import ModelSpec
 
@@ -48,4 +48,5 @@ def tiny_sizes() -> Sizes:
         mixed_sequences=(2,),
         mixtures=(tiny_mixture(),),
         mixture_tokens=(16,),
+        service=Service(prompt=8, output=6, places=3, requests=20, longest_s=0.2),
     )

@@ -99,8 +99,11 @@ def decode_attention(query: torch.Tensor, keys: torch.Tensor, values: torch.Tens
     return scaled_dot_product_attention(grouped, keys, values).reshape(batch, -1)
 
 
-def causal_attention(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """One prompt: query (tokens, heads · width), keys and values (tokens, KV heads, width); → as query.
+def causal_attention(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, prompts: int = 1
+) -> torch.Tensor:
+    """Prompts of one length, one after the other: query (tokens, heads · width), keys and values (tokens, KV heads,
+    width) of all of them; → as query.
 
     Keys and values are repeated for their group: prompts are limited by operations, not by reading them.
     """
@@ -110,9 +113,9 @@ def causal_attention(query: torch.Tensor, keys: torch.Tensor, values: torch.Tens
     repeated = (
         one.unsqueeze(2).expand(-1, -1, group, -1).reshape(tokens, -1, width) for one in (keys, values)
     )
-    first, second, third = (one.transpose(0, 1).unsqueeze(0) for one in (queries, *repeated))
+    first, second, third = (one.unflatten(0, (prompts, -1)).transpose(1, 2) for one in (queries, *repeated))
     attended = scaled_dot_product_attention(first, second, third, is_causal=True)
-    return attended.squeeze(0).transpose(0, 1).reshape(tokens, -1)
+    return attended.transpose(1, 2).reshape(tokens, -1)
 
 
 def _decoding(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> Work:

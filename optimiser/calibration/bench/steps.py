@@ -38,6 +38,15 @@ class Layer:
     values: torch.Tensor
 
 
+@dataclass(frozen=True, kw_only=True)
+class Decoder:
+    """Layers, and the output head (inputs, outputs)."""
+
+    model: ModelSpec
+    layers: tuple[Layer, ...]
+    head: torch.Tensor
+
+
 def steps(bench: Bench, sizes: Sizes) -> Iterator[Point | LeftOut]:
     """Steps of every depth that decode alone, then deeper ones with prompt tokens beside."""
     model, context = sizes.step_model, sizes.step_context
@@ -58,7 +67,7 @@ def step(
     def build() -> list[Work]:
         return [captured(bench, forward(bench, model, depth, batch, context, prompt, half))]
 
-    timed = attempt(bench, _needed_bytes(model, depth, batch, context, prompt, half), build)
+    timed = attempt(bench, needed_bytes(model, depth, batch, context, prompt, half), build)
     sizes = {"layers": depth, "batch": batch, "context": context, "prompt": prompt}
     if isinstance(timed, str):
         return LeftOut(section=STEPS, case=model.name, precision=half, sizes=sizes, reason=timed)
@@ -76,36 +85,54 @@ def forward(
     bench: Bench, model: ModelSpec, depth: int, batch: int, context: int, prompt: int, half: str
 ) -> Work:
     """The step as one call, which returns the chosen token of each sequence (and of the prompt, if there is one)."""
-    layers = [_layer(bench, model, batch, context, half) for _ in range(depth)]
-    head = _weight(bench, *head_product(model), half)
-    hidden = torch.randn((batch + prompt, model.hidden), dtype=DTYPES[half], device=bench.device)
+    made = decoder(bench, model, depth, batch, context, half)
+    rows = hidden(bench, model, batch + prompt, half)
+    return lambda: stepped(made, rows, batch, 1 if prompt else 0)
 
-    def run() -> torch.Tensor:
-        rows = hidden
-        for layer in layers:
-            rows = rows + _attention(layer, model, rows, batch)
-            wide = rms_norm(rows, (model.hidden,)) @ layer.gate_up
-            gate, up = wide.split(model.intermediate, dim=1)
-            rows = rows + (silu(gate) * up) @ layer.down
+
+def decoder(bench: Bench, model: ModelSpec, depth: int, places: int, context: int, half: str) -> Decoder:
+    """Random weights, and a KV cache for as many sequences as there are places."""
+    return Decoder(
+        model=model,
+        layers=tuple(_layer(bench, model, places, context, half) for _ in range(depth)),
+        head=_weight(bench, *head_product(model), half),
+    )
+
+
+def hidden(bench: Bench, model: ModelSpec, rows: int, half: str) -> torch.Tensor:
+    """What goes into the first layer, a row a token."""
+    return torch.randn((rows, model.hidden), dtype=DTYPES[half], device=bench.device)
+
+
+def stepped(made: Decoder, rows: torch.Tensor, batch: int, prompts: int) -> torch.Tensor:
+    """The chosen tokens of the first `batch` rows, which decode, and of so many prompts alike, which are the rest."""
+    model = made.model
+    for layer in made.layers:
+        rows = rows + _attention(layer, model, rows, batch, prompts)
+        wide = rms_norm(rows, (model.hidden,)) @ layer.gate_up
+        gate, up = wide.split(model.intermediate, dim=1)
+        rows = rows + (silu(gate) * up) @ layer.down
+    if prompts:
         # A prompt's tokens but the last are not sampled.
-        sampled = torch.cat((rows[:batch], rows[-1:])) if prompt else rows
-        return (rms_norm(sampled, (model.hidden,)) @ head).argmax(dim=1)
-
-    return run
+        rows = torch.cat((rows[:batch], rows[batch:].unflatten(0, (prompts, -1))[:, -1]))
+    return (rms_norm(rows, (model.hidden,)) @ made.head).argmax(dim=1)
 
 
-def _attention(layer: Layer, model: ModelSpec, rows: torch.Tensor, batch: int) -> torch.Tensor:
-    """Projections and attention of a layer: the first `batch` rows decode, the rest are one prompt."""
+def _attention(layer: Layer, model: ModelSpec, rows: torch.Tensor, batch: int, prompts: int) -> torch.Tensor:
+    """Projections and attention of a layer: the first `batch` rows decode, the rest are prompts of one length."""
     kv_width = model.kv_heads * model.head_dim
     projected = rms_norm(rows, (model.hidden,)) @ layer.qkv
     query, key, value = projected.split((model.heads * model.head_dim, kv_width, kv_width), dim=1)
-    layer.keys[:, :, -1] = key[:batch].view(batch, model.kv_heads, model.head_dim)
-    layer.values[:, :, -1] = value[:batch].view(batch, model.kv_heads, model.head_dim)
-    attended = decode_attention(query[:batch].contiguous(), layer.keys, layer.values)
-    if rows.shape[0] > batch:
+    attended = []
+    if batch:
+        caches = [one[:batch] for one in (layer.keys, layer.values)]
+        for cache, new in zip(caches, (key, value), strict=True):
+            cache[:, :, -1] = new[:batch].view(batch, model.kv_heads, model.head_dim)
+        attended.append(decode_attention(query[:batch].contiguous(), *caches))
+    if prompts:
         keys, values = (one[batch:].reshape(-1, model.kv_heads, model.head_dim) for one in (key, value))
-        attended = torch.cat((attended, causal_attention(query[batch:].contiguous(), keys, values)))
-    return attended @ layer.attention_out
+        attended.append(causal_attention(query[batch:].contiguous(), keys, values, prompts))
+    return (torch.cat(attended) if len(attended) > 1 else attended[0]) @ layer.attention_out
 
 
 def _layer(bench: Bench, model: ModelSpec, batch: int, context: int, half: str) -> Layer:
@@ -120,7 +147,8 @@ def _weight(bench: Bench, outputs: int, inputs: int, half: str) -> torch.Tensor:
     return drawn.mul_(inputs**-0.5).t()
 
 
-def _needed_bytes(model: ModelSpec, depth: int, batch: int, context: int, prompt: int, half: str) -> float:
+def needed_bytes(model: ModelSpec, depth: int, batch: int, context: int, prompt: int, half: str) -> float:
+    """Memory that a decoder and its steps with so many prompt tokens take."""
     shapes = [*list(layer_products(model).values()) * depth, head_product(model)]
     weights = sum(outputs * inputs for outputs, inputs in shapes)
     cache = 2 * depth * batch * context * model.kv_heads * model.head_dim

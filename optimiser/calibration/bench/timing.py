@@ -96,23 +96,36 @@ def ring_length(bench: Bench, operand_bytes: float) -> int:
 
 def attempt(bench: Bench, needed_bytes: float, build: Callable[[], Sequence[Work]]) -> Timed | str:
     """How long the built ring of work takes a call, or why that cannot be told; memory is given back either way."""
-    free = free_bytes(bench)
-    if needed_bytes > free * USABLE_SHARE:
-        return f"needs {needed_bytes / 1e9:.3g} GB, {free / 1e9:.3g} GB are free"
+    lacking = no_room(bench, needed_bytes)
+    if lacking is not None:
+        return lacking
     try:
         return median_seconds(bench, build())
     except RuntimeError as error:
         # Out of memory, and sizes or formats that a kernel does not take, are RuntimeErrors alike.
-        return str(error).strip().partition("\n")[0] or type(error).__name__
+        return first_line(error)
     finally:
         release(bench)
+
+
+def no_room(bench: Bench, needed_bytes: float) -> str | None:
+    """Why so much memory cannot be had; None where it can."""
+    free = free_bytes(bench)
+    if needed_bytes <= free * USABLE_SHARE:
+        return None
+    return f"needs {needed_bytes / 1e9:.3g} GB, {free / 1e9:.3g} GB are free"
+
+
+def first_line(error: RuntimeError) -> str:
+    """What torch says went wrong, without the advice below it."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def median_seconds(bench: Bench, ring: Sequence[Work]) -> Timed:
     """The median time of a call, each on the ring's next operands."""
     for turn in range(max(WARM_UPS, len(ring))):
         ring[turn % len(ring)]()
-    _settle(bench)
+    settle(bench)
     once = _timed(bench, ring, 1)[0]
     runs = max(min(bench.runs, int(LONGEST_S / max(once, 1e-9))), min(FEWEST_RUNS, bench.runs))
     return Timed(statistics.median(_timed(bench, ring, runs)), runs)
@@ -169,11 +182,11 @@ def while_busy(bench: Bench, work: Work, seconds: float, ask: Callable[[], Any])
     once = max(median_seconds(bench, [work]).seconds, 1e-6)
     for _ in range(math.ceil(seconds / once)):
         work()
-    _settle(bench)
+    settle(bench)
     for _ in range(math.ceil(seconds / once)):
         work()
     answer = ask()
-    _settle(bench)
+    settle(bench)
     return answer
 
 
@@ -195,6 +208,7 @@ def release(bench: Bench) -> None:
         torch.cuda.empty_cache()
 
 
-def _settle(bench: Bench) -> None:
+def settle(bench: Bench) -> None:
+    """Wait until the device has done all it was given."""
     if bench.on_gpu:
         torch.cuda.synchronize()
