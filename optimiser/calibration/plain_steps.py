@@ -38,7 +38,9 @@ def plain_set_up(
         efficiency=generation,
         served=served,
         engine=config.fit.engines[PACE],
-        physics=replace(config.fit.physics, engine_first_token_ms=0.0, request_overhead_ms=0.0),
+        physics=replace(
+            config.fit.physics, prompt_layer_us=0.0, engine_first_token_ms=0.0, request_overhead_ms=0.0
+        ),
         gpu_count=1,
         gpu_link="none",
         network_gbps=None,
