@@ -78,6 +78,10 @@ def _convert(value: object, hint: Any, where: str, field: str) -> Any:
         item = typing.get_args(hint)[1]
         pairs = mapping_of(value, where, field).items()
         return {key: _convert(one, item, where, f"{field}.{key}") for key, one in pairs}
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise bad_value(where, field, value, "must be a list, such as [Volta, Turing]")
+        return tuple(_convert(one, typing.get_args(hint)[0], where, field) for one in value)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         names = tuple(member.value for member in hint)
         if value not in names:

@@ -99,6 +99,9 @@ def hardware_of(
     if gpu.generation not in fit.generations:
         known = did_you_mean(gpu.generation, fit.generations)
         raise UsageError(f"{gpu.name}: generation = {gpu.generation!r}: no efficiency given for it; {known}")
+    if gpu.generation in engine.not_on:
+        reason = f"{engine.name} does not run on {gpu.generation}"
+        return Rejection(provider="", instance_type="", gpu=gpu.name, code="engine", reason=reason)
     served = served_on(gpu, question.model, question.weight_precision, question.kv_precision)
     if isinstance(served, str):
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=served)

@@ -72,8 +72,8 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Rejection:
-    """Why a shape is out. code groups reasons: "memory", "kv_room", "host_ram", "precision", "ttft", "tpot",
-    "network". best_ttft_ms and best_tpot_ms are the nearest the shape came, at the percentile.
+    """Why a shape is out. code groups reasons: "memory", "kv_room", "host_ram", "precision", "engine",
+    "ttft", "tpot", "network". best_ttft_ms and best_tpot_ms are the nearest the shape came, at the percentile.
     """
 
     provider: str

@@ -92,7 +92,8 @@ class Engine:
     prompts each engine puts together from many kernels of its own.
     memory_share is of the whole GPU (vLLM's gpu_memory_utilization, SGLang's mem_fraction_static), or with
     of_free_memory of what weights and working memory leave (TensorRT-LLM's free_gpu_memory_fraction).
-    versions are those measured, "" where none was and step_factor is an assumption.
+    versions are those measured, "" where none was and step_factor is an assumption. not_on names GPU generations that
+    it does not run on.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Engine:
     of_free_memory: bool
     versions: str
     source: str
+    not_on: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

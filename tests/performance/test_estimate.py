@@ -9,7 +9,7 @@ from hardware import DEEPSEEK_R1, EFFICIENCIES, FIT, GPUS, LLAMA_8B, LLAMA_70B, 
 
 from optimiser.errors import UsageError
 from optimiser.performance.estimate import estimate_shapes
-from optimiser.performance.estimate_types import Estimate
+from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.operating import request_rate
 from optimiser.performance.setups import group_candidates, single_candidates
 from optimiser.performance.specs import ModelSpec
@@ -237,3 +237,11 @@ def test_llama_70b_in_bf16_on_eight_h100_lies_between_its_fp8_numbers_and_half_o
     """11,451 tokens/s published in fp8; in bf16 every weight and operation costs twice as much."""
     found = one(LLAMA_70B, shape("H100", 8), None, buckets=[bucket(1000, 1000)])
     assert 0.5 * 11_451 <= found.requests_per_second * 1000 <= 11_451
+
+
+def test_an_engine_is_not_served_on_gpus_that_it_does_not_run_on() -> None:
+    fit = replace(FIT, engines={"vllm": replace(FIT.engines["vllm"], not_on=("Turing",))})
+    found = estimate_shapes(LLAMA_8B, MIX, CHAT, [shape("T4", 4, link="pcie"), shape("H100", 1)], GPUS, fit)
+    assert isinstance(found[0], Rejection)
+    assert (found[0].code, found[0].reason) == ("engine", "vllm does not run on Turing")
+    assert isinstance(found[1], Estimate)
