@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimiser.measured.measurement import KEPT_UP, Measurement
+from optimiser.measured.measurement import Measurement
+from optimiser.measured.plausible import KEPT_UP
 from optimiser.performance.anchor import Anchor, Anchors, Array, Factors
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
