@@ -177,14 +177,18 @@ def _best_rows(question: Question, trial: Trial, rows: Sequence[int]) -> list[in
     """The row with the highest rate per unit for each number of instances, smallest number first.
 
     A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. Set-ups count with the
-    lower end of their estimate, so that none is chosen for the error in it: one that was measured counts whole.
+    lower end of their estimate, so that none is chosen for the error in it: one that was measured counts whole, less
+    what its runs disagree by.
     """
     anchors = trial.layouts.anchors
     best: dict[int, tuple[float, int]] = {}
     for row in rows:
         candidate = trial.candidates[row]
         rate = float(trial.rate[row, 0]) * candidate.replicas
-        if not (anchors and isinstance(anchors[row], Anchor)):
+        anchor = anchors[row] if anchors else None
+        if isinstance(anchor, Anchor):
+            rate /= 1.0 + anchor.spread
+        else:
             rate *= 1.0 - model_error(question, candidate, float(trial.places[row, 0]))
         if rate > best.get(candidate.instances, (0.0, -1))[0]:
             best[candidate.instances] = (rate, row)

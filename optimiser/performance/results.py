@@ -135,7 +135,9 @@ def _anchored(
     shares = question.mix.shares[0, 0]
     prompt, output = (float((shares * tokens).sum()) for tokens in (question.prompts, question.outputs))
     # Which load meets a limit on first tokens, only measured first tokens tell.
-    floor = SERVER_ERROR if question.target and anchor.first_tokens is None else 0.0
+    floor = SERVER_ERROR if anchor.first_tokens is None else anchor.first_token_spread
+    if question.target is None:
+        floor = 0.0
     beside = bool(beside_plain_serving(question))
     if beside:
         floor = estimate.relative_error

@@ -244,6 +244,53 @@ def test_the_same_load_measured_twice_counts_with_its_mean() -> None:
     assert step == pytest.approx(1.1, rel=0.001)
 
 
+# Repeats that disagree
+
+
+def test_repeats_that_disagree_widen_the_error_and_say_so() -> None:
+    offline = {"concurrency": None, "tpot_ms": None}
+    runs = [measurement(requests_per_second=rate, **offline) for rate in (12.0, 3.0)]
+    found = estimate(runs)
+    # √(12 · 3) = 6, from which each is a factor of 2: an error of 100 %, at whose lower end 3 are served.
+    assert found.requests_per_second == pytest.approx(6.0, rel=0.03)
+    assert found.relative_error == pytest.approx(1.0, rel=0.05)
+    assert found.low_confidence
+    assert any(note.startswith("runs at one size and load disagree by 4.0") for note in found.notes)
+
+
+@pytest.mark.parametrize("load", [{"concurrency": None, "request_rate": 8.0}, {"concurrency": 64.0}])
+def test_one_load_asked_for_twice_is_a_repeat_wherever_it_settled(load: dict[str, Any]) -> None:
+    one, other = measurement(tpot_ms=8.0, **load), measurement(tpot_ms=15.5, **load)
+    found = estimate([one, other])
+    # The loads themselves are 1.9 × apart; the model has the fuller batch take longer by less than that.
+    assert 0.15 < found.relative_error < math.sqrt(15.5 / 8.0) - 1
+    assert any("disagree" in note for note in found.notes)
+
+
+def test_repeats_that_agree_as_measurements_do_change_nothing() -> None:
+    offline = {"concurrency": None, "tpot_ms": None}
+    found = estimate([measurement(requests_per_second=rate, **offline) for rate in (9.0, 9.6)])
+    assert (found.relative_error, found.low_confidence) == (MEASURED_ERROR, False)
+    assert not any("disagree" in note for note in found.notes)
+
+
+def test_runs_at_other_sizes_or_loads_are_no_repeats() -> None:
+    runs = [
+        measurement(),
+        measurement(concurrency=4.0, requests_per_second=1.0, tpot_ms=7.8),
+        measurement(prompt_tokens=8192.0, concurrency=64.0, requests_per_second=2.0, tpot_ms=60.0),
+    ]
+    assert not any("disagree" in note for note in estimate(runs).notes)
+
+
+def test_first_tokens_that_disagree_widen_the_error_under_a_target() -> None:
+    loads = [as_predicted(batch) for batch in (10, 60, 200)]
+    late = as_predicted(60, ttft_ms=2.25 * (loads[1].ttft_ms or 0))
+    # √2.25 to each side.
+    assert estimate([*loads, late], target=CHAT).relative_error == pytest.approx(0.5, abs=0.01)
+    assert estimate([*loads, late]).relative_error == MEASURED_ERROR
+
+
 # What an anchored estimate says
 
 
