@@ -1,6 +1,7 @@
 """Estimates anchored on measurements: they give them back, interpolate between them and say so."""
 
 import math
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -15,12 +16,12 @@ from benchmarks import (
     mean_first_token_ms,
     measurement,
     shape,
-    shipped,
     tried,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from optimiser.measured.measurement import Measurement
 from optimiser.performance.anchor import MEASURED_ERROR, Anchor, Factors, anchored_error
 from optimiser.workload import Target
 from providers.shape import GpuLink, InstanceShape
@@ -122,20 +123,63 @@ def test_every_layout_gives_its_rate_back(model: str, on: InstanceShape, changes
     assert plain.relative_error > 2 * MEASURED_ERROR
 
 
-def test_a_set_up_that_was_not_measured_serves_more_even_at_the_low_end_of_its_estimate() -> None:
+def test_a_sobering_measurement_does_not_move_the_estimate_to_a_split_nobody_measured() -> None:
     eight = shape(count=8)
-    assert estimate(on=eight).setup.tensor_parallel == 1
-    slow = measurement(concurrency=None, tpot_ms=None, requests_per_second=5.0)
-    next_best = estimate([slow], on=eight)
-    error = next_best.relative_error
-    assert (next_best.setup.tensor_parallel, error) == (2, shipped().fit.generations["Hopper"].relative_error)
-    low_end = next_best.requests_per_second * (1 - error) / 8
-    whole = measurement(concurrency=None, tpot_ms=None, requests_per_second=low_end * 1.01)
-    assert estimate([whole], on=eight).setup.tensor_parallel == 1
-    half = measurement(concurrency=None, tpot_ms=None, requests_per_second=low_end * 0.97)
-    found = estimate([half], on=eight)
-    assert found == next_best
-    assert found.notes == ("this set-up was not measured; with 1 GPU a replica it was, and serves less",)
+    plain = estimate(on=eight)
+    assert plain.setup.tensor_parallel == 1
+    slow = measurement(
+        concurrency=None, tpot_ms=None, requests_per_second=plain.requests_per_second / 8 / 1.9
+    )
+    found = estimate([slow], on=eight)
+    assert (found.setup.tensor_parallel, found.relative_error) == (1, MEASURED_ERROR)
+    assert found.requests_per_second == pytest.approx(plain.requests_per_second / 1.9, rel=0.02)
+
+
+def slower(factor: float) -> list[Measurement]:
+    """Open loops at three loads in which everything took so many times as long as the model has it."""
+    right = [as_predicted(batch) for batch in (3.0, 10.0, 60.0)]
+    return [
+        replace(
+            one,
+            requests_per_second=one.requests_per_second / factor,
+            request_rate=one.requests_per_second / factor,
+            tpot_ms=(one.tpot_ms or 0) * factor,
+            ttft_ms=(one.ttft_ms or 0) * factor,
+        )
+        for one in right
+    ]
+
+
+def test_a_split_nobody_measured_carries_what_the_model_was_off_by_of_the_measured_one() -> None:
+    eight, target = shape(count=8), Target(ttft_ms=1500, tpot_ms=20, percentile=95)
+    plain, measured = estimate(on=eight, target=target), slower(1.5)
+    found = estimate(measured, on=eight, target=target)
+    assert plain.setup.tensor_parallel == found.setup.tensor_parallel == 2
+    assert found.requests_per_second == plain.requests_per_second
+    # On one GPU the split is the measured one: how far the model is off of it can be seen there.
+    off = estimate(target=target).requests_per_second / estimate(measured, target=target).requests_per_second
+    assert off > 1.5
+    assert found.relative_error == pytest.approx(off - 1, rel=0.01)
+    assert found.low_confidence
+    assert found.notes == (
+        "this set-up was not measured; with 1 GPU a replica it was, and serves less: the model is off by "
+        f"{off:.2f} × there, which is the error here",
+    )
+
+
+def test_where_a_measured_split_misses_the_target_against_the_model_the_others_are_hardly_known() -> None:
+    target = Target(ttft_ms=1500, tpot_ms=10.5, percentile=95)
+    found = estimate(slower(2.0), on=shape(count=8), target=target)
+    assert found.setup.tensor_parallel > 1
+    assert (found.relative_error, found.low_confidence) == (3.0, True)
+
+
+def test_a_measurement_that_bears_the_model_out_leaves_other_splits_as_they_were() -> None:
+    eight, target = shape(count=8), Target(ttft_ms=1500, tpot_ms=10, percentile=95)
+    plain, found = estimate(on=eight, target=target), estimate(slower(1.0), on=eight, target=target)
+    assert plain.setup.tensor_parallel > 1
+    note = "this set-up was not measured; with 1 GPU a replica it was, and serves less"
+    assert found == replace(plain, notes=(*plain.notes, note))
 
 
 # What measurements do not say is left as it was
