@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimiser.measured.measurement import KEPT_UP, Measurement
+from optimiser.measured.agreement import SAME_CONTEXT, SAME_LOAD, spread_of
+from optimiser.measured.measurement import Measurement
+from optimiser.measured.plausible import KEPT_UP
 from optimiser.performance.anchor import Anchor, Anchors, Array, Factors
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
@@ -36,8 +38,6 @@ from optimiser.performance.trial import MAX_SEQUENCES, AnchorsOf, Question, memo
 # So few requests in flight hardly wait for each other's prompts. More of them in a closed loop come and go in waves,
 # which make first tokens late in a way that arrivals of their own accord are not.
 UNLOADED_REQUESTS = 4.0
-# Contexts, and loads of one context, so near each other are one place. Factors at the same load are averaged.
-SAME_CONTEXT, SAME_LOAD = 1.15, 1.02
 # A step so many times longer or shorter than the model's is told: an option may be wrong.
 FAR_OFF = 1.5
 _ROUNDS = 6
@@ -124,6 +124,7 @@ def _anchor(question: Question, candidate: Candidate, measurements: Sequence[Mea
     steps = np.log(step_s / (alone + others * (predicted.steady.step_s - alone)))[0]
     contexts, loads = runs.mix.traffic.context[0], np.maximum(batch / runs.at.stages[:, None], 1.0)[0]
     step_factors = _factors(contexts, loads, steps)
+    spread = spread_of(contexts, loads, steps, measurements)
     lengths = runs.mix.traffic.prompt + runs.mix.traffic.output
     held = kv_bytes_for_context(question.model, lengths, candidate.hardware.served.kv_precision)
     anchor = Anchor(
@@ -135,7 +136,8 @@ def _anchor(question: Question, candidate: Candidate, measurements: Sequence[Mea
         batches=_range(batch),
         engine=_engine(candidate, measurements),
         basis=_basis(candidate, measurements),
-        doubts=_doubts(steps, measurements),
+        doubts=_doubts(steps, spread, measurements),
+        spread=spread,
     )
     told = np.isfinite(runs.ttft_s[0])
     if not told.any():
@@ -144,10 +146,13 @@ def _anchor(question: Question, candidate: Candidate, measurements: Sequence[Mea
     predicted_s = _first_token_s(stepped, others, runs.closed)[0]
     told &= np.isfinite(predicted_s)
     firsts = np.log(runs.ttft_s[0] / np.where(told, predicted_s, 1.0))
-    return (
-        replace(anchor, first_tokens=_factors(contexts[told], loads[told], firsts[told]))
-        if told.any()
-        else anchor
+    if not told.any():
+        return anchor
+    of_told = [one for one, tells in zip(measurements, told, strict=True) if tells]
+    return replace(
+        anchor,
+        first_tokens=_factors(contexts[told], loads[told], firsts[told]),
+        first_token_spread=spread_of(contexts[told], loads[told], firsts[told], of_told),
     )
 
 
@@ -274,13 +279,18 @@ def _basis(candidate: Candidate, measurements: Sequence[Measurement]) -> str:
     return f"{many} {when} on {_engine(candidate, measurements)}"
 
 
-def _doubts(steps: Array, measurements: Sequence[Measurement]) -> tuple[str, ...]:
+def _doubts(steps: Array, spread: float, measurements: Sequence[Measurement]) -> tuple[str, ...]:
     found = []
     worst = float(steps[np.abs(steps).argmax()])
     if abs(worst) > np.log(FAR_OFF):
         times, which = float(np.exp(abs(worst))), "longer" if worst > 0 else "shorter"
         found.append(
             f"steps were measured {times:.1f} × {which} than the model has them: see `optimiser measure list`"
+        )
+    if spread:
+        found.append(
+            f"runs at one size and load disagree by {(1 + spread) ** 2:.2f} ×, which widens the error: see "
+            "`optimiser measure list`"
         )
     if len(_versions(measurements)) > 1:
         found.append(f"measured on several versions, averaged: {', '.join(_versions(measurements))}")

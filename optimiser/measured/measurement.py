@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
 from optimiser.files import day_from
 from optimiser.measured.names import checkpoint_named, gpu_named
+from optimiser.measured.plausible import Run, check_figures, check_possible
 from optimiser.measured.reading import Reading, above_zero
 from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
 from optimiser.performance.setups import splits_heads, spreads_experts
 from optimiser.performance.specs import GpuSpec, ModelSpec
-
-# Of requests that failed: above this share, what was completed is no measure of what the load asked for.
-LARGEST_FAILED_SHARE = 0.05
-# An open loop that finished this much less than was offered has a queue that grows: its rate is the highest there is,
-# and its TTFT the run's length.
-KEPT_UP = 0.97
-# Requests in flight by Little's law may exceed those allowed by so much, for means over requests of unequal length.
-IN_FLIGHT_TOLERANCE = 1.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +95,9 @@ def measurement_of(
     imported_on: date,
 ) -> Measurement:
     """The reading with what the file does not tell. Raises UsageError, naming the option, for what is needed and in
-    neither, for a name that is not known and for figures that contradict each other.
+    neither, for a name that is not known, for figures that contradict each other and for what cannot be.
     """
-    _check_figures(reading, where)
+    check_figures(reading, where)
     model, precision = _model(reading, said, known, where)
     gpu = _one_of("--gpu", said.gpu or gpu_named(reading.gpu, known.gpus), known.gpus, where, reading.gpu)
     engine = _one_of("--engine", said.engine or reading.engine, known.engines, where)
@@ -114,13 +107,26 @@ def measurement_of(
     _one_of("--kv-precision", kv_cache, KV_PRECISIONS, where)
     replicas = said.replicas or reading.replicas or 1
     gpu_count, tensor, stages, data_parallel = _layout(reading, said, model, replicas, where)
-
+    figures = _of_one_replica(reading, replicas)
+    measured_on = said.measured_on or reading.measured_on
+    run = Run(
+        reading=replace(reading, **figures),
+        gpu=known.gpus[gpu],
+        gpu_count=gpu_count,
+        split=tensor,
+        model=model,
+        weight_precision=weights,
+        kv_precision=kv_cache,
+        measured_on=measured_on,
+        imported_on=imported_on,
+    )
+    check_possible(run, where)
     return Measurement(
         measurement_id=measurement_id,
         file=file,
         file_sha256=file_sha256,
         format=reading.format,
-        measured_on=said.measured_on or reading.measured_on,
+        measured_on=measured_on,
         imported_on=imported_on,
         gpu=gpu,
         gpu_count=gpu_count,
@@ -132,7 +138,7 @@ def measurement_of(
         attention_data_parallel=data_parallel,
         engine=engine,
         engine_version=said.engine_version or reading.engine_version,
-        **_of_one_replica(reading, replicas),
+        **figures,
     )
 
 
@@ -146,30 +152,6 @@ def _of_one_replica(reading: Reading, replicas: int) -> dict[str, typing.Any]:
         **{name: None if total is None else total / replicas for name, total in totals.items()},
         "requests": None if reading.requests is None else max(reading.requests // replicas, 1),
     }
-
-
-def _check_figures(reading: Reading, where: str) -> None:
-    """UsageError where too many requests failed, or more were in flight than the load allowed."""
-    asked = (reading.requests or 0) + reading.failed
-    if reading.failed > LARGEST_FAILED_SHARE * asked:
-        right = f"at most {LARGEST_FAILED_SHARE:.0%} may fail: the others are no measure of the load"
-        raise bad_value(where, "failed requests", f"{reading.failed:,} of {asked:,}", right)
-    if reading.output_tokens < 1.0:
-        raise bad_value(where, "output tokens", reading.output_tokens, "must be 1 or more a request")
-    kept_up = (
-        reading.request_rate is not None and reading.requests_per_second >= KEPT_UP * reading.request_rate
-    )
-    if kept_up and reading.tpot_ms is None:
-        told = "is the one offered, and no time per token was measured (streaming off?): nothing to anchor on"
-        raise bad_value(where, "requests per second", reading.requests_per_second, told)
-    if reading.tpot_ms and reading.concurrency:
-        decoding = reading.requests_per_second * (reading.output_tokens - 1.0) * reading.tpot_ms / 1e3
-        if decoding > reading.concurrency * IN_FLIGHT_TOLERANCE:
-            right = (
-                f"contradicts the other figures: with requests per second × output tokens × time per token, "
-                f"{decoding:,.1f} requests decode at once; is it that of all replicas?"
-            )
-            raise bad_value(where, "concurrency", reading.concurrency, right)
 
 
 def _model(reading: Reading, said: Said, known: Catalogue, where: str) -> tuple[ModelSpec, str]:

@@ -26,6 +26,8 @@ INSIDE = 1.1
 # estimate again.
 TRUSTED_BEYOND = 2.0
 LOST_BEYOND = 16.0
+# Runs that disagree by so much to each side of their middle (1.5 × from one to the other) leave an estimate in doubt.
+IN_DOUBT = 0.22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,8 @@ class Anchor:
     of it, and is beside that of the step. room_bytes is the KV cache of the fullest batch measured, per replica.
     prompts, outputs (tokens) and batches (decoding sequences of a replica) are the least and most measured. engine
     names the engine with the versions measured, basis the measurements in words; doubts are what is odd about them.
+    spread is how far steps of runs at one size and load lie from their middle (0.5 is 50 %), first_token_spread the
+    same of first tokens: no estimate on them is surer.
     """
 
     steps: Factors
@@ -71,6 +75,8 @@ class Anchor:
     engine: str
     basis: str
     doubts: tuple[str, ...] = ()
+    spread: float = 0.0
+    first_token_spread: float = 0.0
 
     def beyond(self, prompt: float, output: float, batch: float) -> float:
         """How far an operating point is outside what was measured, as the largest factor; at least 1."""
@@ -157,7 +163,9 @@ def anchored(
         estimate,
         engine=anchor.engine,
         method=f"anchored on {anchor.basis}; between and beyond them {estimate.method}",
-        relative_error=round(max(anchored_error(estimate.relative_error, beyond), least_error), 4),
-        low_confidence=estimate.low_confidence and not inside,
+        relative_error=round(
+            max(anchored_error(estimate.relative_error, beyond), least_error, anchor.spread), 4
+        ),
+        low_confidence=(estimate.low_confidence and not inside) or anchor.spread > IN_DOUBT,
         notes=(*notes, *anchor.doubts),
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from optimiser.performance.anchor import Operators
+from optimiser.performance.anchor import Anchors, Operators
 from optimiser.performance.operating import fastest_batch, largest_batch
 from optimiser.performance.timing import Array
 from optimiser.performance.trial import Question, Trial
@@ -20,7 +20,12 @@ def roofline_rates(question: Question, trial: Trial, rows: NDArray[np.intp]) -> 
     """Requests/s per replica that the roofline gives the set-ups at `rows`, (rows,); nan where none is on operators."""
     if not any(isinstance(trial.layouts.anchors[row], Operators) for row in rows if trial.layouts.anchors):
         return np.full(len(rows), np.nan)
-    layouts = replace(trial.layouts.select(rows), anchors=())
+    return model_rates(question, trial, rows)
+
+
+def model_rates(question: Question, trial: Trial, rows: NDArray[np.intp], anchors: Anchors = ()) -> Array:
+    """Requests/s per replica that the model gives the set-ups at `rows` with the trial's `anchors`, or with none."""
+    layouts = replace(trial.layouts, anchors=anchors).select(rows)
     largest = largest_batch(question.work, layouts, trial.places[rows], question.mix, question.target)
     rates = fastest_batch(question.work, layouts, largest, question.mix)[1]
     return np.where(largest > 0, rates, 0.0)[:, 0]

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from optimiser.errors import UsageError, did_you_mean
 from optimiser.performance.anchor import Anchor
+from optimiser.performance.beside_measured import measured_rows, off_beside
 from optimiser.performance.doubts import model_error
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
@@ -180,15 +181,20 @@ def _best_rows(question: Question, trial: Trial, rows: Sequence[int]) -> list[in
     """The row with the highest rate per unit for each number of instances, smallest number first.
 
     A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. Set-ups count with the
-    lower end of their estimate, so that none is chosen for the error in it: one that was measured counts whole.
+    lower end of their estimate, so that none is chosen for the error in it: one that was measured counts whole, less
+    what its runs disagree by. Beside it, one that was not may be off by as much as the model was of the measured one.
     """
     anchors = trial.layouts.anchors
     best: dict[int, tuple[float, int]] = {}
+    off = off_beside(question, trial, measured_rows(trial, trial.candidates[rows[0]].hardware))
     for row in rows:
         candidate = trial.candidates[row]
         rate = float(trial.rate[row, 0]) * candidate.replicas
-        if not (anchors and isinstance(anchors[row], Anchor)):
-            rate *= 1.0 - model_error(question, candidate, float(trial.places[row, 0]))
+        anchor = anchors[row] if anchors else None
+        if isinstance(anchor, Anchor):
+            rate /= 1.0 + anchor.spread
+        else:
+            rate *= min(1.0 - model_error(question, candidate, float(trial.places[row, 0])), 1.0 / off)
         if rate > best.get(candidate.instances, (0.0, -1))[0]:
             best[candidate.instances] = (rate, row)
     kept: list[int] = []

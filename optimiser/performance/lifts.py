@@ -86,19 +86,50 @@ def per_instance(estimate: Estimate) -> float:
 
 
 def lifts_of(asked: Asked, answer: Estimate | Rejection) -> tuple[Lift, ...]:
-    """Single changes that raise the rate by over LEAST_GAIN, or make the shape serve, largest rate first."""
-    now = per_instance(answer) if isinstance(answer, Estimate) else 0.0
+    """Single changes that raise the rate by over LEAST_GAIN, or make the shape serve, largest rate first.
+
+    Where measurements tell of one side of a comparison alone, both sides are the model's, and the change says so.
+    """
     instances = answer.setup.instances_per_unit if isinstance(answer, Estimate) else 1
+    plain = replace(asked, anchors_of=None)
+    measured, before = _told(asked), _rate([answer])
     lifts = []
     for change, changed in _changes(asked, answer):
+        now, basis = before, ""
+        if _told(changed) != measured:
+            changed, now = replace(changed, anchors_of=None), _rate(plain.answers())
+            basis = f" (by the model, without your measurements, against {now * instances:.3g} req/s)"
         best = best_of(changed.answers())
         rate = per_instance(best) if best else 0.0
         if best and rate > now * (1.0 + LEAST_GAIN):
-            gain = rate / now - 1.0 if now else None
             lifts.append(
-                Lift(change=change, setup=best.setup, requests_per_second=rate * instances, gain=gain)
+                Lift(
+                    change=change + basis,
+                    setup=best.setup,
+                    requests_per_second=rate * instances,
+                    gain=rate / now - 1.0 if now else None,
+                )
             )
     return tuple(sorted(lifts, key=lambda lift: -lift.requests_per_second))
+
+
+def _told(asked: Asked) -> bool:
+    """Whether measurements tell of a set-up that the shape could be given."""
+    return asked.anchors_of is not None and _figures(asked) != _figures(replace(asked, anchors_of=None))
+
+
+def _figures(asked: Asked) -> list[tuple[object, ...]]:
+    return [
+        (one.method, one.setup, one.requests_per_second, one.relative_error)
+        if isinstance(one, Estimate)
+        else (one.code, one.best_ttft_ms, one.best_tpot_ms)
+        for one in asked.answers()
+    ]
+
+
+def _rate(answers: Sequence[Estimate | Rejection]) -> float:
+    best = best_of(answers)
+    return per_instance(best) if best else 0.0
 
 
 def _changes(asked: Asked, answer: Estimate | Rejection) -> Iterator[tuple[str, Asked]]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from optimiser.performance.anchor import Anchor, Operators, Uncovered, anchored
+from optimiser.performance.beside_measured import measured_rows, off_beside
 from optimiser.performance.disagreement import far_apart, roofline_rates
 from optimiser.performance.doubts import (
     OPERATORS_ERROR,
@@ -132,11 +133,13 @@ def _anchored(
         note = f"roofline, since measured operators do not cover this set-up: {anchor.reason}"
         estimate = replace(estimate, notes=(*estimate.notes, note))
     if not isinstance(anchor, Anchor):
-        return replace(estimate, notes=(*estimate.notes, *_measured_otherwise(trial, candidate.hardware)))
+        return _beside_measured(question, trial, candidate.hardware, estimate)
     shares = question.mix.shares[0, 0]
     prompt, output = (float((shares * tokens).sum()) for tokens in (question.prompts, question.outputs))
     # Which load meets a limit on first tokens, only measured first tokens tell.
-    floor = SERVER_ERROR if question.target and anchor.first_tokens is None else 0.0
+    floor = SERVER_ERROR if anchor.first_tokens is None else anchor.first_token_spread
+    if question.target is None:
+        floor = 0.0
     beside = bool(beside_plain_serving(question))
     if beside:
         floor = estimate.relative_error
@@ -160,18 +163,25 @@ def _on_operators(
     )
 
 
-def _measured_otherwise(trial: Trial, hardware: Hardware) -> list[str]:
-    """What to say of measurements of other set-ups on the hardware of one that was not measured."""
-    pairs = zip(trial.candidates, trial.layouts.anchors, strict=False)
-    splits = {
-        candidate.setup().tensor_parallel * candidate.setup().pipeline_parallel
-        for candidate, anchor in pairs
-        if isinstance(anchor, Anchor) and candidate.hardware is hardware
-    }
-    if not splits:
-        return []
+def _beside_measured(question: Question, trial: Trial, hardware: Hardware, estimate: Estimate) -> Estimate:
+    """The estimate of a set-up that was not measured, with what measurements of others on its hardware say of it."""
+    rows = measured_rows(trial, hardware)
+    if not rows:
+        return estimate
+    setups = [trial.candidates[row].setup() for row in rows]
+    splits = {setup.tensor_parallel * setup.pipeline_parallel for setup in setups}
     named = " and ".join("1 GPU" if gpus == 1 else f"{gpus} GPUs" for gpus in sorted(splits))
-    return [f"this set-up was not measured; with {named} a replica it was, and serves less"]
+    note = f"this set-up was not measured; with {named} a replica it was, and serves less"
+    off = off_beside(question, trial, rows)
+    doubted = off - 1.0 > estimate.relative_error
+    if doubted:
+        note += f": the model is off by {off:.2f} × there, which is the error here"
+    return replace(
+        estimate,
+        relative_error=round(max(estimate.relative_error, off - 1.0), 4),
+        low_confidence=estimate.low_confidence or doubted,
+        notes=(*estimate.notes, note),
+    )
 
 
 def _method(hardware: Hardware) -> str:

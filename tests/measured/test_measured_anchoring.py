@@ -1,6 +1,7 @@
 """Estimates anchored on measurements: they give them back, interpolate between them and say so."""
 
 import math
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -15,12 +16,12 @@ from benchmarks import (
     mean_first_token_ms,
     measurement,
     shape,
-    shipped,
     tried,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from optimiser.measured.measurement import Measurement
 from optimiser.performance.anchor import MEASURED_ERROR, Anchor, Factors, anchored_error
 from optimiser.workload import Target
 from providers.shape import GpuLink, InstanceShape
@@ -122,20 +123,63 @@ def test_every_layout_gives_its_rate_back(model: str, on: InstanceShape, changes
     assert plain.relative_error > 2 * MEASURED_ERROR
 
 
-def test_a_set_up_that_was_not_measured_serves_more_even_at_the_low_end_of_its_estimate() -> None:
+def test_a_sobering_measurement_does_not_move_the_estimate_to_a_split_nobody_measured() -> None:
     eight = shape(count=8)
-    assert estimate(on=eight).setup.tensor_parallel == 1
-    slow = measurement(concurrency=None, tpot_ms=None, requests_per_second=5.0)
-    next_best = estimate([slow], on=eight)
-    error = next_best.relative_error
-    assert (next_best.setup.tensor_parallel, error) == (2, shipped().fit.generations["Hopper"].relative_error)
-    low_end = next_best.requests_per_second * (1 - error) / 8
-    whole = measurement(concurrency=None, tpot_ms=None, requests_per_second=low_end * 1.01)
-    assert estimate([whole], on=eight).setup.tensor_parallel == 1
-    half = measurement(concurrency=None, tpot_ms=None, requests_per_second=low_end * 0.97)
-    found = estimate([half], on=eight)
-    assert found == next_best
-    assert found.notes == ("this set-up was not measured; with 1 GPU a replica it was, and serves less",)
+    plain = estimate(on=eight)
+    assert plain.setup.tensor_parallel == 1
+    slow = measurement(
+        concurrency=None, tpot_ms=None, requests_per_second=plain.requests_per_second / 8 / 1.9
+    )
+    found = estimate([slow], on=eight)
+    assert (found.setup.tensor_parallel, found.relative_error) == (1, MEASURED_ERROR)
+    assert found.requests_per_second == pytest.approx(plain.requests_per_second / 1.9, rel=0.02)
+
+
+def slower(factor: float) -> list[Measurement]:
+    """Open loops at three loads in which everything took so many times as long as the model has it."""
+    right = [as_predicted(batch) for batch in (3.0, 10.0, 60.0)]
+    return [
+        replace(
+            one,
+            requests_per_second=one.requests_per_second / factor,
+            request_rate=one.requests_per_second / factor,
+            tpot_ms=(one.tpot_ms or 0) * factor,
+            ttft_ms=(one.ttft_ms or 0) * factor,
+        )
+        for one in right
+    ]
+
+
+def test_a_split_nobody_measured_carries_what_the_model_was_off_by_of_the_measured_one() -> None:
+    eight, target = shape(count=8), Target(ttft_ms=1500, tpot_ms=20, percentile=95)
+    plain, measured = estimate(on=eight, target=target), slower(1.5)
+    found = estimate(measured, on=eight, target=target)
+    assert plain.setup.tensor_parallel == found.setup.tensor_parallel == 2
+    assert found.requests_per_second == plain.requests_per_second
+    # On one GPU the split is the measured one: how far the model is off of it can be seen there.
+    off = estimate(target=target).requests_per_second / estimate(measured, target=target).requests_per_second
+    assert off > 1.5
+    assert found.relative_error == pytest.approx(off - 1, rel=0.01)
+    assert found.low_confidence
+    assert found.notes == (
+        "this set-up was not measured; with 1 GPU a replica it was, and serves less: the model is off by "
+        f"{off:.2f} × there, which is the error here",
+    )
+
+
+def test_where_a_measured_split_misses_the_target_against_the_model_the_others_are_hardly_known() -> None:
+    target = Target(ttft_ms=1500, tpot_ms=10.5, percentile=95)
+    found = estimate(slower(2.0), on=shape(count=8), target=target)
+    assert found.setup.tensor_parallel > 1
+    assert (found.relative_error, found.low_confidence) == (3.0, True)
+
+
+def test_a_measurement_that_bears_the_model_out_leaves_other_splits_as_they_were() -> None:
+    eight, target = shape(count=8), Target(ttft_ms=1500, tpot_ms=10, percentile=95)
+    plain, found = estimate(on=eight, target=target), estimate(slower(1.0), on=eight, target=target)
+    assert plain.setup.tensor_parallel > 1
+    note = "this set-up was not measured; with 1 GPU a replica it was, and serves less"
+    assert found == replace(plain, notes=(*plain.notes, note))
 
 
 # What measurements do not say is left as it was
@@ -242,6 +286,53 @@ def test_the_same_load_measured_twice_counts_with_its_mean() -> None:
     )
     step = at_batch(64.0, [right, double]).steady.step_s[0, 0] / at_batch(64.0).steady.step_s[0, 0]
     assert step == pytest.approx(1.1, rel=0.001)
+
+
+# Repeats that disagree
+
+
+def test_repeats_that_disagree_widen_the_error_and_say_so() -> None:
+    offline = {"concurrency": None, "tpot_ms": None}
+    runs = [measurement(requests_per_second=rate, **offline) for rate in (12.0, 3.0)]
+    found = estimate(runs)
+    # √(12 · 3) = 6, from which each is a factor of 2: an error of 100 %, at whose lower end 3 are served.
+    assert found.requests_per_second == pytest.approx(6.0, rel=0.03)
+    assert found.relative_error == pytest.approx(1.0, rel=0.05)
+    assert found.low_confidence
+    assert any(note.startswith("runs at one size and load disagree by 4.0") for note in found.notes)
+
+
+@pytest.mark.parametrize("load", [{"concurrency": None, "request_rate": 8.0}, {"concurrency": 64.0}])
+def test_one_load_asked_for_twice_is_a_repeat_wherever_it_settled(load: dict[str, Any]) -> None:
+    one, other = measurement(tpot_ms=8.0, **load), measurement(tpot_ms=15.5, **load)
+    found = estimate([one, other])
+    # The loads themselves are 1.9 × apart; the model has the fuller batch take longer by less than that.
+    assert 0.15 < found.relative_error < math.sqrt(15.5 / 8.0) - 1
+    assert any("disagree" in note for note in found.notes)
+
+
+def test_repeats_that_agree_as_measurements_do_change_nothing() -> None:
+    offline = {"concurrency": None, "tpot_ms": None}
+    found = estimate([measurement(requests_per_second=rate, **offline) for rate in (9.0, 9.6)])
+    assert (found.relative_error, found.low_confidence) == (MEASURED_ERROR, False)
+    assert not any("disagree" in note for note in found.notes)
+
+
+def test_runs_at_other_sizes_or_loads_are_no_repeats() -> None:
+    runs = [
+        measurement(),
+        measurement(concurrency=4.0, requests_per_second=1.0, tpot_ms=7.8),
+        measurement(prompt_tokens=8192.0, concurrency=64.0, requests_per_second=2.0, tpot_ms=60.0),
+    ]
+    assert not any("disagree" in note for note in estimate(runs).notes)
+
+
+def test_first_tokens_that_disagree_widen_the_error_under_a_target() -> None:
+    loads = [as_predicted(batch) for batch in (10, 60, 200)]
+    late = as_predicted(60, ttft_ms=2.25 * (loads[1].ttft_ms or 0))
+    # √2.25 to each side.
+    assert estimate([*loads, late], target=CHAT).relative_error == pytest.approx(0.5, abs=0.01)
+    assert estimate([*loads, late]).relative_error == MEASURED_ERROR
 
 
 # What an anchored estimate says

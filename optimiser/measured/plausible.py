@@ -1,0 +1,157 @@
+"""What no run can have measured: figures that contradict each other, or beat the data sheet of their GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import sqrt
+
+from optimiser.errors import UsageError, bad_value
+from optimiser.measured.reading import Reading
+from optimiser.performance.model_work import model_work
+from optimiser.performance.specs import GpuSpec, ModelSpec
+
+# Of requests that failed: above this share, what was completed is no measure of what the load asked for.
+LARGEST_FAILED_SHARE = 0.05
+# An open loop that finished this much less than was offered has a queue that grows: its rate is the highest there is,
+# and its TTFT the run's length.
+KEPT_UP = 0.97
+# Requests in flight by Little's law may exceed those allowed by so much, for means over requests of unequal length.
+IN_FLIGHT_TOLERANCE = 1.25
+# A closed loop keeps its requests in flight: by Little's law there are at least this share of them, first tokens
+# counted in, and no more than its inverse. Runs of few rounds are left out below: with answers of exponential length,
+# 4 rounds of 64 requests hold 52 % of them in flight on average, since the last ones drain alone.
+IN_FLIGHT_SHARE = 0.5
+FEWEST_ROUNDS = 4
+# Arrivals of a Poisson process run ahead of their rate by 3 / √requests in one run of 700; so many requests where the
+# file does not say.
+AHEAD, USUAL_REQUESTS = 3.0, 1000
+# The data sheet's time for a token is its weights read once. Steps full of prompts on many GPUs have taken about 100
+# times that, a replica that is never idle and has one request at a time (eager mode, slow hosts) about 30 times.
+SLOWEST_TOKEN, SLOWEST_ALONE = 1000.0, 50.0
+
+
+def check_figures(reading: Reading, where: str) -> None:
+    """UsageError where too many requests failed, or rates, latencies and load contradict each other."""
+    asked = (reading.requests or 0) + reading.failed
+    if reading.failed > LARGEST_FAILED_SHARE * asked:
+        right = f"at most {LARGEST_FAILED_SHARE:.0%} may fail: the others are no measure of the load"
+        raise bad_value(where, "failed requests", f"{reading.failed:,} of {asked:,}", right)
+    if reading.output_tokens < 1.0:
+        raise bad_value(where, "output tokens", reading.output_tokens, "must be 1 or more a request")
+    if reading.request_rate is not None:
+        _check_offered(reading, reading.request_rate, where)
+    if reading.tpot_ms and reading.concurrency:
+        _check_in_flight(reading, reading.concurrency, reading.tpot_ms, where)
+
+
+def _check_offered(reading: Reading, offered: float, where: str) -> None:
+    done = reading.requests_per_second
+    if done >= KEPT_UP * offered and reading.tpot_ms is None:
+        told = "is the one offered, and no time per token was measured (streaming off?): nothing to anchor on"
+        raise bad_value(where, "requests per second", done, told)
+    if done > offered * (1.0 + AHEAD / sqrt(reading.requests or USUAL_REQUESTS)):
+        raise bad_value(where, "requests per second", done, f"more than the {offered:g} that were offered")
+
+
+def _check_in_flight(reading: Reading, allowed: float, tpot_ms: float, where: str) -> None:
+    decoding = reading.requests_per_second * (reading.output_tokens - 1.0) * tpot_ms / 1e3
+    if decoding > allowed * IN_FLIGHT_TOLERANCE:
+        right = (
+            f"contradicts the other figures: with requests per second × output tokens × time per token, "
+            f"{decoding:,.1f} requests decode at once; is it that of all replicas?"
+        )
+        raise bad_value(where, "concurrency", allowed, right)
+    if reading.request_rate is not None or reading.ttft_ms is None or not reading.first_token_at_client:
+        return
+    in_flight = decoding + reading.requests_per_second * reading.ttft_ms / 1e3
+    short = reading.requests is not None and reading.requests < FEWEST_ROUNDS * allowed
+    too_few = in_flight < allowed * IN_FLIGHT_SHARE and not short
+    if too_few or in_flight > allowed / IN_FLIGHT_SHARE:
+        right = (
+            f"contradicts the other figures: requests per second × (TTFT + output tokens × time per token) are "
+            f"{in_flight:,.1f} requests in flight, "
+            f"{f'under {IN_FLIGHT_SHARE:g}' if too_few else f'over {1 / IN_FLIGHT_SHARE:g}'} × those kept there; "
+            "are rate and load those of the same replicas?"
+        )
+        raise bad_value(where, "concurrency", allowed, right)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run as it is to be kept: the figures of one replica, and what that replica ran on.
+
+    split is how many GPUs a layer is split over, gpu_count all of the replica's.
+    """
+
+    reading: Reading
+    gpu: GpuSpec
+    gpu_count: int
+    split: int
+    model: ModelSpec
+    weight_precision: str
+    kv_precision: str
+    measured_on: date | None
+    imported_on: date
+
+
+def check_possible(run: Run, where: str) -> None:
+    """UsageError for a run that its model, its GPUs' data sheet or the calendar rules out."""
+    tokens, longest = run.reading.prompt_tokens + run.reading.output_tokens, run.model.max_context
+    if tokens > longest:
+        right = f"{run.model.name} takes at most {longest:,}; are they those of one request?"
+        raise bad_value(where, "tokens of a request", round(tokens), right)
+    # A file's day may be of a zone where it is tomorrow already.
+    if run.measured_on and run.measured_on > run.imported_on + timedelta(days=1):
+        raise bad_value(where, "measured on", run.measured_on.isoformat(), "is in the future")
+    for message in _beyond_data_sheet(run):
+        raise UsageError(f"{where}: {message}")
+
+
+def _beyond_data_sheet(run: Run) -> Iterator[str]:
+    """What the data sheet rules out, in words.
+
+    A token takes 2 operations per active weight (Kaplan et al. 2020, arXiv 2001.08361, section 2.1, without attention
+    to the context and the output head), and a step reads every active weight once, or those of the head at least.
+    """
+    one, on = run.reading, f"{run.gpu_count} × {run.gpu.name}"
+    work = model_work(run.model, run.weight_precision, run.kv_precision)
+    touched = work.active_experts / work.experts if work.experts else 0.0
+    active = work.attention.parameters + work.dense.parameters + touched * work.routed.parameters
+    read = work.attention.size_bytes + work.dense.size_bytes + touched * work.routed.size_bytes
+    rates = run.gpu.dense_tflops
+    peak = rates.get(run.weight_precision, max(rates.values())) * 1e12
+    token_s = (read + work.head.size_bytes) / (run.gpu.memory_bandwidth_gbs * 1e9 * run.split)
+    prompt_s = 2.0 * active * one.prompt_tokens / (peak * run.split)
+    done, asked = one.requests_per_second, 2.0 * active * (one.prompt_tokens + one.output_tokens)
+    if done * asked > peak * run.gpu_count:
+        most = peak * run.gpu_count / asked
+        yield (
+            f"requests per second = {done:,.6g}: beyond the data sheet of {on}, whose {run.weight_precision} peak is "
+            f"{most:,.4g}; prompts found in a cache are no measure of those that are not"
+        )
+    # Requests in flight share a step: where its time was not measured, it follows from them.
+    implied = one.concurrency / (done * one.output_tokens) if one.concurrency else None
+    step_s = one.tpot_ms / 1e3 if one.tpot_ms else implied
+    if step_s is not None and step_s < token_s:
+        yield (
+            f"time per token = {step_s * 1e3:,.4g} ms: {run.gpu.name} × {run.split} read the weights in no less than "
+            f"{token_s * 1e3:,.4g} ms; with speculative decoding a run is none to anchor on"
+        )
+    if one.tpot_ms and one.tpot_ms / 1e3 > SLOWEST_TOKEN * token_s:
+        yield (
+            f"time per token = {one.tpot_ms:,.6g} ms: over {SLOWEST_TOKEN:,.0f} × what reading the weights takes "
+            f"({token_s * 1e3:,.4g} ms); is it in ms?"
+        )
+    if one.ttft_ms and one.ttft_ms / 1e3 < prompt_s:
+        yield (
+            f"TTFT = {one.ttft_ms:,.4g} ms: {run.gpu.name} × {run.split} compute the prompt in no less than "
+            f"{prompt_s * 1e3:,.4g} ms; prompts found in a cache are no measure of those that are not"
+        )
+    alone_s = prompt_s + one.output_tokens * token_s
+    if one.request_rate is None and 1.0 / done > SLOWEST_ALONE * alone_s:
+        yield (
+            f"requests per second = {done:,.4g}: a replica that always has work takes {1 / done:,.4g} s for each, over "
+            f"{SLOWEST_ALONE:g} × what the data sheet needs for one alone ({alone_s:,.3g} s)"
+        )

@@ -1,0 +1,44 @@
+"""What measurements of one set-up say of another on the same GPUs: how far off the model is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from optimiser.performance.anchor import Anchor
+from optimiser.performance.disagreement import model_rates
+from optimiser.performance.setups import Hardware
+from optimiser.performance.trial import Question, Trial
+
+# A latency target turns a little slower into far fewer, or none: beyond this a factor says only that the rate is not
+# known.
+LARGEST_OFF = 4.0
+
+
+def measured_rows(trial: Trial, hardware: Hardware) -> list[int]:
+    """Rows of the trial on this hardware whose set-up was measured."""
+    pairs = zip(trial.candidates, trial.layouts.anchors, strict=False)
+    return [
+        row
+        for row, (candidate, anchor) in enumerate(pairs)
+        if isinstance(anchor, Anchor) and candidate.hardware is hardware
+    ]
+
+
+def off_beside(question: Question, trial: Trial, rows: Sequence[int]) -> float:
+    """The largest factor between the rate of the set-ups at `rows` as measured and by the model, at most LARGEST_OFF.
+
+    1 where there are none. Under a target that both miss, the rates without one are compared.
+    """
+    if not rows:
+        return 1.0
+    chosen = np.array(rows)
+    rates = trial.rate[chosen, 0], model_rates(question, trial, chosen)
+    offline = replace(question, target=None)
+    paces = model_rates(offline, trial, chosen, trial.layouts.anchors), model_rates(offline, trial, chosen)
+    neither = np.maximum(*rates) == 0
+    measured, model = (np.where(neither, pace, rate) for rate, pace in zip(rates, paces, strict=True))
+    lower, higher = np.minimum(measured, model), np.maximum(measured, model)
+    return float((higher / np.maximum(lower, higher / LARGEST_OFF)).max())

@@ -1,0 +1,170 @@
+"""Runs that no GPU, model or clock allows are refused; bounds are worked by hand from data sheets."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from benchmarks import catalogue
+
+from optimiser.errors import UsageError
+from optimiser.measured.measurement import Measurement, Said, measurement_of
+from optimiser.measured.reading import Reading
+
+TODAY = date(2026, 11, 22)
+# Llama 3.1 8B in bf16 on one H100: 6.98e9 weights in its layers and 0.53e9 in the head, 15.0 GB read a step at 3,350
+# GB/s are 4.48 ms; 2 × 6.98e9 operations a token at 989 TFLOPS are 70,850 tokens a second.
+OFFLINE = Reading(
+    format="csv",
+    prompt_tokens=1000,
+    output_tokens=200,
+    requests_per_second=20,
+    model="llama-3.1-8b",
+    gpu="H100",
+    gpu_count=1,
+    weight_precision="bf16",
+    engine="vllm",
+)
+LOOP = replace(OFFLINE, concurrency=64, requests_per_second=10, tpot_ms=28, ttft_ms=300)
+
+
+def kept(reading: Reading, said: Said | None = None, **changes: Any) -> Measurement:
+    return measurement_of(
+        replace(reading, **changes),
+        said or Said(),
+        catalogue(),
+        "run.csv",
+        measurement_id="a-1",
+        file="run.csv",
+        file_sha256="a",
+        imported_on=TODAY,
+    )
+
+
+def refused(reading: Reading, **changes: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        kept(reading, **changes)
+    message = str(caught.value)
+    assert message.startswith("run.csv: ")
+    assert "\n" not in message
+    return message
+
+
+def test_more_operations_than_the_data_sheet_has_are_refused() -> None:
+    # 70,850 tokens/s ÷ 1,200 tokens a request = 59.04 requests/s.
+    assert kept(OFFLINE, requests_per_second=58.5).requests_per_second == 58.5
+    assert "requests per second = 59.5: beyond the data sheet of 1 × H100" in refused(
+        OFFLINE, requests_per_second=59.5
+    )
+    assert "requests per second = 5,000" in refused(OFFLINE, requests_per_second=5000)
+
+
+def test_every_gpu_of_the_replica_and_every_replica_counts() -> None:
+    four = Said(gpu_count=4, replicas=2)
+    assert kept(OFFLINE, four, requests_per_second=4 * 58.5).requests_per_second == 2 * 58.5
+    with pytest.raises(UsageError, match=r"requests per second = 119: beyond the data sheet of 2 × H100"):
+        kept(OFFLINE, four, requests_per_second=4 * 59.5)
+
+
+def test_8_bit_weights_have_the_peak_of_8_bit() -> None:
+    assert kept(OFFLINE, requests_per_second=117, weight_precision="fp8").requests_per_second == 117
+    assert "whose fp8 peak is 118" in refused(OFFLINE, requests_per_second=120, weight_precision="fp8")
+
+
+def test_a_mixture_of_experts_computes_with_those_that_are_active() -> None:
+    # Mixtral 8x7B: 12.9e9 of 46.7e9 weights; 989e12 ÷ (2 · 12.6e9 · 1200) = 32.7 requests/s of one GPU.
+    mixtral = replace(OFFLINE, model="mixtral-8x7b", gpu_count=2)
+    assert kept(mixtral, requests_per_second=60).requests_per_second == 60
+    assert "beyond the data sheet" in refused(mixtral, requests_per_second=70)
+
+
+def test_a_time_per_token_below_reading_the_weights_is_refused() -> None:
+    alone = replace(LOOP, concurrency=1, requests_per_second=1.0, ttft_ms=None)
+    assert kept(alone, tpot_ms=4.55).tpot_ms == 4.55
+    assert "time per token = 4.4 ms: H100 × 1 read the weights in no less than 4.4" in refused(
+        alone, tpot_ms=4.4
+    )
+    # Half as long where two GPUs read half each.
+    assert kept(alone, tpot_ms=2.3, gpu_count=2, requests_per_second=2.0).tpot_ms == 2.3
+    assert "H100 × 2" in refused(alone, tpot_ms=2.2, gpu_count=2, requests_per_second=2.0)
+
+
+def test_where_no_time_per_token_was_measured_the_load_tells_it() -> None:
+    # One in flight, 200 tokens of at least 4.48 ms: at most 1.12 requests/s.
+    alone = replace(LOOP, concurrency=1, ttft_ms=None, tpot_ms=None)
+    assert kept(alone, requests_per_second=1.1).requests_per_second == 1.1
+    assert "time per token" in refused(alone, requests_per_second=1.2)
+
+
+def test_a_thousand_requests_a_second_at_a_third_of_a_millisecond_are_refused() -> None:
+    assert "run.csv" in refused(LOOP, requests_per_second=1000, tpot_ms=0.3, concurrency=64, ttft_ms=None)
+
+
+def test_a_time_per_token_in_microseconds_is_refused() -> None:
+    offered = replace(LOOP, concurrency=None, request_rate=10.0, ttft_ms=None)
+    assert "over 1,000 × what reading the weights takes (4.48 ms); is it in ms?" in refused(
+        offered, tpot_ms=28_000
+    )
+
+
+def test_a_first_token_before_the_prompt_is_computed_is_refused() -> None:
+    # 1,000 tokens ÷ 70,850 a second = 14.1 ms.
+    offered = replace(LOOP, concurrency=None, request_rate=10.0)
+    assert kept(offered, ttft_ms=14.5).ttft_ms == 14.5
+    assert "TTFT = 13.5 ms" in refused(offered, ttft_ms=13.5)
+
+
+def test_a_replica_that_always_has_work_is_not_idle() -> None:
+    # One request alone takes 14.1 ms + 200 × 4.48 ms = 0.91 s at best; 50 of that are 45.5 s.
+    busy = replace(LOOP, concurrency=32, tpot_ms=None, ttft_ms=None)
+    assert "takes 2,000 s for each, over 50 ×" in refused(busy, requests_per_second=0.0005)
+    assert "over 50 ×" in refused(busy, requests_per_second=1 / 46)
+    assert kept(busy, requests_per_second=1 / 45).concurrency == 32
+    # Of its own accord a request may come as seldom as it likes.
+    assert kept(busy, concurrency=None, request_rate=0.0005, requests_per_second=0.0005, tpot_ms=9)
+
+
+@pytest.mark.parametrize("rate", [5.3, 10.0])
+def test_more_completed_than_offered_is_refused(rate: float) -> None:
+    offered = replace(LOOP, concurrency=None, request_rate=5.0, requests=10_000)
+    assert "more than the 5 that were offered" in refused(offered, requests_per_second=rate)
+
+
+def test_a_few_requests_may_come_faster_than_their_mean() -> None:
+    # 3 / √100 = 30 %, 3 / √10,000 = 3 %.
+    offered = replace(LOOP, concurrency=None, request_rate=5.0)
+    assert kept(offered, requests=100, requests_per_second=6.4).requests == 100
+    assert kept(offered, requests=10_000, requests_per_second=5.1).requests == 10_000
+    assert "offered" in refused(offered, requests=100, requests_per_second=6.6)
+
+
+def test_a_closed_loop_has_about_its_requests_in_flight() -> None:
+    # 10 × (0.3 + 199 × 0.028) = 58.7 of 64.
+    assert kept(LOOP).concurrency == 64
+    # 10 × (0.2 + 199 × 0.005) = 11.95.
+    message = refused(LOOP, ttft_ms=200, tpot_ms=5)
+    assert "concurrency = 64" in message
+    assert "11.9 requests in flight, under 0.5 × those kept there" in message
+    # 10 × (8 + 5.57) = 135.7, over twice the 64.
+    assert "135.7 requests in flight, over 2 × those kept there" in refused(LOOP, ttft_ms=8000)
+
+
+def test_a_run_of_few_rounds_may_hold_fewer_in_flight() -> None:
+    few = replace(LOOP, tpot_ms=12, ttft_ms=100)
+    # 10 × (0.1 + 199 × 0.012) = 24.9.
+    assert kept(few, requests=200).requests == 200
+    assert "24.9 requests in flight" in refused(few, requests=256)
+
+
+def test_requests_longer_than_the_model_takes_are_refused() -> None:
+    longest = replace(LOOP, prompt_tokens=130_872, requests_per_second=0.1, concurrency=4, ttft_ms=30_000)
+    assert kept(longest).prompt_tokens == 130_872
+    assert "tokens of a request = 131073: llama-3.1-8b takes at most 131,072" in refused(
+        longest, prompt_tokens=130_873
+    )
+    assert "tokens of a request = 500200" in refused(OFFLINE, prompt_tokens=500_000)
+
+
+def test_a_day_to_come_is_refused() -> None:
+    assert kept(OFFLINE, measured_on=date(2026, 11, 23)).measured_on == date(2026, 11, 23)
+    assert "measured on = '2099-01-01': is in the future" in refused(OFFLINE, measured_on=date(2099, 1, 1))
