@@ -8,7 +8,6 @@ import numpy as np
 
 from optimiser.measured.measurement import Measurement
 from optimiser.performance.anchor import MEASURED_ERROR, Array
-from optimiser.performance.operating import LOWEST_BATCH
 
 # Contexts, and loads of one context, so near each other are one place. Factors at the same load are averaged.
 SAME_CONTEXT, SAME_LOAD = 1.15, 1.02
@@ -29,7 +28,7 @@ def spread_of(contexts: Array, loads: Array, logs: Array, measurements: Sequence
         ratios = values[:, None] / values[None, :]
         return np.asarray((ratios <= width) & (ratios >= 1.0 / width))
 
-    same_asked = near(np.maximum(asked, LOWEST_BATCH), SAME_LOAD) & (kinds[:, None] == kinds)
+    same_asked = near(np.maximum(asked, 1e-9), SAME_LOAD) & (kinds[:, None] == kinds)
     repeats = near(contexts, SAME_CONTEXT) & (near(loads, REPEATED_LOAD) | (same_asked & (asked > 0)))
     apart = float(np.where(repeats, np.abs(logs[:, None] - logs[None, :]), 0.0).max())
     share = float(np.expm1(apart / 2))

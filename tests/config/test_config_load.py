@@ -263,7 +263,10 @@ def test_a_model_that_cannot_be_is_refused_with_file_entry_and_field(
 
 
 def test_what_an_engine_does_not_run_on_is_a_list_of_generations(tmp_path: Path) -> None:
-    write(tmp_path, "performance.yaml", "engines: {vllm: {step_factor: 1, latent_prompt_layer_us: 1, memory_share: 0.9, "
-          "of_free_memory: false, versions: '1', source: mine, not_on: Volta}}")  # fmt: skip
+    write(tmp_path, "performance.yaml", """
+        engines:
+          vllm: {step_factor: 1, latent_prompt_layer_us: 1, memory_share: 0.9, of_free_memory: false, versions: "1",
+            source: mine, not_on: Volta}
+    """)  # fmt: skip
     with pytest.raises(UsageError, match=r"vllm: not_on = 'Volta': must be a list"):
         load_config(tmp_path)
