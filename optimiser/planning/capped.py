@@ -34,6 +34,7 @@ class CappedLeaf:
         self.hourly = capped(leaf.hourly, limit, caps, leaf.floor)
         constant = both(committed, held, caps, leaf.floor, limit)
         self.constant = _forgotten(constant, (*leaf.hourly, *leaf.spot), leaf.floor, limit)
+        self._most_hourly = self.hourly.taken.max(axis=0, initial=0)
         self._hourly_left: dict[tuple[int, ...], Frontier] = {}
 
     @cached_property
@@ -94,8 +95,7 @@ class CappedLeaf:
 
     def _beside(self, left: Units, floor: int) -> Frontier:
         """What can run by the hour within what is left of the caps, with at least `floor` units."""
-        most = self.hourly.taken.max(axis=0, initial=0)
-        key = (*np.minimum(left, most).tolist(), floor)
+        key = (*np.minimum(left, self._most_hourly).tolist(), floor)
         if key not in self._hourly_left:
             self._hourly_left[key] = self.hourly.within(left, floor)
         return self._hourly_left[key]

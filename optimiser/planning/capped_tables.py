@@ -10,9 +10,9 @@ import numpy as np
 from optimiser.planning.problem import Floats
 from optimiser.planning.tables import Frontier, Indices, Item, Units, worth_keeping
 
-# Combinations looked at for one table, and comparisons made to thin it: about a second's work each.
-COMBINATIONS_LISTED = 3_000_000
-COMPARISONS = 60_000_000
+# Combinations looked at for one table, and comparisons made to thin it: a fraction of a second's work each.
+COMBINATIONS_LISTED = 1_000_000
+COMPARISONS = 10_000_000
 
 
 class NotListed(Exception):
