@@ -130,6 +130,13 @@ class Policy(_Frozen):
         description="the share of estimates whose true rate is at least what is planned on; 0.5 is the estimate itself",
     )
 
+    within_quotas: bool = Field(
+        default=False,
+        description="keep within the quotas granted, as far as they are known; false shows what to ask for",
+    )
+    max_gpus: int | None = Field(
+        default=None, ge=1, description="GPUs running at once, all purchases together; null is no limit"
+    )
     max_monthly_usd: float | None = Field(
         default=None, gt=0, description="monthly budget in USD; null is none"
     )

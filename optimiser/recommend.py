@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -27,12 +28,12 @@ from optimiser.planning.plan import Plan
 from optimiser.planning.plan_parts import PlanLeftOut
 from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
-from optimiser.planning.problem import Option, Problem
+from optimiser.planning.problem import GrantedQuota, Option, Problem, QuotaKey
 from optimiser.planning.search import search
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from optimiser.workload import Workload
-from providers.offer import Offer
+from providers.offer import Offer, Tier
 from providers.shape import InstanceShape
 
 SECONDS_PER_HOUR = 3600
@@ -71,7 +72,7 @@ def recommend(request: Request) -> Plan:
     options = build_options(estimates, request.config.shapes, offers, policy)
     if not options:
         raise _nothing_to_buy(request, estimates, age_notes, left_out)
-    problem = _problem(workload, options, policy)
+    problem = _problem(workload, options, policy, granted_quotas(request.config, request.book))
     gap = request.config.settings.solver.relative_gap
     outcome = search(problem, gap)
     if outcome.best is None:
@@ -119,7 +120,9 @@ def _nothing_to_buy(
     return nothing_priced(request.workload, estimates, book.offers, book.missing, request.policy)
 
 
-def _problem(workload: Workload, options: tuple[Option, ...], policy: Policy) -> Problem:
+def _problem(
+    workload: Workload, options: tuple[Option, ...], policy: Policy, quotas: tuple[GrantedQuota, ...]
+) -> Problem:
     """What is to be planned. Raises UsageError for next to no demand, NoFeasiblePlan for more than can be bought."""
     problem = Problem(
         services=(workload.name,),
@@ -127,6 +130,7 @@ def _problem(workload: Workload, options: tuple[Option, ...], policy: Policy) ->
         periods=planned_periods(workload.periods, policy),
         policy=policy,
         bucket_shares=tuple(bucket.share for bucket in workload.buckets),
+        quotas=quotas,
     )
     if float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR < FEWEST_REQUESTS:
         right = f"next to nothing: fewer than {FEWEST_REQUESTS:g} requests in all the hours planned"
@@ -134,6 +138,23 @@ def _problem(workload: Workload, options: tuple[Option, ...], policy: Policy) ->
     if refusal := beyond_reason(problem):
         raise refusal
     return problem
+
+
+def granted_quotas(config: Config, book: PriceBook) -> tuple[GrantedQuota, ...]:
+    """The quotas known to be granted: those of quotas.yaml, and where that says nothing, those the store fetched."""
+    fetched = [
+        GrantedQuota(
+            key=QuotaKey(quota.provider, quota.region, quota.quota_family, quota.tier is Tier.SPOT),
+            amount=quota.limit,
+            source="fetched by `optimiser refresh --quotas`",
+            granted_on=quota.observed_at.date(),
+        )
+        for quota in book.quotas
+        # A cloud that sets no limit may say so by a negative number.
+        if math.isfinite(quota.limit) and quota.limit >= 0
+    ]
+    known = {quota.key: quota for quota in fetched} | dict(config.quotas)
+    return tuple(known[key] for key in sorted(known))
 
 
 def _with_what_is_left_out(

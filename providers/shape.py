@@ -30,6 +30,10 @@ class QuotaUnit(StrEnum):
     GPU = "gpu"
 
 
+# Where one quota counts all spot machines of a region, whatever their family. The name is of Low Priority days.
+SHARED_SPOT_QUOTA = {"azure": "lowPriorityCores"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class InstanceShape:
     """One instance type of one provider, as reviewed in config/instances/<provider>.yaml.
@@ -49,3 +53,13 @@ class InstanceShape:
     quota_family: str
     quota_unit: QuotaUnit
     notes: str = ""
+
+    @property
+    def quota_count(self) -> int:
+        """What one instance takes of its quota, in quota_unit."""
+        return self.vcpus if self.quota_unit == QuotaUnit.VCPU else self.gpu_count
+
+    @property
+    def spot_quota_family(self) -> str:
+        """The quota that counts an instance on spot, quota_family that of any other."""
+        return SHARED_SPOT_QUOTA.get(self.provider, self.quota_family)

@@ -110,6 +110,7 @@ def question(
 
     overrides, in_workload = split_overrides("--set", settings)
     config, book = prices(directory, as_of, store, embedded=embedded)
+    _warn_of_unknown_regions(config, book)
     path = config.find_workload(workload)
     loaded = load_workload(path, in_workload)
     try:
@@ -125,3 +126,13 @@ def question(
     return Request(
         workload=loaded, policy=policy, config=config, book=book, as_of=book.as_of, explain=explain
     )
+
+
+def _warn_of_unknown_regions(config: Config, book: PriceBook) -> None:
+    """A quota in a region without any price limits nothing, and is most likely a slip of the pen."""
+    sold = set(book.offers[["provider", "region"]].itertuples(index=False, name=None))
+    for key, quota in config.quotas.items():
+        if (key.provider, key.region) not in sold:
+            note(
+                f"warning: {quota.source}: region = {key.region!r}: no price of {key.provider} there; it limits nothing"
+            )

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optimiser.config.entries import mapping_of, only_known, parse_entry
+from optimiser.config.quotas import QUOTAS_FILE, quotas_of
 from optimiser.config.settings import SETTINGS, Settings, settings_of
 from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
 from optimiser.files import read_yaml
 from optimiser.performance.model_checks import check_model
 from optimiser.performance.physics import Engine, Fit, Physics
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
+from optimiser.planning.problem import GrantedQuota, QuotaKey
 from optimiser.workload.resolved import PERFORMANCE
 from providers.offer import Tier
 from providers.shape import GpuLink, InstanceShape
@@ -32,7 +34,8 @@ class Config:
     """Everything read from the config directories, lowest layer first in `directories`.
 
     shapes is keyed by (provider, instance_type); quota_codes by (provider, quota family), to the provider's
-    code per tier; always_sold are (provider, region, instance type, tier) that a healthy price list has.
+    code per tier; always_sold are (provider, region, instance type, tier) that a healthy price list has; quotas are
+    those that somebody wrote down as granted.
     """
 
     gpus: dict[str, GpuSpec]
@@ -43,6 +46,7 @@ class Config:
     directories: tuple[Path, ...]
     quota_codes: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     always_sold: tuple[tuple[str, str, str, Tier], ...] = ()
+    quotas: Mapping[QuotaKey, GrantedQuota] = field(default_factory=dict)
 
     @property
     def price_files(self) -> list[Path]:
@@ -97,6 +101,7 @@ def load_config(directory: Path | None = None) -> Config:
     always_sold: dict[str, tuple[tuple[str, str, str, Tier], ...]] = {}
     settings: dict[str, dict[str, Any]] = {}
     performance: object = PERFORMANCE[0]
+    quotas: dict[QuotaKey, GrantedQuota] = {}
     for layer in directories:
         sections = _sections(layer / "gpus.yaml", ("gpus",))
         gpus |= _entries(GpuSpec, "name", sections.get("gpus", {}), layer / "gpus.yaml")
@@ -106,6 +111,8 @@ def load_config(directory: Path | None = None) -> Config:
         models |= _models(layer / "models.yaml")
         for path in sorted((layer / "instances").glob("*.yaml")):
             _read_instances(path, gpus, shapes, quota_codes, always_sold)
+        if (layer / QUOTAS_FILE).is_file():
+            quotas |= quotas_of(read_yaml(layer / QUOTAS_FILE), layer / QUOTAS_FILE, shapes)
         written = _content(layer / "settings.yaml")
         performance = written.pop("performance", performance)
         for name, section in _mappings(written, SETTINGS, layer / "settings.yaml").items():
@@ -121,6 +128,7 @@ def load_config(directory: Path | None = None) -> Config:
         directories=directories,
         quota_codes=quota_codes,
         always_sold=tuple(one for sold in always_sold.values() for one in sold),
+        quotas=quotas,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from optimiser.performance.estimate_types import Rejection
 from optimiser.performance.specs import ModelSpec
-from optimiser.planning.assemble import core_of, quotas
+from optimiser.planning.assemble import Core, core_of
 from optimiser.planning.comparison import (
     Comparison,
     alternatives_of,
@@ -94,7 +94,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         by_provider=best_by_provider(answer.comparison, _providers(answer)),
         alternatives=alternatives_of(answer.comparison),
         rules=rules_of(answer.comparison, answer.solution),
-        quotas=quotas(answer.solution),
+        quotas=core.quotas,
         price_dates=price_dates(book, problem, _offers_used(answer)),
         tiers_without_prices=uncovered_tiers(book, problem),
         price_sources=price_sources(
@@ -111,7 +111,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         solver=f"{answer.solved.solver} through PuLP",
         deterministic=answer.solved.status == "optimal",
         not_included=NOT_INCLUDED,
-        notes=(*workload.notes, *_demand_notes(answer), *answer.notes),
+        notes=(*workload.notes, *_demand_notes(answer), *_quota_notes(answer, core), *answer.notes),
     )
 
 
@@ -177,6 +177,19 @@ def _providers(answer: Answer) -> set[str]:
     """Providers that serve the workload, or were considered for it."""
     serving = {option.provider for option in answer.problem.options}
     return serving | {rejection.provider for rejection in answer.rejections}
+
+
+def _quota_notes(answer: Answer, core: Core) -> tuple[str, ...]:
+    """Where the plan is to keep within quotas: which of those it takes from are not known, and so limit nothing."""
+    if not answer.problem.policy.within_quotas:
+        return ()
+    unknown = ", ".join(
+        f"{quota.provider} {quota.region} {quota.family} ({'spot' if quota.spot else 'on demand'})"
+        for quota in core.quotas
+        if quota.granted is None
+    )
+    remedy = "add it to quotas.yaml, or run `optimiser refresh --quotas`"
+    return (f"within_quotas: not known, so no limit: {unknown}; {remedy}",) if unknown else ()
 
 
 def _demand_notes(answer: Answer) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from optimiser.planning.plan_parts import (
     PlanQuota,
     PlanRoute,
 )
-from optimiser.planning.problem import How, Option, Problem
+from optimiser.planning.problem import How, Option, Problem, QuotaKey
 from providers.offer import Offer
 
 
@@ -44,6 +44,7 @@ class Core:
     purchases: tuple[PlanPurchase, ...]
     counts: tuple[PlanCount, ...]
     routing: tuple[PlanRoute, ...]
+    quotas: tuple[PlanQuota, ...]
     spare_unit_rps: float
     horizon_usd: Decimal
 
@@ -83,6 +84,7 @@ def core_of(
         purchases=tuple(purchase for purchase, _ in purchases),
         counts=_counts(solution),
         routing=_routing(problem, solution),
+        quotas=_quotas(problem, solution),
         spare_unit_rps=solution.spare_unit_rps,
         horizon_usd=sum((usd for _, usd in purchases), Decimal(0)),
     )
@@ -161,6 +163,7 @@ def plan_option(option: Option) -> PlanOption:
         notes=estimate.notes,
         attention_data_parallel=setup.attention_data_parallel,
         engine=estimate.engine,
+        spot_quota_family=shape.spot_quota_family,
     )
 
 
@@ -183,27 +186,23 @@ def fleet_lines(solution: Solution) -> tuple[PlanFleetLine, ...]:
     )
 
 
-def quotas(solution: Solution) -> tuple[PlanQuota, ...]:
-    """What must be granted at the peak per provider, region, family and spot or not, as the provider counts it."""
-    peak: dict[tuple[str, str, str, bool, str], np.ndarray] = {}
+def _quotas(problem: Problem, solution: Solution) -> tuple[PlanQuota, ...]:
+    """What is taken at the peak of each quota, as the provider counts it, beside what is known to be granted."""
+    peak: dict[tuple[QuotaKey, str], np.ndarray] = {}
     for c, column in enumerate(solution.columns):
-        shape, option = column.option.shape, column.option
-        each = (
-            shape.vcpus if shape.quota_unit == "vcpu" else shape.gpu_count
-        ) * option.estimate.setup.instances_per_unit
-        key = (
-            option.provider,
-            option.region,
-            shape.quota_family,
-            column.purchase.how is How.SPOT,
-            shape.quota_unit,
-        )
-        peak[key] = peak.get(key, 0) + each * solution.units[:, c]
+        key = (column.option.quota(column.purchase.how), str(column.option.shape.quota_unit))
+        peak[key] = peak.get(key, 0) + column.option.quota_per_unit * solution.units[:, c]
+    granted = {quota.key: quota for quota in problem.quotas}
     return tuple(
         PlanQuota(
-            provider=provider, region=region, family=family, spot=spot, unit=unit, amount=int(amount.max())
+            **key._asdict(),
+            unit=unit,
+            amount=int(amount.max()),
+            granted=known.amount if (known := granted.get(key)) else None,
+            granted_on=known.granted_on if known else None,
+            granted_source=known.source if known else "",
         )
-        for (provider, region, family, spot, unit), amount in sorted(peak.items(), key=lambda item: item[0])
+        for (key, unit), amount in sorted(peak.items(), key=lambda item: item[0])
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 
 from optimiser.planning.assemble import fleet_lines
 from optimiser.planning.baselines import BASELINES, solve_baseline, within
@@ -18,7 +19,17 @@ from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
 from optimiser.planning.totals import all_in_monthly_usd
 
-ALWAYS_PRICED = ("plan_on_lower_bound", "survive_instance_loss", "limit_commitments", "hold_scarce")
+ALWAYS_PRICED = (
+    "plan_on_lower_bound",
+    "survive_instance_loss",
+    "limit_commitments",
+    "hold_scarce",
+    "respect_quotas",
+    "limit_gpus",
+)
+
+# What decides on the site itself is switched off everywhere.
+DECIDES_ON_SITES = ("limit_sites", "respect_quotas", "limit_gpus")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +56,8 @@ class Comparison:
 def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) -> Comparison:
     """Solve what the plan is compared with; explain prices every rule, else only those that are always shown.
 
-    Rules are switched off within the chosen sites, so their cost is what they cost there. One that is off already
-    is not solved for.
+    Rules are switched off within the chosen sites, so their cost is what they cost there, but for those that decide on
+    the sites. One that is off already is not solved for.
     """
     best = outcome.best
     if best is None:
@@ -56,7 +67,7 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
     without: dict[str, Found | None] = {"limit_sites": mixed}
     for name in TERMS if explain else ALWAYS_PRICED:
         if name not in without and TERMS[name].limit(problem.policy):
-            without[name] = _without(name, here, gap)
+            without[name] = _without(name, problem if name in DECIDES_ON_SITES else here, gap)
     return Comparison(
         problem=problem,
         outcome=outcome,
@@ -139,6 +150,8 @@ def rules_of(compared: Comparison, solution: Solution) -> tuple[PlanRule, ...]:
 def _rule_row(rule: Rule, running: Running, compared: Comparison) -> PlanRule:
     limit = rule.limit(running.policy)
     slack = float(rule.slack(running)[running.planned > 0].min()) if rule.slack and limit else None
+    # Without a limit on anything in use there is no distance to it.
+    slack = slack if slack is not None and isfinite(slack) else None
     one_unit = 1.0 if rule.unit == UNITS else float(running.rate.min())
     binding = slack is not None and slack < one_unit - 1e-9
     cost = None if limit else Decimal(0)

@@ -12,21 +12,21 @@ they give a lower bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from optimiser.planning.bounds import priced
+from optimiser.planning.capped import CappedLeaf
+from optimiser.planning.capped_large import decompose_large_capped
+from optimiser.planning.capped_tables import NotListed
+from optimiser.planning.constant_scan import constant_bounds, scan, still_needed
 from optimiser.planning.large import decompose_large
 from optimiser.planning.leaf import Decomposed, Fleet, Leaf
 from optimiser.planning.problem import Floats
-from optimiser.planning.requirements import Levels
+from optimiser.planning.spot_menus import spot_menus
 from optimiser.planning.tables import (
     Frontier,
     Indices,
-    Item,
     combined,
     frontier,
     frontier_below,
@@ -39,6 +39,11 @@ SPOT_UNITS_LISTED = 1_000
 
 def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
     """The best fleet of a leaf and its bound; fleet is None where no fleet costs less than cutoff_usd."""
+    if leaf.caps:
+        try:
+            return CappedLeaf(leaf).solve(cutoff_usd)
+        except NotListed:
+            return decompose_large_capped(leaf)
     return _Listed(leaf).solve(cutoff_usd) if _can_be_listed(leaf) else decompose_large(leaf)
 
 
@@ -70,40 +75,12 @@ class _Listed:
     @cached_property
     def menus(self) -> list[tuple[Indices, Frontier]]:
         """Spot purchases open to each group of slots."""
-        return list(_menus(self.leaf.spot, self.leaf.levels))
+        return list(spot_menus(self.leaf.spot, self.leaf.levels, frontier, frontier_below, combined))
 
     def solve(self, cutoff_usd: float) -> Decomposed:
-        """Scan the constant fleets worth a look; every other is shown by its relaxation to cost more."""
-        usd, bound = self._constant_bounds()
-        worth = np.flatnonzero(bound < cutoff_usd)
-        if not len(worth):
-            return Decomposed(usd=np.inf, lower_usd=float(bound.min()), fleet=None, exact=False)
-        skipped = float(np.min(bound[bound >= cutoff_usd], initial=np.inf))
-        order = worth[np.argsort(bound[worth], kind="stable")]
-        best_usd, best = np.inf, -1
-        for start in range(0, len(order), 8):
-            chunk = order[start : start + 8]
-            if bound[chunk[0]] >= best_usd:
-                break
-            cost = usd[chunk] + self._hours_usd(chunk)
-            lowest = int(np.argmin(cost))
-            if cost[lowest] < best_usd - 1e-9:
-                best_usd, best = float(cost[lowest]), int(chunk[lowest])
-        lower_usd = min(best_usd, skipped)
-        fleet = self._fleet(best) if best >= 0 else None
-        return Decomposed(usd=best_usd, lower_usd=lower_usd, fleet=fleet, exact=lower_usd >= best_usd)
-
-    def _constant_bounds(self) -> tuple[Floats, Floats]:
-        levels, capacity = self.leaf.levels, self.constant.capacity[:, None]
-        usd = self.constant.usd * levels.horizon_hours
-        above_total = np.maximum(levels.total - capacity, 0.0) @ levels.hours
-        above_firm = np.maximum(levels.firm - capacity, 0.0) @ levels.hours
-        hourly, spot = (
-            min((item.usd / item.rate for item in items), default=np.inf)
-            for items in (self.leaf.hourly, self.leaf.spot)
-        )
-        rest = priced(hourly, above_firm) + priced(min(hourly, spot), above_total - above_firm)
-        return usd, usd + rest
+        """Scan the constant fleets."""
+        usd, bound = constant_bounds(self.leaf, self.constant.capacity, self.constant.usd)
+        return scan(usd, bound, self._hours_usd, self._fleet, cutoff_usd)
 
     def _hours_usd(self, points: Indices) -> Floats:
         """Σ over slots of the best hour beside each constant fleet, USD over the horizon, shape (points,)."""
@@ -114,16 +91,10 @@ class _Listed:
         for slots, menu in self.menus:
             for units in np.unique(shortage):
                 rows = np.flatnonzero(shortage == units)
-                need = self._need(capacity[rows][:, None, None], slots, menu)
+                need = still_needed(self.leaf, slots, capacity[rows][:, None, None], menu.capacity)
                 best = (menu.usd + self.hourly[units].cover(need)).min(axis=2)
                 total[rows] += best @ levels.hours[slots]
         return total
-
-    def _need(self, capacity: Floats, slots: Indices, menu: Frontier) -> Floats:
-        """Capacity to buy by the hour beside each constant capacity, slot and spot purchase."""
-        firm = self.leaf.levels.firm[slots][:, None] - capacity
-        rest = self.leaf.levels.total[slots][:, None] - capacity - menu.capacity
-        return np.maximum(firm, rest)
 
     def _fleet(self, point: int) -> Fleet:
         leaf, slots_total = self.leaf, len(self.leaf.levels.total)
@@ -132,38 +103,9 @@ class _Listed:
         hourly = np.zeros((slots_total, len(leaf.hourly)), dtype=np.int64)
         spot = np.zeros((slots_total, len(leaf.spot)), dtype=np.int64)
         for slots, menu in self.menus:
-            need = self._need(np.array([[[self.constant.capacity[point]]]]), slots, menu)[0]
+            need = still_needed(leaf, slots, self.constant.capacity[point], menu.capacity)
             choice = (menu.usd + table.cover(need)).argmin(axis=1)
             spot[slots] = menu.units[choice]
             hourly[slots] = table.units[table.index_of_cover(need[np.arange(len(slots)), choice])]
         split = len(leaf.commitments)
         return Fleet(commitments=units[:split], held=units[split:], hourly=hourly, spot=spot)
-
-
-def _menus(spot: Sequence[Item], levels: Levels) -> Iterator[tuple[Indices, Frontier]]:
-    """Spot purchases open to each group of slots: no pool holds more than its slot's limit."""
-    if not spot:
-        yield np.arange(len(levels.total)), frontier((), 0.0)
-        return
-    room = levels.total - levels.firm
-    pools = [np.flatnonzero([item.pool == pool for item in spot]) for pool in {item.pool for item in spot}]
-    if all(len(inside) == 1 for inside in pools):
-        most = np.array([item.most(float(room.max())) for item in spot])
-        with np.errstate(invalid="ignore"):
-            inside = np.floor(levels.pool[:, None] / np.array([item.rate for item in spot]) + 1e-9)
-        allowed = np.minimum(inside, most).astype(np.int64)
-        for units in np.unique(allowed, axis=0):
-            group = np.flatnonzero((allowed == units).all(axis=1))
-            limited = [replace(item, max_units=int(count)) for item, count in zip(spot, units, strict=True)]
-            yield group, frontier(limited, float(room[group].max()))
-        return
-    order = np.argsort(np.concatenate(pools))
-    for limit in np.unique(levels.pool):
-        group = np.flatnonzero(levels.pool == limit)
-        reach = float(room[group].max())
-        menu = frontier((), 0.0)
-        for shared in pools:
-            members = shared.tolist()
-            capped = min(float(limit), reach + max(spot[i].rate for i in members)) + 2e-9
-            menu = combined(menu, frontier_below([spot[i] for i in members], capped), reach)
-        yield group, Frontier(menu.capacity, menu.usd, menu.units[:, order])

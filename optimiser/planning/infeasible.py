@@ -99,9 +99,15 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
     month = HOURS_PER_MONTH / float(problem.hours.sum())
     ways = []
     for rule in TERMS.values():
-        found = search(rule.without(problem), gap, alternatives=1).best if rule.without else None
+        if not rule.without or not rule.limit(problem.policy):
+            continue
+        found = search(rule.without(problem), gap, alternatives=1).best
         if found:
-            ways.append(f"{rule.eased} would allow a plan at {found.usd * month:,.0f} USD a month")
+            way = f"{rule.eased} would allow a plan at {found.usd * month:,.0f} USD a month"
+            if rule.wanted:
+                why = f"there is no plan with {rule.limit(problem.policy)}"
+                way += f", which takes {rule.wanted(problem, found.solution)}"
+            ways.append(way)
     remedy = (
         "; ".join(ways)
         or "no single rule stands in the way alone: allow more tiers, regions or instance types"

@@ -16,7 +16,7 @@ class Leaf:
     """A problem small enough to solve at once: a fixed set of purchases under given capacity levels.
 
     commitments may together hold less than committed_below req/s. floor is how many units that are not spot
-    must run in every slot.
+    must run in every slot. caps is the most that running units may take of each cap (`Item.takes`).
     """
 
     levels: Levels
@@ -26,6 +26,7 @@ class Leaf:
     spot: tuple[Item, ...] = ()
     committed_below: float = np.inf
     floor: int = 0
+    caps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from optimiser.errors import UsageError
 from optimiser.planning.bounds import Profiles
+from optimiser.planning.caps import Cap, caps_of
 from optimiser.planning.leaf import Fleet, Leaf
 from optimiser.planning.problem import CONSTANT, Floats, How, Option, Problem, Purchase
 from optimiser.planning.tables import Item
@@ -71,18 +72,22 @@ def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
     chosen = [(site, [o for part in site for o in by_site[part]]) for site in combinations(by_site, together)]
     if together == 1:
         return chosen
-    profiles = Profiles(problem)
-    return [(site, _of_use_together(options, profiles)) for site, options in chosen]
+    profiles, caps = Profiles(problem), caps_of(problem)
+    return [(site, _of_use_together(options, profiles, caps)) for site, options in chosen]
 
 
-def _of_use_together(options: list[Option], profiles: Profiles) -> list[Option]:
-    """Of equal units in several sites those that are cheapest in some way; any other is replaced one for one."""
-    equal: dict[tuple[str, float], list[Option]] = {}
+def _of_use_together(options: list[Option], profiles: Profiles, caps: Sequence[Cap]) -> list[Option]:
+    """Of equal units in several sites those that are cheapest in some way; any other is replaced one for one.
+
+    Units are equal where they take the same of every cap, too: where quotas are known, no two regions' are.
+    """
+    equal: dict[tuple[str, float, tuple[int, ...]], list[Option]] = {}
     for option in options:
-        equal.setdefault((option.instance_type, option.rate_rps), []).append(option)
+        takes = tuple(cap.taken_by(option, how) for cap in caps for how in How)
+        equal.setdefault((option.instance_type, option.rate_rps, takes), []).append(option)
     rates = {option.rate_rps for option in options}
     kept: set[str] = set()
-    for (_, rate), same in equal.items():
+    for (_, rate, _), same in equal.items():
         pools = max(profiles.pools_at(largest, rate) for largest in rates if largest >= rate)
         for how in How:
             columns = [Bought(option, p) for option in same for p in option.purchases if p.how is how]
@@ -127,8 +132,10 @@ def _choices(by_size: dict[float, list[Option]]) -> list[list[Option]]:
     ]
 
 
-def build_leaf(chosen: Sequence[Option], profiles: Profiles) -> tuple[Leaf, dict[How, list[Bought]]]:
-    """The leaf of a set of options, and what each of its items stands for."""
+def build_leaf(
+    chosen: Sequence[Option], profiles: Profiles, caps: Sequence[Cap] = ()
+) -> tuple[Leaf, dict[How, list[Bought]]]:
+    """The leaf of a set of options under some of the caps, and what each of its items stands for."""
     policy = profiles.problem.policy
     rates = [option.rate_rps for option in chosen]
     smallest, largest = min(rates), max(rates)
@@ -137,10 +144,10 @@ def build_leaf(chosen: Sequence[Option], profiles: Profiles) -> tuple[Leaf, dict
         for purchase in option.purchases:
             bought[purchase.how].append(Bought(option, purchase))
     for how in (How.COMMITMENT, How.HELD, How.HOURLY):
-        bought[how] = _cheapest_by_rate(bought[how])
-    bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, largest)
+        bought[how] = _cheapest_by_rate(bought[how], caps)
+    bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, largest, caps)
     pools = {one.purchase.pool: number for number, one in enumerate(bought[How.SPOT])}
-    items = {how: tuple(_item(one, pools) for one in columns) for how, columns in bought.items()}
+    items = {how: tuple(_item(one, pools, caps) for one in columns) for how, columns in bought.items()}
     leaf = Leaf(
         levels=profiles.at(largest),
         commitments=items[How.COMMITMENT],
@@ -149,23 +156,36 @@ def build_leaf(chosen: Sequence[Option], profiles: Profiles) -> tuple[Leaf, dict
         spot=items[How.SPOT] if policy.max_spot_share > 0 else (),
         committed_below=profiles.committed_below(smallest),
         floor=policy.min_firm_instances,
+        caps=tuple(cap.amount for cap in caps),
     )
     return leaf, bought
 
 
-def _item(one: Bought, pools: dict[str, int]) -> Item:
+def _item(one: Bought, pools: dict[str, int], caps: Sequence[Cap]) -> Item:
+    """An item; of no more units than each cap would take of them alone."""
     pool = pools[one.purchase.pool] if one.purchase.how is How.SPOT else -1
-    return Item(one.option.rate_rps, one.purchase.usd_per_unit_hour, one.purchase.max_units, pool)
+    takes = _takes(one, caps)
+    limits = [cap.amount // each for cap, each in zip(caps, takes, strict=True) if each]
+    if one.purchase.max_units is not None:
+        limits.append(one.purchase.max_units)
+    return Item(one.option.rate_rps, one.purchase.usd_per_unit_hour, min(limits, default=None), pool, takes)
 
 
-def _cheapest_by_rate(columns: list[Bought]) -> list[Bought]:
-    """Of unlimited purchases of equal rate the cheapest alone: any other is replaced by it one for one."""
-    cheapest: dict[float, Bought] = {}
+def _takes(one: Bought, caps: Sequence[Cap]) -> tuple[int, ...]:
+    """What a unit of a purchase takes of each cap."""
+    return tuple(cap.taken_by(one.option, one.purchase.how) for cap in caps)
+
+
+def _cheapest_by_rate(columns: list[Bought], caps: Sequence[Cap]) -> list[Bought]:
+    """Of unlimited purchases of equal rate, taking the same of the caps, the cheapest alone: any other is replaced
+    by it one for one."""
+    cheapest: dict[tuple[float, tuple[int, ...]], Bought] = {}
     limited = [one for one in columns if one.purchase.max_units is not None]
     for one in columns:
-        rate, known = one.option.rate_rps, cheapest.get(one.option.rate_rps)
+        kind = (one.option.rate_rps, _takes(one, caps))
+        known = cheapest.get(kind)
         if one.purchase.max_units is None and (known is None or _price(one) < _price(known)):
-            cheapest[rate] = one
+            cheapest[kind] = one
     return limited + list(cheapest.values())
 
 
@@ -173,18 +193,21 @@ def _price(one: Bought) -> tuple[float, str]:
     return one.purchase.usd_per_unit_hour, one.purchase.id
 
 
-def _pools_needed(columns: list[Bought], profiles: Profiles, largest_rps: float) -> list[Bought]:
-    """The cheapest spot pools of each rate that suffice in every slot; dearer ones are never needed.
+def _pools_needed(
+    columns: list[Bought], profiles: Profiles, largest_rps: float, caps: Sequence[Cap]
+) -> list[Bought]:
+    """The cheapest spot pools of each rate, taking the same of the caps, that suffice in every slot; dearer ones are
+    never needed.
 
     Pools that several purchases share are all kept.
     """
     if len({one.purchase.pool for one in columns}) < len(columns):
         return columns
-    by_rate: dict[float, list[Bought]] = {}
+    alike: dict[tuple[float, tuple[int, ...]], list[Bought]] = {}
     for one in columns:
-        by_rate.setdefault(one.option.rate_rps, []).append(one)
+        alike.setdefault((one.option.rate_rps, _takes(one, caps)), []).append(one)
     kept: list[Bought] = []
-    for rate, pools in by_rate.items():
+    for (rate, _), pools in alike.items():
         if any(one.purchase.max_units is not None for one in pools):
             kept += pools
         else:

@@ -32,7 +32,7 @@ from optimiser.planning.plan_parts import (
     PlanTotals,
 )
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 HOURS_PER_MONTH = 730
 
 

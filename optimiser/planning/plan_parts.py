@@ -101,6 +101,7 @@ class PlanOption:
     notes: tuple[str, ...]
     attention_data_parallel: bool
     engine: str = ""
+    spot_quota_family: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +254,8 @@ class PlanRule:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanQuota:
-    """Quota to ask for, as the provider counts it (unit vcpu or gpu), spot and other purchases apart."""
+    """Quota the fleet takes at its largest, as the provider counts it (unit vcpu or gpu), spot and others apart;
+    granted is how much is known to be (null: not known), by granted_source on granted_on."""
 
     provider: str
     region: str
@@ -261,6 +263,9 @@ class PlanQuota:
     spot: bool
     unit: str
     amount: int
+    granted: float | None = None
+    granted_on: date | None = None
+    granted_source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

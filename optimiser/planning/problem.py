@@ -8,8 +8,9 @@ a group of instances that holds one replica).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,22 @@ class Option:
         """Provider and region."""
         return (self.provider, self.region)
 
+    def quota(self, how: How) -> QuotaKey:
+        """The quota that counts its units, paid in this way."""
+        spot = how is How.SPOT
+        family = self.shape.spot_quota_family if spot else self.shape.quota_family
+        return QuotaKey(self.provider, self.region, family, spot)
+
+    @property
+    def quota_per_unit(self) -> int:
+        """What one unit takes of its quota, in the quota's unit."""
+        return self.shape.quota_count * self.estimate.setup.instances_per_unit
+
+    @property
+    def gpus_per_unit(self) -> int:
+        """GPUs of one unit."""
+        return self.shape.gpu_count * self.estimate.setup.instances_per_unit
+
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
@@ -103,12 +120,32 @@ class Scenario:
     probability: float
 
 
+class QuotaKey(NamedTuple):
+    """What a provider counts as one quota: firm purchases of a family in a region, or those on spot."""
+
+    provider: str
+    region: str
+    family: str
+    spot: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantedQuota:
+    """How much of a quota may run at once, in the unit its machines count in; granted_on None: nobody says."""
+
+    key: QuotaKey
+    amount: float
+    source: str
+    granted_on: date | None = None
+
+
 AS_MEASURED = Scenario(name="as measured", probability=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Everything planning needs. bucket_shares sums to 1; commitments last the whole horizon.
+    """Everything planning needs. bucket_shares sums to 1; commitments last the whole horizon. quotas are those known,
+    of which the policy says whether they limit the plan.
 
     Raises ValueError for more than one service or scenario: the axes are there, planning over them is not yet.
     """
@@ -120,6 +157,7 @@ class Problem:
     scenarios: tuple[Scenario, ...] = (AS_MEASURED,)
     bucket_shares: tuple[float, ...] = (1.0,)
     routing: str = "uniform"
+    quotas: tuple[GrantedQuota, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.services) != 1 or len(self.scenarios) != 1:

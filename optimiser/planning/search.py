@@ -15,6 +15,7 @@ from itertools import count
 import numpy as np
 
 from optimiser.planning.bounds import Profiles
+from optimiser.planning.caps import Cap, caps_of, exceeded, most_capacity_rps, within_reach
 from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Decomposed, Leaf
 from optimiser.planning.leaves import (
@@ -82,8 +83,9 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
 
     Returns an Outcome without plans where no allowed set of purchases can carry the demand.
     """
-    run = _Run(problem, gap, alternatives)
-    run.add_branches(sites(problem))
+    caps = caps_of(problem)
+    run = _Run(within_reach(problem, caps), gap, alternatives, caps)
+    run.add_branches(sites(run.problem))
     run.drain()
     return run.outcome
 
@@ -95,8 +97,8 @@ LARGE_FLEET_GAP = 2e-3
 
 
 class _Run:
-    def __init__(self, problem: Problem, gap: float, alternatives: int) -> None:
-        self.problem, self.gap, self.alternatives = problem, gap, alternatives
+    def __init__(self, problem: Problem, gap: float, alternatives: int, caps: tuple[Cap, ...]) -> None:
+        self.problem, self.gap, self.alternatives, self.caps = problem, gap, alternatives, caps
         self.profiles = Profiles(problem)
         self.outcome = Outcome()
         self.best: dict[frozenset[str], float] = {}
@@ -114,7 +116,16 @@ class _Run:
         rates = [[option.rate_rps for option in inside] for inside in options]
         bounds = self.profiles.bounds(options, [min(r) for r in rates], [max(r) for r in rates]).tolist()
         for (site, _), inside, bound in zip(branches, options, bounds, strict=True):
-            self._push(bound, site, inside, is_leaf=False)
+            if self._reaches_the_peak(inside, min(option.rate_rps for option in inside)):
+                self._push(bound, site, inside, is_leaf=False)
+
+    def _reaches_the_peak(self, options: tuple[Option, ...], level_rps: float) -> bool:
+        """Whether the caps let options hold what the peak asks with a unit of level_rps to spare; if in doubt, yes."""
+        if not self.caps:
+            return True
+        firm, total = most_capacity_rps(options, self.caps)
+        level = self.profiles.at(level_rps)
+        return bool(firm >= level.firm[-1] - 1e-6 and total >= level.total[-1] - 1e-6)
 
     def _push(self, bound: float, site: Site, options: tuple[Option, ...], *, is_leaf: bool) -> None:
         if np.isfinite(bound):
@@ -137,7 +148,8 @@ class _Run:
         bounds = self.profiles.bounds(sets, [max(r) for r in rates], [min(r) for r in rates]).tolist()
         for chosen, bound in zip(sets, bounds, strict=True):
             self.outcome.leaves += 1
-            self._push(bound, site, chosen, is_leaf=True)
+            if self._reaches_the_peak(chosen, max(option.rate_rps for option in chosen)):
+                self._push(bound, site, chosen, is_leaf=True)
 
     def _worked_enough(self, site: Site) -> bool:
         """Whether the work limit is reached; a provider without a plan is still given one."""
@@ -155,8 +167,30 @@ class _Run:
         return max(self.best.get(providers, np.inf), kept) * (1 - gap)
 
     def _solve(self, site: Site, options: tuple[Option, ...]) -> None:
-        leaf, bought = build_leaf(options, self.profiles)
-        cutoff = self._cutoff(site)
+        """Solve a set of options without the caps, then with those its best fleet breaks, until it breaks none.
+
+        Each round but the last leaves rules out that only restrict, so its bound holds for the set.
+        """
+        binding: tuple[Cap, ...] = ()
+        lower_usd, cutoff = 0.0, self._cutoff(site)
+        while True:
+            leaf, bought = build_leaf(options, self.profiles, binding)
+            result = self._decomposed(leaf, cutoff)
+            lower_usd = max(lower_usd, result.lower_usd)
+            if result.fleet is None:
+                break
+            broken = exceeded(self.caps, solution_of(leaf, bought, result.fleet)) if self.caps else ()
+            if not broken:
+                self._note_limits_of(result, binding)
+                self._keep(Found(result.usd, site, options, leaf, bought, result))
+                break
+            if lower_usd >= cutoff:
+                break
+            binding = tuple(cap for cap in self.caps if cap in binding or cap in broken)
+        self.outcome.lower_usd = min(self.outcome.lower_usd, lower_usd)
+
+    def _decomposed(self, leaf: Leaf, cutoff: float) -> Decomposed:
+        """The leaf solved, or what is known of one like it."""
         key = (
             leaf.commitments,
             leaf.held,
@@ -164,20 +198,24 @@ class _Run:
             leaf.spot,
             leaf.levels.total[-1],
             leaf.committed_below,
+            leaf.caps,
         )
         result = self.solved.get(key)
         if result is None or (result.fleet is None and result.lower_usd < cutoff):
             result = decompose(leaf, cutoff)
             self.solved[key] = result
-            self.outcome.leaves_solved += 1
+            self.outcome.leaves_solved += not leaf.caps
             self.large += bool(result.unit_rps)
-        self.outcome.lower_usd = min(self.outcome.lower_usd, result.lower_usd)
-        if result.fleet is None:
-            return
+        return result
+
+    def _note_limits_of(self, result: Decomposed, binding: tuple[Cap, ...]) -> None:
+        """How exact the answer still is, and what its bound leaves out."""
         self.outcome.exact &= not result.unit_rps
         self.outcome.unit_rps = max(self.outcome.unit_rps, result.unit_rps)
         self.outcome.dropped = self.outcome.dropped or result.dropped
-        self._keep(Found(result.usd, site, options, leaf, bought, result))
+        if result.unit_rps:
+            left_out = (*self.outcome.dropped, *(cap.rule for cap in binding))
+            self.outcome.dropped = tuple(dict.fromkeys(left_out))
 
     def _keep(self, found: Found) -> None:
         providers = _providers(found.site)

@@ -26,13 +26,14 @@ _TOLERANCE = 1e-9
 class Item:
     """One kind of unit: rate in req/s, USD per unit-hour, and how many there are (None: any number).
 
-    pool numbers the spot pool that the units belong to, -1 outside spot.
+    pool numbers the spot pool that the units belong to, -1 outside spot. takes is what a unit takes of each cap.
     """
 
     rate: float
     usd: float
     max_units: int | None = None
     pool: int = -1
+    takes: tuple[int, ...] = ()
 
     def most(self, limit: float) -> int:
         """Units after which more add nothing below `limit` req/s."""

@@ -16,6 +16,7 @@ from optimiser.prices.discounts import Discount, discounted
 from optimiser.prices.live import LivePrices
 from optimiser.prices.rows import parse_row
 from optimiser.prices.table import read_price_tables
+from providers.fetch import Quota
 from providers.offer import Missing, Offer
 
 _OFFER_TEXT = (
@@ -56,8 +57,8 @@ class PriceBook:
     missing holds the prices that do not exist, each with its reason: what a source says is not on sale, what
     has expired, and what belongs to an instance type without a shape. observed_at (UTC) is set for prices of
     the store alone, and too_old for those past the store's limit, which no plan may use. unfetched are the
-    providers without a price here because the store never fetched any. notes are what a user of these prices
-    should know.
+    providers without a price here because the store never fetched any. quotas are those that the store has fetched.
+    notes are what a user of these prices should know.
     """
 
     offers: pd.DataFrame
@@ -65,6 +66,7 @@ class PriceBook:
     as_of: date
     unfetched: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    quotas: tuple[Quota, ...] = ()
 
     def offer(self, offer_id: str) -> Offer:
         """The offer of that id, money exact as in its file. Raises UsageError if there is none."""
@@ -142,6 +144,7 @@ def load_book(
         as_of=as_of,
         unfetched=unfetched,
         notes=notes,
+        quotas=live.quotas if live else (),
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from optimiser.prices.table import with_keys
 from providers import PROVIDERS
-from providers.fetch import Scope
+from providers.fetch import Quota, Scope
 from providers.offer import HOURS_PER_YEAR, Tier
 
 NAMED = 3
@@ -24,7 +24,7 @@ class LivePrices:
 
     table has the price book's columns; scopes is when each (provider, region, tier) was last fetched. Scopes
     past refuse_after_hours are too old to plan on; past warn_after_hours (by tier) they are only named.
-    in_the_past: what the store held then, without what was pruned since.
+    in_the_past: what the store held then, without what was pruned since. quotas are the newest granted, if not later.
     """
 
     label: str
@@ -34,6 +34,7 @@ class LivePrices:
     warn_after_hours: Mapping[str, float | None] = field(default_factory=dict)
     refuse_after_hours: float | None = None
     in_the_past: bool = False
+    quotas: tuple[Quota, ...] = ()
 
     def notes(self, *, filled: bool) -> tuple[str, ...]:
         """What a user should know: what was never fetched (unless filled from elsewhere), what is dated in the
@@ -129,10 +130,11 @@ def read_live(
     refuse_after_hours: float | None,
 ) -> LivePrices:
     """The prices in force in the store at a moment (UTC), now by default. Raises StoreError."""
-    from optimiser.prices.store import open_store, table_and_scopes
+    from optimiser.prices.store import open_store, quotas, table_and_scopes
 
     with open_store(url) as store:
         table, scopes = table_and_scopes(store, at=at)
+        granted = tuple(quota for quota in quotas(store) if at is None or quota.observed_at <= at)
         label = store.label
     return LivePrices(
         label=label,
@@ -142,6 +144,7 @@ def read_live(
         warn_after_hours=warn_after_hours,
         refuse_after_hours=refuse_after_hours,
         in_the_past=at is not None,
+        quotas=granted,
     )
 
 

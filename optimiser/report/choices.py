@@ -6,7 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_parts import PlanAlternative, PlanFleetLine
+from optimiser.planning.plan_parts import PlanAlternative, PlanFleetLine, PlanQuota
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import HOW, number, provider_name, site, units, usd, usd_or_dash, words
 
@@ -65,22 +65,35 @@ def rule_costs(plan: Plan) -> tuple[Block, ...]:
 
 
 def quotas(plan: Plan) -> tuple[Block, ...]:
-    """The quota that the fleet needs at its largest, as each provider counts it."""
+    """The quota that the fleet needs at its largest, as each provider counts it, and what is granted of it."""
     if not plan.quotas:
         return ()
-    columns = (Column("where"), Column("quota"), Column("for"), Column("amount", right=True))
-    rows = tuple(
-        Row(
-            (
-                site(quota.provider, quota.region),
-                quota.family,
-                "spot" if quota.spot else "on demand and committed",
-                f"{quota.amount:,} {_UNITS.get(quota.unit, quota.unit)}",
-            )
-        )
-        for quota in plan.quotas
+    columns = (
+        Column("where"),
+        Column("quota"),
+        Column("for"),
+        Column("needed", right=True),
+        Column("granted", right=True),
+        Column("ask for", right=True),
     )
-    return (Table(columns, rows),)
+    return (Table(columns, tuple(map(_quota, plan.quotas))),)
+
+
+def _quota(quota: PlanQuota) -> Row:
+    needed = f"{quota.amount:,} {_UNITS.get(quota.unit, quota.unit)}"
+    granted = "not known" if quota.granted is None else f"{quota.granted:,g}"
+    if quota.granted is not None and quota.granted_on is not None:
+        granted += f" ({quota.granted_on})"
+    enough = quota.granted is not None and quota.granted >= quota.amount
+    cells = (
+        site(quota.provider, quota.region),
+        quota.family,
+        "spot" if quota.spot else "on demand and committed",
+        needed,
+        granted,
+        "enough" if enough else needed,
+    )
+    return Row(cells)
 
 
 def _plan(label: str, alternative: PlanAlternative, *, same: str = _SAME, none: str = _NO_PLAN) -> Row:

@@ -12,11 +12,10 @@ from providers.azure.regions import spelled
 from providers.errors import UnexpectedPayload
 from providers.fetch import Quota, SeenShape, SpotPrice, SpotSignal
 from providers.offer import Tier
-from providers.shape import InstanceShape, QuotaUnit
+from providers.shape import SHARED_SPOT_QUOTA, InstanceShape, QuotaUnit
 
 PROVIDER = "azure"
-# One quota for all spot machines of a region, whatever their family; named so since Low Priority days.
-SPOT_QUOTA = "lowPriorityCores"
+SPOT_QUOTA = SHARED_SPOT_QUOTA[PROVIDER]
 EVICTION_SOURCE = "Azure Resource Graph SpotResources skuspotevictionrate"
 _EVICTION = "microsoft.compute/skuspotevictionrate/location"
 _HISTORY = "microsoft.compute/skuspotpricehistory/ostype/location"

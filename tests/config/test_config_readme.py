@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from optimiser.config import Config, config_directories, load_config
+from optimiser.config.quotas import QuotaEntry
 from optimiser.config.settings import SolverSettings
 from optimiser.performance.physics import Engine, Physics
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
@@ -51,6 +52,7 @@ def first_cells(text: str) -> list[str]:
         ("Engines", Engine, {"name"}),
         ("Generations", Efficiency, {"generation"}),
         ("Calibrated GPUs", Calibrated, {"gpu"}),
+        ("Quotas", QuotaEntry, set()),
         ("Instances", InstanceShape, {"provider", "instance_type"}),
     ],
 )

@@ -8,7 +8,8 @@ its own small model, and the cheapest of all is the optimum.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import combinations, product
 
 import highspy
@@ -90,6 +91,7 @@ def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, la
         share = (1 - policy.max_spot_share) * total
         model.row({at(c, p): columns[c][0].rate_rps for c in firm}, share, math.inf)
         model.row({at(c, p): 1.0 for c in firm}, policy.min_firm_instances, math.inf)
+        _keep_counted(model, problem, columns, partial(at, p=p))
         for pool in pools if policy.survive_spot_pool_loss else ():
             inside = {at(c, p): o.rate_rps for c, (o, one) in enumerate(columns) if one.pool == pool}
             model.row(inside, -math.inf, total - period.demand[0][0].planned_rps)
@@ -98,6 +100,31 @@ def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, la
         low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
         model.row(signed, -math.inf, low + smallest - STRICTLY)
     return model.minimum()
+
+
+def _keep_counted(
+    model: _Rows, problem: Problem, columns: list[Column], variable: Callable[[int], int]
+) -> None:
+    """One period's rows of what is counted."""
+    for amount, inside in _counted(problem, columns):
+        model.row({variable(c): float(each) for c, each in inside.items()}, -math.inf, amount)
+
+
+def _counted(problem: Problem, columns: list[Column]) -> Iterator[tuple[float, dict[int, int]]]:
+    """What may run at once, and what a unit of each column counts for."""
+    instances = [o.estimate.setup.instances_per_unit for o, _ in columns]
+    if problem.policy.max_gpus is not None:
+        gpus = {c: o.shape.gpu_count * instances[c] for c, (o, _) in enumerate(columns)}
+        yield problem.policy.max_gpus, gpus
+    for quota in problem.quotas if problem.policy.within_quotas else ():
+        inside = {}
+        for c, (o, purchase) in enumerate(columns):
+            spot = purchase.how.value == "spot"
+            family = "lowPriorityCores" if spot and o.provider == "azure" else o.shape.quota_family
+            if (o.provider, o.region, family, spot) == tuple(quota.key):
+                count = o.shape.vcpus if o.shape.quota_unit == "vcpu" else o.shape.gpu_count
+                inside[c] = count * instances[c]
+        yield quota.amount, inside
 
 
 class _Rows:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,20 @@ from optimiser.performance.estimate_types import Estimate, LoadPoint, Setup
 from optimiser.planning.assemble import core_of
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.plan import to_jsonable
-from optimiser.planning.problem import Demand, How, Option, Period, Problem, Purchase
+from optimiser.planning.problem import (
+    Demand,
+    GrantedQuota,
+    How,
+    Option,
+    Period,
+    Problem,
+    Purchase,
+    QuotaKey,
+)
 from optimiser.planning.rules import verify_plan
 from optimiser.policy import Policy
 from providers.offer import Offer, Tier
-from providers.shape import InstanceShape, Obtainability
+from providers.shape import InstanceShape, Obtainability, QuotaUnit
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 TIER_OF = {
@@ -44,6 +55,10 @@ class Case:
         """The same case under a changed policy."""
         policy = self.problem.policy.model_copy(update=changes)
         return replace(self, problem=replace(self.problem, policy=policy))
+
+    def with_quotas(self, *quotas: GrantedQuota) -> Case:
+        """The same case within quotas."""
+        return replace(self, problem=replace(self.problem, quotas=quotas)).with_policy(within_quotas=True)
 
     def with_demand(self, factor: float) -> Case:
         """The same case with every demand multiplied."""
@@ -104,21 +119,27 @@ def estimate(
 
 
 def shape(
-    instance_type: str, *, provider: str = "aws", obtainability: Obtainability = Obtainability.ELASTIC
+    instance_type: str,
+    *,
+    provider: str = "aws",
+    obtainability: Obtainability = Obtainability.ELASTIC,
+    gpus: int = 1,
+    vcpus: int = 8,
+    family: str = "G",
 ) -> InstanceShape:
-    """A machine with one L4."""
+    """A machine with one L4, or several."""
     return InstanceShape(
         provider=provider,
         instance_type=instance_type,
         gpu="L4",
-        gpu_count=1,
-        vcpus=8,
+        gpu_count=gpus,
+        vcpus=vcpus,
         memory_gib=32.0,
         gpu_link="none",
         network_gbps=10.0,
         obtainability=obtainability,
-        quota_family="G",
-        quota_unit="vcpu",
+        quota_family=family,
+        quota_unit=QuotaUnit.VCPU,
     )
 
 
@@ -160,8 +181,9 @@ def machine(
     region: str = "r1",
     provider: str = "aws",
     instances_per_unit: int = 1,
+    **counted: Any,
 ) -> tuple[Option, dict[str, Offer]]:
-    """An option and its offers. A machine with held purchases is scarce."""
+    """An option and its offers. A machine with held purchases is scarce. counted is gpus, vcpus and quota family."""
     scarce = any(one.how is How.HELD for one in paid)
     offers: dict[str, Offer] = {}
     purchases = []
@@ -205,9 +227,23 @@ def machine(
             instance_type,
             provider=provider,
             obtainability=Obtainability.SCARCE if scarce else Obtainability.ELASTIC,
+            **counted,
         ),
     )
     return option, offers
+
+
+def granted(
+    amount: float,
+    *,
+    provider: str = "aws",
+    region: str = "r1",
+    family: str = "G",
+    spot: bool = False,
+) -> GrantedQuota:
+    """A quota, in vCPU: 8 a machine unless told."""
+    key = QuotaKey(provider, region, family, spot)
+    return GrantedQuota(key=key, amount=amount, source="made by hand", granted_on=date(2026, 1, 2))
 
 
 PLAIN = Policy(
@@ -264,7 +300,9 @@ def columns_of(problem: Problem) -> tuple[Bought, ...]:
 
 
 def random_case(seed: int) -> Case:
-    """One to three machines in one to three sites, every way of paying, two to seven periods, any policy."""
+    """One to three machines in one to three sites, every way of paying, two to seven periods, any policy; every other
+    case within quotas, and every third with a limit on GPUs.
+    """
     rng = np.random.default_rng(seed)
     sites = [("aws", "r1"), ("gcp", "r1"), ("aws", "r2")][: int(rng.integers(1, 4))]
     kinds = int(rng.integers(1, 4))
@@ -274,7 +312,8 @@ def random_case(seed: int) -> Case:
         per_rps = float(rng.uniform(0.7, 1.4))
         for provider, region in sites if rng.random() < 0.7 else sites[:1]:
             paid = _random_ways(rng, round(per_rps * rate * float(rng.uniform(0.9, 1.1)), 3))
-            machines.append(machine(f"m{kind}", rate, *paid, region=region, provider=provider))
+            counted = {"vcpus": (8, 12, 4)[kind], "gpus": (1, 2, 1)[kind], "family": "GPG"[kind]}
+            machines.append(machine(f"m{kind}", rate, *paid, region=region, provider=provider, **counted))
     periods = int(rng.integers(1, 7))
     demand = [round(float(x), 2) for x in rng.choice([0, 0.5, 1, 3, 5.5, 8, 11.25], periods)]
     demand[int(rng.integers(periods))] = round(float(rng.uniform(1, 12)), 2)
@@ -289,7 +328,18 @@ def random_case(seed: int) -> Case:
         max_sites=[1, 1, 2, None][int(rng.integers(4))],
         max_instance_types=[1, 2, 2, None][int(rng.integers(4))],
     )
-    return case(machines, demand, hours, policy)
+    if seed % 3 == 0:
+        policy = policy.model_copy(update={"max_gpus": int(rng.integers(2, 24))})
+    subject = case(machines, demand, hours, policy)
+    return subject.with_quotas(*_random_quotas(rng, sites)) if seed % 2 else subject
+
+
+def _random_quotas(rng: np.random.Generator, sites: list[tuple[str, str]]) -> Iterator[GrantedQuota]:
+    """Of every other family and tier in each site, some or nothing."""
+    for (provider, region), family, on_spot in product(sites, "GP", (False, True)):
+        if rng.random() < 0.6:
+            amount = int(rng.choice([0, 8, 16, 20, 24, 36, 40, 64]))
+            yield granted(amount, provider=provider, region=region, family=family, spot=on_spot)
 
 
 def _random_ways(rng: np.random.Generator, usd: float) -> list[Paid]:

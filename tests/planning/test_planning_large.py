@@ -15,6 +15,7 @@ from optimiser.planning.leaves import Bought, build_leaf, solution_of
 from optimiser.planning.problem import How
 
 Bag = dict[How, list[Bought]]
+UNCAPPED: dict[str, object] = {"within_quotas": False, "max_gpus": None}
 
 
 def leaf_of(subject: Case) -> tuple[Leaf, Bag]:
@@ -27,7 +28,7 @@ def leaf_of(subject: Case) -> tuple[Leaf, Bag]:
 
 @pytest.mark.parametrize("seed", range(80))
 def test_the_two_sides_bracket_the_listed_optimum(seed: int) -> None:
-    subject = random_case(seed).with_policy(max_sites=None, max_instance_types=None)
+    subject = random_case(seed).with_policy(max_sites=None, max_instance_types=None, **UNCAPPED)
     leaf, bought = leaf_of(subject)
     listed, found = decompose(leaf), decompose_large(leaf)
     assert listed.exact
@@ -41,7 +42,9 @@ def test_the_two_sides_bracket_the_listed_optimum(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_without_a_floor_the_plan_is_close(seed: int) -> None:
-    subject = random_case(seed).with_policy(max_sites=None, max_instance_types=None, min_firm_instances=0)
+    subject = random_case(seed).with_policy(
+        max_sites=None, max_instance_types=None, min_firm_instances=0, **UNCAPPED
+    )
     leaf, _ = leaf_of(subject)
     listed, found = decompose(leaf), decompose_large(leaf)
     assert found.usd <= listed.usd * 1.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planning_cases import Case, case, committed, faults, held, hourly, machine, plan_json, spot
+from planning_cases import Case, case, committed, faults, granted, held, hourly, machine, plan_json, spot
 
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.model import solve_compact
@@ -35,6 +35,12 @@ def by_rule() -> dict[str, Case]:
         ).with_policy(commitment_hours_share=0.1),
         "hold_scarce": case([machine("m", 1.0, held(1.0))], [2.0, 8.0]),
         "respect_offer_limits": case([machine("m", 1.0, hourly(1.0), hourly(0.5, 2))], [5.0, 9.0]),
+        "respect_quotas": case(
+            [machine("m", 1.0, hourly(1.0)), machine("n", 1.0, hourly(1.5), family="P")], [2.0, 5.0]
+        ).with_quotas(granted(24)),
+        "limit_gpus": case(
+            [machine("m", 1.0, hourly(1.0)), machine("n", 4.0, hourly(6.0))], [2.0, 5.0]
+        ).with_policy(max_gpus=3),
         "limit_sites": case(
             [
                 machine("m", 5.0, hourly(4.0)),

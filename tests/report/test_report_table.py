@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields, replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -128,7 +129,25 @@ def test_groups_are_counted_in_instances() -> None:
 
 
 def test_quota_is_in_the_providers_unit() -> None:
-    assert section(plan(), "Quota")[1].split() == ["AWS", "us-east-1", "P", "spot", "192", "vCPU"]
+    row = section(plan(), "Quota")[1]
+    assert row.split("  ")[0] == "AWS us-east-1"
+    assert row.split()[2:] == ["P", "spot", "192", "vCPU", "not", "known", "192", "vCPU"]
+
+
+@pytest.mark.parametrize(
+    ("granted", "day", "shown"),
+    [
+        (96.0, date(2026, 3, 4), ["96", "(2026-03-04)", "192", "vCPU"]),
+        (0.0, None, ["0", "192", "vCPU"]),
+        (192.0, None, ["192", "enough"]),
+    ],
+)
+def test_what_is_granted_stands_beside_what_is_needed(
+    granted: float, day: date | None, shown: list[str]
+) -> None:
+    subject = plan()
+    quota = replace(subject.quotas[0], granted=granted, granted_on=day, granted_source="quotas.yaml")
+    assert section(replace(subject, quotas=(quota,)), "Quota")[1].split()[6:] == shown
 
 
 def test_another_run_is_promised_the_same_plan_only_where_no_limit_stopped_the_solver() -> None:

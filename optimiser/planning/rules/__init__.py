@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from optimiser.planning.leaves import Solution
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, Problem
-from optimiser.planning.rules import availability, caution, commitments, demand, offers, sites, spot
+from optimiser.planning.rules import availability, caution, commitments, demand, offers, quotas, sites, spot
 from optimiser.planning.rules.allowed import verify_allowed
 from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.running import Running
@@ -30,7 +31,7 @@ class Rule:
 
     limit says the rule in words under a policy ("" where it is off). slack is the distance to the limit per
     period, in `unit` (None where there is no such number). without is the problem with the rule off or eased as
-    `eased` says (None where nothing does that).
+    `eased` says (None where nothing does that); wanted is what a solution of that takes beyond the limit, in words.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Rule:
     unit: str = ""
     without: Callable[[Problem], Problem] | None = None
     eased: str = ""
+    wanted: Callable[[Problem, Solution], str] | None = None
 
 
 def policy_with(**change: Any) -> Callable[[Problem], Problem]:
@@ -131,6 +133,30 @@ _ALL = (
         scope="period",
         verify=offers.verify_respect_offer_limits,
         limit=lambda _: "no offer taken more often than it is made",
+    ),
+    Rule(
+        name="respect_quotas",
+        rows=quotas.respect_quotas,
+        scope="period",
+        verify=quotas.verify_respect_quotas,
+        limit=quotas.quotas_in_words,
+        slack=quotas.quota_slack,
+        unit=UNITS,
+        without=policy_with(within_quotas=False),
+        eased="within_quotas: false",
+        wanted=quotas.quotas_wanted,
+    ),
+    Rule(
+        name="limit_gpus",
+        rows=quotas.limit_gpus,
+        scope="period",
+        verify=quotas.verify_limit_gpus,
+        limit=quotas.gpus_in_words,
+        slack=quotas.gpu_slack,
+        unit=UNITS,
+        without=policy_with(max_gpus=None),
+        eased="max_gpus: null",
+        wanted=quotas.gpus_wanted,
     ),
     Rule(
         name="limit_sites",

@@ -17,8 +17,8 @@ from optimiser.policy import Policy
 class Running:
     """Rates per column, capacity and planned demand per period and the levels it is held to, in req/s."""
 
+    problem: Problem
     solution: Solution
-    policy: Policy
     rate: Floats
     capacity: Floats
     planned: Floats
@@ -30,14 +30,19 @@ class Running:
         """A solution of a problem; levels for the unit it is sized for, and for the smallest it uses."""
         rate = np.array([column.option.rate_rps for column in solution.columns], dtype=np.float64)
         return cls(
+            problem=problem,
             solution=solution,
-            policy=problem.policy,
             rate=rate,
             capacity=np.asarray(solution.units @ rate, dtype=np.float64),
             planned=problem.planned_rps,
             level=levels(problem, solution.spare_unit_rps),
             low=levels(problem, float(rate.min())),
         )
+
+    @property
+    def policy(self) -> Policy:
+        """The problem's policy."""
+        return self.problem.policy
 
     def paid(self, keep: Callable[[How], bool]) -> Floats:
         """Capacity per period of the columns paid in certain ways, req/s."""

@@ -1,0 +1,52 @@
+"""What may run on spot in each slot: no pool holds more than the slot keeps spare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from optimiser.planning.capped_tables import Capped
+from optimiser.planning.requirements import Levels
+from optimiser.planning.tables import Frontier, Indices, Item
+
+Table = TypeVar("Table", Frontier, Capped)
+
+
+def spot_menus(
+    spot: Sequence[Item],
+    levels: Levels,
+    listed: Callable[[Sequence[Item], float], Table],
+    listed_below: Callable[[Sequence[Item], float], Table],
+    combined: Callable[[Table, Table, float], Table],
+) -> Iterator[tuple[Indices, Table]]:
+    """Spot purchases open to each group of slots, in the tables that the three functions make: up to a limit in
+    req/s, below one, and of the sums of two tables up to a limit.
+    """
+    if not spot:
+        yield np.arange(len(levels.total)), listed((), 0.0)
+        return
+    room = levels.total - levels.firm
+    pools = [np.flatnonzero([item.pool == pool for item in spot]) for pool in {item.pool for item in spot}]
+    if all(len(inside) == 1 for inside in pools):
+        most = np.array([item.most(float(room.max())) for item in spot])
+        with np.errstate(invalid="ignore"):
+            inside = np.floor(levels.pool[:, None] / np.array([item.rate for item in spot]) + 1e-9)
+        allowed = np.minimum(inside, most).astype(np.int64)
+        for units in np.unique(allowed, axis=0):
+            group = np.flatnonzero((allowed == units).all(axis=1))
+            limited = [replace(item, max_units=int(count)) for item, count in zip(spot, units, strict=True)]
+            yield group, listed(limited, float(room[group].max()))
+        return
+    order = np.argsort(np.concatenate(pools))
+    for limit in np.unique(levels.pool):
+        group = np.flatnonzero(levels.pool == limit)
+        reach = float(room[group].max())
+        menu = listed((), 0.0)
+        for shared in pools:
+            members = shared.tolist()
+            most_rps = min(float(limit), reach + max(spot[i].rate for i in members)) + 2e-9
+            menu = combined(menu, listed_below([spot[i] for i in members], most_rps), reach)
+        yield group, replace(menu, units=menu.units[:, order])
