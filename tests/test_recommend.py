@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from optimiser import Policy, UsageError, load_book, load_config, load_workload
+from optimiser import NoFeasiblePlan, Policy, UsageError, load_book, load_config, load_workload
 from optimiser.config import Config
 from optimiser.planning.plan import Plan
 from optimiser.planning.price_basis import PLANNED_DAYS, lasting_a_month
@@ -132,3 +132,30 @@ def test_a_commitment_breaks_even_against_what_on_demand_really_costs_the_user(c
         shares += [one.commitment.break_even_utilisation for one in plan.purchases if one.commitment]
     # 43.344 / 55.04 with list prices; halving both leaves the share as it is.
     assert shares == [pytest.approx(43.344 / 55.04)] * 2
+
+
+def test_a_commitment_is_weighed_against_falling_prices_and_billed_at_its_own(config: Config) -> None:
+    commitments_only = {"regions": ("us-east-2",), "instance_types": ("p5.48xlarge",), "max_spot_share": 0.0}
+    plan = plan_of(config, {}, **commitments_only)
+    (signed,) = [one for one in plan.purchases if one.how == "commitment"]
+    held = sum(one.monthly_usd for one in plan.purchases if one.how != "commitment")
+    # 43.344 $/h for a year, over the mean of a price that falls by a fifth: 0.2 / −ln 0.8 = 0.8962840.
+    assert signed.monthly_usd == Decimal("43.344") * 730 * signed.max_units
+    assert plan.totals.monthly_usd == pytest.approx(signed.monthly_usd + held, abs=Decimal("0.02"))
+    assert plan.bound.plan_usd is not None
+    assert float(plan.bound.plan_usd) == pytest.approx(float(signed.monthly_usd) / 0.8962840 + float(held))
+    assert plan.bound.gap == pytest.approx(float(plan.bound.plan_usd / plan.bound.value_usd) - 1, abs=1e-6)
+    text = " ".join(renderer("table")(plan).split())
+    assert "commitments weighed against on-demand prices that fall 20 % a year and not as they are" in text
+    still = plan_of(config, {}, price_decline_per_year=0.0, **commitments_only)
+    assert still.bound.plan_usd == still.totals.monthly_usd
+    assert "weighed" not in renderer("table")(still)
+
+
+@pytest.mark.parametrize(
+    ("decline", "said"),
+    [(0.2, "price_decline_per_year: 0 would find it"), (0.0, "the instances of any plan under this policy")],
+)
+def test_a_budget_is_of_what_is_billed(config: Config, decline: float, said: str) -> None:
+    with pytest.raises(NoFeasiblePlan, match=said):
+        plan_of(config, {}, max_monthly_usd=1000.0, price_decline_per_year=decline)

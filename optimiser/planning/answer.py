@@ -166,6 +166,7 @@ def _bound(answer: Answer) -> PlanBound:
         ),
         unit_rps=outcome.unit_rps,
         dropped_rules=outcome.dropped,
+        plan_usd=monthly_usd(answer.problem, usd),
     )
 
 

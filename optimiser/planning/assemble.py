@@ -30,6 +30,7 @@ from optimiser.planning.plan_parts import (
     PlanRoute,
 )
 from optimiser.planning.problem import How, Option, Problem
+from optimiser.planning.weighing import weighed_usd
 from providers.offer import Offer
 
 
@@ -79,7 +80,10 @@ def core_of(
             for service, demand in enumerate(services)
         ),
         options=tuple(plan_option(option) for option in used.values()),
-        offers=tuple(plan_offer(offers[offer_id], usd) for offer_id, usd in planned.items()),
+        offers=tuple(
+            plan_offer(offers[offer_id], usd, weighed_usd(problem.policy, offers[offer_id], usd))
+            for offer_id, usd in planned.items()
+        ),
         purchases=tuple(purchase for purchase, _ in purchases),
         counts=_counts(solution),
         routing=_routing(problem, solution),

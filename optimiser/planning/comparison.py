@@ -18,7 +18,13 @@ from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
 from optimiser.planning.totals import all_in_monthly_usd
 
-ALWAYS_PRICED = ("plan_on_lower_bound", "survive_instance_loss", "limit_commitments", "hold_scarce")
+ALWAYS_PRICED = (
+    "plan_on_lower_bound",
+    "survive_instance_loss",
+    "limit_commitments",
+    "weigh_commitments",
+    "hold_scarce",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,7 +101,8 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
     for rule in TERMS.values():
         found = search(rule.without(problem), gap, alternatives=1).best if rule.without else None
         if found:
-            ways.append(f"{rule.eased} would allow a plan at {found.usd * month:,.0f} USD a month")
+            usd = found.solution.billed_usd(problem.hours) * month
+            ways.append(f"{rule.eased} would allow a plan at {usd:,.0f} USD a month")
     remedy = (
         "; ".join(ways)
         or "no single rule stands in the way alone: allow more tiers, regions or instance types"

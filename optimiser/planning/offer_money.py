@@ -56,7 +56,7 @@ def commitment_of(offer: Offer, instances: int, on_demand_usd: Decimal | None) -
     )
 
 
-def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
+def plan_offer(offer: Offer, planned: Decimal, weighed: Decimal) -> PlanOffer:
     """An offer as the plan took it."""
     return PlanOffer(
         id=offer.offer_id,
@@ -78,4 +78,5 @@ def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
         valid_until=offer.valid_until,
         observed_on=offer.observed_on,
         source=offer.source,
+        weighed_usd_per_hour=weighed,
     )

@@ -12,6 +12,7 @@ import pandas as pd
 from optimiser.performance.confidence import planned_share
 from optimiser.performance.estimate_types import Estimate
 from optimiser.planning.problem import How, Option, Purchase
+from optimiser.planning.weighing import weighed_table
 from optimiser.policy import Policy
 from providers.shape import InstanceShape, Obtainability
 
@@ -26,6 +27,7 @@ class _Priced:
     tier: str
     zone: str
     planned_usd: float
+    weighed_usd: float
     max_instances: float
 
 
@@ -118,15 +120,18 @@ def _priced_groups(
     planned = allowed["amortised_usd_per_hour"].copy()
     is_spot = allowed["tier"] == "spot"
     planned[is_spot] = spot_usd.reindex(allowed.index[is_spot])
+    weighed = weighed_table(planned, allowed, policy).to_list()
     columns = [
         allowed[name].to_list()
         for name in ("provider", "region", "instance_type", "region_kind", "tier", "zone")
     ]
     groups: dict[tuple[str, str, str, str], list[_Priced]] = defaultdict(list)
-    rows = zip(allowed.index, *columns, planned.to_list(), allowed["max_instances"].to_list(), strict=True)
-    for offer_id, provider, region, instance_type, kind, tier, zone, usd, limit in rows:
+    limits = allowed["max_instances"].to_list()
+    rows = zip(allowed.index, *columns, planned.to_list(), weighed, limits, strict=True)
+    for offer_id, provider, region, instance_type, kind, tier, zone, usd, weight, limit in rows:
         if (provider, instance_type) in by_key and usd == usd:
-            groups[(provider, region, instance_type, kind)].append(_Priced(offer_id, tier, zone, usd, limit))
+            priced = _Priced(offer_id, tier, zone, usd, weight, limit)
+            groups[(provider, region, instance_type, kind)].append(priced)
     return {place: _one_view_of_spot(priced) for place, priced in groups.items()}
 
 
@@ -154,7 +159,9 @@ def _option(
             id=f"{offer.offer_id}{suffix}:{how.value}",
             how=how,
             offer_id=offer.offer_id,
-            usd_per_unit_hour=(offer.planned_usd + policy.overheads.usd_per_node_hour)
+            usd_per_unit_hour=(offer.weighed_usd + policy.overheads.usd_per_node_hour)
+            * setup.instances_per_unit,
+            billed_usd_per_unit_hour=(offer.planned_usd + policy.overheads.usd_per_node_hour)
             * setup.instances_per_unit,
             max_units=None
             if np.isnan(offer.max_instances)
@@ -193,8 +200,8 @@ def _worth_having(
             continue
         if how is How.SPOT or np.isfinite(offer.max_instances):
             kept.append((offer, how))
-        elif how not in cheapest or (offer.planned_usd, offer.offer_id) < (
-            cheapest[how].planned_usd,
+        elif how not in cheapest or (offer.weighed_usd, offer.offer_id) < (
+            cheapest[how].weighed_usd,
             cheapest[how].offer_id,
         ):
             cheapest[how] = offer

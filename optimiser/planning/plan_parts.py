@@ -107,6 +107,8 @@ class PlanOption:
 class PlanOffer:
     """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with, per instance.
 
+    weighed_usd_per_hour is what the search compared it at: that of a commitment over the share of today's price that
+    buying by the hour costs on average over its term (null in plans written before that was told apart).
     own says that it is from a price file of the user's, rather than fetched or embedded.
     """
 
@@ -130,6 +132,7 @@ class PlanOffer:
     observed_on: date
     source: str
     own: bool = False
+    weighed_usd_per_hour: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,13 +190,18 @@ class PlanRoute:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanBound:
-    """No plan under this policy, these prices and these estimates costs less than value_usd a month."""
+    """No plan under this policy, these prices and these estimates costs less than value_usd a month.
+
+    Commitments count at their offers' weighed_usd_per_hour. plan_usd is what the plan itself comes to in that way (null
+    in plans written before that was told apart); gap is between the two.
+    """
 
     value_usd: Decimal
     gap: float
     method: str
     unit_rps: float
     dropped_rules: tuple[str, ...]
+    plan_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,8 @@ CONSTANT = frozenset({How.COMMITMENT, How.HELD})
 class Purchase:
     """One way to pay for one option: usd_per_unit_hour is all instances of the unit, upfront money amortised.
 
+    It is what the search minimises: of a commitment the weighed price (weighing.py), which is not what is billed.
+    billed_usd_per_unit_hour is that, None where both are the same.
     offer_id points into the price book. max_units is the offer's own quantity limit. pool names what can
     vanish as a whole (instance type × zone) and is "" outside spot.
     """
@@ -50,6 +52,13 @@ class Purchase:
     usd_per_unit_hour: float
     max_units: int | None = None
     pool: str = ""
+    billed_usd_per_unit_hour: float | None = None
+
+    @property
+    def billed(self) -> float:
+        """What the bill says, USD per unit-hour."""
+        known = self.billed_usd_per_unit_hour
+        return self.usd_per_unit_hour if known is None else known
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,12 +81,21 @@ def proof(plan: Plan) -> tuple[Block, ...]:
     bound = plan.bound
     terms = "under this policy, these prices and these estimates"
     least = f"No plan {terms} costs less than {usd(bound.value_usd)} a month for instances"
+    weighing = weighed(plan)
+    if weighing and bound.plan_usd is not None:
+        least += f", where this one comes to {usd(bound.plan_usd)}, {weighing} and not as they are billed"
     found: list[Block] = [f"{least}: gap {percent(bound.gap)} ({bound.method}; {plan.solver})."]
     if bound.dropped_rules:
         found.append(f"The bound is without: {', '.join(map(words, bound.dropped_rules))}.")
     if not plan.deterministic:
         found.append("The solver stopped at a limit: another run may find another plan.")
     return tuple(found)
+
+
+def weighed(plan: Plan) -> str:
+    """How the search compares commitments where that is not as they are billed, else ""."""
+    fall = plan.policy.get("price_decline_per_year")
+    return f"commitments weighed against on-demand prices that fall {fall * 100:g} % a year" if fall else ""
 
 
 def policy(plan: Plan) -> tuple[Block, ...]:

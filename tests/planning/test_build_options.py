@@ -29,11 +29,15 @@ def options_of(
 
 
 def ways(options: list[Option]) -> dict[tuple[How, str], float]:
-    """USD per unit-hour by way of paying and offer."""
-    return {(p.how, p.offer_id): p.usd_per_unit_hour for option in options for p in option.purchases}
+    """USD per unit-hour billed, by way of paying and offer."""
+    return {(p.how, p.offer_id): p.billed for option in options for p in option.purchases}
 
 
 def prices(options: list[Option], how: How) -> list[float]:
+    return sorted(p.billed for option in options for p in option.purchases if p.how is how)
+
+
+def prices_weighed(options: list[Option], how: How) -> list[float]:
     return sorted(p.usd_per_unit_hour for option in options for p in option.purchases if p.how is how)
 
 
@@ -146,10 +150,21 @@ def test_overheads_per_node_are_in_the_price_of_every_node() -> None:
     shapes = {("aws", "m"): shape("m")}
     policy = Policy(overheads=Overheads(usd_per_node_hour=0.5))
     (found,) = build_options([group(2)], shapes, price_table(LIST, reserved_row(6.0)), policy)
-    assert {(p.how, p.usd_per_unit_hour) for p in found.purchases} == {
-        (How.HOURLY, 21.0),
-        (How.COMMITMENT, 13.0),
-    }
+    assert {(p.how, p.billed) for p in found.purchases} == {(How.HOURLY, 21.0), (How.COMMITMENT, 13.0)}
+    # What a node needs beside its price gets no cheaper: 2 × (6 / 0.8962840 + 0.5), as the mean of a year at − 20 %.
+    assert prices_weighed([found], How.COMMITMENT) == pytest.approx([14.388613])
+
+
+def test_of_two_terms_the_one_that_is_cheaper_against_falling_prices_is_kept() -> None:
+    rows = (LIST, reserved_row(6.0), reserved_row(5.0, 36))
+    # φ(1) = 0.2 / −ln 0.8 = 0.8962840, φ(3) = 0.488 / −3 ln 0.8 = 0.7289776: 6.694 against 6.859 an hour.
+    found = options_of(*rows, max_commitment_months=36)
+    assert (prices(found, How.COMMITMENT), prices_weighed(found, How.COMMITMENT)) == (
+        [6.0],
+        [pytest.approx(6.694307)],
+    )
+    still = options_of(*rows, max_commitment_months=36, price_decline_per_year=0.0)
+    assert prices(still, How.COMMITMENT) == prices_weighed(still, How.COMMITMENT) == [5.0]
 
 
 @pytest.mark.parametrize(
