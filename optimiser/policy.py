@@ -74,6 +74,12 @@ class Policy(_Frozen):
         lt=0.9,
         description="share by which prices by the hour are taken to fall each year while a commitment keeps its own",
     )
+    discount_rate_per_year: float = Field(
+        default=0.08,
+        ge=0,
+        le=1,
+        description="yearly cost of capital that money paid up front for a commitment is weighed at",
+    )
     assume_obtainable: bool = Field(
         default=False,
         description="treat scarce and reservation-only machines as if they could be had by the hour",

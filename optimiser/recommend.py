@@ -241,8 +241,9 @@ def _refuse_over_budget(plan: Plan) -> None:
     budget, found, least = plan.policy["max_monthly_usd"], plan.totals.total_monthly_usd, plan.bound.value_usd
     if budget is not None and found > budget:
         floor = f"the instances of any plan under this policy at least {least:,.0f}"
-        if plan.policy["price_decline_per_year"]:
-            floor = "one with more commitments may cost less today: price_decline_per_year: 0 would find it"
+        if any(rule.name == "weigh_commitments" and rule.limit for rule in plan.rules):
+            eased = "price_decline_per_year: 0 and discount_rate_per_year: 0"
+            floor = f"one with more commitments may cost less today: {eased} would find it"
         raise NoFeasiblePlan(
             f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
             f"{found:,.0f} USD a month, and {floor}"

@@ -154,7 +154,10 @@ def test_a_commitment_is_weighed_against_falling_prices_and_billed_at_its_own(co
 
 @pytest.mark.parametrize(
     ("decline", "said"),
-    [(0.2, "price_decline_per_year: 0 would find it"), (0.0, "the instances of any plan under this policy")],
+    [
+        (0.2, "price_decline_per_year: 0 and discount_rate_per_year: 0 would find it"),
+        (0.0, "the instances of any plan under this policy"),
+    ],
 )
 def test_a_budget_is_of_what_is_billed(config: Config, decline: float, said: str) -> None:
     with pytest.raises(NoFeasiblePlan, match=said):

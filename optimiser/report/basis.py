@@ -81,7 +81,7 @@ def proof(plan: Plan) -> tuple[Block, ...]:
     bound = plan.bound
     terms = "under this policy, these prices and these estimates"
     least = f"No plan {terms} costs less than {usd(bound.value_usd)} a month for instances"
-    weighing = weighed(plan)
+    weighing = next((rule.limit for rule in plan.rules if rule.name == "weigh_commitments"), "")
     if weighing and bound.plan_usd is not None:
         least += f", where this one comes to {usd(bound.plan_usd)}, {weighing} and not as they are billed"
     found: list[Block] = [f"{least}: gap {percent(bound.gap)} ({bound.method}; {plan.solver})."]
@@ -90,12 +90,6 @@ def proof(plan: Plan) -> tuple[Block, ...]:
     if not plan.deterministic:
         found.append("The solver stopped at a limit: another run may find another plan.")
     return tuple(found)
-
-
-def weighed(plan: Plan) -> str:
-    """How the search compares commitments where that is not as they are billed, else ""."""
-    fall = plan.policy.get("price_decline_per_year")
-    return f"commitments weighed against on-demand prices that fall {fall * 100:g} % a year" if fall else ""
 
 
 def policy(plan: Plan) -> tuple[Block, ...]:

@@ -111,6 +111,18 @@ def test_terms_and_upfront_money_need_leave() -> None:
     assert prices(options_of(*rows, max_commitment_months=0), How.COMMITMENT) == []
 
 
+def test_money_up_front_is_weighed_with_its_interest() -> None:
+    # 8 % a year is 0.6434030 % a month. 5 $/h paid ahead for a year: × 12 × 0.006434030 / (1 − 1 / 1.08) = 5.2115645.
+    rows = (LIST, reserved_row(0.0, 12, 43_800.0))
+    found = options_of(*rows, allow_upfront=True, price_decline_per_year=0.0)
+    assert prices(found, How.COMMITMENT) == pytest.approx([5.0])
+    assert prices_weighed(found, How.COMMITMENT) == pytest.approx([5.2115645])
+    # Three years of 3 $/h: 3 × 36 × 0.006434030 / (1 − 1 / 1.08³) = 3.3704361, over φ(3) = 0.7289776.
+    rows = (LIST, reserved_row(0.0, 36, 78_840.0))
+    found = options_of(*rows, allow_upfront=True, max_commitment_months=36)
+    assert prices_weighed(found, How.COMMITMENT) == pytest.approx([3.3704361 / 0.7289776])
+
+
 def test_a_limited_contract_stands_beside_the_list_price() -> None:
     found = options_of(LIST, {"contract": "deal", "usd_per_hour": 7.0, "max_instances": 5.0})
     assert {(p.usd_per_unit_hour, p.max_units) for p in found[0].purchases} == {(10.0, None), (7.0, 5)}

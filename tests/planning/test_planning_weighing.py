@@ -17,7 +17,7 @@ from optimiser.planning.problem import Option
 from optimiser.planning.rules import TERMS, verify_plan
 from optimiser.planning.search import Found, search
 from optimiser.planning.totals import all_in_monthly_usd
-from optimiser.planning.weighing import mean_price_share, weighed_usd
+from optimiser.planning.weighing import mean_price_share, upfront_weight, weighed_usd
 
 NAME = "weigh_commitments"
 
@@ -78,6 +78,28 @@ def test_the_mean_of_a_falling_price_is_what_many_short_steps_add_up_to(decline:
     assert (1 - decline) ** years < share < 1
 
 
+@pytest.mark.parametrize(
+    ("rate", "months", "weight"),
+    [
+        # 1 % a month (1.01¹² − 1 = 12.682503 % a year): the payment on a loan of 1 over 12 months is 0.0888488.
+        (0.12682503, 12, 12 * 0.08884879),
+        # Of 36 months at 1 %: 0.0332143.
+        (0.12682503, 36, 36 * 0.03321431),
+        (0.0, 36, 1.0),
+        (0.08, 0, 1.0),
+    ],
+)
+def test_what_money_up_front_weighs_by_a_loan_table(rate: float, months: int, weight: float) -> None:
+    assert upfront_weight(rate, months) == pytest.approx(weight, rel=1e-6)
+
+
+@given(rate=st.floats(1e-4, 1), months=st.integers(1, 60))
+def test_monthly_parts_of_what_was_paid_ahead_are_worth_it_at_the_rate(rate: float, months: int) -> None:
+    part = upfront_weight(rate, months) / months
+    worth = sum(part / (1 + rate) ** (month / 12) for month in range(1, months + 1))
+    assert worth == pytest.approx(1.0, rel=1e-9)
+
+
 # A year at 0.90 $/h is weighed at 0.90 / 0.8962840 = 1.00415 $/h: dearer than 1 $/h that gets cheaper. 0.85 $/h is
 # weighed at 0.94836.
 CLOSE = case([machine("m", 10.0, hourly(1.0), committed(0.9))], [40.0, 40.0])
@@ -106,6 +128,39 @@ def test_a_commitment_is_billed_at_its_own_price_and_bounded_as_it_is_weighed() 
     assert faults(subject, solution) == []
 
 
+# Half of 0.85 $/h is paid ahead: 3,723 $ of 8,760 h. At 8 % a year i = 0.6434030 % a month, and 12 i / (1 − 1 / 1.08) =
+# 1.0423129: (0.425 + 0.425 × 1.0423129) / 0.8962840 = 0.9684240 $/h.
+def paid_ahead(**policy: object) -> Case:
+    subject = case([machine("m", 10.0, hourly(1.0), committed(0.85))], [40.0, 40.0])
+    halves = {"usd_per_hour": Decimal("0.425"), "upfront_usd": Decimal(3723)}
+    offers = {
+        name: replace(offer, **halves) if offer.term_months else offer  # type: ignore[arg-type]
+        for name, offer in subject.offers.items()
+    }
+    return weighed(replace(subject, offers=offers), allow_upfront=True, **policy)
+
+
+def test_money_up_front_bears_interest_and_is_billed_without() -> None:
+    subject = paid_ahead()
+    best = best_of(subject)
+    assert units_by_how(best) == {"commitment": [4, 4]}
+    assert best.usd == pytest.approx(8 * 0.9684240, rel=1e-6)
+    assert best.solution.billed_usd(subject.problem.hours) == pytest.approx(8 * 0.85)
+    assert faults(subject, best.solution) == []
+    plan = plan_json(subject, best.solution)
+    plan["policy"]["discount_rate_per_year"] = 0.0
+    assert any(fault.startswith(f"{NAME}: ") for fault in verify_plan(plan))
+
+
+def test_without_falling_prices_money_up_front_alone_is_weighed() -> None:
+    # A doubling in a year: i = 5.9463094 %, 12 i / (1 − 1 / 2) = 1.4271143: 0.425 × 2.4271143 = 1.0315 $/h.
+    subject = paid_ahead(price_decline_per_year=0.0, discount_rate_per_year=1.0)
+    assert units_by_how(best_of(subject)) == {"on_demand": [4, 4]}
+    row = weighing(subject)
+    assert row.limit == "money up front at 100 % a year"
+    assert row.cost_monthly_usd == Decimal("438.00")  # 4 × 0.15 × 730
+
+
 def weighing(subject: Case) -> PlanRule:
     """The line of the report on weighing."""
     outcome = search(subject.problem, gap=0.0)
@@ -117,7 +172,7 @@ def weighing(subject: Case) -> PlanRule:
 def test_what_it_costs_today_by_hand() -> None:
     row = weighing(weighed(CLOSE))
     assert (row.cost_monthly_usd, row.binding) == (Decimal("292.00"), True)  # 4 × 0.10 × 730
-    assert row.limit == "commitments against prices by the hour that fall 20 % a year"
+    assert row.limit == "commitments weighed against on-demand prices that fall 20 % a year"
     off = weighing(weighed(CLOSE, price_decline_per_year=0.0))
     assert (off.cost_monthly_usd, off.limit, off.binding) == (Decimal(0), "", False)
 

@@ -168,7 +168,7 @@ _WEIGHING = Rule(
     verify=weighed.verify_weigh_commitments,
     limit=weighed.weighing_in_words,
     without=weighed.at_their_own_price,
-    eased="price_decline_per_year: 0",
+    eased="price_decline_per_year: 0 and discount_rate_per_year: 0",
 )
 # What a plan obeys in all, in the order of the report: the rules with rows, and what is in rates and prices.
 TERMS: dict[str, Rule] = {**RULES, _CAUTION.name: _CAUTION, _WEIGHING.name: _WEIGHING}
