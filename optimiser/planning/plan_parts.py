@@ -107,8 +107,8 @@ class PlanOption:
 class PlanOffer:
     """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with, per instance.
 
-    weighed_usd_per_hour is what the search compared it at: that of a commitment over the share of today's price that
-    buying by the hour costs on average over its term (null in plans written before that was told apart).
+    weighed_usd_per_hour is what the search took it at (null in older plans): a commitment, with interest on its upfront
+    money, over the share of today's price that buying by the hour costs on average over its term.
     own says that it is from a price file of the user's, rather than fetched or embedded.
     """
 
@@ -141,13 +141,16 @@ class PlanCommitment:
 
     break_even_utilisation is the share of the term's hours that must be used for it to beat on demand (null
     where the region has no on-demand price); loss_if_ended_half_way_usd is what is still owed after half the
-    term without use.
+    term without use. used_share_at_30_pct_less_demand is the share of its hours in use if every hour asked 30 % less,
+    beats_on_demand_at_30_pct_less_demand whether those on demand cost more than all of it as weighed (null if unknown).
     """
 
     contract_value_usd: Decimal
     upfront_usd: Decimal
     break_even_utilisation: float | None
     loss_if_ended_half_way_usd: Decimal
+    used_share_at_30_pct_less_demand: float | None = None
+    beats_on_demand_at_30_pct_less_demand: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,11 +193,8 @@ class PlanRoute:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanBound:
-    """No plan under this policy, these prices and these estimates costs less than value_usd a month.
-
-    Commitments count at their offers' weighed_usd_per_hour. plan_usd is what the plan itself comes to in that way (null
-    in plans written before that was told apart); gap is between the two.
-    """
+    """No plan under this policy, these prices and these estimates costs less than value_usd a month, offers counting at
+    their weighed_usd_per_hour. plan_usd is what the plan comes to so (null in older plans); gap is between the two."""
 
     value_usd: Decimal
     gap: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_parts import PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan_parts import PlanCommitment, PlanOffer, PlanOption, PlanPurchase
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import HOW, counted, hourly, percent, provider_name, site, units, usd, words
 from providers.offer import STANDARD
@@ -109,7 +109,16 @@ def _commitment(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) ->
         even = f"breaks even at {percent(signed.break_even_utilisation)} use"
     loss = f"if the service ends half way, {usd(signed.loss_if_ended_half_way_usd)} is lost"
     money = f"contract {usd(signed.contract_value_usd)}, {usd(signed.upfront_usd)} cash up front"
-    return f"{option.instance_type}, {kind}: {money}; {even}; {loss}. A discount, not capacity."
+    return f"{option.instance_type}, {kind}: {money}; {even}{_with_less(signed)}; {loss}. A discount, not capacity."
+
+
+def _with_less(signed: PlanCommitment) -> str:
+    """What is left of its use and of its saving where demand falls."""
+    share, beats = signed.used_share_at_30_pct_less_demand, signed.beats_on_demand_at_30_pct_less_demand
+    if share is None:
+        return ""
+    against = {True: ", cheaper than on demand", False: ", DEARER than on demand", None: ""}[beats]
+    return f"; at 30 % less demand {percent(share)} of it is used{against}"
 
 
 def _quoted(offer: PlanOffer) -> str:
