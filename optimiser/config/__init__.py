@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optimiser.config.entries import mapping_of, only_known, parse_entry
+from optimiser.config.owned import read_owned
 from optimiser.config.settings import SETTINGS, Settings, settings_of
 from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
 from optimiser.files import read_yaml
 from optimiser.performance.model_checks import check_model
 from optimiser.performance.physics import Engine, Fit, Physics
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
+from optimiser.planning.owned import Owned
 from optimiser.workload.resolved import PERFORMANCE
 from providers.offer import Tier
 from providers.shape import GpuLink, InstanceShape
@@ -43,6 +45,7 @@ class Config:
     directories: tuple[Path, ...]
     quota_codes: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     always_sold: tuple[tuple[str, str, str, Tier], ...] = ()
+    owned: tuple[Owned, ...] = ()
 
     @property
     def price_files(self) -> list[Path]:
@@ -97,6 +100,7 @@ def load_config(directory: Path | None = None) -> Config:
     always_sold: dict[str, tuple[tuple[str, str, str, Tier], ...]] = {}
     settings: dict[str, dict[str, Any]] = {}
     performance: object = PERFORMANCE[0]
+    owned: list[Owned] = []
     for layer in directories:
         sections = _sections(layer / "gpus.yaml", ("gpus",))
         gpus |= _entries(GpuSpec, "name", sections.get("gpus", {}), layer / "gpus.yaml")
@@ -106,6 +110,7 @@ def load_config(directory: Path | None = None) -> Config:
         models |= _models(layer / "models.yaml")
         for path in sorted((layer / "instances").glob("*.yaml")):
             _read_instances(path, gpus, shapes, quota_codes, always_sold)
+        owned += read_owned(layer / "owned.yaml", shapes, len(owned) + 1)
         written = _content(layer / "settings.yaml")
         performance = written.pop("performance", performance)
         for name, section in _mappings(written, SETTINGS, layer / "settings.yaml").items():
@@ -121,6 +126,7 @@ def load_config(directory: Path | None = None) -> Config:
         directories=directories,
         quota_codes=quota_codes,
         always_sold=tuple(one for sold in always_sold.values() for one in sold),
+        owned=tuple(owned),
     )
 
 

@@ -92,7 +92,7 @@ def core_of(
             for service, demand in enumerate(services)
         ),
         options=tuple(plan_option(option) for option in used.values()),
-        offers=tuple(plan_offer(offers[name], usd, weighed[name]) for name, usd in planned.items()),
+        offers=tuple(plan_offer(name, offers[name], usd, weighed[name]) for name, usd in planned.items()),
         purchases=tuple(purchase for purchase, _ in purchases),
         counts=_counts(solution),
         routing=_routing(problem, solution),

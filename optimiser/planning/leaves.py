@@ -141,7 +141,9 @@ def build_leaf(chosen: Sequence[Option], profiles: Profiles) -> tuple[Leaf, dict
     bought: dict[How, list[Bought]] = {how: [] for how in How}
     for option in chosen:
         for purchase in option.purchases:
-            bought[purchase.how].append(Bought(option, purchase))
+            # What is owned runs all along without the limit on commitments, as what is held does.
+            how = How.HELD if purchase.how is How.OWNED else purchase.how
+            bought[how].append(Bought(option, purchase))
     for how in (How.COMMITMENT, How.HELD, How.HOURLY):
         bought[how] = _cheapest_by_rate(bought[how])
     bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, largest)

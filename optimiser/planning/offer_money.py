@@ -63,10 +63,10 @@ def commitment_of(
     )
 
 
-def plan_offer(offer: Offer, planned: Decimal, weighed: Decimal) -> PlanOffer:
-    """An offer as the plan took it."""
+def plan_offer(name: str, offer: Offer, planned: Decimal, weighed: Decimal) -> PlanOffer:
+    """An offer as the plan took it, under the id that its purchases know it by."""
     return PlanOffer(
-        id=offer.offer_id,
+        id=name,
         provider=offer.provider,
         region=offer.region,
         zone=offer.zone,

@@ -11,9 +11,11 @@ import pandas as pd
 
 from optimiser.performance.confidence import planned_share
 from optimiser.performance.estimate_types import Estimate
+from optimiser.planning.owned import Owned
 from optimiser.planning.problem import How, Option, Purchase
 from optimiser.planning.weighing import weighed_table
 from optimiser.policy import Policy
+from providers.offer import REGION
 from providers.shape import InstanceShape, Obtainability
 
 Key = tuple[str, str]
@@ -32,21 +34,30 @@ class _Priced:
 
 
 def build_options(
-    estimates: Sequence[Estimate], shapes: Mapping[Key, InstanceShape], offers: pd.DataFrame, policy: Policy
+    estimates: Sequence[Estimate],
+    shapes: Mapping[Key, InstanceShape],
+    offers: pd.DataFrame,
+    policy: Policy,
+    owned: Sequence[Owned] = (),
 ) -> tuple[Option, ...]:
     """One option per estimate and region in which the policy allows any of its offers, ordered by id.
 
     The rate is the estimate less its margin, rounded down to four digits. A scarce machine on demand is held for
     the whole horizon; reservation-only and spot-only machines have no purchase but spot, unless the policy assumes
-    they can be had.
+    they can be had. What is owned joins the first set-up of its machine, at no price.
     """
     by_key: dict[Key, list[Estimate]] = defaultdict(list)
     for estimate in estimates:
         by_key[(estimate.provider, estimate.instance_type)].append(estimate)
     options: list[Option] = []
-    for (provider, region, instance_type, region_kind), priced in _priced_groups(
-        offers, by_key, policy
-    ).items():
+    groups = _priced_groups(offers, by_key, policy)
+    for one in owned:
+        kind = region_kind_of(offers, one)
+        named = one.region in policy.regions if policy.regions is not None else kind in policy.region_kinds
+        if (one.provider, one.instance_type) in by_key and named:
+            own = _Priced(one.offer_id, How.OWNED.value, "", 0.0, 0.0, one.instances)
+            groups.setdefault((one.provider, one.region, one.instance_type, kind), []).append(own)
+    for (provider, region, instance_type, region_kind), priced in groups.items():
         key = (provider, instance_type)
         for number, estimate in enumerate(by_key[key]):
             limited_elsewhere = number > 0
@@ -57,6 +68,13 @@ def build_options(
             if option.purchases:
                 options.append(option)
     return tuple(sorted(options, key=lambda option: option.id))
+
+
+def region_kind_of(offers: pd.DataFrame, owned: Owned) -> str:
+    """The kind of region that what is owned lies in, as the prices of that region say; else a plain region."""
+    there = offers[(offers["provider"] == owned.provider) & (offers["region"] == owned.region)]
+    kinds = sorted(there["region_kind"].unique())
+    return REGION if REGION in kinds or not kinds else str(kinds[0])
 
 
 def margin_of(estimate: Estimate, policy: Policy) -> float:
@@ -209,8 +227,8 @@ def _worth_having(
 
 
 def _how(tier: str, shape: InstanceShape, policy: Policy) -> How | None:
-    if tier == "spot":
-        return How.SPOT
+    if tier in (How.SPOT, How.OWNED):
+        return How(tier)
     if policy.assume_obtainable or shape.obtainability is Obtainability.ELASTIC:
         return How.COMMITMENT if tier == "reserved" else How.HOURLY
     if shape.obtainability is Obtainability.SCARCE:

@@ -155,7 +155,7 @@ class PlanCommitment:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanPurchase:
-    """One way of paying for one option. how: commitment | held_on_demand | on_demand | spot."""
+    """One way of paying for one option. how: commitment | held_on_demand | on_demand | spot | owned."""
 
     id: str
     option: str

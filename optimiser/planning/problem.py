@@ -24,16 +24,19 @@ Floats = npt.NDArray[np.float64]
 class How(StrEnum):
     """How a unit is paid, which is also when it runs.
 
-    A commitment and a unit held on demand run for the whole horizon; on demand and spot follow the hour.
+    A commitment, what is owned already and a unit held on demand run for the whole horizon; on demand and spot follow
+    the hour.
     """
 
     COMMITMENT = "commitment"
     HELD = "held_on_demand"
     HOURLY = "on_demand"
     SPOT = "spot"
+    OWNED = "owned"
 
 
-CONSTANT = frozenset({How.COMMITMENT, How.HELD})
+SIGNED = frozenset({How.COMMITMENT, How.OWNED})
+CONSTANT = SIGNED | {How.HELD}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,7 @@ def _row(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
         hourly(offer.planned_usd_per_hour),
         usd(purchase.monthly_usd),
     )
-    said = (_commitment(purchase, option, offer) or _quoted(offer), _terms(offer))
+    said = (_commitment(purchase, option, offer) or _owned(purchase, offer) or _quoted(offer), _terms(offer))
     return Row(cells, " ".join(text for text in said if text))
 
 
@@ -110,6 +110,16 @@ def _commitment(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) ->
     loss = f"if the service ends half way, {usd(signed.loss_if_ended_half_way_usd)} is lost"
     money = f"contract {usd(signed.contract_value_usd)}, {usd(signed.upfront_usd)} cash up front"
     return f"{option.instance_type}, {kind}: {money}; {even}{_with_less(signed)}; {loss}. A discount, not capacity."
+
+
+def _owned(purchase: PlanPurchase, offer: PlanOffer) -> str:
+    """How long what is owned is paid, and how much of it is not needed."""
+    if purchase.how != "owned" or offer.max_instances is None:
+        return ""
+    kind = f" ({words(offer.kind)})" if offer.kind else ""
+    return (
+        f"Of {counted(offer.max_instances, 'instance')} owned until {offer.valid_until}{kind}: paid already."
+    )
 
 
 def _with_less(signed: PlanCommitment) -> str:

@@ -45,6 +45,7 @@ def test_the_floor_the_ceiling_and_the_spare_unit_are_needed_as_before() -> None
     assert shares(one.with_policy(survive_instance_losses=1), [4]) == [0.5]
     assert shares(one.with_policy(utilisation_ceiling=0.5), [4]) == [0.5]
     assert shares(case([machine("m", 10.0, committed(0.5))], [0.0, 10.0]), [4], [4]) == [0.125]
+    assert shares(one, [0]) == [0.0]
 
 
 @pytest.mark.parametrize(("usd", "beats"), [(0.55, True), (0.57, False)])
