@@ -68,6 +68,18 @@ class Policy(_Frozen):
         default=0.10,
         description="commitments stay within what this lowest share of hours needs, spare included, to a unit",
     )
+    price_decline_per_year: float = Field(
+        default=0.20,
+        ge=0,
+        lt=0.9,
+        description="share by which prices by the hour are taken to fall each year while a commitment keeps its own",
+    )
+    discount_rate_per_year: float = Field(
+        default=0.08,
+        ge=0,
+        le=1,
+        description="yearly cost of capital that money paid up front for a commitment is weighed at",
+    )
     assume_obtainable: bool = Field(
         default=False,
         description="treat scarce and reservation-only machines as if they could be had by the hour",

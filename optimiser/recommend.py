@@ -22,9 +22,10 @@ from optimiser.planning.answer import Answer, plan_of
 from optimiser.planning.comparison import compare
 from optimiser.planning.faults import refuse_faults
 from optimiser.planning.infeasible import beyond_reason, nothing_allowed, nothing_fits, nothing_priced
-from optimiser.planning.options import build_options
+from optimiser.planning.options import build_options, region_kind_of
+from optimiser.planning.owned import Owned, owned_for_the_month, still_owed
 from optimiser.planning.patterns import settle
-from optimiser.planning.plan import Plan
+from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanLeftOut
 from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
@@ -69,7 +70,9 @@ def recommend(request: Request) -> Plan:
     offers, age_notes = within_age(lasting, limits, request.as_of)
     age_notes = request.book.notes + ending_notes + age_notes
     left_out = providers_left_out(request.book.unfetched, lasting, offers, policy)
-    options = build_options(estimates, request.config.shapes, offers, policy)
+    owned, owned_notes = owned_for_the_month(request.config.owned, request.as_of)
+    age_notes += owned_notes + still_owed(request.config.owned, HOURS_PER_MONTH)
+    options = build_options(estimates, request.config.shapes, offers, policy, owned)
     if not options:
         raise _nothing_to_buy(request, estimates, age_notes, left_out)
     problem = _problem(workload, options, policy, granted_quotas(request.config, request.book))
@@ -78,7 +81,7 @@ def recommend(request: Request) -> Plan:
     if outcome.best is None:
         raise _with_what_is_left_out(nothing_allowed(problem, gap), left_out)
     solution, solved = settle(problem, outcome.best.solution)
-    exact = _offers(request.book, outcome.best.options)
+    exact = _offers(request.book, outcome.best.options, owned, request.as_of)
     answer = Answer(
         problem=problem,
         workload=workload,
@@ -244,14 +247,21 @@ def _considered(config: Config, policy: Policy) -> list[InstanceShape]:
     ]
 
 
-def _offers(book: PriceBook, options: Sequence[Option]) -> Mapping[str, Offer]:
-    """Exact offers behind the options, and the list price on demand beside each."""
+def _offers(
+    book: PriceBook, options: Sequence[Option], owned: Sequence[Owned], as_of: date
+) -> Mapping[str, Offer]:
+    """Exact offers behind the options, what is owned among them, and the list price on demand beside each."""
     ids = {purchase.offer_id for option in options for purchase in option.purchases}
+    own = {
+        one.offer_id: one.offer(region_kind_of(book.offers, one), as_of)
+        for one in owned
+        if one.offer_id in ids
+    }
     places = {(option.provider, option.region, option.instance_type) for option in options}
     on_demand = book.offers[book.offers["tier"] == "on_demand"]
     keys = zip(on_demand["provider"], on_demand["region"], on_demand["instance_type"], strict=True)
     ids |= {offer_id for offer_id, key in zip(on_demand.index, keys, strict=True) if key in places}
-    return {offer_id: book.offer(offer_id) for offer_id in sorted(ids)}
+    return {name: own.get(name) or book.offer(name) for name in sorted(ids)}
 
 
 def _rejections(results: Sequence[Estimate | Rejection]) -> tuple[Rejection, ...]:
@@ -261,7 +271,11 @@ def _rejections(results: Sequence[Estimate | Rejection]) -> tuple[Rejection, ...
 def _refuse_over_budget(plan: Plan) -> None:
     budget, found, least = plan.policy["max_monthly_usd"], plan.totals.total_monthly_usd, plan.bound.value_usd
     if budget is not None and found > budget:
+        floor = f"the instances of any plan under this policy at least {least:,.0f}"
+        if any(rule.name == "weigh_commitments" and rule.limit for rule in plan.rules):
+            eased = "price_decline_per_year: 0 and discount_rate_per_year: 0"
+            floor = f"one with more commitments may cost less today: {eased} would find it"
         raise NoFeasiblePlan(
             f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
-            f"{found:,.0f} USD a month, and the instances of any plan under this policy at least {least:,.0f}"
+            f"{found:,.0f} USD a month, and {floor}"
         )

@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from optimiser import Policy, UsageError, load_book, load_config, load_workload
+from optimiser import NoFeasiblePlan, Policy, UsageError, load_book, load_config, load_workload
 from optimiser.config import Config
+from optimiser.planning.owned import PLANNED_DAYS
 from optimiser.planning.plan import Plan
-from optimiser.planning.price_basis import PLANNED_DAYS, lasting_a_month
+from optimiser.planning.price_basis import lasting_a_month
 from optimiser.prices.discounts import Discount
 from optimiser.recommend import Request, recommend
 from optimiser.report import renderer
@@ -132,3 +133,64 @@ def test_a_commitment_breaks_even_against_what_on_demand_really_costs_the_user(c
         shares += [one.commitment.break_even_utilisation for one in plan.purchases if one.commitment]
     # 43.344 / 55.04 with list prices; halving both leaves the share as it is.
     assert shares == [pytest.approx(43.344 / 55.04)] * 2
+
+
+def test_a_commitment_is_weighed_against_falling_prices_and_billed_at_its_own(config: Config) -> None:
+    commitments_only = {"regions": ("us-east-2",), "instance_types": ("p5.48xlarge",), "max_spot_share": 0.0}
+    plan = plan_of(config, {}, **commitments_only)
+    (signed,) = [one for one in plan.purchases if one.how == "commitment"]
+    held = sum(one.monthly_usd for one in plan.purchases if one.how != "commitment")
+    # 43.344 $/h for a year, over the mean of a price that falls by a fifth: 0.2 / −ln 0.8 = 0.8962840.
+    assert signed.monthly_usd == Decimal("43.344") * 730 * signed.max_units
+    assert plan.totals.monthly_usd == pytest.approx(signed.monthly_usd + held, abs=Decimal("0.02"))
+    assert plan.bound.plan_usd is not None
+    assert float(plan.bound.plan_usd) == pytest.approx(float(signed.monthly_usd) / 0.8962840 + float(held))
+    assert plan.bound.gap == pytest.approx(float(plan.bound.plan_usd / plan.bound.value_usd) - 1, abs=1e-6)
+    text = " ".join(renderer("table")(plan).split())
+    assert "commitments weighed against on-demand prices that fall 20 % a year and not as they are" in text
+    still = plan_of(config, {}, price_decline_per_year=0.0, **commitments_only)
+    assert still.bound.plan_usd == still.totals.monthly_usd
+    assert "weighed" not in renderer("table")(still)
+
+
+@pytest.mark.parametrize(
+    ("decline", "said"),
+    [
+        (0.2, "price_decline_per_year: 0 and discount_rate_per_year: 0 would find it"),
+        (0.0, "the instances of any plan under this policy"),
+    ],
+)
+def test_a_budget_is_of_what_is_billed(config: Config, decline: float, said: str) -> None:
+    only = {"instance_types": ("p5.48xlarge",), "max_monthly_usd": 1000.0}
+    with pytest.raises(NoFeasiblePlan, match=said):
+        plan_of(config, {}, price_decline_per_year=decline, **only)
+
+
+def test_what_is_owned_is_used_first_shown_as_owned_and_not_charged(config: Config, tmp_path: Path) -> None:
+    place = "{provider: aws, region: us-east-1, instance_type: p5.48xlarge, "
+    (tmp_path / "owned.yaml").write_text(
+        f"- {place}instances: 8, ends: 2027-06-30, kind: reserved_instance, usd_per_hour: 2}}\n"
+        f"- {place}instances: 3, ends: 2026-12-01}}\n",
+        encoding="utf-8",
+    )
+    only = {"instance_types": ("p5.48xlarge",)}
+    without, plan = plan_of(config, {}, **only), plan_of(load_config(tmp_path), {}, **only)
+    (own,) = [one for one in plan.purchases if one.how == "owned"]
+    assert (own.min_units, own.max_units, own.monthly_usd) == (8, 8, 0)
+    assert plan.totals.monthly_usd < without.totals.monthly_usd
+    assert {offer.id for offer in plan.offers} >= {own.offer}
+    text = " ".join(renderer("table")(plan).split())
+    assert "Of 8 instances owned until 2027-06-30 (reserved instance): paid already." in text
+    assert "11,680.00 USD a month for 8 × p5.48xlarge in us-east-1" in text  # 8 × 2 × 730
+    assert "owned until 2026-12-01 and planned without: 3 × p5.48xlarge in us-east-1" in text
+    (dated,) = [row for row in plan.price_dates if row.tier == "reserved" and row.provider == "aws"]
+    assert dated.oldest_used is None or dated.oldest_used < DAY
+
+
+def test_what_is_owned_alone_may_carry_all(tmp_path: Path) -> None:
+    entry = "{provider: aws, region: us-east-1, instance_type: p5.48xlarge, instances: 90, ends: 2027-06-30}"
+    (tmp_path / "owned.yaml").write_text(f"- {entry}\n", encoding="utf-8")
+    plan = plan_of(load_config(tmp_path), {})
+    assert (plan.totals.total_monthly_usd, plan.bound.value_usd, plan.bound.gap) == (0, 0, 0)
+    for name in ("table", "markdown", "json", "csv"):
+        assert renderer(name)(plan)

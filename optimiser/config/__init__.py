@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optimiser.config.entries import mapping_of, only_known, parse_entry
+from optimiser.config.owned import read_owned
 from optimiser.config.quotas import QUOTAS_FILE, quotas_of
 from optimiser.config.settings import SETTINGS, Settings, settings_of
 from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
@@ -16,6 +17,7 @@ from optimiser.files import read_yaml
 from optimiser.performance.model_checks import check_model
 from optimiser.performance.physics import Engine, Fit, Physics
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
+from optimiser.planning.owned import Owned
 from optimiser.planning.problem import GrantedQuota, QuotaKey
 from optimiser.workload.resolved import PERFORMANCE
 from providers.offer import Tier
@@ -47,6 +49,7 @@ class Config:
     quota_codes: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     always_sold: tuple[tuple[str, str, str, Tier], ...] = ()
     quotas: Mapping[QuotaKey, GrantedQuota] = field(default_factory=dict)
+    owned: tuple[Owned, ...] = ()
 
     @property
     def price_files(self) -> list[Path]:
@@ -102,6 +105,7 @@ def load_config(directory: Path | None = None) -> Config:
     settings: dict[str, dict[str, Any]] = {}
     performance: object = PERFORMANCE[0]
     quotas: dict[QuotaKey, GrantedQuota] = {}
+    owned: list[Owned] = []
     for layer in directories:
         sections = _sections(layer / "gpus.yaml", ("gpus",))
         gpus |= _entries(GpuSpec, "name", sections.get("gpus", {}), layer / "gpus.yaml")
@@ -113,6 +117,7 @@ def load_config(directory: Path | None = None) -> Config:
             _read_instances(path, gpus, shapes, quota_codes, always_sold)
         if (layer / QUOTAS_FILE).is_file():
             quotas |= quotas_of(read_yaml(layer / QUOTAS_FILE), layer / QUOTAS_FILE, shapes)
+        owned += read_owned(layer / "owned.yaml", shapes, len(owned) + 1)
         written = _content(layer / "settings.yaml")
         performance = written.pop("performance", performance)
         for name, section in _mappings(written, SETTINGS, layer / "settings.yaml").items():
@@ -129,6 +134,7 @@ def load_config(directory: Path | None = None) -> Config:
         quota_codes=quota_codes,
         always_sold=tuple(one for sold in always_sold.values() for one in sold),
         quotas=quotas,
+        owned=tuple(owned),
     )
 
 

@@ -30,7 +30,7 @@ from optimiser.planning.plan_parts import (
     PlanService,
 )
 from optimiser.planning.price_basis import own_prices, price_dates, price_sources, uncovered_tiers
-from optimiser.planning.problem import Problem
+from optimiser.planning.problem import How, Problem
 from optimiser.planning.search import Outcome
 from optimiser.planning.solve import Solved
 from optimiser.planning.totals import totals_of
@@ -166,11 +166,14 @@ def _bound(answer: Answer) -> PlanBound:
         ),
         unit_rps=outcome.unit_rps,
         dropped_rules=outcome.dropped,
+        plan_usd=monthly_usd(answer.problem, usd),
     )
 
 
 def _offers_used(answer: Answer) -> list[Offer]:
-    return [answer.offers[column.purchase.offer_id] for column in answer.solution.columns]
+    """What is paid for; what is owned has no price."""
+    bought = [one.purchase for one in answer.solution.columns if one.purchase.how is not How.OWNED]
+    return [answer.offers[purchase.offer_id] for purchase in bought]
 
 
 def _providers(answer: Answer) -> set[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
 from optimiser.planning.leaves import Bought, Solution
+from optimiser.planning.less_demand import used_shares
 from optimiser.planning.offer_money import (
     cents,
     cheapest_on_demand_usd,
@@ -19,6 +20,7 @@ from optimiser.planning.offer_money import (
 )
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import (
+    PlanCommitment,
     PlanCount,
     PlanDemand,
     PlanFleetLine,
@@ -30,6 +32,7 @@ from optimiser.planning.plan_parts import (
     PlanRoute,
 )
 from optimiser.planning.problem import How, Option, Problem, QuotaKey
+from optimiser.planning.weighing import weighed_usd
 from providers.offer import Offer
 
 
@@ -60,9 +63,19 @@ def core_of(
         )
         for column in solution.columns
     }
+    weighed = {name: weighed_usd(problem.policy, offers[name], usd) for name, usd in planned.items()}
     hours = [exact(period.hours) for period in problem.periods]
+    still_used = used_shares(problem, solution)
+
+    def signed(column: Bought, instances: int) -> PlanCommitment:
+        offer = offers[column.purchase.offer_id]
+        payable = cheapest_on_demand_usd(column.option, offers, on_demand.get(column.option.id))
+        return commitment_of(
+            offer, instances, payable, weighed[offer.offer_id], still_used[column.purchase.id]
+        )
+
     purchases = tuple(
-        _purchase(column, solution.units[:, c], hours, planned, offers, on_demand)
+        _purchase(column, solution.units[:, c], hours, planned[column.purchase.offer_id], signed)
         for c, column in enumerate(solution.columns)
     )
     return Core(
@@ -80,7 +93,7 @@ def core_of(
             for service, demand in enumerate(services)
         ),
         options=tuple(plan_option(option) for option in used.values()),
-        offers=tuple(plan_offer(offers[offer_id], usd) for offer_id, usd in planned.items()),
+        offers=tuple(plan_offer(name, offers[name], usd, weighed[name]) for name, usd in planned.items()),
         purchases=tuple(purchase for purchase, _ in purchases),
         counts=_counts(solution),
         routing=_routing(problem, solution),
@@ -94,26 +107,20 @@ def _purchase(
     column: Bought,
     units: np.ndarray,
     hours: list[Decimal],
-    planned: Mapping[str, Decimal],
-    offers: Mapping[str, Offer],
-    on_demand: Mapping[str, Offer],
+    planned: Decimal,
+    signed: Callable[[Bought, int], PlanCommitment],
 ) -> tuple[PlanPurchase, Decimal]:
-    """One purchase and its USD over the horizon."""
-    offer, option = offers[column.purchase.offer_id], column.option
+    """One purchase and its USD over the horizon; signed says what committing to so many instances means."""
+    option = column.option
     instances = option.estimate.setup.instances_per_unit
     horizon_hours = sum(hours, Decimal(0))
     unit_hours = sum((int(n) * h for n, h in zip(units, hours, strict=True)), Decimal(0))
-    usd = unit_hours * instances * planned[offer.offer_id]
-    commitment = None
-    if column.purchase.how is How.COMMITMENT:
-        listed = on_demand.get(option.id)
-        commitment = commitment_of(
-            offer, int(units[0]) * instances, cheapest_on_demand_usd(option, offers, listed)
-        )
+    usd = unit_hours * instances * planned
+    commitment = signed(column, int(units[0]) * instances) if column.purchase.how is How.COMMITMENT else None
     purchase = PlanPurchase(
         id=column.purchase.id,
         option=option.id,
-        offer=offer.offer_id,
+        offer=column.purchase.offer_id,
         how=column.purchase.how.value,
         pool=column.purchase.pool,
         min_units=int(units.min()),

@@ -19,12 +19,13 @@ class Variant:
     policy: tuple[tuple[str, object], ...] = ()
 
 
+# What is owned serves in the baselines too: it is no saving of the plan's.
 def _on_demand(purchase: Purchase) -> Purchase | None:
-    return purchase if purchase.how in (How.HOURLY, How.HELD) else None
+    return purchase if purchase.how in (How.HOURLY, How.HELD, How.OWNED) else None
 
 
 def _held(purchase: Purchase) -> Purchase | None:
-    return replace(purchase, how=How.HELD) if purchase.how in (How.HOURLY, How.HELD) else None
+    return replace(purchase, how=How.HELD) if purchase.how is How.HOURLY else _on_demand(purchase)
 
 
 def _not_spot(purchase: Purchase) -> Purchase | None:

@@ -5,8 +5,9 @@ the cheapest of on demand and spot, so
 
     cost(S) = hours · constant(S) + hourly · Σ hours · (F − S)⁺ + min(hourly, spot) · Σ hours · ((T − S)⁺ − (F − S)⁺)
 
-is convex and piecewise linear with corners at the levels T and F and where commitments end: the least of its
-corners is the optimum of the linear relaxation, a lower bound on every fleet of the set.
+is convex and piecewise linear with corners at the levels T and F, where what is owned already ends (it costs nothing
+up to there) and where commitments end: the least of its corners is the optimum of the linear relaxation, a lower
+bound on every fleet of the set.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Profiles:
 
     problem: Problem
     _known: dict[float, _Profile] = field(default_factory=dict)
-    _rows: dict[tuple[float, float], tuple[Floats, Floats, Floats, float]] = field(default_factory=dict)
+    _rows: dict[tuple[float, float, float], tuple[Floats, Floats, Floats, float]] = field(
+        default_factory=dict
+    )
     _pools: dict[tuple[float, float], int] = field(default_factory=dict)
     _cheapest: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -81,14 +84,14 @@ class Profiles:
         """
         if not sets:
             return np.zeros(0)
-        if not sets:
-            return np.zeros(0)
+        owned = [sum(map(_owned_rps, options)) for options in sets]
         corner, above_total, above_firm, below = (
-            np.array(part) for part in zip(*map(self._row, level_rps, committing_rps), strict=True)
+            np.array(part) for part in zip(*map(self._row, level_rps, committing_rps, owned), strict=True)
         )
         cheapest = np.array([self.cheapest(options) for options in sets])
         hours = self.at(level_rps[0]).horizon_hours
-        least: Floats = _relaxed(hours, cheapest, below, corner, above_total, above_firm).min(axis=1)
+        paid = np.maximum(corner - np.array(owned)[:, None], 0.0)
+        least: Floats = _relaxed(hours, cheapest, below, paid, above_total, above_firm).min(axis=1)
         return least
 
     def cheapest(self, options: Iterable[Option]) -> tuple[float, ...]:
@@ -100,13 +103,16 @@ class Profiles:
             self._known[largest_rps] = _Profile.of(levels(self.problem, largest_rps))
         return self._known[largest_rps]
 
-    def _row(self, level_rps: float, committing_rps: float) -> tuple[Floats, Floats, Floats, float]:
-        """Corners with the end of commitments among them, what lies above each, and that end."""
-        key = (level_rps, committing_rps)
+    def _row(
+        self, level_rps: float, committing_rps: float, owned_rps: float
+    ) -> tuple[Floats, Floats, Floats, float]:
+        """Corners, those where what is owned and commitments beside it end among them, what lies above each, and how
+        much may be committed."""
+        key = (level_rps, committing_rps, owned_rps)
         if key not in self._rows:
             profile, below = self._profile(level_rps), self.committed_below(committing_rps)
             level = profile.level
-            end = np.minimum(np.array([below]), level.total[-1])
+            end = np.minimum(np.array([owned_rps, owned_rps + below]), level.total[-1])
             self._rows[key] = (
                 np.append(profile.corner, end),
                 np.append(profile.above_total, _above(level.total, end, level)),
@@ -118,10 +124,15 @@ class Profiles:
     def _cheapest_of(self, option: Option) -> tuple[float, ...]:
         if option.id not in self._cheapest:
             found = dict.fromkeys(ORDER, math.inf)
-            for purchase in option.purchases:
+            for purchase in (one for one in option.purchases if one.how in found):
                 found[purchase.how] = min(found[purchase.how], purchase.usd_per_unit_hour / option.rate_rps)
             self._cheapest[option.id] = tuple(found.values())
         return self._cheapest[option.id]
+
+
+def _owned_rps(option: Option) -> float:
+    """What the option's owned units carry, req/s."""
+    return option.rate_rps * sum(one.max_units or 0 for one in option.purchases if one.how is How.OWNED)
 
 
 def priced(usd: Floats | float, quantity: Floats) -> Floats:
@@ -134,14 +145,15 @@ def _relaxed(
     horizon_hours: float,
     cheapest: Floats,
     committed_below: Floats,
-    corner: Floats,
+    paid: Floats,
     above_total: Floats,
     above_firm: Floats,
 ) -> Floats:
-    """cost(S) of every set at its corners; shapes (sets, corners), cheapest (sets, 4), committed_below (sets,)."""
+    """cost(S) of every set at its corners, `paid` being what of S is not owned already; shapes (sets, corners),
+    cheapest (sets, 4), committed_below (sets,)."""
     committed, held, hourly, spot = cheapest.T[:, :, None]
-    inside = np.where(committed < held, np.minimum(corner, committed_below[:, None]), 0.0)
-    constant = priced(committed, inside) + priced(held, corner - inside)
+    inside = np.where(committed < held, np.minimum(paid, committed_below[:, None]), 0.0)
+    constant = priced(committed, inside) + priced(held, paid - inside)
     by_hour = priced(hourly, above_firm) + priced(np.minimum(hourly, spot), above_total - above_firm)
     costs: Floats = constant * horizon_hours + by_hour
     return costs

@@ -23,6 +23,7 @@ ALWAYS_PRICED = (
     "plan_on_lower_bound",
     "survive_instance_loss",
     "limit_commitments",
+    "weigh_commitments",
     "hold_scarce",
     "respect_quotas",
     "limit_gpus",

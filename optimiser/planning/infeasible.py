@@ -103,7 +103,8 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
             continue
         found = search(rule.without(problem), gap, alternatives=1).best
         if found:
-            way = f"{rule.eased} would allow a plan at {found.usd * month:,.0f} USD a month"
+            usd = found.solution.billed_usd(problem.hours) * month
+            way = f"{rule.eased} would allow a plan at {usd:,.0f} USD a month"
             if rule.wanted:
                 why = f"there is no plan with {rule.limit(problem.policy)}"
                 way += f", which takes {rule.wanted(problem, found.solution)}"

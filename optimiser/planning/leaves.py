@@ -49,9 +49,15 @@ class Solution:
         return max([self.sized_for_rps, *rates])
 
     def usd(self, hours: Floats) -> float:
-        """Cost over the horizon, USD."""
-        price = np.array([column.purchase.usd_per_unit_hour for column in self.columns])
-        return float(hours @ (self.units @ price)) if len(self.columns) else 0.0
+        """What the search minimises over the horizon, USD: commitments weighed against falling prices."""
+        return self._sum(hours, [column.purchase.usd_per_unit_hour for column in self.columns])
+
+    def billed_usd(self, hours: Floats) -> float:
+        """What is billed over the horizon, USD."""
+        return self._sum(hours, [column.purchase.billed for column in self.columns])
+
+    def _sum(self, hours: Floats, prices: list[float]) -> float:
+        return float(hours @ (self.units @ np.array(prices))) if prices else 0.0
 
 
 def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
@@ -142,7 +148,9 @@ def build_leaf(
     bought: dict[How, list[Bought]] = {how: [] for how in How}
     for option in chosen:
         for purchase in option.purchases:
-            bought[purchase.how].append(Bought(option, purchase))
+            # What is owned runs all along without the limit on commitments, as what is held does.
+            how = How.HELD if purchase.how is How.OWNED else purchase.how
+            bought[how].append(Bought(option, purchase))
     for how in (How.COMMITMENT, How.HELD, How.HOURLY):
         bought[how] = _cheapest_by_rate(bought[how], caps)
     bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, largest, caps)

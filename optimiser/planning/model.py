@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optimiser.planning.leaves import Bought, Solution
-from optimiser.planning.problem import How, Option, Problem
+from optimiser.planning.problem import SIGNED, Option, Problem
 from optimiser.planning.requirements import Levels, levels
 from optimiser.planning.solve import Programme, Solved, Terms, Variable, value
 
 
 @dataclass
 class Model:
-    """Variables of a problem. running[c][p] is units of column c in period p (one variable all along for a
-    commitment); used[i] whether option i is bought at all; largest[i] and smallest[i] pick the extreme unit
+    """Variables of a problem. running[c][p] is units of column c in period p (one variable all along for what
+    is signed); used[i] whether option i is bought at all; largest[i] and smallest[i] pick the extreme unit
     in use.
     """
 
@@ -72,7 +72,7 @@ def build_model(problem: Problem, rules: Iterable[Callable[[Model], None]]) -> M
 
 
 def _running(model: Model, c: int, column: Bought) -> list[Variable]:
-    if column.purchase.how is How.COMMITMENT:
+    if column.purchase.how in SIGNED:
         return [model.programme.variable(f"units_{c}", whole=True)] * len(model.problem.periods)
     return [model.programme.variable(f"units_{c}_{p}", whole=True) for p in model.periods]
 
@@ -81,7 +81,7 @@ def _objective(model: Model, hours: np.ndarray) -> Terms:
     terms: Terms = []
     for c, column in enumerate(model.columns):
         usd = column.purchase.usd_per_unit_hour
-        if column.purchase.how is How.COMMITMENT:
+        if column.purchase.how in SIGNED:
             terms.append((model.running[c][0], usd * float(hours.sum())))
         else:
             terms += [(model.running[c][p], usd * float(hours[p])) for p in model.periods]
@@ -104,7 +104,7 @@ def _pick_extremes(model: Model) -> None:
     index = {option.id: i for i, option in enumerate(options)}
     for c, column in enumerate(model.columns):
         i = index[column.option.id]
-        for p in (0,) if column.purchase.how is How.COMMITMENT else model.periods:
+        for p in (0,) if column.purchase.how in SIGNED else model.periods:
             model.add(
                 f"only_if_used_{c}_{p}",
                 [(model.running[c][p], 1), (model.used[i], -_most_units(model, column.option))],

@@ -39,11 +39,14 @@ def cheapest_on_demand_usd(
     return min(amounts + ([listed.usd_per_hour] if listed else []), default=None)
 
 
-def commitment_of(offer: Offer, instances: int, on_demand_usd: Decimal | None) -> PlanCommitment:
+def commitment_of(
+    offer: Offer, instances: int, on_demand_usd: Decimal | None, weighed: Decimal, used_share: float
+) -> PlanCommitment:
     """The whole contract: value = amortised rate × hours of the term; half of it less what was paid is still owed.
 
-    on_demand_usd is per instance-hour, None where the machine cannot be had so. Money paid up front is lost with
-    the service, so the loss after half the term is half the contract value.
+    on_demand_usd is per instance-hour, None where the machine cannot be had so; weighed is what the commitment is
+    compared with it at. Money paid up front is lost with the service, so the loss after half the term is half the
+    contract value. used_share is what less demand would leave in use.
     """
     term_hours = Decimal(offer.term_months) * HOURS_PER_YEAR / 12
     value = offer.amortised_usd_per_hour * term_hours * instances
@@ -53,13 +56,17 @@ def commitment_of(offer: Offer, instances: int, on_demand_usd: Decimal | None) -
         upfront_usd=cents(offer.upfront_usd * instances),
         break_even_utilisation=even,
         loss_if_ended_half_way_usd=cents(value / 2),
+        used_share_at_30_pct_less_demand=used_share,
+        beats_on_demand_at_30_pct_less_demand=(
+            float(on_demand_usd) * used_share > float(weighed) if on_demand_usd else None
+        ),
     )
 
 
-def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
-    """An offer as the plan took it."""
+def plan_offer(name: str, offer: Offer, planned: Decimal, weighed: Decimal) -> PlanOffer:
+    """An offer as the plan took it, under the id that its purchases know it by."""
     return PlanOffer(
-        id=offer.offer_id,
+        id=name,
         provider=offer.provider,
         region=offer.region,
         zone=offer.zone,
@@ -78,4 +85,5 @@ def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
         valid_until=offer.valid_until,
         observed_on=offer.observed_on,
         source=offer.source,
+        weighed_usd_per_hour=weighed,
     )

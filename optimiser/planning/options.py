@@ -11,8 +11,11 @@ import pandas as pd
 
 from optimiser.performance.confidence import planned_share
 from optimiser.performance.estimate_types import Estimate
+from optimiser.planning.owned import Owned
 from optimiser.planning.problem import How, Option, Purchase
+from optimiser.planning.weighing import weighed_table
 from optimiser.policy import Policy
+from providers.offer import REGION
 from providers.shape import InstanceShape, Obtainability
 
 Key = tuple[str, str]
@@ -26,25 +29,35 @@ class _Priced:
     tier: str
     zone: str
     planned_usd: float
+    weighed_usd: float
     max_instances: float
 
 
 def build_options(
-    estimates: Sequence[Estimate], shapes: Mapping[Key, InstanceShape], offers: pd.DataFrame, policy: Policy
+    estimates: Sequence[Estimate],
+    shapes: Mapping[Key, InstanceShape],
+    offers: pd.DataFrame,
+    policy: Policy,
+    owned: Sequence[Owned] = (),
 ) -> tuple[Option, ...]:
     """One option per estimate and region in which the policy allows any of its offers, ordered by id.
 
     The rate is the estimate less its margin, rounded down to four digits. A scarce machine on demand is held for
     the whole horizon; reservation-only and spot-only machines have no purchase but spot, unless the policy assumes
-    they can be had.
+    they can be had. What is owned joins the first set-up of its machine, at no price.
     """
     by_key: dict[Key, list[Estimate]] = defaultdict(list)
     for estimate in estimates:
         by_key[(estimate.provider, estimate.instance_type)].append(estimate)
     options: list[Option] = []
-    for (provider, region, instance_type, region_kind), priced in _priced_groups(
-        offers, by_key, policy
-    ).items():
+    groups = _priced_groups(offers, by_key, policy)
+    for one in owned:
+        kind = region_kind_of(offers, one)
+        named = one.region in policy.regions if policy.regions is not None else kind in policy.region_kinds
+        if (one.provider, one.instance_type) in by_key and named:
+            own = _Priced(one.offer_id, How.OWNED.value, "", 0.0, 0.0, one.instances)
+            groups.setdefault((one.provider, one.region, one.instance_type, kind), []).append(own)
+    for (provider, region, instance_type, region_kind), priced in groups.items():
         key = (provider, instance_type)
         for number, estimate in enumerate(by_key[key]):
             limited_elsewhere = number > 0
@@ -55,6 +68,13 @@ def build_options(
             if option.purchases:
                 options.append(option)
     return tuple(sorted(options, key=lambda option: option.id))
+
+
+def region_kind_of(offers: pd.DataFrame, owned: Owned) -> str:
+    """The kind of region that what is owned lies in, as the prices of that region say; else a plain region."""
+    there = offers[(offers["provider"] == owned.provider) & (offers["region"] == owned.region)]
+    kinds = sorted(there["region_kind"].unique())
+    return REGION if REGION in kinds or not kinds else str(kinds[0])
 
 
 def margin_of(estimate: Estimate, policy: Policy) -> float:
@@ -118,15 +138,18 @@ def _priced_groups(
     planned = allowed["amortised_usd_per_hour"].copy()
     is_spot = allowed["tier"] == "spot"
     planned[is_spot] = spot_usd.reindex(allowed.index[is_spot])
+    weighed = weighed_table(planned, allowed, policy).to_list()
     columns = [
         allowed[name].to_list()
         for name in ("provider", "region", "instance_type", "region_kind", "tier", "zone")
     ]
     groups: dict[tuple[str, str, str, str], list[_Priced]] = defaultdict(list)
-    rows = zip(allowed.index, *columns, planned.to_list(), allowed["max_instances"].to_list(), strict=True)
-    for offer_id, provider, region, instance_type, kind, tier, zone, usd, limit in rows:
+    limits = allowed["max_instances"].to_list()
+    rows = zip(allowed.index, *columns, planned.to_list(), weighed, limits, strict=True)
+    for offer_id, provider, region, instance_type, kind, tier, zone, usd, weight, limit in rows:
         if (provider, instance_type) in by_key and usd == usd:
-            groups[(provider, region, instance_type, kind)].append(_Priced(offer_id, tier, zone, usd, limit))
+            priced = _Priced(offer_id, tier, zone, usd, weight, limit)
+            groups[(provider, region, instance_type, kind)].append(priced)
     return {place: _one_view_of_spot(priced) for place, priced in groups.items()}
 
 
@@ -154,7 +177,9 @@ def _option(
             id=f"{offer.offer_id}{suffix}:{how.value}",
             how=how,
             offer_id=offer.offer_id,
-            usd_per_unit_hour=(offer.planned_usd + policy.overheads.usd_per_node_hour)
+            usd_per_unit_hour=(offer.weighed_usd + policy.overheads.usd_per_node_hour)
+            * setup.instances_per_unit,
+            billed_usd_per_unit_hour=(offer.planned_usd + policy.overheads.usd_per_node_hour)
             * setup.instances_per_unit,
             max_units=None
             if np.isnan(offer.max_instances)
@@ -193,8 +218,8 @@ def _worth_having(
             continue
         if how is How.SPOT or np.isfinite(offer.max_instances):
             kept.append((offer, how))
-        elif how not in cheapest or (offer.planned_usd, offer.offer_id) < (
-            cheapest[how].planned_usd,
+        elif how not in cheapest or (offer.weighed_usd, offer.offer_id) < (
+            cheapest[how].weighed_usd,
             cheapest[how].offer_id,
         ):
             cheapest[how] = offer
@@ -202,8 +227,8 @@ def _worth_having(
 
 
 def _how(tier: str, shape: InstanceShape, policy: Policy) -> How | None:
-    if tier == "spot":
-        return How.SPOT
+    if tier in (How.SPOT, How.OWNED):
+        return How(tier)
     if policy.assume_obtainable or shape.obtainability is Obtainability.ELASTIC:
         return How.COMMITMENT if tier == "reserved" else How.HOURLY
     if shape.obtainability is Obtainability.SCARCE:

@@ -108,6 +108,8 @@ class PlanOption:
 class PlanOffer:
     """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with, per instance.
 
+    weighed_usd_per_hour is what the search took it at (null in older plans): a commitment, with interest on its upfront
+    money, over the share of today's price that buying by the hour costs on average over its term.
     own says that it is from a price file of the user's, rather than fetched or embedded.
     """
 
@@ -131,6 +133,7 @@ class PlanOffer:
     observed_on: date
     source: str
     own: bool = False
+    weighed_usd_per_hour: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,18 +142,21 @@ class PlanCommitment:
 
     break_even_utilisation is the share of the term's hours that must be used for it to beat on demand (null
     where the region has no on-demand price); loss_if_ended_half_way_usd is what is still owed after half the
-    term without use.
+    term without use. used_share_at_30_pct_less_demand is the share of its hours in use if every hour asked 30 % less,
+    beats_on_demand_at_30_pct_less_demand whether those on demand cost more than all of it as weighed (null if unknown).
     """
 
     contract_value_usd: Decimal
     upfront_usd: Decimal
     break_even_utilisation: float | None
     loss_if_ended_half_way_usd: Decimal
+    used_share_at_30_pct_less_demand: float | None = None
+    beats_on_demand_at_30_pct_less_demand: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanPurchase:
-    """One way of paying for one option. how: commitment | held_on_demand | on_demand | spot."""
+    """One way of paying for one option. how: commitment | held_on_demand | on_demand | spot | owned."""
 
     id: str
     option: str
@@ -188,13 +194,15 @@ class PlanRoute:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanBound:
-    """No plan under this policy, these prices and these estimates costs less than value_usd a month."""
+    """No plan under this policy, these prices and these estimates costs less than value_usd a month, offers counting at
+    their weighed_usd_per_hour. plan_usd is what the plan comes to so (null in older plans); gap is between the two."""
 
     value_usd: Decimal
     gap: float
     method: str
     unit_rps: float
     dropped_rules: tuple[str, ...]
+    plan_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

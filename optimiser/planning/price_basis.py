@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from optimiser.planning.owned import PLANNED_DAYS
 from optimiser.planning.plan_parts import PlanLeftOut, PlanPriceDate
 from optimiser.planning.problem import Problem
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from providers.offer import Offer, Tier
-
-PLANNED_DAYS = 30
 
 
 def price_dates(book: PriceBook, problem: Problem, used_offers: Iterable[Offer]) -> tuple[PlanPriceDate, ...]:

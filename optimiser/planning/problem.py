@@ -25,22 +25,27 @@ Floats = npt.NDArray[np.float64]
 class How(StrEnum):
     """How a unit is paid, which is also when it runs.
 
-    A commitment and a unit held on demand run for the whole horizon; on demand and spot follow the hour.
+    A commitment, what is owned already and a unit held on demand run for the whole horizon; on demand and spot follow
+    the hour.
     """
 
     COMMITMENT = "commitment"
     HELD = "held_on_demand"
     HOURLY = "on_demand"
     SPOT = "spot"
+    OWNED = "owned"
 
 
-CONSTANT = frozenset({How.COMMITMENT, How.HELD})
+SIGNED = frozenset({How.COMMITMENT, How.OWNED})
+CONSTANT = SIGNED | {How.HELD}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Purchase:
     """One way to pay for one option: usd_per_unit_hour is all instances of the unit, upfront money amortised.
 
+    It is what the search minimises: of a commitment the weighed price (weighing.py), which is not what is billed.
+    billed_usd_per_unit_hour is that, None where both are the same.
     offer_id points into the price book. max_units is the offer's own quantity limit. pool names what can
     vanish as a whole (instance type × zone) and is "" outside spot.
     """
@@ -51,6 +56,13 @@ class Purchase:
     usd_per_unit_hour: float
     max_units: int | None = None
     pool: str = ""
+    billed_usd_per_unit_hour: float | None = None
+
+    @property
+    def billed(self) -> float:
+        """What the bill says, USD per unit-hour."""
+        known = self.billed_usd_per_unit_hour
+        return self.usd_per_unit_hour if known is None else known
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ from optimiser.planning.problem import How, Option, Problem
 
 @dataclass(frozen=True)
 class Found:
-    """One solved leaf: USD over the horizon and the solution."""
+    """One solved leaf: USD over the horizon as commitments are weighed, and the solution."""
 
     usd: float
     site: Site
@@ -56,6 +56,8 @@ class Found:
 @dataclass
 class Outcome:
     """plans ascend by cost; lower_usd bounds every plan the policy allows; exact is False off the listed path.
+
+    Costs are what is minimised: commitments weighed against falling prices (weighing.py), all else as billed.
 
     leaves is how many sets of options were bounded, leaves_solved how many had to be solved.
     """

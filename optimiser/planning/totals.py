@@ -54,7 +54,7 @@ def all_in_monthly_usd(problem: Problem, solution: Solution) -> Decimal:
     """A solution's instances and overheads, USD a month, on the basis of PlanTotals.total_monthly_usd."""
     horizon = exact(float(problem.hours.sum()))
     nodes = problem.policy.overheads.usd_per_node_hour * _node_hours(problem, solution)
-    instances = exact(solution.usd(problem.hours) - nodes) * HOURS_PER_MONTH / horizon
+    instances = exact(solution.billed_usd(problem.hours) - nodes) * HOURS_PER_MONTH / horizon
     return cents(instances + _overheads(problem, solution, instances, horizon))
 
 

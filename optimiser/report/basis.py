@@ -81,6 +81,9 @@ def proof(plan: Plan) -> tuple[Block, ...]:
     bound = plan.bound
     terms = "under this policy, these prices and these estimates"
     least = f"No plan {terms} costs less than {usd(bound.value_usd)} a month for instances"
+    weighing = next((rule.limit for rule in plan.rules if rule.name == "weigh_commitments"), "")
+    if weighing and bound.plan_usd is not None:
+        least += f", where this one comes to {usd(bound.plan_usd)}, {weighing} and not as they are billed"
     found: list[Block] = [f"{least}: gap {percent(bound.gap)} ({bound.method}; {plan.solver})."]
     if bound.dropped_rules:
         found.append(f"The bound is without: {', '.join(map(words, bound.dropped_rules))}.")

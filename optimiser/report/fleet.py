@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_parts import PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan_parts import PlanCommitment, PlanOffer, PlanOption, PlanPurchase
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import HOW, counted, hourly, percent, provider_name, site, units, usd, words
 from providers.offer import STANDARD
@@ -74,7 +74,7 @@ def _row(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
         hourly(offer.planned_usd_per_hour),
         usd(purchase.monthly_usd),
     )
-    said = (_commitment(purchase, option, offer) or _quoted(offer), _terms(offer))
+    said = (_commitment(purchase, option, offer) or _owned(purchase, offer) or _quoted(offer), _terms(offer))
     return Row(cells, " ".join(text for text in said if text))
 
 
@@ -109,7 +109,26 @@ def _commitment(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) ->
         even = f"breaks even at {percent(signed.break_even_utilisation)} use"
     loss = f"if the service ends half way, {usd(signed.loss_if_ended_half_way_usd)} is lost"
     money = f"contract {usd(signed.contract_value_usd)}, {usd(signed.upfront_usd)} cash up front"
-    return f"{option.instance_type}, {kind}: {money}; {even}; {loss}. A discount, not capacity."
+    return f"{option.instance_type}, {kind}: {money}; {even}{_with_less(signed)}; {loss}. A discount, not capacity."
+
+
+def _owned(purchase: PlanPurchase, offer: PlanOffer) -> str:
+    """How long what is owned is paid, and how much of it is not needed."""
+    if purchase.how != "owned" or offer.max_instances is None:
+        return ""
+    kind = f" ({words(offer.kind)})" if offer.kind else ""
+    return (
+        f"Of {counted(offer.max_instances, 'instance')} owned until {offer.valid_until}{kind}: paid already."
+    )
+
+
+def _with_less(signed: PlanCommitment) -> str:
+    """What is left of its use and of its saving where demand falls."""
+    share, beats = signed.used_share_at_30_pct_less_demand, signed.beats_on_demand_at_30_pct_less_demand
+    if share is None:
+        return ""
+    against = {True: ", cheaper than on demand", False: ", DEARER than on demand", None: ""}[beats]
+    return f"; at 30 % less demand {percent(share)} of it is used{against}"
 
 
 def _quoted(offer: PlanOffer) -> str:

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 PROVIDERS = {"aws": "AWS", "gcp": "GCP", "azure": "Azure"}
 HOW = {
+    "owned": "owned",
     "commitment": "commitment",
     "held_on_demand": "held on demand",
     "on_demand": "on demand by hour",

@@ -13,6 +13,7 @@ from optimiser.config.quotas import QuotaEntry
 from optimiser.config.settings import SolverSettings
 from optimiser.performance.physics import Engine, Physics
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
+from optimiser.planning.owned import Owned
 from optimiser.policy import Policy
 from optimiser.prices.book import load_book
 from optimiser.prices.discounts import Discount
@@ -54,6 +55,7 @@ def first_cells(text: str) -> list[str]:
         ("Calibrated GPUs", Calibrated, {"gpu"}),
         ("Quotas", QuotaEntry, set()),
         ("Instances", InstanceShape, {"provider", "instance_type"}),
+        ("Owned machines", Owned, {"number"}),
     ],
 )
 def test_the_tables_name_every_field(readme: str, heading: str, cls: type, key: set[str]) -> None:

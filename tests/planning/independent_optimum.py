@@ -81,7 +81,7 @@ def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, la
             model.cost[at(c, p)] = purchase.usd_per_unit_hour * period.hours
             if purchase.max_units is not None:
                 model.upper[at(c, p)] = purchase.max_units
-            if p and purchase.how.value in ("commitment", "held_on_demand"):
+            if p and purchase.how.value in ("commitment", "held_on_demand", "owned"):
                 model.row({at(c, p): 1.0, at(c, 0): -1.0}, 0.0, 0.0)
     firm = [c for c, (_, purchase) in enumerate(columns) if purchase.how.value != "spot"]
     pools = sorted({purchase.pool for _, purchase in columns} - {""})

@@ -36,6 +36,7 @@ TIER_OF = {
     How.HELD: Tier.ON_DEMAND,
     How.HOURLY: Tier.ON_DEMAND,
     How.SPOT: Tier.SPOT,
+    How.OWNED: Tier.RESERVED,
 }
 
 
@@ -167,6 +168,11 @@ def held(usd: float, limit: int | None = None) -> Paid:
 def committed(usd: float, limit: int | None = None) -> Paid:
     """A one-year commitment without upfront payment."""
     return Paid(how=How.COMMITMENT, usd=usd, limit=limit, contract="negotiated" if limit is not None else "")
+
+
+def owned(limit: int) -> Paid:
+    """So many that are paid already."""
+    return Paid(how=How.OWNED, usd=0.0, limit=limit, contract="owned")
 
 
 def spot(usd: float, zone: str = "a", limit: int | None = None, contract: str = "") -> Paid:

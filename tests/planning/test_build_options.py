@@ -29,11 +29,15 @@ def options_of(
 
 
 def ways(options: list[Option]) -> dict[tuple[How, str], float]:
-    """USD per unit-hour by way of paying and offer."""
-    return {(p.how, p.offer_id): p.usd_per_unit_hour for option in options for p in option.purchases}
+    """USD per unit-hour billed, by way of paying and offer."""
+    return {(p.how, p.offer_id): p.billed for option in options for p in option.purchases}
 
 
 def prices(options: list[Option], how: How) -> list[float]:
+    return sorted(p.billed for option in options for p in option.purchases if p.how is how)
+
+
+def prices_weighed(options: list[Option], how: How) -> list[float]:
     return sorted(p.usd_per_unit_hour for option in options for p in option.purchases if p.how is how)
 
 
@@ -107,6 +111,18 @@ def test_terms_and_upfront_money_need_leave() -> None:
     assert prices(options_of(*rows, max_commitment_months=0), How.COMMITMENT) == []
 
 
+def test_money_up_front_is_weighed_with_its_interest() -> None:
+    # 8 % a year is 0.6434030 % a month. 5 $/h paid ahead for a year: × 12 × 0.006434030 / (1 − 1 / 1.08) = 5.2115645.
+    rows = (LIST, reserved_row(0.0, 12, 43_800.0))
+    found = options_of(*rows, allow_upfront=True, price_decline_per_year=0.0)
+    assert prices(found, How.COMMITMENT) == pytest.approx([5.0])
+    assert prices_weighed(found, How.COMMITMENT) == pytest.approx([5.2115645])
+    # Three years of 3 $/h: 3 × 36 × 0.006434030 / (1 − 1 / 1.08³) = 3.3704361, over φ(3) = 0.7289776.
+    rows = (LIST, reserved_row(0.0, 36, 78_840.0))
+    found = options_of(*rows, allow_upfront=True, max_commitment_months=36)
+    assert prices_weighed(found, How.COMMITMENT) == pytest.approx([3.3704361 / 0.7289776])
+
+
 def test_a_limited_contract_stands_beside_the_list_price() -> None:
     found = options_of(LIST, {"contract": "deal", "usd_per_hour": 7.0, "max_instances": 5.0})
     assert {(p.usd_per_unit_hour, p.max_units) for p in found[0].purchases} == {(10.0, None), (7.0, 5)}
@@ -146,10 +162,21 @@ def test_overheads_per_node_are_in_the_price_of_every_node() -> None:
     shapes = {("aws", "m"): shape("m")}
     policy = Policy(overheads=Overheads(usd_per_node_hour=0.5))
     (found,) = build_options([group(2)], shapes, price_table(LIST, reserved_row(6.0)), policy)
-    assert {(p.how, p.usd_per_unit_hour) for p in found.purchases} == {
-        (How.HOURLY, 21.0),
-        (How.COMMITMENT, 13.0),
-    }
+    assert {(p.how, p.billed) for p in found.purchases} == {(How.HOURLY, 21.0), (How.COMMITMENT, 13.0)}
+    # What a node needs beside its price gets no cheaper: 2 × (6 / 0.8962840 + 0.5), as the mean of a year at − 20 %.
+    assert prices_weighed([found], How.COMMITMENT) == pytest.approx([14.388613])
+
+
+def test_of_two_terms_the_one_that_is_cheaper_against_falling_prices_is_kept() -> None:
+    rows = (LIST, reserved_row(6.0), reserved_row(5.0, 36))
+    # φ(1) = 0.2 / −ln 0.8 = 0.8962840, φ(3) = 0.488 / −3 ln 0.8 = 0.7289776: 6.694 against 6.859 an hour.
+    found = options_of(*rows, max_commitment_months=36)
+    assert (prices(found, How.COMMITMENT), prices_weighed(found, How.COMMITMENT)) == (
+        [6.0],
+        [pytest.approx(6.694307)],
+    )
+    still = options_of(*rows, max_commitment_months=36, price_decline_per_year=0.0)
+    assert prices(still, How.COMMITMENT) == prices_weighed(still, How.COMMITMENT) == [5.0]
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,8 @@ COMMITMENT = PlanCommitment(
     upfront_usd=Decimal("0.00"),
     break_even_utilisation=0.7267,
     loss_if_ended_half_way_usd=Decimal("350400.00"),
+    used_share_at_30_pct_less_demand=1.0,  # two firm instances in every hour
+    beats_on_demand_at_30_pct_less_demand=True,
 )
 PURCHASES = (
     purchase("commitment", OFFERS[0].id, UNITS["commitment"], "58400.00", commitment=COMMITMENT),

@@ -79,11 +79,32 @@ def test_every_commitment_row_is_followed_by_what_signing_means() -> None:
         "12 months, no upfront",
         "contract $700,800",
         "$0 cash up front",
-        "breaks even at 73 % use",
+        "breaks even at 73 % use; at 30 % less demand 100 % of it is used, cheaper than on demand",
         "ends half way, $350,400 is lost",
         "A discount, not capacity.",
     ):
         assert said in below
+
+
+@pytest.mark.parametrize(
+    ("share", "beats", "said"),
+    [
+        (0.625, False, "at 30 % less demand 62 % of it is used, DEARER than on demand; if"),
+        (0.625, None, "at 30 % less demand 62 % of it is used; if"),
+        (None, None, "73 % use; if"),
+    ],
+)
+def test_a_commitment_that_less_demand_leaves_idle_says_so(
+    share: float | None, beats: bool | None, said: str
+) -> None:
+    assert PURCHASES[0].commitment is not None
+    signed = replace(
+        PURCHASES[0].commitment,
+        used_share_at_30_pct_less_demand=share,
+        beats_on_demand_at_30_pct_less_demand=beats,
+    )
+    made = plan(purchases=(replace(PURCHASES[0], commitment=signed), *PURCHASES[1:]))
+    assert said in " ".join(" ".join(section(made, "Fleet")).split())
 
 
 def test_the_fleet_lists_every_purchase_with_its_money() -> None:

@@ -12,7 +12,17 @@ from typing import Any
 from optimiser.planning.leaves import Solution
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, Problem
-from optimiser.planning.rules import availability, caution, commitments, demand, offers, quotas, sites, spot
+from optimiser.planning.rules import (
+    availability,
+    caution,
+    commitments,
+    demand,
+    offers,
+    quotas,
+    sites,
+    spot,
+    weighed,
+)
 from optimiser.planning.rules.allowed import verify_allowed
 from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.running import Running
@@ -187,8 +197,17 @@ _CAUTION = Rule(
     without=caution.at_the_estimates,
     eased="performance_margin: 0",
 )
-# What a plan obeys in all, in the order of the report: the rules with rows, and what is in the options' rates.
-TERMS: dict[str, Rule] = {**RULES, _CAUTION.name: _CAUTION}
+_WEIGHING = Rule(
+    name="weigh_commitments",
+    rows=lambda _: None,
+    scope="option",
+    verify=weighed.verify_weigh_commitments,
+    limit=weighed.weighing_in_words,
+    without=weighed.at_their_own_price,
+    eased="price_decline_per_year: 0 and discount_rate_per_year: 0",
+)
+# What a plan obeys in all, in the order of the report: the rules with rows, and what is in rates and prices.
+TERMS: dict[str, Rule] = {**RULES, _CAUTION.name: _CAUTION, _WEIGHING.name: _WEIGHING}
 
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:

@@ -25,8 +25,8 @@ def _faults(view: PlanView, offer: dict[str, Any], option: dict[str, Any], how: 
         ("region kind", option["region_kind"], None if policy["regions"] else policy["region_kinds"]),
         ("GPU", option["gpu"], policy["gpus"]),
         ("instance type", offer["instance_type"], policy["instance_types"]),
-        ("market", offer["market"], policy["markets"]),
-        ("tier", offer["tier"], policy["tiers"]),
+        ("market", offer["market"], None if how == "owned" else policy["markets"]),
+        ("tier", offer["tier"], None if how == "owned" else policy["tiers"]),
     )
     found = [
         f"{what} {value} is not allowed"
@@ -39,6 +39,8 @@ def _faults(view: PlanView, offer: dict[str, Any], option: dict[str, Any], how: 
         found.append(f"{offer['upfront_usd']} USD up front is not allowed")
     if offer["valid_until"] and offer["valid_until"] < view.plan.get("planned_on", ""):
         found.append(f"expired on {offer['valid_until']}")
+    if how == "owned" and float(offer["planned_usd_per_hour"]):
+        found.append(f"what is owned costs nothing more, not {offer['planned_usd_per_hour']}")
     if how == "spot" and option["instances_per_unit"] > 1 and not policy["spot_for_groups"]:
         found.append("a group of instances on spot is not allowed")
     if (offer["provider"], offer["region"]) != (option["provider"], option["region"]):

@@ -35,7 +35,7 @@ def verify_limit_commitments(view: PlanView) -> list[str]:
     """Committed capacity is needed in the low hours, to a unit; it is constant."""
     faults = []
     committed = [name for name in view.used() if view.how(name) == "commitment"]
-    for name in committed:
+    for name in committed + [name for name in view.used() if view.how(name) == "owned"]:
         units = view.units[name]
         if len(set(units)) != 1:
             faults.append(f"{name} is committed but runs {min(units)} to {max(units)} units")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from optimiser.planning.model import Model
-from optimiser.planning.problem import How, Problem
+from optimiser.planning.problem import SIGNED, How, Problem
 from optimiser.planning.rules.view import PlanView
 from optimiser.policy import Policy
 
@@ -31,7 +31,7 @@ def verify_hold_scarce(view: PlanView) -> list[str]:
         kind, how, units = view.option_of(name)["obtainability"], view.how(name), view.units[name]
         if kind == "scarce" and how in ("held_on_demand", "on_demand") and len(set(units)) != 1:
             faults.append(f"{name} is scarce but runs {min(units)} to {max(units)} units")
-        if kind in ("reservation_only", "spot_only") and how != "spot":
+        if kind in ("reservation_only", "spot_only") and how not in ("spot", "owned"):
             faults.append(f"{name} is {kind} but bought as {how}")
     return faults
 
@@ -43,7 +43,7 @@ def respect_offer_limits(m: Model) -> None:
     """
     for c, column in enumerate(m.columns):
         if column.purchase.max_units is not None:
-            for p in m.periods if column.purchase.how is not How.COMMITMENT else (0,):
+            for p in m.periods if column.purchase.how not in SIGNED else (0,):
                 name = f"respect_offer_limits_{c}_{p}"
                 m.add(name, [(m.running[c][p], 1.0)], "<=", column.purchase.max_units)
 

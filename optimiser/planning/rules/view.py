@@ -41,7 +41,7 @@ class PlanView:
         return float(self.option_of(purchase)["rate_rps"])
 
     def how(self, purchase: str) -> str:
-        """commitment | held_on_demand | on_demand | spot."""
+        """commitment | held_on_demand | on_demand | spot | owned."""
         return str(self.purchases[purchase]["how"])
 
     def capacity(self, period: int, *hows: str) -> float:

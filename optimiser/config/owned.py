@@ -1,0 +1,38 @@
+"""owned.yaml: machines that are paid already."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from pathlib import Path
+
+from optimiser.config.entries import mapping_of, parse_entry
+from optimiser.errors import bad_value, did_you_mean
+from optimiser.files import read_yaml
+from optimiser.planning.owned import Owned
+
+
+def read_owned(path: Path, shapes: Collection[tuple[str, str]], first: int) -> list[Owned]:
+    """The entries of a file, numbered from `first`; none where there is no file. Raises UsageError for a bad value."""
+    content = read_yaml(path) if path.is_file() else None
+    if content is None:
+        return []
+    if not isinstance(content, list):
+        raise bad_value(str(path), "the file", type(content).__name__, "must be a list of what is owned")
+    return [_owned(entry, f"{path}: entry {at + 1}", shapes, first + at) for at, entry in enumerate(content)]
+
+
+def _owned(entry: object, where: str, shapes: Collection[tuple[str, str]], number: int) -> Owned:
+    fields = dict(mapping_of(entry, where, "the entry"))
+    ends = fields.pop("ends", None)
+    if type(ends) is not date:
+        raise bad_value(where, "ends", ends, "the last day that is paid, such as 2027-06-30")
+    owned = parse_entry(Owned, fields, where, number=number, ends=ends)
+    if (owned.provider, owned.instance_type) not in shapes:
+        near = did_you_mean(owned.instance_type, [name for one, name in shapes if one == owned.provider])
+        raise bad_value(where, "instance_type", owned.instance_type, f"not in {owned.provider}.yaml; {near}")
+    if owned.instances < 1:
+        raise bad_value(where, "instances", owned.instances, "at least 1")
+    if not owned.region:
+        raise bad_value(where, "region", owned.region, "the region they run in")
+    return owned

@@ -1,0 +1,79 @@
+"""Machines that are already paid for: in a plan they cost nothing more, whoever uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from providers.offer import Offer, Tier
+
+# A plan is for a month from its day; what ends within it is not counted on.
+PLANNED_DAYS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owned:
+    """So many instances of a type in a region that are paid until the end of the day `ends` (UTC).
+
+    kind says how (such as "reserved_instance"), note whatever helps to know them again. usd_per_hour is what is still
+    owed for each, whatever runs: it is reported, and weighs nothing. number tells entries apart.
+    """
+
+    number: int
+    provider: str
+    region: str
+    instance_type: str
+    instances: int
+    ends: date
+    kind: str = ""
+    note: str = ""
+    usd_per_hour: float = 0.0
+
+    @property
+    def offer_id(self) -> str:
+        """The id of the offer that stands for it, apart from every offer of a price book."""
+        return f"{self.provider}/{self.region}/{self.instance_type}/owned/{self.number}"
+
+    def offer(self, region_kind: str, as_of: date) -> Offer:
+        """What is owned as an offer at no price, limited in number; its id in a plan is offer_id."""
+        return Offer(
+            provider=self.provider,
+            region=self.region,
+            region_kind=region_kind,
+            zone="",
+            instance_type=self.instance_type,
+            tier=Tier.RESERVED,
+            kind=self.kind,
+            usd_per_hour=Decimal(0),
+            max_instances=self.instances,
+            valid_until=self.ends,
+            observed_on=as_of,
+            source="owned.yaml",
+        )
+
+
+def owned_for_the_month(owned: Iterable[Owned], as_of: date) -> tuple[Sequence[Owned], tuple[str, ...]]:
+    """What is owned for the whole month that is planned, and a note on each that ends within it: a plan that ran on
+    that would be short of machines before the month is over."""
+    until = as_of + timedelta(days=PLANNED_DAYS)
+    kept = [one for one in owned if one.ends >= until]
+    notes = tuple(
+        f"owned until {one.ends} and planned without: {one.instances} × {one.instance_type} in {one.region} end within "
+        f"{PLANNED_DAYS} days of {as_of}"
+        for one in owned
+        if one.ends < until
+    )
+    return kept, notes
+
+
+def still_owed(owned: Iterable[Owned], hours_per_month: int) -> tuple[str, ...]:
+    """A note on what is owed each month for what is owned, used or not."""
+    return tuple(
+        f"owed until {one.ends} whatever runs, and not in this cost: "
+        f"{one.usd_per_hour * one.instances * hours_per_month:,.2f} USD a month for {one.instances} × "
+        f"{one.instance_type} in {one.region}"
+        for one in owned
+        if one.usd_per_hour
+    )

@@ -1,0 +1,60 @@
+"""What a commitment is compared at: over its term, what is bought by the hour gets cheaper. It is in the prices of
+the purchases, so it needs no row.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from optimiser.planning.problem import Problem
+from optimiser.planning.rules.view import TOLERANCE, PlanView
+from optimiser.policy import Policy
+
+HOURS_PER_MONTH_OF_TERM = 730
+
+
+def verify_weigh_commitments(view: PlanView) -> list[str]:
+    """Every offer in use is weighed at its planned price, over φ(T) where it is a commitment of T years.
+
+    φ(T) = expm1(x) / x with x = T · ln(1 − price_decline_per_year); money up front counts i · n / (1 − (1 + i)^(−n))
+    times over n months, with i the month's part of discount_rate_per_year.
+    """
+    faults = []
+    for offer in {view.offer_of(name)["id"]: view.offer_of(name) for name in view.used()}.values():
+        right = _weighed(view.policy, offer)
+        if not abs(float(offer["weighed_usd_per_hour"]) - right) <= TOLERANCE * max(right, 1.0):
+            faults.append(f"{offer['id']}: weighed at {offer['weighed_usd_per_hour']}, not {right:.9g}")
+    return faults
+
+
+def _weighed(policy: dict[str, Any], offer: dict[str, Any]) -> float:
+    months = int(offer["term_months"])
+    if not months:
+        return float(offer["planned_usd_per_hour"])
+    fall = months / 12 * math.log1p(-float(policy["price_decline_per_year"]))
+    rate = math.log1p(float(policy["discount_rate_per_year"])) / 12
+    interest = months * math.expm1(rate) / -math.expm1(-rate * months) if rate else 1.0
+    upfront = float(offer["upfront_usd"]) / (HOURS_PER_MONTH_OF_TERM * months)
+    price = float(offer["planned_usd_per_hour"]) + (interest - 1) * upfront
+    return price / (math.expm1(fall) / fall if fall else 1.0)
+
+
+def weighing_in_words(policy: Policy) -> str:
+    """What commitments are compared with."""
+    fall, rate = policy.price_decline_per_year, policy.discount_rate_per_year * policy.allow_upfront
+    falling = f"weighed against on-demand prices that fall {fall * 100:g} % a year" if fall else ""
+    ahead = f"money up front at {rate * 100:g} % a year" if rate else ""
+    both = ", ".join(words for words in (falling, ahead) if words)
+    return f"commitments {both}" if falling else both
+
+
+def at_their_own_price(problem: Problem) -> Problem:
+    """The problem that compares commitments at what they are billed."""
+    options = tuple(
+        replace(option, purchases=tuple(replace(p, usd_per_unit_hour=p.billed) for p in option.purchases))
+        for option in problem.options
+    )
+    change = {"price_decline_per_year": 0.0, "discount_rate_per_year": 0.0}
+    return replace(problem, options=options, policy=problem.policy.model_copy(update=change))
