@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optimiser.config.entries import mapping_of, only_known, parse_entry
+from optimiser.config.fit_checks import check_fit, check_gpus, check_names
 from optimiser.config.owned import read_owned
 from optimiser.config.quotas import QUOTAS_FILE, quotas_of
 from optimiser.config.settings import SETTINGS, Settings, settings_of
@@ -122,8 +123,9 @@ def load_config(directory: Path | None = None) -> Config:
         performance = written.pop("performance", performance)
         for name, section in _mappings(written, SETTINGS, layer / "settings.yaml").items():
             settings.setdefault(name, {}).update(section)
-        _check_generations(layer / "gpus.yaml", gpus, fit.generations)
-        _check_calibrated(layer / PERFORMANCE_FILE, gpus, fit.gpus)
+        check_names(gpus, fit, layer / "gpus.yaml", layer / PERFORMANCE_FILE)
+        check_gpus(gpus, layer / "gpus.yaml")
+        check_fit(fit, layer / PERFORMANCE_FILE)
     return Config(
         gpus=gpus,
         fit=fit,
@@ -253,24 +255,3 @@ def _check_shape(shape: InstanceShape, where: str, gpus: Mapping[str, GpuSpec]) 
     if (shape.gpu_link is GpuLink.NONE) != (shape.gpu_count == 1):
         right = '"none" for a single GPU, "nvlink" or "pcie" for several'
         raise bad_value(where, "gpu_link", shape.gpu_link.value, right)
-
-
-def _check_generations(
-    path: Path, gpus: Mapping[str, GpuSpec], efficiencies: Mapping[str, Efficiency]
-) -> None:
-    for gpu in gpus.values():
-        if gpu.generation not in efficiencies:
-            known = did_you_mean(gpu.generation, efficiencies)
-            right = f"not under generations in {PERFORMANCE_FILE}; {known}"
-            raise bad_value(f"{path}: {gpu.name}", "generation", gpu.generation, right)
-
-
-def _check_calibrated(path: Path, gpus: Mapping[str, GpuSpec], calibrated: Mapping[str, Calibrated]) -> None:
-    for name, one in calibrated.items():
-        if name not in gpus:
-            raise bad_value(str(path), "gpus", name, f"not in gpus.yaml; {did_you_mean(name, gpus)}")
-        for share in ("compute", "bandwidth"):
-            if not 0.0 < getattr(one, share) <= 1.0:
-                raise bad_value(
-                    f"{path}: {name}", share, getattr(one, share), "a share above 0 and at most 1"
-                )

@@ -103,8 +103,9 @@ def above_zero(value: object, where: str, name: str) -> float:
     except (TypeError, ValueError, OverflowError):
         found = math.nan
     if not 0 < found < LARGEST:
-        shown = str(value)[:TEXT_LENGTH] if isinstance(value, int | float | str) else type(value).__name__
-        raise bad_value(where, name, shown, "must be a number above 0")
+        raise bad_value(
+            where, name, str(value)[:TEXT_LENGTH], f"must be a number above 0 and below {LARGEST:g}"
+        )
     return found
 
 

@@ -23,11 +23,13 @@ from optimiser.measured.measurement import (
     from_cells,
     measurement_of,
 )
-from optimiser.prices.snapshot import read_table
+from optimiser.prices.snapshot import read_rows
 
 FOLDER = "measurements"
 # Of a SHA-256, enough to tell the files of one user apart.
 _DIGITS = 8
+# What may differ when the same file is imported again.
+_OF_IMPORT = ("file", "imported_on")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,8 @@ def stored_measurements(directories: Iterable[Path]) -> tuple[Measurement, ...]:
 def import_benchmark(path: Path, said: Said, known: Catalogue, directory: Path, today: date) -> Imported:
     """Add a benchmark's runs to the measurements of a config directory, all or none.
 
-    Raises UsageError for a file that cannot be read, is of no known format or tells what cannot be, and for what is
-    needed and neither in it nor said.
+    Raises UsageError for a file that cannot be read, is of no known format or tells what cannot be, for what is
+    needed and neither in it nor said, and where it is stored as of something else.
     """
     content = _bytes(path)
     digest = hashlib.sha256(content).hexdigest()
@@ -74,6 +76,7 @@ def import_benchmark(path: Path, said: Said, known: Catalogue, directory: Path, 
     target = directory / FOLDER / f"{_file_name(found[0].model)}.csv"
     with locked(target):
         present = tuple(one for one in stored_measurements([directory]) if one.file_sha256 == digest)
+        _check_same(path, found, present)
         if not present:
             _write(target, (*(_read(target) if target.exists() else ()), *found))
     failed = sum(reading.failed for reading in readings)
@@ -104,8 +107,27 @@ def forget_measurements(wanted: Sequence[str], directory: Path) -> tuple[Measure
     return gone
 
 
+def _check_same(path: Path, found: Sequence[Measurement], present: Sequence[Measurement]) -> None:
+    """UsageError where runs of a file are stored as of something else than is said of them now."""
+    stored = {one.measurement_id: one for one in present}
+    for one in found:
+        old = stored.get(one.measurement_id, one)
+        held, said = as_cells(old), as_cells(one)
+        for name in COLUMNS:
+            if held[name] != said[name] and name not in _OF_IMPORT:
+                differs = f"with {name} = {held[name]!r} where it would now be {said[name]!r}"
+                run = f"{old.measurement_id}, imported on {old.imported_on}"
+                forget = f"`optimiser measure forget {_of_file(old)}` first to import it anew"
+                raise UsageError(f"{path}: is stored already ({run}), {differs}: {forget}")
+
+
+def _of_file(measurement: Measurement) -> str:
+    """What the ids of all runs of its file begin with."""
+    return measurement.measurement_id.partition("-")[0]
+
+
 def _is(measurement: Measurement, name: str) -> bool:
-    return name in (measurement.measurement_id, measurement.measurement_id.partition("-")[0])
+    return name in (measurement.measurement_id, _of_file(measurement))
 
 
 def _bytes(path: Path) -> bytes:
@@ -122,15 +144,14 @@ def _file_name(model: str) -> str:
 
 
 def _read(path: Path) -> tuple[Measurement, ...]:
-    found = []
-    for line, cells in read_table(path):
-        missing = [name for name in COLUMNS if name not in cells]
-        if missing:
-            raise UsageError(
-                f"{path}: column {missing[0]!r} is missing: `optimiser measure import` writes it"
-            )
-        found.append(from_cells(cells, f"{path} line {line}"))
-    return tuple(found)
+    header, lines, rows = read_rows(path)
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise UsageError(f"{path}: column {missing[0]!r} is missing: `optimiser measure import` writes it")
+    return tuple(
+        from_cells(dict(zip(header, map(str.strip, cells), strict=True)), f"{path} line {line}")
+        for line, cells in zip(lines, rows, strict=True)
+    )
 
 
 def _write(path: Path, measurements: Sequence[Measurement]) -> None:

@@ -173,8 +173,10 @@ def _columns(where: str, found: list[str], roles: Roles) -> dict[str, str]:
             right = f"no {names[0]} (or {' or '.join(names[1:])}) among them"
             raise bad_value(where, "columns", ",".join(found), right)
         chosen[match] = role
-    cached = next((folded[name] for name in _CACHED if name in folded), None)
-    return chosen if cached is None else {**chosen, cached: _CACHED[0]}
+    cached = [folded[name] for name in _CACHED if name in folded]
+    if len(cached) > 1:
+        raise bad_value(where, "columns", ",".join(cached), "say the same of a prompt: keep one of them")
+    return chosen | dict.fromkeys(cached, _CACHED[0])
 
 
 def _read_csv(path: Path, roles: Roles) -> pandas.DataFrame:
@@ -290,4 +292,8 @@ def _refuse(where: str, field: str, column: pandas.Series[Any], wrong: NDArray[n
 
 
 def _plain(value: Any) -> Any:
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
     return value.item() if isinstance(value, np.generic) else value

@@ -188,6 +188,8 @@ def test_an_unknown_model_names_the_near_ones() -> None:
             GPU.replace("tdp_w: 72", "tdp_w: 1\n        tdp_w: 2"),
             ["line", "'tdp_w' is given twice"],
         ),
+        ("gpus.yaml", GPU.replace("gbs: 300", "gbs: 0"), ["L4: memory_bandwidth_gbs = 0.0", "above 0"]),
+        ("gpus.yaml", GPU.replace("fp16: 121", "fp16: 0"), ["L4: dense_tflops.fp16 = 0.0", "above 0"]),
         ("gpus.yaml", "gpus:\n  L4: [1", ["gpus.yaml", "line"]),
         ("gpus.yaml", "- 1\n", ["gpus.yaml", "must be a mapping"]),
         ("gpus.yaml", "gpus:\n  5: {}\n", ["names are text", '"5"']),
@@ -226,6 +228,70 @@ def test_a_fault_is_named_by_file_entry_field_and_value(
     for word in words:
         assert word in message
     assert "\n" not in message
+
+
+ENGINE = """
+    engines:
+      vllm: {step_factor: 1.1, latent_prompt_layer_us: 1100, memory_share: 0.9, of_free_memory: false, versions: '1',
+             source: ours}
+"""
+GENERATION = """
+    generations:
+      Ada: {compute: 0.6, bandwidth: 0.8, relative_error: 0.1, fitted: true, source: ours}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "message"),
+    [
+        (
+            ENGINE,
+            "step_factor: 1.1",
+            "step_factor: 0",
+            "vllm: step_factor = 0.0: 0.01 or more and at most 100",
+        ),
+        (ENGINE, "step_factor: 1.1", "step_factor: 1.0e+300", "vllm: step_factor = 1e+300: 0.01 or more"),
+        (
+            ENGINE,
+            "us: 1100",
+            "us: 1.0e+9",
+            "vllm: latent_prompt_layer_us = 1000000000.0: 0 or more and at most",
+        ),
+        (ENGINE, "share: 0.9", "share: 5", "vllm: memory_share = 5.0: a share above 0 and at most 1"),
+        (ENGINE, "share: 0.9", "share: 0", "vllm: memory_share = 0.0: a share above 0 and at most 1"),
+        (GENERATION, "bandwidth: 0.8", "bandwidth: 0", "Ada: bandwidth = 0.0: a share above 0 and at most 1"),
+        (GENERATION, "compute: 0.6", "compute: 1.2", "Ada: compute = 1.2: a share above 0 and at most 1"),
+        (GENERATION, "error: 0.1", "error: 5", "Ada: relative_error = 5.0: a share above 0 and at most 1"),
+        ("physics: {grouped_share: 0.5}", "0.5", "0", "physics: grouped_share = 0.0: a share above 0"),
+        (
+            "physics: {pipeline_loss: 0.1}",
+            "0.1",
+            "1.5",
+            "physics: pipeline_loss = 1.5: 0 or more and at most 1",
+        ),
+        (
+            "physics: {routing_spread: 0.1}",
+            "0.1",
+            "2",
+            "physics: routing_spread = 2.0: 0 or more and at most 1",
+        ),
+        (
+            "physics: {layer_overhead_us: 30}",
+            "30",
+            "1.0e+300",
+            "physics: layer_overhead_us = 1e+300: 0 or more and at most 1,000,000",
+        ),
+    ],
+)
+def test_performance_that_cannot_be_is_named(
+    tmp_path: Path, text: str, old: str, new: str, message: str
+) -> None:
+    path = write(tmp_path, "performance.yaml", text)
+    load_config(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    found = fault(tmp_path)
+    assert f"performance.yaml: {message}" in found
+    assert "\n" not in found
 
 
 def test_nested_parts_of_a_model_are_parsed_and_their_faults_named(tmp_path: Path) -> None:

@@ -209,6 +209,20 @@ def test_an_impossible_time_per_token_is_refused(tmp_path: Path, value: object) 
     assert "must be a number above 0" in message
 
 
+def test_a_refused_figure_is_shown_with_what_would_be_right(tmp_path: Path) -> None:
+    message = refused(tmp_path, changed("vllm_0_12_bench_serve.json", mean_tpot_ms=[1, 2]))
+    assert "mean_tpot_ms = '[1, 2]': must be a number above 0" in message
+    message = refused(tmp_path, changed("vllm_0_12_bench_serve.json", request_throughput="1e30"))
+    assert "request_throughput = '1e30': must be a number above 0 and below 1e+12" in message
+
+
+@pytest.mark.parametrize("name", ["completed", "total_input_tokens", "request_throughput"])
+def test_a_field_that_a_vllm_file_lacks_is_named(tmp_path: Path, name: str) -> None:
+    data = json.loads((FIXTURES / "vllm_0_12_bench_serve.json").read_text())
+    del data[name]
+    assert f"{name} = None: is missing" in refused(tmp_path, json.dumps(data))
+
+
 def test_a_run_that_completed_nothing_is_refused(tmp_path: Path) -> None:
     assert "completed" in refused(tmp_path, changed("vllm_0_12_bench_serve.json", completed=0))
     assert "request_throughput" in refused(

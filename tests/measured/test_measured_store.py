@@ -1,7 +1,7 @@
 """From readings to stored measurements: what is filled in, refused, kept and forgotten."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -179,9 +179,34 @@ def test_the_same_file_twice_adds_nothing_whatever_its_name(tmp_path: Path) -> N
     first = bring("guidellm_0_5.json", tmp_path)
     copy = tmp_path / "copy.json"
     copy.write_bytes((FIXTURES / "guidellm_0_5.json").read_bytes())
-    again = import_benchmark(copy, replace(H100, gpu="H200"), catalogue(), tmp_path, TODAY)
+    again = import_benchmark(copy, H100, catalogue(), tmp_path, TODAY + timedelta(days=1))
     assert (again.added, again.present) == ((), first)
     assert stored_measurements([tmp_path]) == first
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (replace(H100, gpu="H200"), "gpu = 'H100' where it would now be 'H200'"),
+        (replace(H100, weight_precision="fp8"), "weight_precision = 'bf16' where it would now be 'fp8'"),
+    ],
+)
+def test_the_same_file_as_of_something_else_is_refused(tmp_path: Path, said: Said, message: str) -> None:
+    first = bring("guidellm_0_5.json", tmp_path)
+    with pytest.raises(UsageError, match=message) as caught:
+        bring("guidellm_0_5.json", tmp_path, said)
+    of_file = first[0].measurement_id.partition("-")[0]
+    assert f"`optimiser measure forget {of_file}` first" in str(caught.value)
+    assert stored_measurements([tmp_path]) == first
+    forget_measurements([of_file], tmp_path)
+    assert bring("guidellm_0_5.json", tmp_path, said) == stored_measurements([tmp_path])
+
+
+def test_a_stored_file_that_is_none_is_not_ignored(tmp_path: Path) -> None:
+    (tmp_path / "measurements").mkdir()
+    (tmp_path / "measurements" / "mine.csv").write_text("junk")
+    with pytest.raises(UsageError, match=r"mine\.csv: column 'measurement_id' is missing"):
+        stored_measurements([tmp_path])
 
 
 def test_files_of_one_model_stand_side_by_side(tmp_path: Path) -> None:

@@ -189,11 +189,11 @@ FAULTS = {
     ),
     "zero tokens": (GOOD.replace("10,100,10", "10,0,10"), ["row 2", "prompt_tokens = 0", "1 or more"]),
     "negative tokens": (GOOD.replace("10,100,10", "10,100,-4"), ["row 2", "output_tokens = -4"]),
-    "no token count": (GOOD.replace("10,100,10", "10,,10"), ["row 2", "prompt_tokens = nan"]),
+    "no token count": (GOOD.replace("10,100,10", "10,,10"), ["row 2", "prompt_tokens = ''"]),
     "infinite tokens": (GOOD.replace("10,100,10", "10,inf,10"), ["row 2", "prompt_tokens = inf"]),
     "text for tokens": (GOOD.replace("10,100,10", "10,many,10"), ["row 2", "prompt_tokens = 'many'"]),
     "no time": (GOOD.replace("10,100,10", "soon,100,10"), ["row 1", "time = '0'", "ISO 8601"]),
-    "a missing time": (GOOD.replace("10,100,10", ",100,10"), ["row 2", "time = nan"]),
+    "a missing time": (GOOD.replace("10,100,10", ",100,10"), ["row 2", "time = ''"]),
     "offsets in part": (
         rows(["2026-01-05T00:00Z", "2026-01-05T01:00"]),
         ["row 2", "'2026-01-05T01:00'", "UTC offset"],
@@ -209,7 +209,13 @@ FAULTS = {
         GOOD.replace(",10\n", ",10,1\n"),
         ["more values than the header"],
     ),
-    "a shorter row": (GOOD + "30,100\n", ["row 4", "output_tokens = nan"]),
+    "two columns of what was cached": (
+        rows([0, 1])
+        .replace("output_tokens", "output_tokens,cached_tokens,cached_prefix_tokens")
+        .replace(",10\n", ",10,1,2\n"),
+        ["columns = 'cached_prefix_tokens,cached_tokens'", "keep one of them"],
+    ),
+    "a shorter row": (GOOD + "30,100\n", ["row 4", "output_tokens = ''"]),
 }
 
 
