@@ -7,7 +7,7 @@ that estimates use (performance.timing.gemm). Least squares over the logarithm o
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,22 +41,6 @@ class Found:
     error: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProductFit:
-    """Products of one format: shares of peak compute and bandwidth, rows of saturation, fixed time in µs."""
-
-    compute: float
-    saturation_rows: float
-    bandwidth: float
-    fixed_us: float
-    error: float
-    points: int
-
-    def found(self, name: str) -> Found:
-        """One of the factors with what all of them rest on."""
-        return Found(value=getattr(self, name), points=self.points, error=self.error)
-
-
 def kernel_figures(calibration: Calibration, gpu: GpuSpec, model: ModelSpec) -> dict[str, Found]:
     """Every figure that the points tell, by name; `model` is the one whose steps were measured.
 
@@ -65,28 +49,30 @@ def kernel_figures(calibration: Calibration, gpu: GpuSpec, model: ModelSpec) -> 
     all experts. layer_overhead_us, step_overhead_us: what layers and steps take beyond their products and attention.
     """
     fits = {precision: fit for precision in calibration.precisions
-            if (fit := _products_in(calibration, gpu, precision)) is not None}  # fmt: skip
-    figures = {f"compute_{precision}": fit.found("compute") for precision, fit in fits.items()}
+            if (fit := _products_in(calibration, gpu, precision))}  # fmt: skip
+    figures = {f"compute_{precision}": fit["compute"] for precision, fit in fits.items()}
     figures |= _memory(calibration, gpu)
     half = next((precision for precision in HALF_PRECISIONS if precision in fits), None)
     if half is not None:
-        figures["saturation_rows"] = fits[half].found("saturation_rows")
-        figures["bandwidth_weights"] = fits[half].found("bandwidth")
+        figures["saturation_rows"] = fits[half]["saturation_rows"]
+        figures["bandwidth_weights"] = fits[half]["bandwidth"]
         figures |= _beside_products(calibration, gpu, half, fits[half])
     return figures | overheads(calibration, model)
 
 
-def _products_in(calibration: Calibration, gpu: GpuSpec, precision: str) -> ProductFit | None:
+def _products_in(calibration: Calibration, gpu: GpuSpec, precision: str) -> dict[str, Found]:
     points = [one for one in calibration.of("products") if one.precision == precision]
     peak = gpu.dense_tflops.get(precision)
-    return fit_products(points, peak * 1e12, _peak_bytes(gpu)) if peak else None
+    return fit_products(points, peak * 1e12, _peak_bytes(gpu)) if peak else {}
 
 
-def fit_products(points: Sequence[Point], peak_flops: float, peak_bytes_per_s: float) -> ProductFit | None:
-    """The factors that explain products of one format; None where they are too alike to tell."""
+def fit_products(points: Sequence[Point], peak_flops: float, peak_bytes_per_s: float) -> dict[str, Found]:
+    """What explains products of one format: compute and bandwidth, shares of the peaks, and saturation_rows; nothing
+    where they are too alike to tell.
+    """
     rows = np.array([point.sizes["rows"] for point in points], dtype=np.float64)
     if len(points) < 2 * FEWEST_POINTS or rows.min() > FEW_ROWS or rows.max() < MANY_ROWS:
-        return None
+        return {}
     flops, moved, measured = _columns(points)
 
     def modelled(at: Array) -> Array:
@@ -97,26 +83,24 @@ def fit_products(points: Sequence[Point], peak_flops: float, peak_bytes_per_s: f
 
     start = np.log([_SHARE, _ROWS, _SHARE, _FIXED_US])
     at, error = _fitted(modelled, measured, start)
-    compute, saturation, bandwidth, fixed_us = np.exp(at).tolist()
-    return ProductFit(
-        compute=compute,
-        saturation_rows=saturation,
-        bandwidth=bandwidth,
-        fixed_us=fixed_us,
-        error=error,
-        points=len(points),
-    )
+    names = ("compute", "saturation_rows", "bandwidth")
+    return {
+        name: Found(value=value, points=len(points), error=error)
+        for name, value in zip(names, np.exp(at).tolist(), strict=False)
+    }
 
 
-def fit_share(points: Sequence[Point], work: Array, peak_per_s: float) -> Found | None:
-    """The share of a peak that work reaches beside a fixed time; None for too few points."""
+def fit_share(points: Sequence[Point], at_peak_s: Array, least_s: Array | float = 0.0) -> Found | None:
+    """The share of a peak, where work takes at_peak_s, that it reaches beside a fixed time and overlapping what takes
+    least_s; None for too few points.
+    """
     if len(points) < FEWEST_POINTS:
         return None
     measured = _columns(points)[2]
 
     def modelled(at: Array) -> Array:
         share, fixed_us = np.exp(at)
-        return np.asarray(fixed_us * 1e-6 + work / (peak_per_s * share))
+        return np.asarray(fixed_us * 1e-6 + smooth_maximum(at_peak_s / share, np.asarray(least_s)))
 
     at, error = _fitted(modelled, measured, np.log([_SHARE, _FIXED_US]))
     return Found(value=float(np.exp(at[0])), points=len(points), error=error)
@@ -129,44 +113,35 @@ def _memory(calibration: Calibration, gpu: GpuSpec) -> dict[str, Found]:
         "bandwidth_read": calibration.of("read"),
         "bandwidth_kv_cache": [one for one in caches if one.bytes_moved >= SMALLEST_CACHE_BYTES],
     }
-    found = {name: fit_share(some, _columns(some)[1], _peak_bytes(gpu)) for name, some in points.items()}
+    found = {name: fit_share(some, _columns(some)[1] / _peak_bytes(gpu)) for name, some in points.items()}
     return {name: one for name, one in found.items() if one is not None}
 
 
 def _beside_products(
-    calibration: Calibration, gpu: GpuSpec, precision: str, half: ProductFit
+    calibration: Calibration, gpu: GpuSpec, precision: str, half: Mapping[str, Found]
 ) -> dict[str, Found]:
     """What is told in units of the 16-bit product's rate."""
-    rate = gpu.dense_tflops[precision] * 1e12 * half.compute
+    rate = gpu.dense_tflops[precision] * 1e12 * half["compute"].value
     prompts = [one for one in calibration.of("prefill_attention") if one.sizes["tokens"] >= SHORTEST_PROMPT]
-    found = {"prompt_attention": fit_share(prompts, _columns(prompts)[0], rate)}
+    found = {"prompt_attention": fit_share(prompts, _columns(prompts)[0] / rate)}
     for routing in ROUTINGS:
         found[f"grouped_{routing}"] = _grouped_share(calibration, routing, half, rate, _peak_bytes(gpu))
     return {name: one for name, one in found.items() if one is not None}
 
 
 def _grouped_share(
-    calibration: Calibration, routing: str, half: ProductFit, rate: float, peak_bytes_per_s: float
+    calibration: Calibration, routing: str, half: Mapping[str, Found], rate: float, peak_bytes_per_s: float
 ) -> Found | None:
     """What products of all experts in one kernel reach of a dense one's rate; expert by expert tells nothing of it."""
     points = [
         point for point in calibration.of("experts") if point.case.split()[1:] == [routing, "grouped_mm"]
     ]
-    if len(points) < FEWEST_POINTS:
-        return None
-    flops, moved, measured = _columns(points)
+    flops, moved, _ = _columns(points)
     rows, touched = (
         np.array([point.sizes[name] for point in points], dtype=np.float64) for name in ("rows", "touched")
     )
-    operations = flops * (1.0 + half.saturation_rows * touched / rows) / rate
-    reading = moved / (peak_bytes_per_s * half.bandwidth)
-
-    def modelled(at: Array) -> Array:
-        share, fixed_us = np.exp(at)
-        return np.asarray(fixed_us * 1e-6 + smooth_maximum(operations / share, reading))
-
-    at, error = _fitted(modelled, measured, np.log([_SHARE, _FIXED_US]))
-    return Found(value=float(np.exp(at[0])), points=len(points), error=error)
+    operations = flops * (1.0 + half["saturation_rows"].value * touched / rows) / rate
+    return fit_share(points, operations, moved / (peak_bytes_per_s * half["bandwidth"].value))
 
 
 def overheads(calibration: Calibration, model: ModelSpec) -> dict[str, Found]:

@@ -33,18 +33,17 @@ class Service:
 class Sizes:
     """Everything that is measured.
 
-    half is the 16-bit format of the GPU, precisions the formats of the products. products are (model, whose
-    layers give N and K); rows are M. attention are the models whose heads are used. Steps have `depths` layers of
-    step_model, (sequences, tokens each looks back at); mixed are prompt tokens beside mixed_sequences. service is
-    served with as many of these depths' layers as fit.
+    half is the 16-bit format of the GPU, precisions the formats of the products. The layers of `models` give the
+    products' outputs and inputs, `rows` their rows; attention has the heads of the same models. Steps have `depths`
+    layers of step_model and step_batches sequences, each of which looks back at step_context tokens; mixed are prompt
+    tokens beside mixed_sequences. service is served with as many of these depths' layers as fit.
     """
 
     half: str
     precisions: tuple[str, ...]
-    products: tuple[ModelSpec, ...]
+    models: tuple[ModelSpec, ...]
     rows: tuple[int, ...]
     read_bytes: tuple[int, ...]
-    attention: tuple[ModelSpec, ...]
     batches: tuple[int, ...]
     contexts: tuple[int, ...]
     prompts: tuple[int, ...]
@@ -70,12 +69,11 @@ def sizes_for(gpu: GpuSpec, models: Mapping[str, ModelSpec], *, quick: bool) -> 
     return Sizes(
         half=half,
         precisions=(half, *(name for name in ("fp8", "int8") if name in gpu.dense_tflops)),
-        products=(small,) if quick else (small, large),
+        models=(small,) if quick else (small, large),
         rows=(1, 8, 64, 256, 1024, 4096) if quick else tuple(2**power for power in range(14)),
         read_bytes=tuple(
             size * MIB for size in ((256, 1024, 4096) if quick else (64, 256, 1024, 4096, 16384))
         ),
-        attention=(small,) if quick else (small, large),
         batches=(1, 8, 64) if quick else (1, 8, 64, 256, 512),
         contexts=(2048, 8192) if quick else (512, 2048, 8192, 32768),
         prompts=(512, 2048, 8192) if quick else (128, 512, 2048, 8192, 32768),

@@ -12,6 +12,7 @@ from optimiser.cli.options import Config
 if TYPE_CHECKING:
     from optimiser.calibration.points import Calibration
     from optimiser.config import Config as Configuration
+    from optimiser.performance.specs import Calibrated
 
 INSTALL = "pip install 'cloud-pricing-optimiser[calibrate]'"
 
@@ -41,14 +42,30 @@ def calibrate(
 
     Nothing that estimates use is changed unless --write says where.
     """
-    from optimiser.calibration.compare import compared, known_gpu
+    from optimiser.calibration.compare import compared
     from optimiser.calibration.points import read_calibration
-    from optimiser.cli.output import emit, note, wants_colour
-    from optimiser.config import PERFORMANCE_FILE, load_config
-    from optimiser.errors import OptimiserError, UsageError
+    from optimiser.cli.output import emit, wants_colour
+    from optimiser.config import load_config
+    from optimiser.report.calibration_report import calibration_document
+    from optimiser.report.text_layout import text_of
 
     known = load_config(config)
     there = None if reference is None else read_calibration(reference)
+    calibration = _chosen(known, earlier, gpu, output, quick=quick)
+    comparison = compared(calibration, known, there)
+    emit(text_of(calibration_document(comparison), colour=wants_colour(None)))
+    if write is not None:
+        _write(comparison.own, write)
+
+
+def _chosen(
+    known: Configuration, earlier: Path | None, gpu: str | None, output: Path | None, *, quick: bool
+) -> Calibration:
+    """The earlier calibration, or one made here. Raises OptimiserError for one without any points."""
+    from optimiser.calibration.compare import known_gpu
+    from optimiser.calibration.points import read_calibration
+    from optimiser.errors import OptimiserError, UsageError
+
     if earlier is not None:
         for option, typed in (("--gpu", gpu), ("--quick", quick), ("--output", output)):
             if typed:
@@ -58,22 +75,23 @@ def calibrate(
         if gpu is not None:
             known_gpu(gpu, known.gpus, "--gpu")
         calibration = _measured(known, gpu, output, quick=quick)
-    from optimiser.report.calibration_report import calibration_document
-    from optimiser.report.text_layout import text_of
-
     if not calibration.points:
         first = calibration.left_out[0].reason if calibration.left_out else "it was interrupted"
         raise OptimiserError(f"nothing was measured: {first}")
-    comparison = compared(calibration, known, there)
-    emit(text_of(calibration_document(comparison), colour=wants_colour(None)))
-    if write is None:
-        return
-    if comparison.own is None:
-        raise UsageError("--write: too little was measured for shares of the GPU's own; nothing is written")
-    from optimiser.calibration.own_config import write_own_shares
+    return calibration
 
-    write_own_shares(comparison.own, write / PERFORMANCE_FILE)
-    note(f"wrote {write / PERFORMANCE_FILE}")
+
+def _write(own: Calibrated | None, directory: Path) -> None:
+    """Put the shares into the directory. Raises UsageError without any."""
+    from optimiser.calibration.own_config import write_own_shares
+    from optimiser.cli.output import note
+    from optimiser.config import PERFORMANCE_FILE
+    from optimiser.errors import UsageError
+
+    if own is None:
+        raise UsageError("--write: too little was measured for shares of the GPU's own; nothing is written")
+    write_own_shares(own, directory / PERFORMANCE_FILE)
+    note(f"wrote {directory / PERFORMANCE_FILE}")
 
 
 def _measured(known: Configuration, asked: str | None, output: Path | None, *, quick: bool) -> Calibration:
@@ -82,7 +100,7 @@ def _measured(known: Configuration, asked: str | None, output: Path | None, *, q
     from optimiser.errors import UsageError
 
     try:
-        from optimiser.calibration.here import calibrated_here
+        from optimiser.calibration.measure import calibrated_here
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise

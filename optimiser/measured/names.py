@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
+from optimiser.errors import UsageError, bad_value
 from optimiser.performance.parameters import WEIGHT_PRECISIONS
 from optimiser.performance.specs import ModelSpec
 
@@ -44,6 +45,24 @@ def gpu_named(name: str, known: Iterable[str]) -> str:
     bare = name.lower().removeprefix("nvidia ")
     found = {gpu.lower(): gpu for gpu in known} | _GPUS
     return found.get(bare, "")
+
+
+def own_gpu(device: str, asked: str | None, known: Collection[str]) -> str:
+    """The catalogue's name for a whole GPU as its driver names it, else the one that was asked for by --gpu.
+
+    Raises UsageError for a slice of a GPU, for one without either name and for two names that differ.
+    """
+    if " MIG " in device:
+        raise UsageError(f"{device}: is a slice of a GPU: shares of its peaks are those of a whole one")
+    told = gpu_named(device, known)
+    if not told and asked is None:
+        raise UsageError(
+            f"{device}: no such GPU in gpus.yaml, where there are {', '.join(sorted(known))}: "
+            "name the one it is by --gpu NAME, or add it"
+        )
+    if told and asked not in (None, told):
+        raise bad_value("--gpu", "name", asked, f"the GPU of this machine is {device}, which is {told}")
+    return asked or told
 
 
 def engine_named(name: str) -> str:

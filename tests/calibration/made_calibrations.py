@@ -68,8 +68,25 @@ def made(
     )
 
 
-def _point(section: str, case: str, half: str, seconds: float, **sizes: int) -> Point:
-    return Point(section=section, case=case, precision=half, sizes=sizes, seconds=seconds, runs=50)
+def _point(
+    section: str,
+    case: str,
+    precision: str,
+    seconds: float,
+    flops: float = 0.0,
+    moved: float = 0.0,
+    **sizes: int,
+) -> Point:
+    return Point(
+        section=section,
+        case=case,
+        precision=precision,
+        sizes=sizes,
+        seconds=seconds,
+        runs=50,
+        flops=flops,
+        bytes_moved=moved,
+    )
 
 
 def served_load(load: float = 0.5, rate_rps: float = 18.0, slower: float = 1.0) -> ServedLoad:
@@ -101,33 +118,20 @@ def _products(at: Planted, half: str) -> list[Point]:
     for name, (outputs, inputs), rows in cases:
         seconds, flops, moved = product_s(at, rows, outputs, inputs)
         found.append(
-            Point(
-                section="products",
-                case=f"llama-3.1-8b {name}",
-                precision=half,
-                sizes={"rows": rows, "outputs": outputs, "inputs": inputs},
-                seconds=seconds,
-                runs=50,
-                flops=flops,
-                bytes_moved=moved,
+            _point(
+                "products", f"llama-3.1-8b {name}", half, seconds, flops, moved,
+                rows=rows, outputs=outputs, inputs=inputs,
             )
-        )
+        )  # fmt: skip
     return found
 
 
 def _reads(at: Planted) -> list[Point]:
-    return [
-        Point(
-            section="read",
-            case="sum",
-            precision="fp32",
-            sizes={"bytes": size},
-            seconds=at.fixed_us * 1e-6 + size / (at.bandwidth * at.read),
-            runs=50,
-            bytes_moved=float(size),
-        )
-        for size in (2**26, 2**28, 2**30, 2**32)
-    ]
+    found = []
+    for size in (2**26, 2**28, 2**30, 2**32):
+        seconds = at.fixed_us * 1e-6 + size / (at.bandwidth * at.read)
+        found.append(_point("read", "sum", "fp32", seconds, moved=float(size), bytes=size))
+    return found
 
 
 def _caches(at: Planted, half: str) -> list[Point]:
@@ -136,17 +140,7 @@ def _caches(at: Planted, half: str) -> list[Point]:
         for context in (2048, 8192):
             seconds, moved = cache_s(at, batch, context)
             sizes = {"batch": batch, "context": context, "group": 4}
-            found.append(
-                Point(
-                    section="decode_attention",
-                    case="llama-3.1-8b",
-                    precision=half,
-                    sizes=sizes,
-                    seconds=seconds,
-                    runs=50,
-                    bytes_moved=moved,
-                )
-            )
+            found.append(_point("decode_attention", "llama-3.1-8b", half, seconds, moved=moved, **sizes))
     return found
 
 
@@ -156,15 +150,7 @@ def _prompts(at: Planted, half: str) -> list[Point]:
         flops = 4.0 * 32 * 128 * tokens * tokens / 2
         seconds = at.fixed_us * 1e-6 + flops / (at.flops * at.compute * at.attention)
         found.append(
-            Point(
-                section="prefill_attention",
-                case="llama-3.1-8b",
-                precision=half,
-                sizes={"tokens": tokens, "group": 4},
-                seconds=seconds,
-                runs=50,
-                flops=flops,
-            )
+            _point("prefill_attention", "llama-3.1-8b", half, seconds, flops, tokens=tokens, group=4)
         )
     return found
 
@@ -195,17 +181,11 @@ def _experts(at: Planted, half: str) -> tuple[Point, ...]:
             moved = 2.0 * (8 * outputs * inputs + rows * (outputs + inputs))
             compute = flops * (1 + at.saturation_rows * 8 / rows) / (at.flops * at.compute * share)
             memory = moved / (at.bandwidth * at.weights)
+            seconds = at.fixed_us * 1e-6 + (compute**4 + memory**4) ** 0.25
             found.append(
-                Point(
-                    section="experts",
-                    case=f"mixtral-8x7b {routing} grouped_mm",
-                    precision=half,
-                    sizes={"tokens": rows, "rows": rows, "touched": 8, "largest": rows,
-                           "outputs": outputs, "inputs": inputs},
-                    seconds=at.fixed_us * 1e-6 + (compute**4 + memory**4) ** 0.25,
-                    runs=50,
-                    flops=flops,
-                    bytes_moved=moved,
+                _point(
+                    "experts", f"mixtral-8x7b {routing} grouped_mm", half, seconds, flops, moved,
+                    tokens=rows, rows=rows, touched=8, largest=rows, outputs=outputs, inputs=inputs,
                 )
             )  # fmt: skip
     return tuple(found)

@@ -204,8 +204,7 @@ def test_sizes_are_those_of_the_models_and_of_what_the_gpu_multiplies() -> None:
         assert set(sizes.step_batches) <= set(sizes.rows)
         assert set(sizes.step_batches) <= set(sizes.batches)
         assert sizes.step_context in sizes.contexts
-        assert sizes.step_model in sizes.products
-        assert sizes.step_model in sizes.attention
+        assert sizes.step_model in sizes.models
         # Enough of each for a figure.
         assert len(sizes.read_bytes) >= FEWEST_POINTS
         assert len([tokens for tokens in sizes.prompts if tokens >= SHORTEST_PROMPT]) >= FEWEST_POINTS

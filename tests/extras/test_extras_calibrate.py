@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,22 +12,21 @@ from typing import Any
 import pytest
 import torch
 from command_line import ran
-from tiny_models import CONFIG, tiny_sizes
+from tiny_models import CONFIG, cpu_bench, tiny_sizes
 
-from optimiser.calibration import here, measure
+from optimiser.calibration import measure
 from optimiser.calibration.bench import serving
 from optimiser.calibration.bench.timing import (
-    Bench,
     Timed,
     attempt,
     captured,
-    cpu_bench,
     median_seconds,
     ring_length,
 )
 from optimiser.calibration.compare import compared
 from optimiser.calibration.continuous_batching import Run
 from optimiser.calibration.points import SIZES, Calibration, read_calibration
+from optimiser.calibration.sizes import Sizes
 from optimiser.errors import OptimiserError, UsageError
 
 BENCH = cpu_bench(runs=2)
@@ -86,7 +86,11 @@ def test_on_the_host_captured_work_is_the_work() -> None:
     assert captured(BENCH, time.monotonic) is time.monotonic
 
 
-def calibrated(bench: Bench = BENCH, stop_after: int = 10**6) -> tuple[list[Calibration], list[str]]:
+def measured(sizes: Sizes, save: Callable[[Calibration], None], tell: Callable[[str], None]) -> Calibration:
+    return measure.measured(BENCH, measure.begun_now(BENCH, "H100", quick=True), sizes, save=save, tell=tell)
+
+
+def calibrated(stop_after: int = 10**6) -> tuple[list[Calibration], list[str]]:
     """All that was saved, and all that was told."""
     saved: list[Calibration] = []
     told: list[str] = []
@@ -97,15 +101,15 @@ def calibrated(bench: Bench = BENCH, stop_after: int = 10**6) -> tuple[list[Cali
             raise KeyboardInterrupt
 
     with suppress(KeyboardInterrupt):
-        measure.measured(bench, "H100", tiny_sizes(), quick=True, save=saved.append, tell=tell)
+        measured(tiny_sizes(), saved.append, tell)
     return saved, told
 
 
 def test_every_section_is_measured_and_saved_as_it_ends() -> None:
     saved, told = calibrated()
-    assert [len({point.section for point in one.points}) for one in saved] == [0, 1, 2, 3, 4, 5, 6, 6, 6]
-    assert [len(one.serving) for one in saved] == [0] * 7 + [5, 5]
-    assert [one.complete for one in saved] == [False] * 8 + [True]
+    assert [len({point.section for point in one.points}) for one in saved] == [1, 2, 3, 4, 5, 6, 6, 6]
+    assert [len(one.serving) for one in saved] == [0] * 6 + [5, 5]
+    assert [one.complete for one in saved] == [False] * 7 + [True]
     last = saved[-1]
     assert not last.left_out
     assert len(told) == len(last.points) + len(last.serving)
@@ -141,7 +145,7 @@ def test_an_interrupt_within_a_load_keeps_those_before(monkeypatch: pytest.Monke
 
 def test_a_size_that_no_kernel_takes_is_left_out_and_the_rest_goes_on() -> None:
     sizes = replace(tiny_sizes(), precisions=("bf16", "fp8"), half="bf16", read_bytes=(1 << 55, 1 << 16))
-    last = measure.measured(BENCH, "H100", sizes, quick=True, save=lambda _: None, tell=lambda _: None)
+    last = measured(sizes, lambda _: None, lambda _: None)
     (left,) = last.left_out
     assert left.section == "read"
     assert "alloc" in left.reason
@@ -153,21 +157,21 @@ def test_a_device_that_fails_altogether_ends_in_one_message_with_the_points_kept
     saved: list[Calibration] = []
 
     def tell(_line: str) -> None:
-        if saved[-1].points:
+        if saved:
             raise RuntimeError("CUDA error: an illegal memory access\nmore")
 
     with pytest.raises(OptimiserError, match=r"^cpu failed: CUDA error: an illegal memory access$"):
-        measure.measured(BENCH, "H100", tiny_sizes(), quick=True, save=saved.append, tell=tell)
+        measured(tiny_sizes(), saved.append, tell)
     assert [point.section for point in saved[-1].points] == ["read", "products"]
 
 
 def test_the_file_grows_with_the_sections_and_is_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(here, "sizes_for", lambda *_, **__: tiny_sizes())
+    monkeypatch.setattr(measure, "sizes_for", lambda *_, **__: tiny_sizes())
     path = tmp_path / "cpu.json"
     told: list[str] = []
-    done = here.kept(BENCH, CONFIG.gpus["H100"], CONFIG, path, quick=True, tell=told.append)
+    done = measure.kept(BENCH, CONFIG.gpus["H100"], CONFIG, path, quick=True, tell=told.append)
     assert told[-1] == f"wrote {path}"
     assert read_calibration(path) == done
     comparison = compared(done, CONFIG)
@@ -179,51 +183,10 @@ def test_the_file_grows_with_the_sections_and_is_judged(
 def test_a_file_that_cannot_be_written_is_said_before_anything_is_measured(tmp_path: Path) -> None:
     told: list[str] = []
     with pytest.raises(UsageError, match=r"--output: file = .* cannot be written"):
-        here.kept(
+        measure.kept(
             BENCH, CONFIG.gpus["H100"], CONFIG, tmp_path / "no" / "x.json", quick=True, tell=told.append
         )
     assert not told
-
-
-@pytest.mark.parametrize(
-    ("device", "asked", "name"),
-    [
-        ("NVIDIA H100 80GB HBM3", None, "H100"),
-        ("NVIDIA H100 80GB HBM3", "H100", "H100"),
-        ("NVIDIA H100 NVL", None, "H100-NVL"),
-        ("NVIDIA H200", None, "H200"),
-        ("NVIDIA B200", None, "B200"),
-        ("NVIDIA A100-SXM4-80GB", None, "A100-80GB"),
-        ("NVIDIA A100-SXM4-40GB", None, "A100-40GB"),
-        ("NVIDIA A100 80GB PCIe", None, "A100-80GB-PCIe"),
-        ("NVIDIA A10G", None, "A10G"),
-        ("NVIDIA L4", None, "L4"),
-        ("NVIDIA L40S", None, "L40S"),
-        ("Tesla T4", None, "T4"),
-        ("Tesla V100-SXM2-16GB", None, "V100"),
-        ("Tesla V100-SXM2-32GB", None, "V100-32GB"),
-        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", None, "RTX-PRO-6000"),
-        ("Tesla V100-PCIE-16GB", None, "V100-PCIe"),
-        ("NVIDIA Graphics Device", "B300", "B300"),
-    ],
-)
-def test_gpus_are_known_by_their_driver_s_name(device: str, asked: str | None, name: str) -> None:
-    assert here.named(device, asked, CONFIG.gpus) == name
-
-
-@pytest.mark.parametrize(
-    ("device", "asked", "message"),
-    [
-        ("NVIDIA H20", None, "NVIDIA H20: no such GPU in gpus.yaml, where there are A10, A100-40GB, "),
-        ("NVIDIA H20", None, "name the one it is by --gpu NAME"),
-        ("NVIDIA L4", "H100", "--gpu: name = 'H100': the GPU of this machine is NVIDIA L4, which is L4"),
-        ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", "H100", "is a slice of a GPU"),
-    ],
-)
-def test_a_gpu_that_is_not_known_or_another_is_refused(device: str, asked: str | None, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        here.named(device, asked, CONFIG.gpus)
-    assert message in str(caught.value)
 
 
 def test_without_a_gpu_one_polite_line_and_exit_code_2(

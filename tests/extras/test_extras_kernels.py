@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_models import TINY, tiny_mixture
+from tiny_models import TINY, cpu_bench, tiny_mixture
 
 from optimiser.calibration.bench import attention, experts, products, steps
-from optimiser.calibration.bench.timing import cpu_bench
 from optimiser.calibration.points import Point
 
 BENCH = cpu_bench(runs=1)

@@ -8,14 +8,14 @@ from itertools import accumulate
 import numpy as np
 import pytest
 import torch
-from tiny_models import TINY, tiny_sizes
+from tiny_models import TINY, cpu_bench, tiny_sizes
 
 from optimiser.calibration.bench import serving, steps, timing
 from optimiser.calibration.continuous_batching import StepOf, poisson_arrivals, serve
 from optimiser.calibration.points import PERCENTILES, LeftOut, ServedLoad
 from optimiser.calibration.sizes import LOADS
 
-BENCH = timing.cpu_bench()
+BENCH = cpu_bench()
 SIZES = tiny_sizes()
 PROMPT, OUTPUT, PLACES = SIZES.service.prompt, SIZES.service.output, SIZES.service.places
 

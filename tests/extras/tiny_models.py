@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
+from optimiser.calibration.bench.timing import Bench
 from optimiser.calibration.sizes import Service, Sizes
 from optimiser.config import load_config
 from optimiser.performance.specs import ModelSpec
@@ -21,6 +24,11 @@ TINY = replace(
 )
 
 
+def cpu_bench(runs: int = 3) -> Bench:
+    """The host's processor."""
+    return Bench(device=torch.device("cpu"), name="cpu", cache_bytes=0, identity=None, runs=runs)
+
+
 def tiny_mixture() -> ModelSpec:
     """Eight experts of which each token takes two."""
     mixtral = CONFIG.models["mixtral-8x7b"]
@@ -33,10 +41,9 @@ def tiny_sizes() -> Sizes:
     return Sizes(
         half="bf16",
         precisions=("bf16", "fp8", "int8"),
-        products=(TINY,),
+        models=(TINY,),
         rows=(32,),
         read_bytes=(1 << 16,),
-        attention=(TINY,),
         batches=(2,),
         contexts=(32,),
         prompts=(16,),

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 
 import pytest
+from silicon_cases import shape, shipped
 
-from optimiser.config import Config, load_config
 from optimiser.performance.anchor import Anchors, Factors, Operators, Uncovered
 from optimiser.performance.doubts import OPERATORS_ERROR, SERVER_ERROR
 from optimiser.performance.estimate import estimate_shapes
@@ -16,15 +14,9 @@ from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.setups import Candidate
 from optimiser.performance.trial import Question
 from optimiser.workload import SizeBucket, Target
-from providers.shape import GpuLink, InstanceShape, Obtainability, QuotaUnit
+from providers.shape import GpuLink
 
 CHAT = Target(ttft_ms=2000, tpot_ms=50)
-
-
-@cache
-def shipped() -> Config:
-    """The embedded config, without any of the user's own."""
-    return load_config(Path(__file__).parents[2] / "config")
 
 
 def same(factor: float) -> Factors:
@@ -50,22 +42,9 @@ def estimate(
     def anchors_of(_: Question, candidates: Sequence[Candidate]) -> Anchors:
         return tuple(anchor for _ in candidates)
 
-    shape = InstanceShape(
-        provider="test",
-        instance_type="1xH100",
-        gpu="H100",
-        gpu_count=1,
-        vcpus=8,
-        memory_gib=2000,
-        gpu_link=GpuLink.NONE,
-        network_gbps=None,
-        obtainability=Obtainability.ELASTIC,
-        quota_family="",
-        quota_unit=QuotaUnit.GPU,
-    )
     config = shipped()
     sizes = [SizeBucket(prompt_tokens=1024, output_tokens=512, share=1.0)]
-    args = (config.models[model], sizes, target, [shape], config.gpus, config.fit)
+    args = (config.models[model], sizes, target, [shape("H100", 1, GpuLink.NONE)], config.gpus, config.fit)
     (found,) = estimate_shapes(*args, anchors_of=anchors_of)
     assert isinstance(found, Estimate), found
     return found

@@ -2,25 +2,17 @@
 
 import json
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
+from silicon_cases import shape, shipped
 
-from optimiser.config import Config, load_config
 from optimiser.performance.estimate import hardware_of
 from optimiser.performance.setups import Candidate, Hardware
 from optimiser.performance.trial import question_of
 from optimiser.silicon.coverage import SYSTEMS, Asked, asked_of, config_of
 from optimiser.workload import SizeBucket
-from providers.shape import GpuLink, InstanceShape, Obtainability, QuotaUnit
-
-
-@cache
-def shipped() -> Config:
-    """The embedded config, without any of the user's own."""
-    return load_config(Path(__file__).parents[2] / "config")
+from providers.shape import GpuLink
 
 
 def candidate(
@@ -32,22 +24,9 @@ def candidate(
     **layout: int,
 ) -> Candidate:
     config = shipped()
-    shape = InstanceShape(
-        provider="test",
-        instance_type="8x",
-        gpu=gpu,
-        gpu_count=8,
-        vcpus=8,
-        memory_gib=2000,
-        gpu_link=link,
-        network_gbps=None,
-        obtainability=Obtainability.ELASTIC,
-        quota_family="",
-        quota_unit=QuotaUnit.GPU,
-    )
     size = SizeBucket(prompt_tokens=1000, output_tokens=100, share=1.0)
     question = question_of(config.models[model], [size], None, precision, None)
-    hardware = hardware_of(shape, config.gpus, config.fit, config.fit.engines[engine], question)
+    hardware = hardware_of(shape(gpu, 8, link), config.gpus, config.fit, config.fit.engines[engine], question)
     assert isinstance(hardware, Hardware), hardware
     return Candidate(
         hardware=hardware, **{"shards": 1, "ranks": 1, "stages": 1, "instances": 1, "replicas": 1} | layout

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from optimiser.calibration.bench.products import DTYPES, OPERAND_BYTES
-from optimiser.calibration.bench.timing import Bench, Timed, Work, attempt, ring_length
+from optimiser.calibration.bench.timing import Bench, Work, ring_length, timed_point
 from optimiser.calibration.points import LeftOut, Point
 from optimiser.calibration.sizes import Sizes
 from optimiser.performance.specs import ModelSpec
@@ -18,7 +18,7 @@ DECODE, PREFILL = "decode_attention", "prefill_attention"
 
 def decodes(bench: Bench, sizes: Sizes) -> Iterator[Point | LeftOut]:
     """One token of each of several sequences against contexts of the sizes."""
-    for model in sizes.attention:
+    for model in sizes.models:
         for batch in sizes.batches:
             for context in sizes.contexts:
                 yield decode(bench, model, batch, context, sizes.half)
@@ -26,7 +26,7 @@ def decodes(bench: Bench, sizes: Sizes) -> Iterator[Point | LeftOut]:
 
 def prefills(bench: Bench, sizes: Sizes) -> Iterator[Point | LeftOut]:
     """Prompts of the sizes, one at a time."""
-    for model in sizes.attention:
+    for model in sizes.models:
         for tokens in sizes.prompts:
             yield prefill(bench, model, tokens, sizes.half)
 
@@ -40,12 +40,14 @@ def decode(bench: Bench, model: ModelSpec, batch: int, context: int, half: str) 
         query = random(bench, (batch, model.heads * model.head_dim), half)
         return [_decoding(query, *kv_cache(bench, model, batch, context, half)) for _ in range(copies)]
 
-    return _point(
-        DECODE,
-        model,
-        half,
-        {"batch": batch, "context": context, "group": model.heads // model.kv_heads},
-        attempt(bench, float(cache) * copies, build),
+    return timed_point(
+        bench,
+        float(cache) * copies,
+        build,
+        section=DECODE,
+        case=model.name,
+        precision=half,
+        sizes={"batch": batch, "context": context, "group": model.heads // model.kv_heads},
         flops=4.0 * batch * context * model.heads * model.head_dim,
         bytes_moved=float(cache),
     )
@@ -63,13 +65,15 @@ def prefill(bench: Bench, model: ModelSpec, tokens: int, half: str) -> Point | L
             )
         ]
 
-    return _point(
-        PREFILL,
-        model,
-        half,
-        {"tokens": tokens, "group": model.heads // model.kv_heads},
+    return timed_point(
+        bench,
         # Keys and values as wide as the queries, and the output.
-        attempt(bench, 4.0 * tokens * width * OPERAND_BYTES[half], build),
+        4.0 * tokens * width * OPERAND_BYTES[half],
+        build,
+        section=PREFILL,
+        case=model.name,
+        precision=half,
+        sizes={"tokens": tokens, "group": model.heads // model.kv_heads},
         flops=4.0 * width * tokens * (tokens + 1) / 2,
         bytes_moved=2.0 * tokens * (model.heads + model.kv_heads) * model.head_dim * OPERAND_BYTES[half],
     )
@@ -120,27 +124,3 @@ def causal_attention(
 
 def _decoding(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> Work:
     return lambda: decode_attention(query, keys, values)
-
-
-def _point(
-    section: str,
-    model: ModelSpec,
-    half: str,
-    sizes: dict[str, int],
-    timed: Timed | str,
-    *,
-    flops: float,
-    bytes_moved: float,
-) -> Point | LeftOut:
-    if isinstance(timed, str):
-        return LeftOut(section=section, case=model.name, precision=half, sizes=sizes, reason=timed)
-    return Point(
-        section=section,
-        case=model.name,
-        precision=half,
-        sizes=sizes,
-        seconds=timed.seconds,
-        runs=timed.runs,
-        flops=flops,
-        bytes_moved=bytes_moved,
-    )

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from optimiser.calibration.bench.products import DTYPES, OPERAND_BYTES
-from optimiser.calibration.bench.timing import Bench, Work, attempt, captured, ring_length
+from optimiser.calibration.bench.timing import Bench, Work, captured, ring_length, timed_point
 from optimiser.calibration.points import LeftOut, Point
 from optimiser.calibration.sizes import ROUTINGS, Sizes
 from optimiser.performance.specs import ModelSpec, MoeSpec
@@ -46,25 +46,21 @@ def experts(bench: Bench, model: ModelSpec, routing: str, tokens: int, half: str
         return [captured(bench, grouped_product(given, weights, counts, kernel)) for weights in ring]
 
     passing = rows * (inputs + outputs) * OPERAND_BYTES[half]
-    timed = attempt(bench, float(copies * moe.experts * per_expert + passing), build)
-    sizes = {
-        "tokens": tokens,
-        "rows": rows,
-        "touched": touched,
-        "largest": int(counts.max()),
-        "outputs": outputs,
-        "inputs": inputs,
-    }
-    case = f"{model.name} {routing} {kernel}"
-    if isinstance(timed, str):
-        return LeftOut(section=EXPERTS, case=case, precision=half, sizes=sizes, reason=timed)
-    return Point(
+    return timed_point(
+        bench,
+        float(copies * moe.experts * per_expert + passing),
+        build,
         section=EXPERTS,
-        case=case,
+        case=f"{model.name} {routing} {kernel}",
         precision=half,
-        sizes=sizes,
-        seconds=timed.seconds,
-        runs=timed.runs,
+        sizes={
+            "tokens": tokens,
+            "rows": rows,
+            "touched": touched,
+            "largest": int(counts.max()),
+            "outputs": outputs,
+            "inputs": inputs,
+        },
         flops=2.0 * rows * outputs * inputs,
         bytes_moved=float(touched * per_expert + passing),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from optimiser.calibration.bench.timing import Bench, Work, attempt, ring_length
+from optimiser.calibration.bench.timing import Bench, Work, ring_length, timed_point
 from optimiser.calibration.points import LeftOut, Point
 from optimiser.calibration.sizes import Sizes, head_product, layer_products
 
@@ -21,7 +21,7 @@ READ_BYTES_PER_ELEMENT = 4
 def products(bench: Bench, sizes: Sizes) -> Iterator[Point | LeftOut]:
     """Every product of the models' layers, and the output head of the step's model at the rows of its steps."""
     for precision in sizes.precisions:
-        for model in sizes.products:
+        for model in sizes.models:
             for name, (outputs, inputs) in layer_products(model).items():
                 for rows in sizes.rows:
                     yield product(bench, f"{model.name} {name}", precision, rows, outputs, inputs)
@@ -44,19 +44,15 @@ def product(bench: Bench, case: str, precision: str, rows: int, outputs: int, in
             for _ in range(copies)
         ]
 
-    sizes = {"rows": rows, "outputs": outputs, "inputs": inputs}
-    # Operands are drawn in 32 bit before they are cast, one copy at a time.
-    needed = (copies - 1) * weights + moved + outputs * inputs * 4
-    timed = attempt(bench, needed, build)
-    if isinstance(timed, str):
-        return LeftOut(section=PRODUCTS, case=case, precision=precision, sizes=sizes, reason=timed)
-    return Point(
+    return timed_point(
+        bench,
+        # Operands are drawn in 32 bit before they are cast, one copy at a time.
+        (copies - 1) * weights + moved + outputs * inputs * 4,
+        build,
         section=PRODUCTS,
         case=case,
         precision=precision,
-        sizes=sizes,
-        seconds=timed.seconds,
-        runs=timed.runs,
+        sizes={"rows": rows, "outputs": outputs, "inputs": inputs},
         flops=2.0 * rows * outputs * inputs,
         bytes_moved=float(moved),
     )
@@ -83,17 +79,14 @@ def read(bench: Bench, size_bytes: int) -> Point | LeftOut:
         buffers = [torch.ones(elements, dtype=torch.float32, device=bench.device) for _ in range(copies)]
         return [buffer.sum for buffer in buffers]
 
-    timed = attempt(bench, float(size_bytes) * copies, build)
-    sizes = {"bytes": size_bytes}
-    if isinstance(timed, str):
-        return LeftOut(section=READ, case="sum", precision="fp32", sizes=sizes, reason=timed)
-    return Point(
+    return timed_point(
+        bench,
+        float(size_bytes) * copies,
+        build,
         section=READ,
         case="sum",
         precision="fp32",
-        sizes=sizes,
-        seconds=timed.seconds,
-        runs=timed.runs,
+        sizes={"bytes": size_bytes},
         flops=float(elements),
         bytes_moved=float(size_bytes),
     )
@@ -114,20 +107,14 @@ def _half(_bench: Bench, left: torch.Tensor, right: torch.Tensor) -> Work:
 def _fp8(bench: Bench, left: torch.Tensor, right: torch.Tensor) -> Work:
     """Scaled per tensor, with the fast accumulation that engines use."""
     scale = torch.ones((), dtype=torch.float32, device=bench.device)
-    multiply = getattr(torch, "_scaled_mm", None)
-    if multiply is None:
-        raise RuntimeError(f"torch {torch.__version__} has no _scaled_mm")
     fast = bench.on_gpu
-    return lambda: multiply(
+    return lambda: torch._scaled_mm(
         left, right.t(), scale_a=scale, scale_b=scale, out_dtype=torch.bfloat16, use_fast_accum=fast
     )
 
 
 def _int8(_bench: Bench, left: torch.Tensor, right: torch.Tensor) -> Work:
-    multiply = getattr(torch, "_int_mm", None)
-    if multiply is None:
-        raise RuntimeError(f"torch {torch.__version__} has no _int_mm")
-    return lambda: multiply(left, right.t())
+    return lambda: torch._int_mm(left, right.t())
 
 
 _MULTIPLIED: dict[str, Callable[[Bench, torch.Tensor, torch.Tensor], Work]] = {

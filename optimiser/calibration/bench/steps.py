@@ -14,7 +14,7 @@ from torch.nn.functional import rms_norm, silu
 
 from optimiser.calibration.bench.attention import causal_attention, decode_attention, kv_cache
 from optimiser.calibration.bench.products import DTYPES, OPERAND_BYTES
-from optimiser.calibration.bench.timing import Bench, Work, attempt, captured
+from optimiser.calibration.bench.timing import Bench, Work, captured, timed_point
 from optimiser.calibration.points import LeftOut, Point
 from optimiser.calibration.sizes import Sizes, head_product, layer_products
 from optimiser.performance.specs import ModelSpec
@@ -67,17 +67,14 @@ def step(
     def build() -> list[Work]:
         return [captured(bench, forward(bench, model, depth, batch, context, prompt, half))]
 
-    timed = attempt(bench, needed_bytes(model, depth, batch, context, prompt, half), build)
-    sizes = {"layers": depth, "batch": batch, "context": context, "prompt": prompt}
-    if isinstance(timed, str):
-        return LeftOut(section=STEPS, case=model.name, precision=half, sizes=sizes, reason=timed)
-    return Point(
+    return timed_point(
+        bench,
+        needed_bytes(model, depth, batch, context, prompt, half),
+        build,
         section=STEPS,
         case=model.name,
         precision=half,
-        sizes=sizes,
-        seconds=timed.seconds,
-        runs=timed.runs,
+        sizes={"layers": depth, "batch": batch, "context": context, "prompt": prompt},
     )
 
 

@@ -13,11 +13,14 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
+from optimiser.calibration.points import LeftOut, Point
+
 Work = Callable[[], object]
+Answer = TypeVar("Answer")
 
 RUNS, FEWEST_RUNS = 50, 5
 # Timing one size takes no longer than this, unless the fewest runs do.
@@ -77,11 +80,6 @@ def _identity(properties: Any) -> str | None:
     return uuid if not uuid or uuid.startswith("GPU-") else f"GPU-{uuid}"
 
 
-def cpu_bench(runs: int = 3) -> Bench:
-    """The host's processor: what tests measure on."""
-    return Bench(device=torch.device("cpu"), name="cpu", cache_bytes=0, identity=None, runs=runs)
-
-
 def versions() -> tuple[str, str | None]:
     """torch's version, and CUDA's (or ROCm's) as torch was built for, None for neither."""
     cuda = torch.version.cuda or getattr(torch.version, "hip", None)
@@ -106,6 +104,34 @@ def attempt(bench: Bench, needed_bytes: float, build: Callable[[], Sequence[Work
         return first_line(error)
     finally:
         release(bench)
+
+
+def timed_point(
+    bench: Bench,
+    needed_bytes: float,
+    build: Callable[[], Sequence[Work]],
+    *,
+    section: str,
+    case: str,
+    precision: str,
+    sizes: dict[str, int],
+    flops: float = 0.0,
+    bytes_moved: float = 0.0,
+) -> Point | LeftOut:
+    """The built ring of work timed at those sizes, or why that cannot be told."""
+    timed = attempt(bench, needed_bytes, build)
+    if isinstance(timed, str):
+        return LeftOut(section=section, case=case, precision=precision, sizes=sizes, reason=timed)
+    return Point(
+        section=section,
+        case=case,
+        precision=precision,
+        sizes=sizes,
+        seconds=timed.seconds,
+        runs=timed.runs,
+        flops=flops,
+        bytes_moved=bytes_moved,
+    )
 
 
 def no_room(bench: Bench, needed_bytes: float) -> str | None:
@@ -177,7 +203,7 @@ def captured(bench: Bench, work: Work) -> Work:
     return replay
 
 
-def while_busy(bench: Bench, work: Work, seconds: float, ask: Callable[[], Any]) -> Any:
+def while_busy(bench: Bench, work: Work, seconds: float, ask: Callable[[], Answer]) -> Answer:
     """What `ask` answers while the device does the work over and over: twice `seconds`, asked half way."""
     once = max(median_seconds(bench, [work]).seconds, 1e-6)
     for _ in range(math.ceil(seconds / once)):
