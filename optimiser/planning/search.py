@@ -88,8 +88,8 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
     return run.outcome
 
 
-# Leaves of large fleets that are solved before the rest is left to its bound: about a minute's work.
-LARGE_LEAVES = 60
+# Leaves of large fleets that are solved before the rest is left to its bound, at up to half a second each.
+LARGE_LEAVES = 12
 # A large fleet is bracketed, not listed: there is no telling plans apart that differ by less than this.
 LARGE_FLEET_GAP = 2e-3
 
@@ -127,7 +127,7 @@ class _Run:
             if bound >= self._cutoff(site) or self._worked_enough(site):
                 self.outcome.lower_usd = min(self.outcome.lower_usd, bound)
             elif is_leaf:
-                self._solve(site, options)
+                self._solve(site, options, bound)
             else:
                 self._branch(site, options)
 
@@ -154,7 +154,10 @@ class _Run:
         gap = self.gap if self.outcome.exact else max(self.gap, LARGE_FLEET_GAP)
         return max(self.best.get(providers, np.inf), kept) * (1 - gap)
 
-    def _solve(self, site: Site, options: tuple[Option, ...]) -> None:
+    def _solve(self, site: Site, options: tuple[Option, ...], bound: float) -> None:
+        """Solve a leaf; of its grid's bound and its relaxation's the higher holds: the one is tight for few units,
+        the other for many.
+        """
         leaf, bought = build_leaf(options, self.profiles)
         cutoff = self._cutoff(site)
         key = (
@@ -171,7 +174,7 @@ class _Run:
             self.solved[key] = result
             self.outcome.leaves_solved += 1
             self.large += bool(result.unit_rps)
-        self.outcome.lower_usd = min(self.outcome.lower_usd, result.lower_usd)
+        self.outcome.lower_usd = min(self.outcome.lower_usd, max(result.lower_usd, min(bound, result.usd)))
         if result.fleet is None:
             return
         self.outcome.exact &= not result.unit_rps
