@@ -35,6 +35,8 @@ from optimiser.planning.tables import (
 
 LISTED_LIMIT = 120_000
 SPOT_UNITS_LISTED = 1_000
+# Sums of a fleet of commitments and one of held units that are looked at: what adds up two lists of 2,000 points.
+CONSTANTS_LISTED = 4_000_000
 
 
 def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
@@ -44,7 +46,12 @@ def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
             return CappedLeaf(leaf).solve(cutoff_usd)
         except NotListed:
             return decompose_large_capped(leaf)
-    return _Listed(leaf).solve(cutoff_usd) if _can_be_listed(leaf) else decompose_large(leaf)
+    if not _can_be_listed(leaf):
+        return decompose_large(leaf)
+    committed, held = _constants(leaf)
+    if len(committed.usd) * len(held.usd) > CONSTANTS_LISTED:
+        return decompose_large(leaf)
+    return _Listed(leaf, committed, held).solve(cutoff_usd)
 
 
 def _can_be_listed(leaf: Leaf) -> bool:
@@ -53,17 +60,22 @@ def _can_be_listed(leaf: Leaf) -> bool:
     return combinations <= LISTED_LIMIT and all(item.most(room) <= SPOT_UNITS_LISTED for item in leaf.spot)
 
 
+def _constants(leaf: Leaf) -> tuple[Frontier, Frontier]:
+    """What may be committed, and what may be held."""
+    limit = float(leaf.levels.total[-1])
+    if np.isinf(leaf.committed_below):
+        committed = frontier(leaf.commitments, limit, leaf.floor)
+    else:
+        committed = frontier_below(leaf.commitments, leaf.committed_below, leaf.floor)
+    return committed, frontier(leaf.held, limit, leaf.floor)
+
+
 class _Listed:
     """A leaf whose fleets can be listed: every table exact, every lookup exact."""
 
-    def __init__(self, leaf: Leaf) -> None:
-        limit = float(leaf.levels.total[-1])
+    def __init__(self, leaf: Leaf, committed: Frontier, held: Frontier) -> None:
         self.leaf = leaf
-        if np.isinf(leaf.committed_below):
-            committed = frontier(leaf.commitments, limit, leaf.floor)
-        else:
-            committed = frontier_below(leaf.commitments, leaf.committed_below, leaf.floor)
-        self.constant = combined(committed, frontier(leaf.held, limit, leaf.floor), limit, leaf.floor)
+        self.constant = combined(committed, held, float(leaf.levels.total[-1]), leaf.floor)
 
     @cached_property
     def hourly(self) -> list[Frontier]:

@@ -20,9 +20,10 @@ class Side:
     fine: float
     limit: float
 
-    def table(self, items: Sequence[Item]) -> Knapsack:
-        """The covering table of items on the fine unit."""
-        return Knapsack(items, self.limit + self.grid, self.fine, optimistic=self.optimistic)
+    def table(self, items: Sequence[Item], reach: float | None = None) -> Knapsack:
+        """The covering table of items on the fine unit, up to `reach` req/s (None: the limit)."""
+        limit = self.limit if reach is None else min(reach, self.limit)
+        return Knapsack(items, limit + self.grid, self.fine, optimistic=self.optimistic)
 
     def points(self, table: Knapsack, reach: float, step: int = 1) -> Floats:
         """usd[i] of a purchase that counts as i · step grid cells, up to `reach` req/s; usd[0] = 0."""

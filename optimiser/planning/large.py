@@ -7,7 +7,7 @@ commitments to list, their limit), which keeps it valid; they are named.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -148,18 +148,21 @@ def _scan(leaf: Leaf, side: Side, constant: Constant) -> Floats:
     return cost
 
 
-def _spot_tables(leaf: Leaf, side: Side) -> list[tuple[Indices, Knapsack, float]]:
-    """Per group of slots (demand ascending) the table of spot purchases, and how much of it is of use."""
+def _spot_tables(leaf: Leaf, side: Side) -> Iterator[tuple[Indices, Knapsack, float]]:
+    """Per group of slots (demand ascending) the table of spot purchases, and how much of it is of use.
+
+    One at a time, since tables of limited pools are the largest of all.
+    """
     levels, slots = leaf.levels, np.arange(len(leaf.levels.total))
     room = levels.total - levels.firm
     if not leaf.spot or not np.isfinite(levels.pool).any():
         reach = float(room.max()) + side.grid if leaf.spot else 0.0
-        return [(slots, side.table(leaf.spot), reach)]
-    groups = []
+        yield slots, side.table(leaf.spot, reach), reach
+        return
     for part in np.array_split(slots, min(POOL_LEVELS, len(slots))):
         limit = float(levels.pool[part].min())
-        groups.append((part, side.table(_within_pools(leaf.spot, limit)), float(room[part].max())))
-    return groups
+        reach = float(room[part].max())
+        yield part, side.table(_within_pools(leaf.spot, limit), reach), reach
 
 
 def _within_pools(spot: Sequence[Item], limit: float) -> list[Item]:

@@ -92,8 +92,8 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
     return run.outcome
 
 
-# Leaves of large fleets that are solved before the rest is left to its bound: about a minute's work.
-LARGE_LEAVES = 60
+# Leaves of large fleets that are solved before the rest is left to its bound, at up to half a second each.
+LARGE_LEAVES = 12
 # A large fleet is bracketed, not listed: there is no telling plans apart that differ by less than this.
 LARGE_FLEET_GAP = 2e-3
 
@@ -140,7 +140,7 @@ class _Run:
             if bound >= self._cutoff(site) or self._worked_enough(site):
                 self.outcome.lower_usd = min(self.outcome.lower_usd, bound)
             elif is_leaf:
-                self._solve(site, options)
+                self._solve(site, options, bound)
             else:
                 self._branch(site, options)
 
@@ -168,17 +168,18 @@ class _Run:
         gap = self.gap if self.outcome.exact else max(self.gap, LARGE_FLEET_GAP)
         return max(self.best.get(providers, np.inf), kept) * (1 - gap)
 
-    def _solve(self, site: Site, options: tuple[Option, ...]) -> None:
+    def _solve(self, site: Site, options: tuple[Option, ...], bound: float) -> None:
         """Solve a set of options without the caps, then with those its best fleet breaks, until it breaks none.
 
-        Each round but the last leaves rules out that only restrict, so its bound holds for the set.
+        Each round but the last leaves rules out that only restrict, so its bound holds for the set. Of a grid's bound
+        and the relaxation's (`bound`) the higher holds: the one is tight for few units, the other for many.
         """
         binding: tuple[Cap, ...] = ()
         lower_usd, cutoff = 0.0, self._cutoff(site)
         while True:
             leaf, bought = build_leaf(options, self.profiles, binding)
             result = self._decomposed(leaf, cutoff)
-            lower_usd = max(lower_usd, result.lower_usd)
+            lower_usd = max(lower_usd, result.lower_usd, min(bound, result.usd))
             if result.fleet is None:
                 break
             broken = exceeded(self.caps, solution_of(leaf, bought, result.fleet)) if self.caps else ()

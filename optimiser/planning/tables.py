@@ -187,7 +187,7 @@ class Knapsack:
         self.usd = table
 
     def _add_limited(self, table: Floats, index: int, item: Item) -> Floats:
-        left, bundle = item.max_units or 0, 1
+        left, bundle = min(item.max_units or 0, -(-len(table) // self._weights[index])), 1
         while left > 0:
             size = min(bundle, left)
             self._stages.append((index, size, table))
@@ -208,10 +208,14 @@ class Knapsack:
         unlimited = [i for i, item in enumerate(self.items) if item.max_units is None and self._weights[i]]
         while cell > 0:
             for index in unlimited:
-                before = max(cell - self._weights[index], 0)
-                if abs(table[before] + self.items[index].usd - table[cell]) < 1e-7:
-                    counts[index] += 1
-                    cell = before
+                # An item that ends one best purchase ends all along it, so its units come off in one run.
+                cells = np.append(np.arange(cell, 0, -self._weights[index]), 0)
+                with np.errstate(invalid="ignore"):
+                    bought = np.abs(table[cells[1:]] + self.items[index].usd - table[cells[:-1]]) < 1e-7
+                run = int(np.argmin(np.append(bought, False)))
+                counts[index] += run
+                cell = int(cells[run])
+                if run:
                     break
             else:
                 break
@@ -228,10 +232,25 @@ class Knapsack:
         return np.minimum(cells, len(self.usd) - 1)
 
 
+# Below so many cells a unit, blocks are too many to take one by one.
+_SMALL_WEIGHT = 64
+
+
 def _add_unlimited(table: Floats, weight: int, usd: float) -> None:
-    """G(x) = min(G(x), usd + G(max(0, x − weight))) in place, block after block of `weight` cells."""
+    """G(x) = min(G(x), usd + G(max(0, x − weight))) in place, block after block of `weight` cells.
+
+    Small weights take all blocks at once: less usd per block passed, G is a running minimum down each column.
+    """
     first = min(weight, len(table) - 1)
     table[1 : first + 1] = np.minimum(table[1 : first + 1], table[0] + usd)
+    if weight < _SMALL_WEIGHT:
+        blocks = -(-(len(table) - 1) // weight)
+        paid = usd * np.arange(blocks, dtype=np.float64)[:, None]
+        padded = np.full(blocks * weight, np.inf)
+        padded[: len(table) - 1] = table[1:]
+        column = np.minimum.accumulate(padded.reshape(blocks, weight) - paid, axis=0) + paid
+        table[1:] = column.ravel()[: len(table) - 1]
+        return
     for start in range(weight + 1, len(table), weight):
         block = table[start : start + weight]
         np.minimum(block, table[start - weight : start - weight + len(block)] + usd, out=block)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from planning_cases import Case, case, committed, faults, hourly, machine, random_case, spot
+from planning_cases import Case, case, committed, faults, held, hourly, machine, random_case, spot
 
+from optimiser.planning import decompose as decomposed
+from optimiser.planning import grid, large, tables
 from optimiser.planning.bounds import Profiles
-from optimiser.planning.decompose import Leaf, decompose
+from optimiser.planning.decompose import decompose
 from optimiser.planning.large import decompose_large
+from optimiser.planning.leaf import Leaf
 from optimiser.planning.leaves import Bought, build_leaf, solution_of
 from optimiser.planning.problem import How
+from optimiser.planning.tables import Frontier, Item, Knapsack, combined
 
 Bag = dict[How, list[Bought]]
 UNCAPPED: dict[str, object] = {"within_quotas": False, "max_gpus": None}
@@ -97,3 +102,54 @@ def test_a_bound_that_left_rules_out_names_them() -> None:
     assert faults(subject, solution_of(leaf, bought, found.fleet)) == []
     plain, _ = leaf_of(catalogue_case(300.0))
     assert decompose_large(plain).dropped == ()
+
+
+@pytest.mark.parametrize("grid_cells", [40, 400])
+@pytest.mark.parametrize("seed", range(12))
+def test_the_bound_holds_and_the_plan_carries_the_demand_at_any_grid(
+    seed: int, grid_cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "GRID_CELLS", grid_cells)
+    monkeypatch.setattr(large, "FINE_CELLS", grid_cells * 10)
+    subject = random_case(seed).with_policy(
+        max_sites=None, max_instance_types=None, within_quotas=False, max_gpus=None
+    )
+    leaf, bought = leaf_of(subject)
+    found = decompose_large(leaf)
+    assert found.lower_usd <= decompose(leaf).usd * (1 + 1e-9)
+    if found.fleet is not None:
+        assert faults(subject, solution_of(leaf, bought, found.fleet)) == []
+
+
+@pytest.mark.parametrize("peak", [2e4, 1e6])
+def test_tables_do_not_grow_with_the_fleet(peak: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def counted(first: Frontier, second: Frontier, limit: float, floor: int = 0) -> Frontier:
+        sizes.append(len(first.usd) * len(second.usd))
+        return combined(first, second, limit, floor)
+
+    class Counted(Knapsack):
+        def __init__(
+            self, items: Sequence[Item], limit: float, unit: float, *, optimistic: bool = False
+        ) -> None:
+            super().__init__(items, limit, unit, optimistic=optimistic)
+            sizes.append(len(self.usd))
+
+    monkeypatch.setattr(decomposed, "combined", counted)
+    monkeypatch.setattr(grid, "Knapsack", Counted)
+    one = machine("m", 5.0, hourly(4.6), committed(2.9), held(4.0), spot(1.9, "a"))
+    leaf, _ = leaf_of(case([one], [peak] * 3))
+    found = decompose(leaf)
+    assert found.unit_rps
+    assert found.fleet is not None
+    assert sizes
+    assert max(sizes) <= decomposed.CONSTANTS_LISTED
+
+
+@pytest.mark.parametrize("weight", [1, 3, 63])
+def test_small_weights_fill_the_same_table(weight: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [Item(101.0, 7.0), Item(float(weight), weight * 0.08)]
+    at_once = Knapsack(items, 500.0, 1.0).usd
+    monkeypatch.setattr(tables, "_SMALL_WEIGHT", 0)
+    assert at_once == pytest.approx(Knapsack(items, 500.0, 1.0).usd)
