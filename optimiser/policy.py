@@ -77,7 +77,17 @@ class Policy(_Frozen):
         default=0.30, description="largest share of required capacity carried by spot"
     )
     spot_price_floor_share: Share = Field(
-        default=0.35, description="spot is planned at no less than this share of the on-demand price"
+        default=0.35,
+        description="spot without known past is planned at no less than this share of the on-demand price",
+    )
+    spot_price_percentile: float = Field(
+        default=80,
+        gt=0,
+        le=100,
+        description="spot is planned at this percentile of its past prices, where a store knows at least a day of them",
+    )
+    spot_history_days: int = Field(
+        default=30, ge=1, le=3650, description="days of spot prices that the percentile is taken of"
     )
     spot_for_groups: bool = Field(
         default=False, description="whether a replica over several instances may run on spot"

@@ -31,6 +31,7 @@ from optimiser.planning.problem import Option, Problem
 from optimiser.planning.search import search
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
+from optimiser.prices.spot_past import NO_PAST, SpotPast
 from optimiser.workload import Workload
 from providers.offer import Offer
 from providers.shape import InstanceShape
@@ -49,6 +50,7 @@ class Request:
     book: PriceBook
     as_of: date
     explain: bool = False
+    spot_past: SpotPast = NO_PAST
 
 
 def recommend(request: Request) -> Plan:
@@ -68,7 +70,7 @@ def recommend(request: Request) -> Plan:
     offers, age_notes = within_age(lasting, limits, request.as_of)
     age_notes = request.book.notes + ending_notes + age_notes
     left_out = providers_left_out(request.book.unfetched, lasting, offers, policy)
-    options = build_options(estimates, request.config.shapes, offers, policy)
+    options = build_options(estimates, request.config.shapes, offers, policy, request.spot_past)
     if not options:
         raise _nothing_to_buy(request, estimates, age_notes, left_out)
     problem = _problem(workload, options, policy)
@@ -106,7 +108,7 @@ def _nothing_to_buy(
 ) -> NoFeasiblePlan | StalePrices:
     """Why nothing that serves the workload has a price: all are too old, none was fetched, or there is none."""
     name, book = request.workload.name, request.book
-    if build_options(estimates, request.config.shapes, book.offers, request.policy):
+    if build_options(estimates, request.config.shapes, book.offers, request.policy, request.spot_past):
         return StalePrices(
             f"{name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "
             "in settings.yaml (live_prices, max_price_age_days)"

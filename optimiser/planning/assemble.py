@@ -54,11 +54,10 @@ def core_of(
     """Everything about the fleet itself. offers by id; on_demand is the list price by option id, where known."""
     used = {column.option.id: column.option for column in solution.columns}
     planned = {
-        column.purchase.offer_id: planned_usd(
-            problem, offers[column.purchase.offer_id], on_demand.get(column.option.id)
-        )
+        column.purchase.offer_id: planned_usd(column.purchase, offers[column.purchase.offer_id])
         for column in solution.columns
     }
+    spot = {column.purchase.offer_id: column.purchase.spot for column in solution.columns}
     hours = [exact(period.hours) for period in problem.periods]
     purchases = tuple(
         _purchase(column, solution.units[:, c], hours, planned, offers, on_demand)
@@ -79,7 +78,7 @@ def core_of(
             for service, demand in enumerate(services)
         ),
         options=tuple(plan_option(option) for option in used.values()),
-        offers=tuple(plan_offer(offers[offer_id], usd) for offer_id, usd in planned.items()),
+        offers=tuple(plan_offer(offers[offer_id], usd, spot[offer_id]) for offer_id, usd in planned.items()),
         purchases=tuple(purchase for purchase, _ in purchases),
         counts=_counts(solution),
         routing=_routing(problem, solution),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
-from optimiser.planning.plan_parts import PlanCommitment, PlanOffer
-from optimiser.planning.problem import Option, Problem
+from optimiser.planning.plan_parts import PlanCommitment, PlanOffer, PlanSpot
+from optimiser.planning.problem import Option, Purchase
+from optimiser.planning.spot_price import planned_spot_usd
 from providers.offer import HOURS_PER_YEAR, Offer, Tier
 
 CENT = Decimal("0.01")
@@ -22,12 +23,9 @@ def exact(value: float) -> Decimal:
     return Decimal(repr(float(value)))
 
 
-def planned_usd(problem: Problem, offer: Offer, on_demand: Offer | None) -> Decimal:
-    """USD per instance-hour the plan reckons with: amortised, and spot at no less than its floor."""
-    if offer.tier.value != "spot" or on_demand is None:
-        return offer.amortised_usd_per_hour
-    floor = on_demand.usd_per_hour * exact(problem.policy.spot_price_floor_share)
-    return max(offer.usd_per_hour, floor)
+def planned_usd(purchase: Purchase, offer: Offer) -> Decimal:
+    """USD per instance-hour the plan reckons with: amortised, and spot as it is expected to be."""
+    return offer.amortised_usd_per_hour if purchase.spot is None else planned_spot_usd(purchase.spot)
 
 
 def cheapest_on_demand_usd(
@@ -56,7 +54,7 @@ def commitment_of(offer: Offer, instances: int, on_demand_usd: Decimal | None) -
     )
 
 
-def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
+def plan_offer(offer: Offer, planned: Decimal, spot: PlanSpot | None) -> PlanOffer:
     """An offer as the plan took it."""
     return PlanOffer(
         id=offer.offer_id,
@@ -78,4 +76,5 @@ def plan_offer(offer: Offer, planned: Decimal) -> PlanOffer:
         valid_until=offer.valid_until,
         observed_on=offer.observed_on,
         source=offer.source,
+        spot=spot,
     )

@@ -11,8 +11,11 @@ import pandas as pd
 
 from optimiser.performance.confidence import planned_share
 from optimiser.performance.estimate_types import Estimate
+from optimiser.planning.plan_parts import PlanSpot
 from optimiser.planning.problem import How, Option, Purchase
+from optimiser.planning.spot_price import planned_spot_usd, spot_prices
 from optimiser.policy import Policy
+from optimiser.prices.spot_past import NO_PAST, SpotPast
 from providers.shape import InstanceShape, Obtainability
 
 Key = tuple[str, str]
@@ -27,10 +30,15 @@ class _Priced:
     zone: str
     planned_usd: float
     max_instances: float
+    spot: PlanSpot | None = None
 
 
 def build_options(
-    estimates: Sequence[Estimate], shapes: Mapping[Key, InstanceShape], offers: pd.DataFrame, policy: Policy
+    estimates: Sequence[Estimate],
+    shapes: Mapping[Key, InstanceShape],
+    offers: pd.DataFrame,
+    policy: Policy,
+    past: SpotPast = NO_PAST,
 ) -> tuple[Option, ...]:
     """One option per estimate and region in which the policy allows any of its offers, ordered by id.
 
@@ -43,7 +51,7 @@ def build_options(
         by_key[(estimate.provider, estimate.instance_type)].append(estimate)
     options: list[Option] = []
     for (provider, region, instance_type, region_kind), priced in _priced_groups(
-        offers, by_key, policy
+        offers, by_key, policy, past
     ).items():
         key = (provider, instance_type)
         for number, estimate in enumerate(by_key[key]):
@@ -90,23 +98,8 @@ def allowed_offers(offers: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     return offers[keep & (offers["term_months"] <= policy.max_commitment_months)]
 
 
-def planned_spot_usd(offers: pd.DataFrame, share: float) -> pd.Series:
-    """USD per instance-hour each spot offer is planned at: its quote, or `share` of the list price if higher.
-
-    NaN where that is no less than on demand: then spot saves nothing and is not offered.
-    """
-    place = ["provider", "region", "region_kind", "instance_type"]
-    listed = (offers["tier"] == "on_demand") & (offers["contract"] == "") & (offers["market"] == "standard")
-    on_demand = offers[listed].groupby(place, observed=True)["usd_per_hour"].min()
-    spot = offers[offers["tier"] == "spot"]
-    reference = on_demand.reindex(pd.MultiIndex.from_frame(spot[place].astype(str))).to_numpy()
-    quote = spot["usd_per_hour"].to_numpy()
-    planned = np.where(np.isnan(reference), quote, np.maximum(quote, share * reference))
-    return pd.Series(np.where(planned >= reference, np.nan, planned), index=spot.index)
-
-
 def _priced_groups(
-    offers: pd.DataFrame, by_key: Mapping[Key, object], policy: Policy
+    offers: pd.DataFrame, by_key: Mapping[Key, object], policy: Policy, past: SpotPast
 ) -> dict[tuple[str, str, str, str], list[_Priced]]:
     """Offers worth considering per provider, region, instance type and region kind."""
     types = {instance_type for _, instance_type in by_key}
@@ -114,19 +107,22 @@ def _priced_groups(
     # What kind of region a name stands for is read off all its rows; without names every row speaks for itself.
     allowed = allowed_offers(relevant if policy.regions is None else offers, policy)
     allowed = allowed[allowed["instance_type"].isin(types)]
-    spot_usd = planned_spot_usd(relevant, policy.spot_price_floor_share)
-    planned = allowed["amortised_usd_per_hour"].copy()
-    is_spot = allowed["tier"] == "spot"
-    planned[is_spot] = spot_usd.reindex(allowed.index[is_spot])
+    spot = spot_prices(relevant, policy, past)
     columns = [
         allowed[name].to_list()
         for name in ("provider", "region", "instance_type", "region_kind", "tier", "zone")
     ]
     groups: dict[tuple[str, str, str, str], list[_Priced]] = defaultdict(list)
-    rows = zip(allowed.index, *columns, planned.to_list(), allowed["max_instances"].to_list(), strict=True)
-    for offer_id, provider, region, instance_type, kind, tier, zone, usd, limit in rows:
-        if (provider, instance_type) in by_key and usd == usd:
-            groups[(provider, region, instance_type, kind)].append(_Priced(offer_id, tier, zone, usd, limit))
+    paid = (allowed[name].to_list() for name in ("amortised_usd_per_hour", "max_instances"))
+    for offer_id, provider, region, instance_type, kind, tier, zone, usd, limit in zip(
+        allowed.index, *columns, *paid, strict=True
+    ):
+        priced = spot.get(offer_id)
+        if (provider, instance_type) in by_key and (priced or tier != "spot"):
+            planned = float(planned_spot_usd(priced)) if priced else usd
+            groups[(provider, region, instance_type, kind)].append(
+                _Priced(offer_id, tier, zone, planned, limit, priced)
+            )
     return {place: _one_view_of_spot(priced) for place, priced in groups.items()}
 
 
@@ -162,6 +158,7 @@ def _option(
             pool=f"{shape.provider}/{region}/{offer.zone or 'any zone'}/{shape.instance_type}"
             if how is How.SPOT
             else "",
+            spot=offer.spot,
         )
         for offer, how in _worth_having(priced, shape, setup.instances_per_unit, policy)
         if not offer.max_instances < setup.instances_per_unit

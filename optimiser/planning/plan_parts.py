@@ -104,6 +104,19 @@ class PlanOption:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlanSpot:
+    """What the planned price of a spot offer is made of, per instance-hour.
+
+    expected_usd_per_hour is by price_basis: the policy's "percentile" of the history_days that the store knows of
+    the pool, the "quote", or the policy's "floor" above it.
+    """
+
+    expected_usd_per_hour: Decimal
+    price_basis: str
+    history_days: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanOffer:
     """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with, per instance.
 
@@ -130,6 +143,7 @@ class PlanOffer:
     observed_on: date
     source: str
     own: bool = False
+    spot: PlanSpot | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

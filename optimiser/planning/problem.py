@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimiser.performance.estimate_types import Estimate
+from optimiser.planning.plan_parts import PlanSpot
 from optimiser.policy import Policy
 from providers.shape import InstanceShape
 
@@ -41,7 +42,7 @@ class Purchase:
     """One way to pay for one option: usd_per_unit_hour is all instances of the unit, upfront money amortised.
 
     offer_id points into the price book. max_units is the offer's own quantity limit. pool names what can
-    vanish as a whole (instance type × zone) and is "" outside spot.
+    vanish as a whole (instance type × zone) and is "" outside spot; spot is how its price came about.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Purchase:
     usd_per_unit_hour: float
     max_units: int | None = None
     pool: str = ""
+    spot: PlanSpot | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dated_refreshes import NOW, days_ago, missing, offer, snapshot, stored
+from dated_refreshes import NOW, TYPE, days_ago, flat, missing, offer, snapshot, stored
 
+from optimiser.prices.store import open_store, save_spot_history
+from providers.fetch import SpotPrice
 from providers.offer import Tier
 
 Run = Callable[..., Any]
@@ -176,3 +179,34 @@ def test_a_day_in_the_past_is_planned_on_what_held_at_its_end(run: Run, fails: F
     assert set(offers(plan(run, "--store", url)[0]).values()) == {"55.04"}
     said = fails(4, "recommend", "chat-llama-70b", "--store", url, "--as-of", on[2])
     assert f"held no prices at the end of {on[2]}" in said
+
+
+def test_spot_is_planned_at_the_percentile_of_what_the_store_knows_of_its_past(
+    run: Run, tmp_path: Path
+) -> None:
+    url = stored(tmp_path, snapshot(days_ago(HOUR), offer("54.32"), offer("20", **SPOT)))
+    pool = {"provider": "aws", "region": "us-east-1", "zone": "use1-az1", "instance_type": TYPE}
+    steps = [("15", 40), ("21.3", 29), ("19", 10)]
+    with open_store(url) as store:
+        save_spot_history(
+            store,
+            [SpotPrice(**pool, usd_per_hour=Decimal(usd), since=days_ago(ago)) for usd, ago in steps],
+        )
+
+    def spot(*settings: str) -> dict[str, Any]:
+        content, _ = plan(run, "--store", url, *settings)
+        (found,) = [one for one in content["offers"] if one["tier"] == "spot"]
+        return found
+
+    # Of 30 days one was at 15, 19 at 21.3 and ten at 20 (the quote, above the last step).
+    found = spot()
+    assert (found["usd_per_hour"], found["spot"]["expected_usd_per_hour"]) == ("20", "21.3")
+    assert found["spot"] | {"price_basis": "percentile", "history_days": 30.0} == found["spot"]
+    assert spot("--set", "spot_history_days=9")["spot"]["expected_usd_per_hour"] == "20"
+    table = run("recommend", "chat-llama-70b", "--store", url).out
+    assert "p5.48xlarge spot: planned at the 80th percentile of 30 days, 21.30;" in flat(table)
+
+
+def test_a_percentile_outside_its_range_is_refused(fails: Fails) -> None:
+    said = fails(2, "recommend", "chat-llama-70b", "--set", "spot_price_percentile=0")
+    assert "spot_price_percentile = 0" in said
