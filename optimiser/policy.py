@@ -89,6 +89,12 @@ class Policy(_Frozen):
     spot_history_days: int = Field(
         default=30, ge=1, le=3650, description="days of spot prices that the percentile is taken of"
     )
+    spot_max_usd_per_hour: float | None = Field(
+        default=None, gt=0, description="most that an instance on spot is expected to cost, USD per hour"
+    )
+    spot_min_discount: Share = Field(
+        default=0.10, description="spot is planned only where it is at least so far below on demand"
+    )
     spot_for_groups: bool = Field(
         default=False, description="whether a replica over several instances may run on spot"
     )

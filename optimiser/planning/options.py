@@ -107,7 +107,7 @@ def _priced_groups(
     # What kind of region a name stands for is read off all its rows; without names every row speaks for itself.
     allowed = allowed_offers(relevant if policy.regions is None else offers, policy)
     allowed = allowed[allowed["instance_type"].isin(types)]
-    spot = spot_prices(relevant, policy, past)
+    spot = spot_prices(relevant, policy, past).planned
     columns = [
         allowed[name].to_list()
         for name in ("provider", "region", "instance_type", "region_kind", "tier", "zone")

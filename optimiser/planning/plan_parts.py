@@ -108,12 +108,14 @@ class PlanSpot:
     """What the planned price of a spot offer is made of, per instance-hour.
 
     expected_usd_per_hour is by price_basis: the policy's "percentile" of the history_days that the store knows of
-    the pool, the "quote", or the policy's "floor" above it.
+    the pool, the "quote", or the policy's "floor" above it. on_demand_usd_per_hour is the machine's list price
+    there, null where it has none.
     """
 
     expected_usd_per_hour: Decimal
     price_basis: str
     history_days: float | None = None
+    on_demand_usd_per_hour: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

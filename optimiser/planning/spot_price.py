@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -17,11 +20,24 @@ _PLACE = ["provider", "region", "region_kind", "instance_type"]
 _POOL = ["provider", "region", "zone", "instance_type"]
 
 
-def spot_prices(offers: pd.DataFrame, policy: Policy, past: SpotPast) -> dict[str, PlanSpot]:
-    """What every spot offer is planned at, by offer id; without those no cheaper than on demand.
+class LeftOut(StrEnum):
+    """Why a spot offer is not planned on."""
 
-    offers must hold the list prices on demand beside them, and nothing is compared where there is none.
-    """
+    TOO_DEAR = "too dear"
+    NOT_CHEAPER = "not cheaper"
+    LITTLE_CHEAPER = "little cheaper"
+
+
+@dataclass(frozen=True)
+class SpotPrices:
+    """What spot offers are planned at, and why the others are left out, by offer id."""
+
+    planned: Mapping[str, PlanSpot]
+    left_out: Mapping[str, LeftOut]
+
+
+def spot_prices(offers: pd.DataFrame, policy: Policy, past: SpotPast) -> SpotPrices:
+    """Every spot offer under the policy's terms; offers must hold the list prices on demand beside them."""
     spot = offers[offers["tier"] == "spot"]
     of_the_store = spot["observed_at"].notna() & (spot["contract"] == "") & (spot["market"] == "standard")
     rows = zip(
@@ -32,12 +48,29 @@ def spot_prices(offers: pd.DataFrame, policy: Policy, past: SpotPast) -> dict[st
         of_the_store.tolist(),
         strict=True,
     )
-    found: dict[str, PlanSpot] = {}
+    planned: dict[str, PlanSpot] = {}
+    left_out: dict[str, LeftOut] = {}
     for offer_id, quote, on_demand, pool, known in rows:
         priced = _expected(quote, on_demand, policy, past.prices.get(pool) if known else None)
-        if not float(planned_spot_usd(priced)) >= on_demand:
-            found[offer_id] = priced
-    return found
+        if reason := _left_out(priced, policy):
+            left_out[offer_id] = reason
+        else:
+            planned[offer_id] = priced
+    return SpotPrices(planned, left_out)
+
+
+def _left_out(spot: PlanSpot, policy: Policy) -> LeftOut | None:
+    """Why the policy leaves out a pool at that price, None where it does not; without a price on demand it may
+    cost what it likes up to the ceiling."""
+    most, on_demand = policy.spot_max_usd_per_hour, spot.on_demand_usd_per_hour
+    if most is not None and spot.expected_usd_per_hour > _nano(most):
+        return LeftOut.TOO_DEAR
+    if on_demand is None:
+        return None
+    planned = planned_spot_usd(spot)
+    if planned >= on_demand:
+        return LeftOut.NOT_CHEAPER
+    return LeftOut.LITTLE_CHEAPER if planned > (1 - _nano(policy.spot_min_discount)) * on_demand else None
 
 
 def planned_spot_usd(spot: PlanSpot) -> Decimal:
@@ -59,18 +92,26 @@ def _expected(quote: float, on_demand: float, policy: Policy, past: PastPrices |
     hours (Hyndman and Fan, Sample Quantiles in Statistical Packages, 1996, definition 1). What happened since
     the newest step is known only by the quote, so those hours count at the higher of the two.
     """
+    listed = None if np.isnan(on_demand) else _nano(on_demand)
     if past is not None and past.hours.sum() >= LEAST_HISTORY_HOURS:
         usd = past.usd_per_hour.copy()
         usd[-1] = max(usd[-1], quote)
         expected = low_quantile(usd, past.hours, policy.spot_price_percentile / 100)
         days = round(float(past.hours.sum()) / 24, 1)
-        return PlanSpot(expected_usd_per_hour=_nano(expected), price_basis="percentile", history_days=days)
-    floor = 0.0 if np.isnan(on_demand) else policy.spot_price_floor_share * on_demand
+        return PlanSpot(
+            expected_usd_per_hour=_nano(expected),
+            price_basis="percentile",
+            history_days=days,
+            on_demand_usd_per_hour=listed,
+        )
+    floor = 0.0 if listed is None else policy.spot_price_floor_share * on_demand
     return PlanSpot(
-        expected_usd_per_hour=_nano(max(quote, floor)), price_basis="floor" if floor > quote else "quote"
+        expected_usd_per_hour=_nano(max(quote, floor)),
+        price_basis="floor" if floor > quote else "quote",
+        on_demand_usd_per_hour=listed,
     )
 
 
 def _nano(usd: float) -> Decimal:
-    """An amount to the nano-USD, the store's unit, without needless zeros."""
+    """A number to nine decimals, which of USD is a nano-USD, the store's unit, without needless zeros."""
     return Decimal(f"{usd:.9f}".rstrip("0").rstrip("."))

@@ -11,7 +11,16 @@ from typing import Any
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, Problem
-from optimiser.planning.rules import availability, caution, commitments, demand, offers, sites, spot
+from optimiser.planning.rules import (
+    availability,
+    caution,
+    commitments,
+    demand,
+    offers,
+    sites,
+    spot,
+    spot_price,
+)
 from optimiser.planning.rules.allowed import verify_allowed
 from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.running import Running
@@ -161,8 +170,15 @@ _CAUTION = Rule(
     without=caution.at_the_estimates,
     eased="performance_margin: 0",
 )
-# What a plan obeys in all, in the order of the report: the rules with rows, and what is in the options' rates.
-TERMS: dict[str, Rule] = {**RULES, _CAUTION.name: _CAUTION}
+_SPOT_PRICE = Rule(
+    name="pay_for_spot",
+    rows=lambda _: None,
+    scope="option",
+    verify=spot_price.verify_pay_for_spot,
+    limit=spot_price.price_in_words,
+)
+# What a plan obeys in all, in the order of the report: the rules with rows, and what is in the options themselves.
+TERMS: dict[str, Rule] = {**RULES, **{rule.name: rule for rule in (_CAUTION, _SPOT_PRICE)}}
 
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:
