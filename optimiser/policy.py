@@ -95,6 +95,16 @@ class Policy(_Frozen):
     spot_min_discount: Share = Field(
         default=0.10, description="spot is planned only where it is at least so far below on demand"
     )
+    spot_interruptions_per_hour: float = Field(
+        default=0.02,
+        ge=0,
+        description="interruptions of a spot instance in an hour, where a store has no figure of the cloud's",
+    )
+    spot_replacement_minutes: float = Field(
+        default=15,
+        ge=0,
+        description="minutes until an interrupted spot instance is replaced; on demand is paid meanwhile",
+    )
     spot_for_groups: bool = Field(
         default=False, description="whether a replica over several instances may run on spot"
     )

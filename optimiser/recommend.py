@@ -29,7 +29,7 @@ from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
 from optimiser.planning.problem import Option, Problem
 from optimiser.planning.search import search
-from optimiser.planning.spot_notes import left_out_notes
+from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST, SpotPast
@@ -89,7 +89,9 @@ def recommend(request: Request) -> Plan:
         solution=solution,
         solved=solved,
         offers=exact,
-        notes=age_notes + left_out_notes(estimates, offers, policy, request.spot_past),
+        notes=age_notes
+        + left_out_notes(estimates, offers, policy, request.spot_past)
+        + mixed_sources_note(options),
         rejections=_rejections(results),
         comparison=compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],

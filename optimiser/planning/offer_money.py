@@ -7,7 +7,6 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from optimiser.planning.plan_parts import PlanCommitment, PlanOffer, PlanSpot
 from optimiser.planning.problem import Option, Purchase
-from optimiser.planning.spot_price import planned_spot_usd
 from providers.offer import HOURS_PER_YEAR, Offer, Tier
 
 CENT = Decimal("0.01")
@@ -21,6 +20,29 @@ def cents(value: Decimal) -> Decimal:
 def exact(value: float) -> Decimal:
     """The shortest decimal that reads back as the float."""
     return Decimal(repr(float(value)))
+
+
+def to_the_nano(value: float | Decimal) -> Decimal:
+    """A number to nine decimals, which of USD is a nano-USD (the store's unit), without needless zeros."""
+    return Decimal(f"{value:.9f}".rstrip("0").rstrip("."))
+
+
+def planned_spot_usd(spot: PlanSpot) -> Decimal:
+    """USD per instance-hour that a plan reckons with: spot while it runs, its stand-in while it does not.
+
+        a · expected + (1 − a) · on demand            a: available_share
+
+    The unit keeps its whole rate: whenever it is missing, the same machine on demand is paid in its place, so every
+    rule and bound sees one price and one rate. Taking a share off the rate instead would leave the other instances
+    to carry it in hours that have nothing spare. The minutes until the stand-in serves are what
+    survive_spot_pool_loss keeps capacity for; a scarce machine may not be had then at any price. Where the machine
+    has no price on demand, nothing stands in: 1 / a units are paid throughout, an upper bound, since interrupted
+    ones are not billed.
+    """
+    share, on_demand = exact(spot.available_share), spot.on_demand_usd_per_hour
+    if on_demand is None:
+        return to_the_nano(spot.expected_usd_per_hour / share)
+    return to_the_nano(share * spot.expected_usd_per_hour + (1 - share) * on_demand)
 
 
 def planned_usd(purchase: Purchase, offer: Offer) -> Decimal:

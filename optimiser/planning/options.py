@@ -11,9 +11,10 @@ import pandas as pd
 
 from optimiser.performance.confidence import planned_share
 from optimiser.performance.estimate_types import Estimate
+from optimiser.planning.offer_money import planned_spot_usd
 from optimiser.planning.plan_parts import PlanSpot
 from optimiser.planning.problem import How, Option, Purchase
-from optimiser.planning.spot_price import planned_spot_usd, spot_prices
+from optimiser.planning.spot_price import spot_prices
 from optimiser.policy import Policy
 from optimiser.prices.spot_past import NO_PAST, SpotPast
 from providers.shape import InstanceShape, Obtainability

@@ -53,7 +53,13 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         key=lambda one: (order.index(one.how) if one.how in order else len(order), -one.monthly_usd),
     )
     rows = tuple(_row(plan, one, options[one.option], offers[one.offer]) for one in purchases)
-    return (Table(_COLUMNS, rows), *_at_their_quotes(plan), *_groups(plan), *_scarce(plan))
+    return (
+        Table(_COLUMNS, rows),
+        *_at_their_quotes(plan),
+        *_interrupted(plan),
+        *_groups(plan),
+        *_scarce(plan),
+    )
 
 
 def firm_instances(plan: Plan) -> dict[str, int]:
@@ -145,6 +151,21 @@ def _at_their_quotes(plan: Plan) -> list[str]:
     every = all(one.spot.price_basis == "quote" for one in plan.offers if one.spot)
     which = "Spot" if every else "Spot without a line of its own"
     return [f"{which} is planned at the quotes of {of}: less than a day of these pools' past is known."]
+
+
+def _interrupted(plan: Plan) -> list[str]:
+    """What interruptions add to the prices of spot, once for all offers of which they are known alike."""
+    known: dict[tuple[float, str, float], dict[str, None]] = defaultdict(dict)
+    for one in plan.offers:
+        if one.spot and one.spot.available_share < 1:
+            key = (one.spot.interruptions_per_hour, one.spot.interruptions_source, one.spot.available_share)
+            known[key][f"{one.instance_type} in {one.region}"] = None
+    minutes = plan.policy.get("spot_replacement_minutes", 0)
+    return [
+        f"{'Spot' if len(known) == 1 else 'Spot of ' + ', '.join(names)} is priced with {hazard:.2g} interruptions "
+        f"an instance-hour ({source}), {minutes:g} min each: on demand stands in for {percent(1 - share)} of the time."
+        for (hazard, source, share), names in known.items()
+    ]
 
 
 def _groups(plan: Plan) -> list[str]:

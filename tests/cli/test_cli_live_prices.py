@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from dated_refreshes import NOW, TYPE, days_ago, flat, missing, offer, snapshot, stored
 
-from optimiser.prices.store import open_store, save_spot_history
-from providers.fetch import SpotPrice
+from optimiser.prices.store import open_store, save_signals, save_spot_history
+from providers.fetch import SpotPrice, SpotSignal
 from providers.offer import Tier
 
 Run = Callable[..., Any]
@@ -210,3 +210,27 @@ def test_spot_is_planned_at_the_percentile_of_what_the_store_knows_of_its_past(
 def test_a_percentile_outside_its_range_is_refused(fails: Fails) -> None:
     said = fails(2, "recommend", "chat-llama-70b", "--set", "spot_price_percentile=0")
     assert "spot_price_percentile = 0" in said
+
+
+def test_the_band_a_store_holds_is_the_hazard_and_the_plan_says_whose_it_is(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(3), offer("54.32"), offer("20", **SPOT)))
+    band = {"provider": "aws", "region": "us-east-1", "instance_type": TYPE, "savings_percent": 60.0}
+    rate = {"low_percent": 5.0, "high_percent": 10.0, "per": "month", "source": "AWS spot advisor"}
+    with open_store(url) as store:
+        save_signals(store, [SpotSignal(**band, **rate, observed_at=days_ago(1))])
+
+    def spot(*arguments: str) -> dict[str, Any]:
+        content, _ = plan(run, "--store", url, *arguments)
+        (found,) = [one for one in content["offers"] if one["tier"] == "spot"]
+        return found
+
+    # -ln(0.9) / 730 = 0.000144329 an hour, a quarter of an hour each: 3.608e-5 of the time at 54.32 rather than 20.
+    found = spot()
+    assert found["planned_usd_per_hour"] == "20.001238302"
+    assert found["spot"]["interruptions_source"].startswith("AWS spot advisor of ")
+    # The day before that the band was not known: 0.005 / 1.005 of the time.
+    before = spot("--as-of", days_ago(2).date().isoformat())
+    assert (before["spot"]["interruptions_source"], before["planned_usd_per_hour"]) == (
+        "policy",
+        "20.170746269",
+    )

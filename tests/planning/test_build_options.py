@@ -25,7 +25,8 @@ def options_of(
     *rows: dict[str, Any], obtainability: Obtainability = Obtainability.ELASTIC, **policy: object
 ) -> list[Option]:
     shapes = {("aws", "m"): shape("m", obtainability=obtainability)}
-    return list(build_options([ONE], shapes, price_table(*rows), Policy(**policy)))  # type: ignore[arg-type]
+    terms = Policy(**{"spot_replacement_minutes": 0, **policy})  # type: ignore[arg-type]
+    return list(build_options([ONE], shapes, price_table(*rows), terms))
 
 
 def ways(options: list[Option]) -> dict[tuple[How, str], float]:
@@ -142,7 +143,9 @@ def test_a_group_is_paid_whole_and_gets_no_spot_without_leave() -> None:
         (How.HOURLY, 20.0, None),
         (How.HOURLY, 14.0, 2),
     }
-    (on_spot,) = build_options([group(2)], shapes, table, Policy(spot_for_groups=True))
+    (on_spot,) = build_options(
+        [group(2)], shapes, table, Policy(spot_for_groups=True, spot_replacement_minutes=0)
+    )
     assert prices([on_spot], How.SPOT) == [8.0]
 
 

@@ -34,7 +34,7 @@ def past_of(*held: tuple[float, float], zone: str = "a") -> SpotPast:
 
 
 def spot_of(past: SpotPast, *rows: dict[str, Any], **policy: object) -> list[Purchase]:
-    terms = Policy(**policy)  # type: ignore[arg-type]
+    terms = Policy(**{"spot_replacement_minutes": 0, **policy})  # type: ignore[arg-type]
     found = build_options([estimate("m", 3.0)], {("aws", "m"): shape("m")}, price_table(*rows), terms, past)
     return [purchase for option in found for purchase in option.purchases if purchase.how is How.SPOT]
 
@@ -71,7 +71,8 @@ def test_the_hours_since_the_newest_step_count_at_the_quote_where_it_is_higher()
 def test_a_known_past_needs_no_floor_and_an_unknown_one_has_it() -> None:
     cheap = past_of((2.0, 24.0))
     assert only(cheap, LIST, stored_row(1.0)).expected_usd_per_hour == 2
-    listed = {"on_demand_usd_per_hour": Decimal(10)}
+    listed: dict[str, Any] = {"on_demand_usd_per_hour": Decimal(10)}
+    listed |= {"interruptions_per_hour": 0.02, "interruptions_source": "policy"}
     floor = PlanSpot(expected_usd_per_hour=Decimal("3.5"), price_basis="floor", **listed)
     assert only(past_of((2.0, 23.9)), LIST, stored_row(1.0)) == floor
     assert only(past_of((2.0, 24.0), zone="b"), LIST, stored_row(1.0)) == floor
@@ -100,8 +101,9 @@ def test_pools_left_out_are_counted_with_the_reason() -> None:
         "m in aws a, m in aws b, m in aws c and 4 more (7 spot pools)",
     )
     assert left_out_notes(estimates, price_table(*rows), Policy(), SpotPast()) == (
-        "spot is not cheaper than on demand and is left out for: m in aws b (1 spot pool)",
-        "spot is less than 10 % below on demand (spot_min_discount) and is left out for: m in aws a (1 spot pool)",
+        "spot is not cheaper after its risk for: m in aws b (1 spot pool)",
+        "spot with its risk is less than 10 % below on demand (spot_min_discount) and is left out for: "
+        "m in aws a (1 spot pool)",
     )
 
 
@@ -147,7 +149,10 @@ def test_a_plan_that_buys_spot_as_the_policy_says_stands() -> None:
 @pytest.mark.parametrize(
     ("change", "policy", "said"),
     [
-        ({"expected_usd_per_hour": "3.6"}, {}, "its parts make 3.6"),
+        ({"expected_usd_per_hour": "3.6"}, {}, "its parts make 3.63184"),
+        ({"available_share": 0.99}, {}, "does not follow from its interruptions"),
+        ({}, {"spot_replacement_minutes": 30}, "does not follow from its interruptions"),
+        ({"on_demand_usd_per_hour": None}, {}, "its parts make 3.5175"),
         ({}, {"spot_max_usd_per_hour": 3.4}, "above the ceiling of 3.4"),
         ({}, {"spot_min_discount": 0.7}, "not far enough below"),
         ({"on_demand_usd_per_hour": "3.5"}, {"spot_min_discount": 0.0}, "not far enough below"),
@@ -167,9 +172,11 @@ def test_a_plan_that_pays_otherwise_for_spot_is_rejected(
 
 def test_the_limits_in_words() -> None:
     said = TERMS["pay_for_spot"].limit
-    assert said(Policy()) == "spot at least 10 % below on demand"
-    assert said(Policy(spot_min_discount=0, spot_max_usd_per_hour=4.5)) == "spot at most 4.5 USD an hour"
-    assert said(Policy(spot_min_discount=0)) == ""
+    meanwhile = "interrupted spot paid on demand meanwhile"
+    assert said(Policy()) == f"spot at least 10 % below on demand, {meanwhile}"
+    capped = Policy(spot_min_discount=0, spot_max_usd_per_hour=4.5)
+    assert said(capped) == f"spot at most 4.5 USD an hour, {meanwhile}"
+    assert said(Policy(spot_min_discount=0, spot_replacement_minutes=0)) == ""
 
 
 @given(

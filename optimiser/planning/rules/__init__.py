@@ -176,6 +176,8 @@ _SPOT_PRICE = Rule(
     scope="option",
     verify=spot_price.verify_pay_for_spot,
     limit=spot_price.price_in_words,
+    without=spot_price.without_risk,
+    eased="spot_replacement_minutes: 0",
 )
 # What a plan obeys in all, in the order of the report: the rules with rows, and what is in the options themselves.
 TERMS: dict[str, Rule] = {**RULES, **{rule.name: rule for rule in (_CAUTION, _SPOT_PRICE)}}

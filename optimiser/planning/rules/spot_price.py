@@ -1,11 +1,14 @@
-"""What spot is paid at: under the ceiling, far enough below on demand. It is in the options, so it needs no row."""
+"""What spot is paid at: risk priced in, below the ceiling and on demand. It is in the options, so it has no row."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from optimiser.planning.rules.view import PlanView
+from optimiser.planning.offer_money import planned_spot_usd
+from optimiser.planning.problem import Option, Problem, Purchase
+from optimiser.planning.rules.view import TOLERANCE, PlanView
 from optimiser.policy import Policy
 
 # Prices are rounded to the nano-USD.
@@ -29,9 +32,7 @@ def verify_pay_for_spot(view: PlanView) -> list[str]:
 def _faults(policy: dict[str, Any], offer: dict[str, Any]) -> list[str]:
     spot, planned = offer["spot"], Decimal(offer["planned_usd_per_hour"])
     expected, most = Decimal(spot["expected_usd_per_hour"]), policy["spot_max_usd_per_hour"]
-    faults = []
-    if planned != expected:
-        faults.append(f"planned at {planned} USD an hour, its parts make {expected}")
+    faults = _risk_faults(policy, spot, planned)
     if most is not None and expected > Decimal(repr(most)):
         faults.append(f"{expected} USD an hour is above the ceiling of {most:g}")
     if spot["on_demand_usd_per_hour"] is None:
@@ -46,6 +47,20 @@ def _faults(policy: dict[str, Any], offer: dict[str, Any]) -> list[str]:
     return faults
 
 
+def _risk_faults(policy: dict[str, Any], spot: dict[str, Any], planned: Decimal) -> list[str]:
+    """a · (1 + hazard · replacement hours) = 1, and the planned price is a · expected + (1 − a) · on demand."""
+    share, faults = float(spot["available_share"]), []
+    hours = float(policy["spot_replacement_minutes"]) / 60
+    if abs(share * (1 + float(spot["interruptions_per_hour"]) * hours) - 1) > TOLERANCE:
+        faults.append(f"{share:.6g} of the time available does not follow from its interruptions")
+    expected = float(spot["expected_usd_per_hour"])
+    on_demand = spot["on_demand_usd_per_hour"]
+    made = expected / share if on_demand is None else share * expected + (1 - share) * float(on_demand)
+    if abs(float(planned) - made) > TOLERANCE:
+        faults.append(f"planned at {planned} USD an hour, its parts make {made:.9g}")
+    return faults
+
+
 def price_in_words(policy: Policy) -> str:
     """What spot may cost."""
     parts = []
@@ -53,4 +68,24 @@ def price_in_words(policy: Policy) -> str:
         parts.append(f"spot at least {policy.spot_min_discount * 100:g} % below on demand")
     if policy.spot_max_usd_per_hour is not None:
         parts.append(f"spot at most {policy.spot_max_usd_per_hour:g} USD an hour")
+    if policy.spot_replacement_minutes:
+        parts.append("interrupted spot paid on demand meanwhile")
     return ", ".join(parts)
+
+
+def without_risk(problem: Problem) -> Problem:
+    """The problem where spot costs what it is expected to and is never interrupted."""
+    policy = problem.policy.model_copy(update={"spot_replacement_minutes": 0.0})
+    return replace(problem, options=tuple(map(_uninterrupted, problem.options)), policy=policy)
+
+
+def _uninterrupted(option: Option) -> Option:
+    return replace(option, purchases=tuple(_at_its_price(one, option) for one in option.purchases))
+
+
+def _at_its_price(purchase: Purchase, option: Option) -> Purchase:
+    if purchase.spot is None:
+        return purchase
+    risk = planned_spot_usd(purchase.spot) - purchase.spot.expected_usd_per_hour
+    usd = purchase.usd_per_unit_hour - float(risk) * option.estimate.setup.instances_per_unit
+    return replace(purchase, usd_per_unit_hour=usd, spot=replace(purchase.spot, available_share=1.0))
