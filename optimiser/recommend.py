@@ -31,8 +31,10 @@ from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
 from optimiser.planning.problem import GrantedQuota, Option, Problem, QuotaKey
 from optimiser.planning.search import search
+from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
+from optimiser.prices.spot_past import NO_PAST, SpotPast
 from optimiser.workload import Workload
 from providers.offer import Offer, Tier
 from providers.shape import InstanceShape
@@ -51,6 +53,7 @@ class Request:
     book: PriceBook
     as_of: date
     explain: bool = False
+    spot_past: SpotPast = NO_PAST
 
 
 def recommend(request: Request) -> Plan:
@@ -72,7 +75,9 @@ def recommend(request: Request) -> Plan:
     left_out = providers_left_out(request.book.unfetched, lasting, offers, policy)
     owned, owned_notes = owned_for_the_month(request.config.owned, request.as_of)
     age_notes += owned_notes + still_owed(request.config.owned, HOURS_PER_MONTH)
-    options = build_options(estimates, request.config.shapes, offers, policy, owned)
+    options = build_options(
+        estimates, request.config.shapes, offers, policy, owned=owned, past=request.spot_past
+    )
     if not options:
         raise _nothing_to_buy(request, estimates, age_notes, left_out)
     problem = _problem(workload, options, policy, granted_quotas(request.config, request.book))
@@ -90,7 +95,9 @@ def recommend(request: Request) -> Plan:
         solution=solution,
         solved=solved,
         offers=exact,
-        notes=age_notes,
+        notes=age_notes
+        + left_out_notes(estimates, offers, policy, request.spot_past)
+        + mixed_sources_note(options),
         rejections=_rejections(results),
         comparison=compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
@@ -110,7 +117,7 @@ def _nothing_to_buy(
 ) -> NoFeasiblePlan | StalePrices:
     """Why nothing that serves the workload has a price: all are too old, none was fetched, or there is none."""
     name, book = request.workload.name, request.book
-    if build_options(estimates, request.config.shapes, book.offers, request.policy):
+    if build_options(estimates, request.config.shapes, book.offers, request.policy, past=request.spot_past):
         return StalePrices(
             f"{name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "
             "in settings.yaml (live_prices, max_price_age_days)"

@@ -13,8 +13,10 @@ from optimiser.files import day_from
 
 if TYPE_CHECKING:
     from optimiser.config import Config
+    from optimiser.policy import Policy
     from optimiser.prices.book import PriceBook
     from optimiser.prices.live import LivePrices
+    from optimiser.prices.spot_past import SpotPast
     from optimiser.recommend import Request
 
 
@@ -120,11 +122,18 @@ def question(
     typed = [PolicyLayer(option, {field: value}) for field, (option, value) in options.items() if value]
     layers = (PolicyLayer(f"{path}: policy", loaded.policy), overrides, *typed)
     policy = resolve_policy(config, layers, book)
+    past = spot_past(config, store, book, policy, past=as_of is not None)
     # Only now, so that what was typed wrongly is said without waiting for the solver to load.
     from optimiser.recommend import Request
 
     return Request(
-        workload=loaded, policy=policy, config=config, book=book, as_of=book.as_of, explain=explain
+        workload=loaded,
+        policy=policy,
+        config=config,
+        book=book,
+        as_of=book.as_of,
+        explain=explain,
+        spot_past=past,
     )
 
 
@@ -136,3 +145,17 @@ def _warn_of_unknown_regions(config: Config, book: PriceBook) -> None:
             note(
                 f"warning: {quota.source}: region = {key.region!r}: no price of {key.provider} there; it limits nothing"
             )
+
+
+def spot_past(config: Config, store: str | None, book: PriceBook, policy: Policy, *, past: bool) -> SpotPast:
+    """What the store knows of the pools whose quotes in it the policy allows; nothing is read without such."""
+    from optimiser.planning.options import allowed_offers
+    from optimiser.prices.location import store_to_read
+    from optimiser.prices.spot_past import NO_PAST, read_spot_past
+
+    offers = book.offers[(book.offers["tier"] == "spot") & book.offers["observed_at"].notna()]
+    types = set(allowed_offers(offers, policy)["instance_type"])
+    url = store_to_read(store, config.settings.store_url)
+    if not types or url is None:
+        return NO_PAST
+    return read_spot_past(url, types, policy.spot_history_days, _end_of(book.as_of) if past else None)

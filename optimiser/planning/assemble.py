@@ -58,12 +58,11 @@ def core_of(
     """Everything about the fleet itself. offers by id; on_demand is the list price by option id, where known."""
     used = {column.option.id: column.option for column in solution.columns}
     planned = {
-        column.purchase.offer_id: planned_usd(
-            problem, offers[column.purchase.offer_id], on_demand.get(column.option.id)
-        )
+        column.purchase.offer_id: planned_usd(column.purchase, offers[column.purchase.offer_id])
         for column in solution.columns
     }
     weighed = {name: weighed_usd(problem.policy, offers[name], usd) for name, usd in planned.items()}
+    spot = {column.purchase.offer_id: column.purchase.spot for column in solution.columns}
     hours = [exact(period.hours) for period in problem.periods]
     still_used = used_shares(problem, solution)
 
@@ -93,7 +92,9 @@ def core_of(
             for service, demand in enumerate(services)
         ),
         options=tuple(plan_option(option) for option in used.values()),
-        offers=tuple(plan_offer(name, offers[name], usd, weighed[name]) for name, usd in planned.items()),
+        offers=tuple(
+            plan_offer(name, offers[name], usd, weighed[name], spot[name]) for name, usd in planned.items()
+        ),
         purchases=tuple(purchase for purchase, _ in purchases),
         counts=_counts(solution),
         routing=_routing(problem, solution),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
-from optimiser.planning.plan_parts import PlanCommitment, PlanOffer
-from optimiser.planning.problem import Option, Problem
+from optimiser.planning.plan_parts import PlanCommitment, PlanOffer, PlanSpot
+from optimiser.planning.problem import Option, Purchase
 from providers.offer import HOURS_PER_YEAR, Offer, Tier
 
 CENT = Decimal("0.01")
@@ -22,12 +22,32 @@ def exact(value: float) -> Decimal:
     return Decimal(repr(float(value)))
 
 
-def planned_usd(problem: Problem, offer: Offer, on_demand: Offer | None) -> Decimal:
-    """USD per instance-hour the plan reckons with: amortised, and spot at no less than its floor."""
-    if offer.tier.value != "spot" or on_demand is None:
-        return offer.amortised_usd_per_hour
-    floor = on_demand.usd_per_hour * exact(problem.policy.spot_price_floor_share)
-    return max(offer.usd_per_hour, floor)
+def to_the_nano(value: float | Decimal) -> Decimal:
+    """A number to nine decimals, which of USD is a nano-USD (the store's unit), without needless zeros."""
+    return Decimal(f"{value:.9f}".rstrip("0").rstrip("."))
+
+
+def planned_spot_usd(spot: PlanSpot) -> Decimal:
+    """USD per instance-hour that a plan reckons with: spot while it runs, its stand-in while it does not.
+
+        a · expected + (1 − a) · on demand            a: available_share
+
+    The unit keeps its whole rate: whenever it is missing, the same machine on demand is paid in its place, so every
+    rule and bound sees one price and one rate. Taking a share off the rate instead would leave the other instances
+    to carry it in hours that have nothing spare. The minutes until the stand-in serves are what
+    survive_spot_pool_loss keeps capacity for; a scarce machine may not be had then at any price. Where the machine
+    has no price on demand, nothing stands in: 1 / a units are paid throughout, an upper bound, since interrupted
+    ones are not billed.
+    """
+    share, on_demand = exact(spot.available_share), spot.on_demand_usd_per_hour
+    if on_demand is None:
+        return to_the_nano(spot.expected_usd_per_hour / share)
+    return to_the_nano(share * spot.expected_usd_per_hour + (1 - share) * on_demand)
+
+
+def planned_usd(purchase: Purchase, offer: Offer) -> Decimal:
+    """USD per instance-hour the plan reckons with: amortised, and spot as it is expected to be."""
+    return offer.amortised_usd_per_hour if purchase.spot is None else planned_spot_usd(purchase.spot)
 
 
 def cheapest_on_demand_usd(
@@ -63,7 +83,9 @@ def commitment_of(
     )
 
 
-def plan_offer(name: str, offer: Offer, planned: Decimal, weighed: Decimal) -> PlanOffer:
+def plan_offer(
+    name: str, offer: Offer, planned: Decimal, weighed: Decimal, spot: PlanSpot | None
+) -> PlanOffer:
     """An offer as the plan took it, under the id that its purchases know it by."""
     return PlanOffer(
         id=name,
@@ -86,4 +108,5 @@ def plan_offer(name: str, offer: Offer, planned: Decimal, weighed: Decimal) -> P
         observed_on=offer.observed_on,
         source=offer.source,
         weighed_usd_per_hour=weighed,
+        spot=spot,
     )

@@ -11,10 +11,14 @@ import pandas as pd
 
 from optimiser.performance.confidence import planned_share
 from optimiser.performance.estimate_types import Estimate
+from optimiser.planning.offer_money import planned_spot_usd
 from optimiser.planning.owned import Owned
+from optimiser.planning.plan_parts import PlanSpot
 from optimiser.planning.problem import How, Option, Purchase
+from optimiser.planning.spot_price import spot_prices
 from optimiser.planning.weighing import weighed_table
 from optimiser.policy import Policy
+from optimiser.prices.spot_past import NO_PAST, SpotPast
 from providers.offer import REGION
 from providers.shape import InstanceShape, Obtainability
 
@@ -31,6 +35,7 @@ class _Priced:
     planned_usd: float
     weighed_usd: float
     max_instances: float
+    spot: PlanSpot | None = None
 
 
 def build_options(
@@ -38,7 +43,9 @@ def build_options(
     shapes: Mapping[Key, InstanceShape],
     offers: pd.DataFrame,
     policy: Policy,
+    *,
     owned: Sequence[Owned] = (),
+    past: SpotPast = NO_PAST,
 ) -> tuple[Option, ...]:
     """One option per estimate and region in which the policy allows any of its offers, ordered by id.
 
@@ -50,7 +57,7 @@ def build_options(
     for estimate in estimates:
         by_key[(estimate.provider, estimate.instance_type)].append(estimate)
     options: list[Option] = []
-    groups = _priced_groups(offers, by_key, policy)
+    groups = _priced_groups(offers, by_key, policy, past)
     for one in owned:
         kind = region_kind_of(offers, one)
         named = one.region in policy.regions if policy.regions is not None else kind in policy.region_kinds
@@ -110,23 +117,8 @@ def allowed_offers(offers: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     return offers[keep & (offers["term_months"] <= policy.max_commitment_months)]
 
 
-def planned_spot_usd(offers: pd.DataFrame, share: float) -> pd.Series:
-    """USD per instance-hour each spot offer is planned at: its quote, or `share` of the list price if higher.
-
-    NaN where that is no less than on demand: then spot saves nothing and is not offered.
-    """
-    place = ["provider", "region", "region_kind", "instance_type"]
-    listed = (offers["tier"] == "on_demand") & (offers["contract"] == "") & (offers["market"] == "standard")
-    on_demand = offers[listed].groupby(place, observed=True)["usd_per_hour"].min()
-    spot = offers[offers["tier"] == "spot"]
-    reference = on_demand.reindex(pd.MultiIndex.from_frame(spot[place].astype(str))).to_numpy()
-    quote = spot["usd_per_hour"].to_numpy()
-    planned = np.where(np.isnan(reference), quote, np.maximum(quote, share * reference))
-    return pd.Series(np.where(planned >= reference, np.nan, planned), index=spot.index)
-
-
 def _priced_groups(
-    offers: pd.DataFrame, by_key: Mapping[Key, object], policy: Policy
+    offers: pd.DataFrame, by_key: Mapping[Key, object], policy: Policy, past: SpotPast
 ) -> dict[tuple[str, str, str, str], list[_Priced]]:
     """Offers worth considering per provider, region, instance type and region kind."""
     types = {instance_type for _, instance_type in by_key}
@@ -134,7 +126,8 @@ def _priced_groups(
     # What kind of region a name stands for is read off all its rows; without names every row speaks for itself.
     allowed = allowed_offers(relevant if policy.regions is None else offers, policy)
     allowed = allowed[allowed["instance_type"].isin(types)]
-    spot_usd = planned_spot_usd(relevant, policy.spot_price_floor_share)
+    spot = spot_prices(relevant, policy, past).planned
+    spot_usd = pd.Series({name: float(planned_spot_usd(one)) for name, one in spot.items()}, dtype="float64")
     planned = allowed["amortised_usd_per_hour"].copy()
     is_spot = allowed["tier"] == "spot"
     planned[is_spot] = spot_usd.reindex(allowed.index[is_spot])
@@ -148,7 +141,7 @@ def _priced_groups(
     rows = zip(allowed.index, *columns, planned.to_list(), weighed, limits, strict=True)
     for offer_id, provider, region, instance_type, kind, tier, zone, usd, weight, limit in rows:
         if (provider, instance_type) in by_key and usd == usd:
-            priced = _Priced(offer_id, tier, zone, usd, weight, limit)
+            priced = _Priced(offer_id, tier, zone, usd, weight, limit, spot.get(offer_id))
             groups[(provider, region, instance_type, kind)].append(priced)
     return {place: _one_view_of_spot(priced) for place, priced in groups.items()}
 
@@ -187,6 +180,7 @@ def _option(
             pool=f"{shape.provider}/{region}/{offer.zone or 'any zone'}/{shape.instance_type}"
             if how is How.SPOT
             else "",
+            spot=offer.spot,
         )
         for offer, how in _worth_having(priced, shape, setup.instances_per_unit, policy)
         if not offer.max_instances < setup.instances_per_unit

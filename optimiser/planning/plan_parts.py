@@ -105,6 +105,26 @@ class PlanOption:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlanSpot:
+    """What the planned price of a spot offer is made of, per instance-hour.
+
+    expected_usd_per_hour is by price_basis: the policy's "percentile" of the history_days that the store knows of
+    the pool, the "quote", or the policy's "floor" above it. on_demand_usd_per_hour is the machine's list price
+    there, null where it has none. A unit runs available_share of the time, interrupted interruptions_per_hour
+    times an hour by the source named, and is replaced on demand for the rest: planned_usd_per_hour =
+    available_share × expected + (1 − available_share) × on demand (expected / available_share without such a price).
+    """
+
+    expected_usd_per_hour: Decimal
+    price_basis: str
+    history_days: float | None = None
+    on_demand_usd_per_hour: Decimal | None = None
+    interruptions_per_hour: float = 0.0
+    interruptions_source: str = ""
+    available_share: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanOffer:
     """A price as it stands in the price book; planned_usd_per_hour is what the plan reckons with, per instance.
 
@@ -134,6 +154,7 @@ class PlanOffer:
     source: str
     own: bool = False
     weighed_usd_per_hour: Decimal | None = None
+    spot: PlanSpot | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

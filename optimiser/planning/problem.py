@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimiser.performance.estimate_types import Estimate
+from optimiser.planning.plan_parts import PlanSpot
 from optimiser.policy import Policy
 from providers.shape import InstanceShape
 
@@ -47,7 +48,7 @@ class Purchase:
     It is what the search minimises: of a commitment the weighed price (weighing.py), which is not what is billed.
     billed_usd_per_unit_hour is that, None where both are the same.
     offer_id points into the price book. max_units is the offer's own quantity limit. pool names what can
-    vanish as a whole (instance type × zone) and is "" outside spot.
+    vanish as a whole (instance type × zone) and is "" outside spot; spot is how its price came about.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Purchase:
     max_units: int | None = None
     pool: str = ""
     billed_usd_per_unit_hour: float | None = None
+    spot: PlanSpot | None = None
 
     @property
     def billed(self) -> float:

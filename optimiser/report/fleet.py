@@ -7,7 +7,18 @@ from collections import defaultdict
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_parts import PlanCommitment, PlanOffer, PlanOption, PlanPurchase
 from optimiser.report.document import Block, Column, Row, Table
-from optimiser.report.wording import HOW, counted, hourly, percent, provider_name, site, units, usd, words
+from optimiser.report.wording import (
+    HOW,
+    counted,
+    hourly,
+    ordinal,
+    percent,
+    provider_name,
+    site,
+    units,
+    usd,
+    words,
+)
 from providers.offer import STANDARD
 
 # What reserves capacity, by provider and obtainability; a price is not capacity. Sources: AWS EC2 User Guide
@@ -41,8 +52,14 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         plan.purchases,
         key=lambda one: (order.index(one.how) if one.how in order else len(order), -one.monthly_usd),
     )
-    rows = tuple(_row(one, options[one.option], offers[one.offer]) for one in purchases)
-    return (Table(_COLUMNS, rows), *_groups(plan), *_scarce(plan))
+    rows = tuple(_row(plan, one, options[one.option], offers[one.offer]) for one in purchases)
+    return (
+        Table(_COLUMNS, rows),
+        *_at_their_quotes(plan),
+        *_interrupted(plan),
+        *_groups(plan),
+        *_scarce(plan),
+    )
 
 
 def firm_instances(plan: Plan) -> dict[str, int]:
@@ -61,7 +78,7 @@ def firm_instances(plan: Plan) -> dict[str, int]:
     return dict(most)
 
 
-def _row(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
+def _row(plan: Plan, purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
     count = units(purchase.min_units, purchase.max_units)
     where = site(option.provider, offer.zone or option.region)
     scarce = "" if option.obtainability == "elastic" else " !"
@@ -74,7 +91,10 @@ def _row(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> Row:
         hourly(offer.planned_usd_per_hour),
         usd(purchase.monthly_usd),
     )
-    said = (_commitment(purchase, option, offer) or _owned(purchase, offer) or _quoted(offer), _terms(offer))
+    said = (
+        _commitment(purchase, option, offer) or _owned(purchase, offer) or _quoted(plan, offer),
+        _terms(offer),
+    )
     return Row(cells, " ".join(text for text in said if text))
 
 
@@ -131,12 +151,43 @@ def _with_less(signed: PlanCommitment) -> str:
     return f"; at 30 % less demand {percent(share)} of it is used{against}"
 
 
-def _quoted(offer: PlanOffer) -> str:
-    """Where planning reckons with another price than the quote."""
-    if offer.tier != "spot" or offer.planned_usd_per_hour == offer.amortised_usd_per_hour:
+def _quoted(plan: Plan, offer: PlanOffer) -> str:
+    """Where a spot price is planned on that is not the quote: which, and the quote."""
+    if offer.spot is None or offer.spot.price_basis == "quote":
         return ""
     quote = f"quoted at {hourly(offer.usd_per_hour)} on {offer.observed_on}"
-    return f"{offer.instance_type} spot: {quote}, planned at the policy's floor"
+    expected = hourly(offer.spot.expected_usd_per_hour)
+    if offer.spot.price_basis == "floor":
+        return f"{offer.instance_type} spot: {quote}, planned at the policy's floor, {expected}"
+    days, share = offer.spot.history_days or 0, plan.policy["spot_price_percentile"]
+    past = f"the {ordinal(share)} percentile of {days:g} days, {expected}"
+    return f"{offer.instance_type} spot: planned at {past}; {quote}"
+
+
+def _at_their_quotes(plan: Plan) -> list[str]:
+    """Which spot prices are of the moment, for want of a past."""
+    days = {one.observed_on for one in plan.offers if one.spot and one.spot.price_basis == "quote"}
+    if not days:
+        return []
+    of = " to ".join(dict.fromkeys((str(min(days)), str(max(days)))))
+    every = all(one.spot.price_basis == "quote" for one in plan.offers if one.spot)
+    which = "Spot" if every else "Spot without a line of its own"
+    return [f"{which} is planned at the quotes of {of}: less than a day of these pools' past is known."]
+
+
+def _interrupted(plan: Plan) -> list[str]:
+    """What interruptions add to the prices of spot, once for all offers of which they are known alike."""
+    known: dict[tuple[float, str, float], dict[str, None]] = defaultdict(dict)
+    for one in plan.offers:
+        if one.spot and one.spot.available_share < 1:
+            key = (one.spot.interruptions_per_hour, one.spot.interruptions_source, one.spot.available_share)
+            known[key][f"{one.instance_type} in {one.region}"] = None
+    minutes = plan.policy.get("spot_replacement_minutes", 0)
+    return [
+        f"{'Spot' if len(known) == 1 else 'Spot of ' + ', '.join(names)} is priced with {hazard:.2g} interruptions "
+        f"an instance-hour ({source}), {minutes:g} min each: on demand stands in for {percent(1 - share)} of the time."
+        for (hazard, source, share), names in known.items()
+    ]
 
 
 def _groups(plan: Plan) -> list[str]:

@@ -59,6 +59,13 @@ def number(value: float) -> str:
     return f"{value:.1e}" if "e" in text else text
 
 
+def ordinal(value: float) -> str:
+    """A number in its place: 1st, 80th, 92.5th."""
+    last = int(value) % 100
+    ending = "th" if value % 1 or 10 < last < 20 else {1: "st", 2: "nd", 3: "rd"}.get(last % 10, "th")
+    return f"{value:g}{ending}"
+
+
 def provider_name(provider: str) -> str:
     """A cloud as people write it; any other provider as it is."""
     return PROVIDERS.get(provider, provider)

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dated_refreshes import NOW, days_ago, missing, offer, snapshot, stored
+from dated_refreshes import NOW, TYPE, days_ago, flat, missing, offer, snapshot, stored
 
+from optimiser.prices.store import open_store, save_signals, save_spot_history
+from providers.fetch import SpotPrice, SpotSignal
 from providers.offer import Tier
 
 Run = Callable[..., Any]
@@ -176,3 +179,58 @@ def test_a_day_in_the_past_is_planned_on_what_held_at_its_end(run: Run, fails: F
     assert set(offers(plan(run, "--store", url)[0]).values()) == {"55.04"}
     said = fails(4, "recommend", "chat-llama-70b", "--store", url, "--as-of", on[2])
     assert f"held no prices at the end of {on[2]}" in said
+
+
+def test_spot_is_planned_at_the_percentile_of_what_the_store_knows_of_its_past(
+    run: Run, tmp_path: Path
+) -> None:
+    url = stored(tmp_path, snapshot(days_ago(HOUR), offer("54.32"), offer("20", **SPOT)))
+    pool = {"provider": "aws", "region": "us-east-1", "zone": "use1-az1", "instance_type": TYPE}
+    steps = [("15", 40), ("21.3", 29), ("19", 10)]
+    with open_store(url) as store:
+        save_spot_history(
+            store,
+            [SpotPrice(**pool, usd_per_hour=Decimal(usd), since=days_ago(ago)) for usd, ago in steps],
+        )
+
+    def spot(*settings: str) -> dict[str, Any]:
+        content, _ = plan(run, "--store", url, *settings)
+        (found,) = [one for one in content["offers"] if one["tier"] == "spot"]
+        return found
+
+    # Of 30 days one was at 15, 19 at 21.3 and ten at 20 (the quote, above the last step).
+    found = spot()
+    assert (found["usd_per_hour"], found["spot"]["expected_usd_per_hour"]) == ("20", "21.3")
+    assert found["spot"] | {"price_basis": "percentile", "history_days": 30.0} == found["spot"]
+    assert spot("--set", "spot_history_days=9")["spot"]["expected_usd_per_hour"] == "20"
+    table = run("recommend", "chat-llama-70b", "--store", url).out
+    assert "p5.48xlarge spot: planned at the 80th percentile of 30 days, 21.30;" in flat(table)
+
+
+def test_a_percentile_outside_its_range_is_refused(fails: Fails) -> None:
+    said = fails(2, "recommend", "chat-llama-70b", "--set", "spot_price_percentile=0")
+    assert "spot_price_percentile = 0" in said
+
+
+def test_the_band_a_store_holds_is_the_hazard_and_the_plan_says_whose_it_is(run: Run, tmp_path: Path) -> None:
+    url = stored(tmp_path, snapshot(days_ago(3), offer("54.32"), offer("20", **SPOT)))
+    band = {"provider": "aws", "region": "us-east-1", "instance_type": TYPE, "savings_percent": 60.0}
+    rate = {"low_percent": 5.0, "high_percent": 10.0, "per": "month", "source": "AWS spot advisor"}
+    with open_store(url) as store:
+        save_signals(store, [SpotSignal(**band, **rate, observed_at=days_ago(1))])
+
+    def spot(*arguments: str) -> dict[str, Any]:
+        content, _ = plan(run, "--store", url, *arguments)
+        (found,) = [one for one in content["offers"] if one["tier"] == "spot"]
+        return found
+
+    # -ln(0.9) / 730 = 0.000144329 an hour, a quarter of an hour each: 3.608e-5 of the time at 54.32 rather than 20.
+    found = spot()
+    assert found["planned_usd_per_hour"] == "20.001238302"
+    assert found["spot"]["interruptions_source"].startswith("AWS spot advisor of ")
+    # The day before that the band was not known: 0.005 / 1.005 of the time.
+    before = spot("--as-of", days_ago(2).date().isoformat())
+    assert (before["spot"]["interruptions_source"], before["planned_usd_per_hour"]) == (
+        "policy",
+        "20.170746269",
+    )

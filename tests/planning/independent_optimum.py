@@ -76,9 +76,9 @@ def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, la
     def at(c: int, p: int) -> int:
         return c * len(periods) + p
 
-    for c, (_, purchase) in enumerate(columns):
+    for c, (option, purchase) in enumerate(columns):
         for p, period in enumerate(periods):
-            model.cost[at(c, p)] = purchase.usd_per_unit_hour * period.hours
+            model.cost[at(c, p)] = _usd(option, purchase) * period.hours
             if purchase.max_units is not None:
                 model.upper[at(c, p)] = purchase.max_units
             if p and purchase.how.value in ("commitment", "held_on_demand", "owned"):
@@ -125,6 +125,17 @@ def _counted(problem: Problem, columns: list[Column]) -> Iterator[tuple[float, d
                 count = o.shape.vcpus if o.shape.quota_unit == "vcpu" else o.shape.gpu_count
                 inside[c] = count * instances[c]
         yield quota.amount, inside
+
+
+def _usd(option: Option, purchase: Purchase) -> float:
+    """USD per unit-hour; of spot from its parts: itself while it runs, the machine on demand while it does not."""
+    if purchase.spot is None:
+        return purchase.usd_per_unit_hour
+    spot, share = purchase.spot, purchase.spot.available_share
+    on_demand, instances = spot.on_demand_usd_per_hour, option.estimate.setup.instances_per_unit
+    if on_demand is None:
+        return float(spot.expected_usd_per_hour) / share * instances
+    return (share * float(spot.expected_usd_per_hour) + (1 - share) * float(on_demand)) * instances
 
 
 class _Rows:

@@ -22,6 +22,7 @@ COLUMNS = {
     "usd_per_hour": 10.0,
     "upfront_usd": 0.0,
     "max_instances": float("nan"),
+    "observed_at": pd.NaT,
 }
 
 
@@ -43,6 +44,11 @@ def price_table(*rows: dict[str, Any]) -> pd.DataFrame:
 def spot_row(usd: float, zone: str = "a", **other: Any) -> dict[str, Any]:
     """A spot quote."""
     return {"tier": "spot", "zone": zone, "usd_per_hour": usd, **other}
+
+
+def stored_row(usd: float, zone: str = "a", **other: Any) -> dict[str, Any]:
+    """A spot quote of a store."""
+    return spot_row(usd, zone, observed_at=pd.Timestamp("2026-11-21"), **other)
 
 
 def reserved_row(usd: float, months: int = 12, upfront: float = 0.0, **other: Any) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def options_of(
     *rows: dict[str, Any], obtainability: Obtainability = Obtainability.ELASTIC, **policy: object
 ) -> list[Option]:
     shapes = {("aws", "m"): shape("m", obtainability=obtainability)}
-    return list(build_options([ONE], shapes, price_table(*rows), Policy(**policy)))  # type: ignore[arg-type]
+    terms = Policy(**{"spot_replacement_minutes": 0, **policy})  # type: ignore[arg-type]
+    return list(build_options([ONE], shapes, price_table(*rows), terms))
 
 
 def ways(options: list[Option]) -> dict[tuple[How, str], float]:
@@ -48,9 +49,22 @@ def test_a_low_spot_quote_is_planned_at_35_percent_of_on_demand() -> None:
 
 
 def test_spot_as_dear_as_on_demand_is_gone() -> None:
-    assert prices(
-        options_of(LIST, spot_row(10.0, "a"), spot_row(11.0, "b"), spot_row(9.99, "c")), How.SPOT
-    ) == [9.99]
+    rows = (LIST, spot_row(10.0, "a"), spot_row(11.0, "b"), spot_row(9.99, "c"))
+    assert prices(options_of(*rows, spot_min_discount=0.0), How.SPOT) == [9.99]
+
+
+def test_spot_that_is_little_cheaper_is_gone() -> None:
+    rows = (LIST, spot_row(9.01, "a"), spot_row(9.0, "b"), spot_row(6.5, "c"))
+    assert prices(options_of(*rows), How.SPOT) == [6.5, 9.0]
+    assert prices(options_of(*rows, spot_min_discount=0.35), How.SPOT) == [6.5]
+    assert prices(options_of(*rows, spot_min_discount=1), How.SPOT) == []
+
+
+def test_spot_above_its_ceiling_is_gone_with_or_without_a_list_price() -> None:
+    rows = (spot_row(4.0, "a"), spot_row(4.01, "b"), spot_row(1.0, "c"))
+    assert prices(options_of(*rows, spot_max_usd_per_hour=4.0), How.SPOT) == [1.0, 4.0]
+    # The last is expected to cost its floor of 3.5.
+    assert prices(options_of(LIST, *rows, spot_max_usd_per_hour=3.9), How.SPOT) == [3.5]
 
 
 def test_spot_without_an_on_demand_price_keeps_its_quote() -> None:
@@ -145,7 +159,9 @@ def test_a_group_is_paid_whole_and_gets_no_spot_without_leave() -> None:
         (How.HOURLY, 20.0, None),
         (How.HOURLY, 14.0, 2),
     }
-    (on_spot,) = build_options([group(2)], shapes, table, Policy(spot_for_groups=True))
+    (on_spot,) = build_options(
+        [group(2)], shapes, table, Policy(spot_for_groups=True, spot_replacement_minutes=0)
+    )
     assert prices([on_spot], How.SPOT) == [8.0]
 
 

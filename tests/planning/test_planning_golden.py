@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -12,16 +13,16 @@ from planning_cases import Case, case, columns_of, committed, estimate, held, ho
 
 from optimiser.config import load_config
 from optimiser.planning.assemble import core_of
-from optimiser.planning.leaves import Solution
+from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.options import build_options
 from optimiser.planning.plan import HOURS_PER_MONTH, to_jsonable
+from optimiser.planning.plan_parts import PlanSpot
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.search import search
 from optimiser.planning.totals import totals_of
 from optimiser.policy import Overheads, Policy
 from optimiser.prices.book import load_book
 from optimiser.workload import SizeBucket, Workload
-from providers.offer import Offer
 
 CENT = Decimal("0.01")
 CHAT = Workload(
@@ -179,16 +180,19 @@ def test_what_a_commitment_means() -> None:
     assert one.commitment.break_even_utilisation == pytest.approx(0.613 / 1.0071)
 
 
-def test_spot_is_reckoned_at_its_floor_where_the_list_price_is_known() -> None:
-    subject = case([machine("m", 1.0, hourly(2.0), spot(0.4))], [3.0]).with_policy(
-        spot_price_floor_share=0.35
-    )
+def test_spot_is_reckoned_at_what_it_is_expected_to_cost() -> None:
+    subject = case([machine("m", 1.0, hourly(2.0), spot(0.4))], [3.0])
     solution = Solution(columns_of(subject.problem), np.array([[1, 2]]))
-    listed: dict[str, Offer] = {
-        subject.problem.options[0].id: next(o for o in subject.offers.values() if o.tier.value == "on_demand")
-    }
-    assert core_of(subject.problem, solution, subject.offers, listed).horizon_usd == Decimal("3.4")
     assert core_of(subject.problem, solution, subject.offers, {}).horizon_usd == Decimal("2.8")
+    on_demand, quoted = solution.columns
+    expected = PlanSpot(expected_usd_per_hour=Decimal("0.7"), price_basis="floor")
+    floored = Bought(quoted.option, replace(quoted.purchase, spot=expected))
+    core = core_of(subject.problem, replace(solution, columns=(on_demand, floored)), subject.offers, {})
+    assert core.horizon_usd == Decimal("3.4")
+    assert [(one.planned_usd_per_hour, one.spot) for one in core.offers] == [
+        (Decimal("2.0"), None),
+        (Decimal("0.7"), expected),
+    ]
 
 
 def test_plain_json_keeps_money_exact_and_times_in_utc() -> None:

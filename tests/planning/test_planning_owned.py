@@ -170,7 +170,7 @@ def ways(one: Owned, *rows: dict, **policy: object) -> set[tuple[str, str, How, 
     shapes = {("aws", "m"): shape("m")}
     table = price_table({}, *rows)
     found = build_options(
-        [estimate("m", 3.0), estimate("m", 6.0, instances_per_unit=2)], shapes, table, terms, [one]
+        [estimate("m", 3.0), estimate("m", 6.0, instances_per_unit=2)], shapes, table, terms, owned=[one]
     )
     return {
         (option.region, option.region_kind, p.how, p.usd_per_unit_hour, p.max_units)

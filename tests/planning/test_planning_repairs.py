@@ -188,9 +188,8 @@ def test_units_smaller_than_a_cell_claim_no_capacity() -> None:
 
 
 def built(*rows: dict[str, Any], **policy: object) -> tuple[Option, ...]:
-    return build_options(
-        [estimate("m", 3.0)], {("aws", "m"): shape("m")}, price_table(*rows), Policy(**policy)
-    )
+    terms = Policy(**{"spot_replacement_minutes": 0, **policy})
+    return build_options([estimate("m", 3.0)], {("aws", "m"): shape("m")}, price_table(*rows), terms)
 
 
 def spot_prices(options: tuple[Option, ...]) -> list[float]:

@@ -33,6 +33,7 @@ from optimiser.planning.plan_parts import (
     PlanRule,
     PlanScenario,
     PlanService,
+    PlanSpot,
     PlanTotals,
 )
 from optimiser.policy import Policy
@@ -136,6 +137,7 @@ def purchase(how: str, offer_id: str, units: tuple[int, ...], monthly: str, **ch
 
 
 UNITS = {"commitment": (2, 2, 2, 2), "on_demand": (0, 1, 1, 0), "spot": (0, 0, 1, 0)}
+FLOOR = PlanSpot(expected_usd_per_hour=Decimal("19.264"), price_basis="floor")
 OFFERS = (
     offer(
         "reserved",
@@ -145,7 +147,7 @@ OFFERS = (
         payment="no_upfront",
     ),
     offer("on_demand", "55.04"),
-    offer("spot", "15", "19.264", zone="use1-az1"),
+    offer("spot", "15", "19.264", zone="use1-az1", spot=FLOOR),
 )
 COMMITMENT = PlanCommitment(
     contract_value_usd=Decimal("700800.00"),  # 2 × 40 × 8,760

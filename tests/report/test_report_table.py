@@ -13,8 +13,10 @@ from printed_tables import headline, section, table
 from rich.cells import cell_len
 
 from optimiser.planning.plan import Plan
+from optimiser.planning.plan_parts import PlanSpot
 from optimiser.policy import Policy
 from optimiser.report.text_layout import WIDTH
+from optimiser.report.wording import ordinal
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -119,6 +121,27 @@ def test_the_fleet_lists_every_purchase_with_its_money() -> None:
         "spot", "0–1", "p5.48xlarge", "!", "8", "×", "H100", "AWS", "use1-az1", "19.264", "$3,516",
     ]  # fmt: skip
     assert "quoted at 15.00 on 2026-06-01" in " ".join(lines)
+
+
+def test_a_spot_price_says_which_price_it_is() -> None:
+    def said(spot: PlanSpot) -> str:
+        offers = (*OFFERS[:2], replace(OFFERS[2], spot=spot))
+        return " ".join(" ".join(section(plan(offers=offers), "Fleet")).split())
+
+    past = PlanSpot(expected_usd_per_hour=Decimal("21.3"), price_basis="percentile", history_days=12.5)
+    at = "p5.48xlarge spot: planned at the 80th percentile of 12.5 days, 21.30; quoted at 15.00 on 2026-06-01"
+    assert at in said(past)
+    quote = said(PlanSpot(expected_usd_per_hour=Decimal(15), price_basis="quote"))
+    assert "Spot is planned at the quotes of 2026-06-01: less than a day of these pools' past" in quote
+    assert "quoted at" not in quote
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(80.0, "80th"), (1, "1st"), (92, "92nd"), (3.0, "3rd"), (12, "12th"), (92.5, "92.5th")],
+)
+def test_a_percentile_is_written_as_people_say_it(value: float, text: str) -> None:
+    assert ordinal(value) == text
 
 
 def test_a_list_price_of_the_users_own_is_marked() -> None:

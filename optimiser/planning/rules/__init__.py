@@ -21,6 +21,7 @@ from optimiser.planning.rules import (
     quotas,
     sites,
     spot,
+    spot_price,
     weighed,
 )
 from optimiser.planning.rules.allowed import verify_allowed
@@ -206,8 +207,17 @@ _WEIGHING = Rule(
     without=weighed.at_their_own_price,
     eased="price_decline_per_year: 0 and discount_rate_per_year: 0",
 )
+_SPOT_PRICE = Rule(
+    name="pay_for_spot",
+    rows=lambda _: None,
+    scope="option",
+    verify=spot_price.verify_pay_for_spot,
+    limit=spot_price.price_in_words,
+    without=spot_price.without_risk,
+    eased="spot_replacement_minutes: 0",
+)
 # What a plan obeys in all, in the order of the report: the rules with rows, and what is in rates and prices.
-TERMS: dict[str, Rule] = {**RULES, _CAUTION.name: _CAUTION, _WEIGHING.name: _WEIGHING}
+TERMS: dict[str, Rule] = {**RULES, **{rule.name: rule for rule in (_CAUTION, _WEIGHING, _SPOT_PRICE)}}
 
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:

@@ -3,7 +3,8 @@
 Opening         open_store · Store · exclusive (one refresh at a time)
 Writing         save · save_spot_history · save_signals · save_quotas · prune · discard
 In force        in_force · in_force_table · scopes_in_force · table_and_scopes · counts_in_force
-Looking back    snapshots · snapshots_that_count · prices_of · history · spot_history · signals · quotas
+Looking back    snapshots · snapshots_that_count · prices_of · history · spot_history · spot_steps_in_force · signals
+                quotas
 
 Every function may raise StoreError. SQLAlchemy and the drivers are known in here alone.
 """
@@ -29,6 +30,7 @@ from optimiser.prices.store.observations import (
     save_spot_history,
     signals,
     spot_history,
+    spot_steps_in_force,
 )
 from optimiser.prices.store.opening import open_store
 from optimiser.prices.store.pruning import Pruned, discard, prune
@@ -60,5 +62,6 @@ __all__ = [
     "snapshots",
     "snapshots_that_count",
     "spot_history",
+    "spot_steps_in_force",
     "table_and_scopes",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, Text, and_, func, select, type_coerce, union_all
 
-from optimiser.prices.store.amounts import from_micros, from_nano, to_micros, to_nano
+from optimiser.prices.store.amounts import NANO_USD_PER_USD, from_micros, from_nano, to_micros, to_nano
 from optimiser.prices.store.columns import put_newest
 from optimiser.prices.store.connection import Store, reading, writing
 from optimiser.prices.store.guards import check_spot_price
@@ -15,6 +16,8 @@ from optimiser.prices.store.tables import QUOTAS, SPOT_SIGNALS, SPOT_STEPS
 from providers.fetch import Quota, SpotPrice, SpotSignal
 from providers.offer import Tier
 from providers.shape import QuotaUnit
+
+_MICROS_PER_HOUR = 3.6e9
 
 
 def save_spot_history(store: Store, prices: Iterable[SpotPrice]) -> None:
@@ -75,6 +78,44 @@ def spot_history(
             )
             for row in connection.execute(query)
         )
+
+
+def spot_steps_in_force(
+    store: Store, instance_types: Collection[str], since: datetime, until: datetime
+) -> dict[tuple[str, str, str, str], list[tuple[float, float]]]:
+    """(USD per hour, hours it held within the two moments) of every step in force between them, oldest first, by
+    (provider, region, zone, instance type). The newest of a pool holds until the end. Raises StoreError.
+    """
+    steps = SPOT_STEPS.c
+    begin, end = to_micros(since), to_micros(until)
+    pool = (steps.instance_type, steps.provider, steps.region, steps.zone)
+    of_types = steps.instance_type.in_(sorted(instance_types))
+    newest = select(*pool, func.max(steps.since).label("since")).where(of_types, steps.since <= begin)
+    at_begin = newest.group_by(*pool).subquery()
+    columns = (*(type_coerce(column, Text) for column in pool), steps.since, steps.usd_per_hour_nano)
+    query = union_all(
+        select(*columns).join(
+            at_begin, and_(*(column == at_begin.c[column.name] for column in (*pool, steps.since)))
+        ),
+        select(*columns).where(of_types, steps.since > begin, steps.since < end),
+    )
+    found: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+    with reading(store) as connection:
+        for *of, began, nano_usd in connection.execute(query):
+            found[tuple(of)].append((max(began, begin), nano_usd))
+    return {
+        (provider, region, zone, instance_type): _held(sorted(known), end)
+        for (instance_type, provider, region, zone), known in found.items()
+    }
+
+
+def _held(known: list[tuple[int, int]], end: int) -> list[tuple[float, float]]:
+    """USD and hours from the moments (microseconds) and nano-USD of one pool's steps, the last of them up to end."""
+    ends = [began for began, _ in known[1:]] + [end]
+    return [
+        (nano_usd / NANO_USD_PER_USD, (ended - began) / _MICROS_PER_HOUR)
+        for (began, nano_usd), ended in zip(known, ends, strict=True)
+    ]
 
 
 def save_signals(store: Store, signals: Iterable[SpotSignal]) -> None:

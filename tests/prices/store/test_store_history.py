@@ -21,6 +21,7 @@ from optimiser.prices.store import (
     save_spot_history,
     signals,
     spot_history,
+    spot_steps_in_force,
 )
 from providers.fetch import Quota, SpotPrice, SpotSignal
 from providers.offer import Tier
@@ -96,6 +97,26 @@ def test_history_can_be_narrowed(store: Store, wanted: dict[str, object], expect
     save(store, snapshot(seen(EAST, offer(EAST, "1")), seen(WEST, offer(WEST, "2")), seen(SPOT, *pools)))
     asked = {"since": NIGHT, "until": NIGHT, "instance_type": P5} | wanted
     assert sorted(history(store, **asked)["usd_per_hour_text"]) == expected  # type: ignore[arg-type]
+
+
+def test_a_spot_price_holds_from_its_step_to_the_next_within_the_days_asked_for(store: Store) -> None:
+    steps = [
+        step("8", NIGHT - 9 * DAY),
+        step("9", NIGHT - 5 * DAY),
+        step("12.5", NIGHT - HOUR),
+        step("20", NIGHT + HOUR),
+        step("7", NIGHT - 2 * DAY, zone="use1-az2"),
+        step("1", NIGHT - 2 * DAY, instance_type="g6.xlarge"),
+    ]
+    save_spot_history(store, steps)
+    pool = ("aws", "us-east-1", "use1-az1", P5)
+    # Three days begin with the 9 of two days before; what is stepped to afterwards is not known yet.
+    assert spot_steps_in_force(store, [P5], NIGHT - 3 * DAY, NIGHT) == {
+        pool: [(9.0, 71.0), (12.5, 1.0)],
+        (*pool[:2], "use1-az2", P5): [(7.0, 48.0)],
+    }
+    assert spot_steps_in_force(store, [P5], NIGHT - 30 * DAY, NIGHT - 8 * DAY) == {pool: [(8.0, 24.0)]}
+    assert spot_steps_in_force(store, ["g6.xlarge"], NIGHT - 9 * DAY, NIGHT - 2 * DAY) == {}
 
 
 def test_history_takes_in_the_spot_steps_told_afterwards(store: Store) -> None:
