@@ -14,8 +14,8 @@ from optimiser.accuracy.prepare import Prepared, prepare
 from optimiser.accuracy.sets import Case, Goal
 from optimiser.accuracy.summary import Judged, judge
 from optimiser.errors import UsageError
+from optimiser.performance.layouts import Array
 from optimiser.performance.physics import Engine, Physics
-from optimiser.performance.timing import Array
 
 # Where every fit begins, and what it is drawn to: a GEMM's saturation and launches of 5 µs for half a dozen
 # kernels a layer as published for one engine or another, shares of a peak between a half and one.

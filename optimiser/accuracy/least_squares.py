@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from optimiser.performance.timing import Array
+from optimiser.performance.layouts import Array
 
 Mask = NDArray[np.bool_]
 # Unknowns that may be moved at once, as they touch different residuals: (index, the residuals it touches).

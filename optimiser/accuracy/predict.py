@@ -9,6 +9,7 @@ import numpy as np
 
 from optimiser.accuracy.prepare import Group, Prepared
 from optimiser.accuracy.sets import How
+from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.operating import (
     PLACES_SHARE,
     Point,
@@ -23,7 +24,6 @@ from optimiser.performance.operating import (
 )
 from optimiser.performance.physics import Fit, Physics
 from optimiser.performance.queueing import mean_wait_s, without_place_wait
-from optimiser.performance.timing import Array, Layouts
 
 _ROUNDS = 4
 _LATENCIES = (How.CLOSED_TPOT, How.CLOSED_TTFT, How.ENGINE_TTFT, How.OPEN_TPOT, How.OPEN_TTFT)

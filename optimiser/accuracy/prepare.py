@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimiser.accuracy.sets import INSTANCE_GPUS, Case, How
+from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.parameters import kv_bytes_for_context
 from optimiser.performance.physics import Engine, Kernel, Physics
 from optimiser.performance.setups import Candidate, Hardware, layouts_of, single_candidates
 from optimiser.performance.specs import Efficiency
-from optimiser.performance.timing import Array, Layouts
 from optimiser.performance.trial import MAX_SEQUENCES, Question, memory_of, question_of
 from optimiser.workload import SizeBucket, Target
 

@@ -15,9 +15,10 @@ import numpy as np
 from optimiser.accuracy.least_squares import minimise
 from optimiser.calibration.points import Calibration, Point
 from optimiser.calibration.sizes import ROUTINGS, layer_products
+from optimiser.performance.layouts import Array
 from optimiser.performance.precision import HALF_PRECISIONS
 from optimiser.performance.specs import GpuSpec, ModelSpec
-from optimiser.performance.timing import Array, smooth_maximum
+from optimiser.performance.timing import smooth_maximum
 
 # Where every fit begins: a kernel near its peak, a tile's worth of rows, a launch.
 _SHARE, _ROWS, _FIXED_US = 0.8, 64.0, 4.0

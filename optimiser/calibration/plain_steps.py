@@ -8,11 +8,12 @@ import numpy as np
 
 from optimiser.calibration.points import Point
 from optimiser.config import Config
+from optimiser.performance.layouts import Layouts, Load
 from optimiser.performance.model_work import ModelWork, model_work
 from optimiser.performance.precision import served_on
 from optimiser.performance.setups import Hardware, layouts_of, single_candidates
 from optimiser.performance.specs import Efficiency, GpuSpec
-from optimiser.performance.timing import Layouts, Load, step_seconds
+from optimiser.performance.timing import step_seconds
 
 # Steps are measured without an engine; the fastest one sets the pace of the shipped factors.
 PACE = "trtllm"

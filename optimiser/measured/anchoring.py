@@ -18,6 +18,7 @@ from optimiser.measured.agreement import SAME_CONTEXT, SAME_LOAD, spread_of
 from optimiser.measured.measurement import Measurement
 from optimiser.measured.plausible import KEPT_UP
 from optimiser.performance.anchor import Anchor, Anchors, Array, Factors
+from optimiser.performance.layouts import Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.operating import (
@@ -32,7 +33,6 @@ from optimiser.performance.parameters import kv_bytes_for_context
 from optimiser.performance.precision import HALF_PRECISIONS
 from optimiser.performance.queueing import mean_wait_s, without_place_wait
 from optimiser.performance.setups import Candidate, layouts_of
-from optimiser.performance.timing import Layouts
 from optimiser.performance.trial import MAX_SEQUENCES, AnchorsOf, Question, memory_of
 
 # So few requests in flight hardly wait for each other's prompts. More of them in a closed loop come and go in waves,

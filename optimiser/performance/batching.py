@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from optimiser.performance.layouts import Array, Layouts, Load
 from optimiser.performance.model_work import ModelWork
-from optimiser.performance.timing import Array, Layouts, Load, step_seconds
+from optimiser.performance.timing import step_seconds
 from optimiser.workload import SizeBucket
 
 # Prompt tokens an engine takes into one step (vLLM and TensorRT-LLM default on data-centre GPUs).

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimiser.performance.batching import step_loads
+from optimiser.performance.layouts import Layouts, Load
 from optimiser.performance.memory import GIB, MIB, MemoryNeed
 from optimiser.performance.operating import (
     BUCKET_TTFT_FACTOR,
@@ -17,7 +18,7 @@ from optimiser.performance.operating import (
 )
 from optimiser.performance.queueing import without_place_wait, without_wait
 from optimiser.performance.setups import Candidate, layouts_of
-from optimiser.performance.timing import PREFILL_ATTENTION_SHARE, Block, Layouts, Load, step_parts
+from optimiser.performance.timing import PREFILL_ATTENTION_SHARE, Block, step_parts
 from optimiser.performance.trial import Question, places_of
 
 # What the parts of a step that are not a block wait for.

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimiser.performance.anchor import Anchors, Operators
+from optimiser.performance.layouts import Array
 from optimiser.performance.operating import fastest_batch, largest_batch
-from optimiser.performance.timing import Array
 from optimiser.performance.trial import Question, Trial
 
 # Rates so many times one another are told, and the estimate is in doubt.

@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from optimiser.performance.layouts import Array
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.physics import Engine
-from optimiser.performance.timing import Array
 
 MIB = 2.0**20
 GIB = 2.0**30

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimiser.performance.batching import Traffic, mean_traffic
-from optimiser.performance.timing import Array
+from optimiser.performance.layouts import Array
 
 
 @dataclass(frozen=True, kw_only=True)

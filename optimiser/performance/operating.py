@@ -12,6 +12,7 @@ import numpy as np
 
 from optimiser.performance.anchor import corrected_first_tokens
 from optimiser.performance.batching import CHUNK_TOKENS, SteadyState, steady_state
+from optimiser.performance.layouts import Array, Layouts, Load
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.queueing import (
@@ -25,7 +26,7 @@ from optimiser.performance.queueing import (
     scaled,
     wait_quantile,
 )
-from optimiser.performance.timing import Array, Layouts, Load, prompt_step_seconds
+from optimiser.performance.timing import prompt_step_seconds
 from optimiser.performance.token_times import batch_swing, meets_tpot, token_spread_s, tpot_quantile_s
 from optimiser.workload import Target
 

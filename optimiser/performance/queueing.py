@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from optimiser.performance.timing import Array
+from optimiser.performance.layouts import Array
 
 Flags = NDArray[np.bool_]
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimiser.performance.estimate_types import Rejection
+from optimiser.performance.layouts import Array
 from optimiser.performance.memory import GIB, MemoryNeed, host_ram_needed_gib
 from optimiser.performance.operating import (
     BUCKET_TTFT_FACTOR,
@@ -25,7 +26,6 @@ from optimiser.performance.setups import (
     layouts_of,
     single_candidates,
 )
-from optimiser.performance.timing import Array
 from optimiser.performance.trial import Question, Trial, memory_of
 from optimiser.workload import Target
 

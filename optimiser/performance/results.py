@@ -19,6 +19,7 @@ from optimiser.performance.doubts import (
     unmeasured,
 )
 from optimiser.performance.estimate_types import Estimate, LoadPoint
+from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.memory import GIB
 from optimiser.performance.operating import (
     PLACES_SHARE,
@@ -36,7 +37,6 @@ from optimiser.performance.operating import (
 )
 from optimiser.performance.queueing import without_place_wait, without_wait
 from optimiser.performance.setups import Candidate, Hardware
-from optimiser.performance.timing import Array, Layouts
 from optimiser.performance.trial import Question, Trial
 
 UTILISATIONS = (0.25, 0.50, 0.80, 1.0)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimiser.performance.estimate_types import Setup
+from optimiser.performance.layouts import Layouts
 from optimiser.performance.physics import Engine, Physics
 from optimiser.performance.precision import Served
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
-from optimiser.performance.timing import Layouts
 
 TENSOR_PARALLEL = (1, 2, 4, 8, 16)
 PIPELINE_PARALLEL = (1, 2, 4)

@@ -9,19 +9,17 @@ measurements hardly tell them from others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from optimiser.performance.anchor import Anchors, corrected_steps
+from optimiser.performance.anchor import corrected_steps
+from optimiser.performance.layouts import Array, Layouts, Load
 from optimiser.performance.model_work import ModelWork, Weights
 from optimiser.performance.physics import Physics
-
-Array = NDArray[np.float64]
 
 ACTIVATION_BYTES = 2.0
 LOGIT_BYTES = 4.0
@@ -37,64 +35,6 @@ LINK_SHARE = 0.7
 _NONE = np.zeros(1)
 # An expert exchange brings each token out in 8 bit and back in 16 bit: 1.5 × the 16-bit message.
 EXCHANGE_PASSES = 1.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layouts:
-    """Set-ups as parallel arrays: what one replica can use, after the efficiency of its GPU generation.
-
-    Rates are per GPU: weight_flops for weights at the checkpoint's precision, half_flops for 16 bit,
-    memory in bytes/s. shards is the tensor-parallel degree of attention and dense parts; ranks the
-    data-parallel degree of attention (above 1 only where experts are spread over all GPUs); a stage has
-    shards × ranks GPUs, and stages are pipeline-parallel. link_bytes_per_s (one direction, as quoted) joins
-    the GPUs of a stage, stage_bytes_per_s two stages; latencies are per message. step_factor and
-    latent_prompt_layer_s are the engine's (physics.Engine). anchors, where there are any, hold for each set-up what
-    measurements of it say, None where there are none.
-    """
-
-    weight_flops: Array
-    half_flops: Array
-    memory_bytes_per_s: Array
-    link_bytes_per_s: Array
-    link_latency_s: Array
-    stage_bytes_per_s: Array
-    stage_latency_s: Array
-    shards: Array
-    ranks: Array
-    stages: Array
-    step_factor: Array
-    latent_prompt_layer_s: Array
-    physics: Physics
-    anchors: Anchors = ()
-
-    def select(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Layouts:
-        """The layouts at `rows`."""
-        kept = tuple(self.anchors[row] for row in np.arange(len(self.shards))[rows]) if self.anchors else ()
-        return replace(self._each(lambda values: values[rows]), anchors=kept)
-
-    def columns(self, extra: int) -> Layouts:
-        """The same layouts with `extra` trailing axes of length 1, to broadcast against loads."""
-        shape = (-1,) + (1,) * extra
-        return self._each(lambda values: values.reshape(shape))
-
-    def _each(self, change: Callable[[Array], Array]) -> Layouts:
-        changed = {name: change(getattr(self, name)) for name in _ARRAYS}
-        return Layouts(physics=self.physics, anchors=self.anchors, **changed)
-
-
-_ARRAYS = tuple(item.name for item in fields(Layouts) if item.name not in ("physics", "anchors"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Load:
-    """One micro-batch: `decode` sequences of `context` tokens each take a step, and `prefill` prompt tokens, which
-    look back at prefill_context tokens on average, are processed beside them. Broadcasting arrays.
-    """
-
-    decode: Array
-    context: Array
-    prefill: Array
-    prefill_context: Array
 
 
 class Block(NamedTuple):

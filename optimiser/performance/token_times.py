@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from optimiser.performance.layouts import Array
 from optimiser.performance.queueing import LARGEST_ELASTICITY, Flags, normal_cdf
-from optimiser.performance.timing import Array
 
 # Engine jitter alone: p99 is 1.1 × the mean (MLPerf Inference server logs), and z(0.99) is 2.3263.
 JITTER = 0.1 / 2.3263

@@ -9,6 +9,7 @@ import numpy as np
 
 from optimiser.performance.anchor import Anchor, Anchors
 from optimiser.performance.batching import CHUNK_TOKENS, bucket_arrays
+from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.memory import MemoryNeed, memory_need
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork, model_work
@@ -17,7 +18,6 @@ from optimiser.performance.parameters import kv_bytes_for_context
 from optimiser.performance.precision import check_precisions
 from optimiser.performance.setups import Candidate, layouts_of
 from optimiser.performance.specs import ModelSpec
-from optimiser.performance.timing import Array, Layouts
 from optimiser.workload import SizeBucket, Target, Techniques
 
 # Sequences an engine runs at once per attention rank and pipeline stage.

@@ -20,11 +20,11 @@ from optimiser.planning.comparison import (
 )
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import Plan
+from optimiser.planning.plan_bought import PlanOption
 from optimiser.planning.plan_parts import (
     PlanBound,
     PlanBucket,
     PlanLeftOut,
-    PlanOption,
     PlanRejection,
     PlanScenario,
     PlanService,

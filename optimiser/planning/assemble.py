@@ -19,15 +19,12 @@ from optimiser.planning.offer_money import (
     planned_usd,
 )
 from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.plan_bought import PlanCommitment, PlanOffer, PlanOption, PlanPurchase
 from optimiser.planning.plan_parts import (
-    PlanCommitment,
     PlanCount,
     PlanDemand,
     PlanFleetLine,
-    PlanOffer,
-    PlanOption,
     PlanPeriod,
-    PlanPurchase,
     PlanQuota,
     PlanRoute,
 )

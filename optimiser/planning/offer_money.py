@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
-from optimiser.planning.plan_parts import PlanCommitment, PlanOffer, PlanSpot
+from optimiser.planning.plan_bought import PlanCommitment, PlanOffer, PlanSpot
 from optimiser.planning.problem import Option, Purchase
 from providers.offer import HOURS_PER_YEAR, Offer, Tier
 

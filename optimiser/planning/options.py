@@ -13,7 +13,7 @@ from optimiser.performance.confidence import planned_share
 from optimiser.performance.estimate_types import Estimate
 from optimiser.planning.offer_money import planned_spot_usd
 from optimiser.planning.owned import Owned
-from optimiser.planning.plan_parts import PlanSpot
+from optimiser.planning.plan_bought import PlanSpot
 from optimiser.planning.problem import How, Option, Purchase
 from optimiser.planning.spot_price import spot_prices
 from optimiser.planning.weighing import weighed_table

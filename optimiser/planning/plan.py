@@ -12,17 +12,15 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase
 from optimiser.planning.plan_parts import (
     PlanAlternative,
     PlanBound,
     PlanCount,
     PlanDemand,
     PlanLeftOut,
-    PlanOffer,
-    PlanOption,
     PlanPeriod,
     PlanPriceDate,
-    PlanPurchase,
     PlanQuota,
     PlanRejection,
     PlanRoute,

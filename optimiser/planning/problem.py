@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimiser.performance.estimate_types import Estimate
-from optimiser.planning.plan_parts import PlanSpot
+from optimiser.planning.plan_bought import PlanSpot
 from optimiser.policy import Policy
 from providers.shape import InstanceShape
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from optimiser.planning.offer_money import planned_spot_usd, to_the_nano
-from optimiser.planning.plan_parts import PlanSpot
+from optimiser.planning.plan_bought import PlanSpot
 from optimiser.planning.requirements import low_quantile
 from optimiser.planning.spot_risk import available_share, interruptions_per_hour
 from optimiser.policy import Policy

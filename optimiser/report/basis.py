@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_parts import PlanOption
+from optimiser.planning.plan_bought import PlanOption
 from optimiser.policy import Policy
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import layout, number, percent, provider_name, term, usd, words

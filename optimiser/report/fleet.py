@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_parts import PlanCommitment, PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan_bought import PlanCommitment, PlanOffer, PlanOption, PlanPurchase
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import (
     HOW,

@@ -11,8 +11,9 @@ import numpy as np
 
 from optimiser.performance.anchor import Anchors, Array, Factors, Operators, Uncovered
 from optimiser.performance.batching import CHUNK_TOKENS
+from optimiser.performance.layouts import Load
 from optimiser.performance.setups import Candidate, layouts_of
-from optimiser.performance.timing import Load, host_seconds, step_seconds
+from optimiser.performance.timing import host_seconds, step_seconds
 from optimiser.performance.trial import MAX_SEQUENCES, Question, memory_of
 from optimiser.silicon.coverage import asked_of
 from optimiser.silicon.library import DISTRIBUTION, VERSION, Loaded, NotMeasured, decode_ms, loaded, mixed_ms

@@ -13,8 +13,9 @@ from optimiser.calibration.plain_steps import plain_set_up
 from optimiser.calibration.points import ServedLoad
 from optimiser.calibration.queueing_check import QueueBeside, as_measured
 from optimiser.config import load_config
+from optimiser.performance.layouts import Load
 from optimiser.performance.operating import Mix
-from optimiser.performance.timing import Load, step_seconds
+from optimiser.performance.timing import step_seconds
 from optimiser.report.calibration_report import calibration_document
 from optimiser.report.text_layout import text_of
 

@@ -10,8 +10,9 @@ import numpy as np
 import simpy
 
 from optimiser.performance.batching import CHUNK_TOKENS, mean_traffic
+from optimiser.performance.layouts import Array, Layouts, Load
 from optimiser.performance.model_work import ModelWork
-from optimiser.performance.timing import Array, Layouts, Load, step_seconds
+from optimiser.performance.timing import step_seconds
 from optimiser.workload import SizeBucket
 
 _BATCHES = np.arange(0, 513, dtype=np.float64)

@@ -6,11 +6,11 @@ from hardware import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B, TRTLLM, VLLM
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optimiser.performance.layouts import Array
 from optimiser.performance.memory import GIB, MIB, MemoryNeed, host_ram_needed_gib, memory_need
 from optimiser.performance.model_work import model_work
 from optimiser.performance.physics import Engine
 from optimiser.performance.specs import ModelSpec
-from optimiser.performance.timing import Array
 
 H100_MIB = 81559
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optimiser.performance.layouts import Array
 from optimiser.performance.queueing import (
     Wait,
     batch_places,
@@ -21,7 +22,6 @@ from optimiser.performance.queueing import (
     wait_quantile,
     without_wait,
 )
-from optimiser.performance.timing import Array
 from optimiser.performance.token_times import (
     JITTER,
     batch_swing,

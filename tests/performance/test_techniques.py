@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from optimiser.performance.anchor import Anchor, Factors
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate
+from optimiser.performance.layouts import Layouts, Load
 from optimiser.performance.lifts import Asked
 from optimiser.performance.memory import GIB
 from optimiser.performance.model_work import model_work
 from optimiser.performance.parameters import lora_parameters
 from optimiser.performance.specs import ModelSpec
-from optimiser.performance.timing import Layouts, Load, StepParts, step_parts
+from optimiser.performance.timing import StepParts, step_parts
 from optimiser.performance.why import explain
 from optimiser.workload import LoraAdapters, SizeBucket, SpeculativeDecoding, Target, Techniques
 

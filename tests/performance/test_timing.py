@@ -9,12 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimiser.performance.batching import CHUNK_TOKENS, mean_traffic, steady_state
+from optimiser.performance.layouts import Array, Layouts, Load
 from optimiser.performance.model_work import ModelWork, Weights, model_work
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.timing import (
-    Array,
-    Layouts,
-    Load,
     communication_seconds,
     experts_touched,
     kv_cache_attention,

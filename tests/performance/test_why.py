@@ -11,10 +11,11 @@ from optimiser.performance.anchor import Anchor, Factors
 from optimiser.performance.budgets import StepBudget
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.performance.layouts import Layouts, Load
 from optimiser.performance.lifts import Asked, best_of, per_instance
 from optimiser.performance.model_work import model_work
 from optimiser.performance.specs import ModelSpec
-from optimiser.performance.timing import Layouts, Load, step_parts, step_seconds
+from optimiser.performance.timing import step_parts, step_seconds
 from optimiser.performance.why import Why, explain
 from optimiser.workload import SizeBucket, Target
 from providers.shape import InstanceShape

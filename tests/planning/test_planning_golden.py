@@ -16,7 +16,7 @@ from optimiser.planning.assemble import core_of
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.options import build_options
 from optimiser.planning.plan import HOURS_PER_MONTH, to_jsonable
-from optimiser.planning.plan_parts import PlanSpot
+from optimiser.planning.plan_bought import PlanSpot
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.search import search
 from optimiser.planning.totals import totals_of

@@ -16,7 +16,7 @@ from planning_offers import price_table, spot_row, stored_row
 
 from optimiser.planning.leaves import Solution
 from optimiser.planning.options import build_options
-from optimiser.planning.plan_parts import PlanSpot
+from optimiser.planning.plan_bought import PlanSpot
 from optimiser.planning.problem import How, Purchase
 from optimiser.planning.rules import TERMS, verify_plan
 from optimiser.planning.spot_notes import left_out_notes

@@ -19,7 +19,7 @@ from planning_offers import price_table, spot_row
 from optimiser.planning.comparison import compare, rules_of
 from optimiser.planning.offer_money import planned_spot_usd
 from optimiser.planning.options import build_options
-from optimiser.planning.plan_parts import PlanSpot
+from optimiser.planning.plan_bought import PlanSpot
 from optimiser.planning.problem import How, Option
 from optimiser.planning.search import search
 from optimiser.planning.spot_notes import mixed_sources_note

@@ -14,26 +14,22 @@ from typing import Any
 
 from optimiser.performance.estimate_types import LoadPoint
 from optimiser.planning.plan import Plan
+from optimiser.planning.plan_bought import PlanCommitment, PlanOffer, PlanOption, PlanPurchase, PlanSpot
 from optimiser.planning.plan_parts import (
     PlanAlternative,
     PlanBound,
     PlanBucket,
-    PlanCommitment,
     PlanCount,
     PlanDemand,
     PlanFleetLine,
-    PlanOffer,
-    PlanOption,
     PlanPeriod,
     PlanPriceDate,
-    PlanPurchase,
     PlanQuota,
     PlanRejection,
     PlanRoute,
     PlanRule,
     PlanScenario,
     PlanService,
-    PlanSpot,
     PlanTotals,
 )
 from optimiser.policy import Policy

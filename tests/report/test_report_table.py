@@ -13,7 +13,7 @@ from printed_tables import headline, section, table
 from rich.cells import cell_len
 
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_parts import PlanSpot
+from optimiser.planning.plan_bought import PlanSpot
 from optimiser.policy import Policy
 from optimiser.report.text_layout import WIDTH
 from optimiser.report.wording import ordinal
