@@ -14,7 +14,7 @@ from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanAlternative, PlanRule
 from optimiser.planning.problem import Problem
-from optimiser.planning.rules import TERMS, UNITS, Rule
+from optimiser.planning.rules import TERMS, UNITS, Term
 from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
 from optimiser.planning.totals import all_in_monthly_usd
@@ -148,7 +148,7 @@ def rules_of(compared: Comparison, solution: Solution) -> tuple[PlanRule, ...]:
     return tuple(_rule_row(rule, running, compared) for rule in TERMS.values())
 
 
-def _rule_row(rule: Rule, running: Running, compared: Comparison) -> PlanRule:
+def _rule_row(rule: Term, running: Running, compared: Comparison) -> PlanRule:
     limit = rule.limit(running.policy)
     slack = float(rule.slack(running)[running.planned > 0].min()) if rule.slack and limit else None
     # Without a limit on anything in use there is no distance to it.

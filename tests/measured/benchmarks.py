@@ -13,7 +13,8 @@ import numpy as np
 
 from optimiser.config import Config, load_config
 from optimiser.measured.anchoring import anchors_of
-from optimiser.measured.measurement import Catalogue, Measurement
+from optimiser.measured.measurement import Catalogue, Measurement, Said, measurement_of
+from optimiser.measured.reading import Reading
 from optimiser.performance.estimate import estimate_shapes, hardware_of
 from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.operating import Point, evaluate
@@ -162,3 +163,17 @@ def as_predicted(batch: float, prompt: float = PROMPT, output: float = OUTPUT, *
         "ttft_ms": mean_first_token_ms(point),
     }
     return measurement(**figures | changes)
+
+
+def completed(reading: Reading, said: Said, on: date, **changes: Any) -> Measurement:
+    """What is stored of a reading with the changes, imported on a day."""
+    return measurement_of(
+        replace(reading, **changes),
+        said,
+        catalogue(),
+        "run.csv",
+        measurement_id="a-1",
+        file="run.csv",
+        file_sha256="a",
+        imported_on=on,
+    )

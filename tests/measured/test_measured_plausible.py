@@ -5,10 +5,10 @@ from datetime import date
 from typing import Any
 
 import pytest
-from benchmarks import catalogue
+from benchmarks import completed
 
 from optimiser.errors import UsageError
-from optimiser.measured.measurement import Measurement, Said, measurement_of
+from optimiser.measured.measurement import Measurement, Said
 from optimiser.measured.reading import Reading
 
 TODAY = date(2026, 11, 22)
@@ -29,16 +29,7 @@ LOOP = replace(OFFLINE, concurrency=64, requests_per_second=10, tpot_ms=28, ttft
 
 
 def kept(reading: Reading, said: Said | None = None, **changes: Any) -> Measurement:
-    return measurement_of(
-        replace(reading, **changes),
-        said or Said(),
-        catalogue(),
-        "run.csv",
-        measurement_id="a-1",
-        file="run.csv",
-        file_sha256="a",
-        imported_on=TODAY,
-    )
+    return completed(reading, said or Said(), TODAY, **changes)
 
 
 def refused(reading: Reading, **changes: Any) -> str:

@@ -5,11 +5,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import benchmarks
 import pytest
 from benchmarks import FIXTURES, catalogue, measurement
 
 from optimiser.errors import UsageError
-from optimiser.measured.measurement import Measurement, Said, as_cells, from_cells, measurement_of
+from optimiser.measured.measurement import Measurement, Said, as_cells, from_cells
 from optimiser.measured.reading import Reading
 from optimiser.measured.store import forget_measurements, import_benchmark, stored_measurements
 
@@ -33,16 +34,7 @@ H100 = Said(gpu="H100", gpu_count=1, weight_precision="bf16", engine="vllm")
 
 
 def completed(said: Said = NOTHING, **changes: Any) -> Measurement:
-    return measurement_of(
-        replace(READING, **changes),
-        said,
-        catalogue(),
-        "run.csv",
-        measurement_id="a-1",
-        file="run.csv",
-        file_sha256="a",
-        imported_on=TODAY,
-    )
+    return benchmarks.completed(READING, said, TODAY, **changes)
 
 
 def bring(name: str, directory: Path, said: Said = H100) -> tuple[Measurement, ...]:

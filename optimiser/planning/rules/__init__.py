@@ -35,19 +35,15 @@ UNITS = "instances"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """rows adds the rule to the compact model. scope is "period" where it can be checked inside one period,
-    "horizon" where it couples periods and "option" where it is in the options themselves and has no row. verify
-    returns what a finished plan breaks, one sentence each.
+class Term:
+    """What a plan obeys. verify returns what a finished plan breaks, one sentence each.
 
-    limit says the rule in words under a policy ("" where it is off). slack is the distance to the limit per
-    period, in `unit` (None where there is no such number). without is the problem with the rule off or eased as
-    `eased` says (None where nothing does that); wanted is what a solution of that takes beyond the limit, in words.
+    limit says it in words under a policy ("" where it is off). slack is the distance to the limit per period, in
+    `unit` (None where there is no such number). without is the problem with it off or eased as `eased` says (None
+    where nothing does that); wanted is what a solution of that takes beyond the limit, in words.
     """
 
     name: str
-    rows: Callable[[Model], None]
-    scope: str
     verify: Callable[[PlanView], list[str]]
     limit: Callable[[Policy], str]
     slack: Callable[[Running], Floats] | None = None
@@ -55,6 +51,16 @@ class Rule:
     without: Callable[[Problem], Problem] | None = None
     eased: str = ""
     wanted: Callable[[Problem, Solution], str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(Term):
+    """A term that limits what runs: rows adds it to the compact model, scope is "period" where it can be checked
+    inside one period and "horizon" where it couples periods.
+    """
+
+    rows: Callable[[Model], None]
+    scope: str
 
 
 def policy_with(**change: Any) -> Callable[[Problem], Problem]:
@@ -189,40 +195,37 @@ _ALL = (
     ),
 )
 RULES: dict[str, Rule] = {rule.name: rule for rule in _ALL}
-_CAUTION = Rule(
-    name="plan_on_lower_bound",
-    rows=lambda _: None,
-    scope="option",
-    verify=caution.verify_plan_on_lower_bound,
-    limit=caution.caution_in_words,
-    without=caution.at_the_estimates,
-    eased="performance_margin: 0",
+# What is in the options' own rates and prices.
+_IN_OPTIONS = (
+    Term(
+        name="plan_on_lower_bound",
+        verify=caution.verify_plan_on_lower_bound,
+        limit=caution.caution_in_words,
+        without=caution.at_the_estimates,
+        eased="performance_margin: 0",
+    ),
+    Term(
+        name="weigh_commitments",
+        verify=weighed.verify_weigh_commitments,
+        limit=weighed.weighing_in_words,
+        without=weighed.at_their_own_price,
+        eased="price_decline_per_year: 0 and discount_rate_per_year: 0",
+    ),
+    Term(
+        name="pay_for_spot",
+        verify=spot_price.verify_pay_for_spot,
+        limit=spot_price.price_in_words,
+        without=spot_price.without_risk,
+        eased="spot_replacement_minutes: 0",
+    ),
 )
-_WEIGHING = Rule(
-    name="weigh_commitments",
-    rows=lambda _: None,
-    scope="option",
-    verify=weighed.verify_weigh_commitments,
-    limit=weighed.weighing_in_words,
-    without=weighed.at_their_own_price,
-    eased="price_decline_per_year: 0 and discount_rate_per_year: 0",
-)
-_SPOT_PRICE = Rule(
-    name="pay_for_spot",
-    rows=lambda _: None,
-    scope="option",
-    verify=spot_price.verify_pay_for_spot,
-    limit=spot_price.price_in_words,
-    without=spot_price.without_risk,
-    eased="spot_replacement_minutes: 0",
-)
-# What a plan obeys in all, in the order of the report: the rules with rows, and what is in rates and prices.
-TERMS: dict[str, Rule] = {**RULES, **{rule.name: rule for rule in (_CAUTION, _WEIGHING, _SPOT_PRICE)}}
+# All of it, in the order of the report.
+TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}
 
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:
-    """Every rule's check of a plan's JSON, that it buys only what is allowed, and that its money adds up: empty
+    """Every term's check of a plan's JSON, that it buys only what is allowed, and that its money adds up: empty
     where the plan stands."""
     view = PlanView(plan)
-    faults = [f"{rule.name}: {fault}" for rule in TERMS.values() for fault in rule.verify(view)]
+    faults = [f"{term.name}: {fault}" for term in TERMS.values() for fault in term.verify(view)]
     return faults + verify_allowed(view) + verify_money(plan)
