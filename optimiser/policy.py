@@ -108,7 +108,7 @@ class Policy(_Frozen):
         default=0.10, description="spot is planned only where it is at least so far below on demand"
     )
     spot_interruptions_per_hour: float = Field(
-        default=0.02,
+        default=0.10,
         ge=0,
         description="interruptions of a spot instance in an hour, where a store has no figure of the cloud's",
     )

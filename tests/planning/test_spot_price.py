@@ -74,7 +74,7 @@ def test_a_known_past_needs_no_floor_and_an_unknown_one_has_it() -> None:
     cheap = past_of((2.0, 24.0))
     assert only(cheap, LIST, stored_row(1.0)).expected_usd_per_hour == 2
     listed: dict[str, Any] = {"on_demand_usd_per_hour": Decimal(10)}
-    listed |= {"interruptions_per_hour": 0.02, "interruptions_source": "policy"}
+    listed |= {"interruptions_per_hour": 0.1, "interruptions_source": "policy"}
     floor = PlanSpot(expected_usd_per_hour=Decimal("3.5"), price_basis="floor", **listed)
     assert only(past_of((2.0, 23.9)), LIST, stored_row(1.0)) == floor
     assert only(past_of((2.0, 24.0), zone="b"), LIST, stored_row(1.0)) == floor
@@ -153,10 +153,10 @@ def test_a_plan_that_buys_spot_as_the_policy_says_stands() -> None:
 @pytest.mark.parametrize(
     ("change", "policy", "said"),
     [
-        ({"expected_usd_per_hour": "3.6"}, {}, "its parts make 3.63184"),
+        ({"expected_usd_per_hour": "3.6"}, {}, "its parts make 3.756097"),
         ({"available_share": 0.99}, {}, "does not follow from its interruptions"),
         ({}, {"spot_replacement_minutes": 30}, "does not follow from its interruptions"),
-        ({"on_demand_usd_per_hour": None}, {}, "its parts make 3.5175"),
+        ({"on_demand_usd_per_hour": None}, {}, "its parts make 3.5875"),
         ({}, {"spot_max_usd_per_hour": 3.4}, "above the ceiling of 3.4"),
         ({}, {"spot_min_discount": 0.7}, "not far enough below"),
         ({"on_demand_usd_per_hour": "3.5"}, {"spot_min_discount": 0.0}, "not far enough below"),

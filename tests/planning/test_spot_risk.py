@@ -60,15 +60,15 @@ def spot_usd(options: list[Option]) -> list[float]:
 @pytest.mark.parametrize(
     ("signal", "per_hour", "source"),
     [
-        (None, 0.02, "policy"),
+        (None, 0.1, "policy"),
         # −ln 0.9 / 730 and −ln 0.9: a month's band and an hour's of the same height.
         (band(5, 10), 1.443294e-4, "AWS spot advisor of 2026-11-20: 5 to 10 % a month, its upper end"),
         (band(5, 10, "hour"), 0.1053605, "Azure of 2026-11-20: 5 to 10 % an hour, its upper end"),
         # Open: −ln 0.8 / 730 = 0.0003 is less than the policy's figure, −ln 0.8 an hour is more.
-        (band(20, None), 0.02, "policy"),
+        (band(20, None), 0.1, "policy"),
         (band(20, None, "hour"), 0.2231436, "Azure of 2026-11-20: 20 or more % an hour, open above"),
         (band(20, 100, "hour"), 0.2231436, "Azure of 2026-11-20: 20 to 100 % an hour, open above"),
-        (band(5, 10, "fortnight"), 0.02, "policy"),
+        (band(5, 10, "fortnight"), 0.1, "policy"),
     ],
 )
 def test_how_often_spot_is_interrupted(signal: SpotSignal | None, per_hour: float, source: str) -> None:
@@ -96,8 +96,8 @@ def test_a_week_of_interruptions_drawn_by_chance_comes_to_that_share() -> None:
 
 
 def test_the_stand_in_is_priced_in_by_hand() -> None:
-    # a = 1 / (1 + 0.02 × 0.25) = 1 / 1.005: 4 + 6 × 0.005 / 1.005.
-    assert spot_usd(options_of(LIST, spot_row(4.0))) == [pytest.approx(4.029850746, abs=1e-9)]
+    # a = 1 / (1 + 0.1 × 0.25) = 1 / 1.025: 4 + 6 × 0.025 / 1.025.
+    assert spot_usd(options_of(LIST, spot_row(4.0))) == [pytest.approx(4.146341463, abs=1e-9)]
     # Two interruptions an hour of half an hour each: half of the time at 4, half at 10.
     often = {"spot_interruptions_per_hour": 2, "spot_replacement_minutes": 30}
     assert spot_usd(options_of(LIST, spot_row(4.0), **often)) == [7.0]
@@ -107,7 +107,7 @@ def test_the_stand_in_is_priced_in_by_hand() -> None:
 
 def test_spot_that_is_little_cheaper_after_its_risk_is_not_offered() -> None:
     often = {"spot_interruptions_per_hour": 2, "spot_replacement_minutes": 30}
-    assert spot_usd(options_of(LIST, spot_row(8.5))) == [pytest.approx(8.507462687)]
+    assert spot_usd(options_of(LIST, spot_row(8.5))) == [pytest.approx(8.536585366)]
     assert spot_usd(options_of(LIST, spot_row(8.5), **often)) == []
 
 
@@ -134,7 +134,7 @@ def test_two_kinds_of_source_are_never_compared_in_silence() -> None:
     assert mixed_sources_note(options_of(*rows[:3], past=known)) == ()
     assert mixed_sources_note(options_of(*rows, past=known)) == (
         "interruptions of spot come from sources that do not compare (AWS spot advisor: 0.00014 an instance-hour "
-        "for 2 spot pools; policy: 0.02 an instance-hour for 1 spot pool)",
+        "for 2 spot pools; policy: 0.1 an instance-hour for 1 spot pool)",
     )
 
 
