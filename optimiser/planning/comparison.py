@@ -14,23 +14,11 @@ from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanAlternative, PlanRule
 from optimiser.planning.problem import Problem
-from optimiser.planning.rules import TERMS, UNITS, Term
+from optimiser.planning.rules import TERMS
+from optimiser.planning.rules.rule import UNITS, Term
 from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
 from optimiser.planning.totals import all_in_monthly_usd
-
-ALWAYS_PRICED = (
-    "plan_on_lower_bound",
-    "survive_instance_loss",
-    "limit_commitments",
-    "weigh_commitments",
-    "hold_scarce",
-    "respect_quotas",
-    "limit_gpus",
-)
-
-# What decides on the site itself is switched off everywhere.
-DECIDES_ON_SITES = ("limit_sites", "respect_quotas", "limit_gpus")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +54,9 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
     mixed = None if problem.policy.max_sites is None else _without("limit_sites", problem, gap)
     here = within(problem, lambda option: option.site in best.site)
     without: dict[str, Found | None] = {"limit_sites": mixed}
-    for name in TERMS if explain else ALWAYS_PRICED:
-        if name not in without and TERMS[name].limit(problem.policy):
-            without[name] = _without(name, problem if name in DECIDES_ON_SITES else here, gap)
+    for name, term in TERMS.items():
+        if name not in without and (explain or term.always_priced) and term.limit(problem.policy):
+            without[name] = _without(name, problem if term.decides_on_sites else here, gap)
     return Comparison(
         problem=problem,
         outcome=outcome,

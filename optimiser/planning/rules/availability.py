@@ -6,6 +6,7 @@ import numpy as np
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, How
+from optimiser.planning.rules.rule import RPS, UNITS, Rule, policy_with
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
 from optimiser.policy import Policy
@@ -95,3 +96,29 @@ def floor_slack(run: Running) -> Floats:
     return np.asarray(
         run.solution.units[:, firm].sum(axis=1) - run.policy.min_firm_instances, dtype=np.float64
     )
+
+
+SURVIVE_INSTANCE_LOSS = Rule(
+    name="survive_instance_loss",
+    rows=survive_instance_loss,
+    scope="period",
+    verify=verify_survive_instance_loss,
+    limit=loss_in_words,
+    slack=loss_slack,
+    unit=RPS,
+    without=policy_with(survive_instance_losses=0),
+    eased="survive_instance_losses: 0",
+    always_priced=True,
+)
+
+KEEP_FIRM_FLOOR = Rule(
+    name="keep_firm_floor",
+    rows=keep_firm_floor,
+    scope="period",
+    verify=verify_keep_firm_floor,
+    limit=floor_in_words,
+    slack=floor_slack,
+    unit=UNITS,
+    without=policy_with(min_firm_instances=0),
+    eased="min_firm_instances: 0",
+)

@@ -8,6 +8,7 @@ from typing import Any
 
 from optimiser.planning.options import four_digits_down
 from optimiser.planning.problem import Option, Problem
+from optimiser.planning.rules.rule import Term
 from optimiser.planning.rules.view import TOLERANCE, PlanView
 from optimiser.policy import Policy
 
@@ -61,3 +62,13 @@ def _planned_share(policy: dict[str, Any], option: dict[str, Any]) -> float:
         return 1.0 - float(policy["performance_margin"])
     below = 2.0 * (1.0 - float(policy["performance_confidence"]))
     return math.exp(math.log2(1.0 + float(option["estimate_relative_error"])) * math.log(below))
+
+
+PLAN_ON_LOWER_BOUND = Term(
+    name="plan_on_lower_bound",
+    verify=verify_plan_on_lower_bound,
+    limit=caution_in_words,
+    without=at_the_estimates,
+    eased="performance_margin: 0",
+    always_priced=True,
+)

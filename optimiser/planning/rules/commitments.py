@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, How
+from optimiser.planning.rules.rule import RPS, Rule, policy_with
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView
 from optimiser.policy import Policy
@@ -70,3 +71,17 @@ def slack(run: Running) -> Floats:
     below = run.low.committed + float(run.rate.min())
     left: Floats = below - run.paid(lambda how: how is How.COMMITMENT)
     return left
+
+
+LIMIT_COMMITMENTS = Rule(
+    name="limit_commitments",
+    rows=limit_commitments,
+    scope="horizon",
+    verify=verify_limit_commitments,
+    limit=limit_in_words,
+    slack=slack,
+    unit=RPS,
+    without=policy_with(commitment_hours_share=1.0),
+    eased="commitment_hours_share: 1",
+    always_priced=True,
+)

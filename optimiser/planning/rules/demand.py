@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats
+from optimiser.planning.rules.rule import RPS, Rule, policy_with
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
 from optimiser.policy import Policy
@@ -41,3 +42,16 @@ def slack(run: Running) -> Floats:
     """Capacity above what the ceiling asks, req/s."""
     above: Floats = run.capacity - run.planned / run.policy.utilisation_ceiling
     return above
+
+
+CARRY_DEMAND = Rule(
+    name="carry_demand",
+    rows=carry_demand,
+    scope="period",
+    verify=verify_carry_demand,
+    limit=limit_in_words,
+    slack=slack,
+    unit=RPS,
+    without=policy_with(utilisation_ceiling=1.0),
+    eased="utilisation_ceiling: 1",
+)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import SIGNED, How, Problem
+from optimiser.planning.rules.rule import Rule
 from optimiser.planning.rules.view import PlanView
 from optimiser.policy import Policy
 
@@ -74,3 +75,23 @@ def by_the_hour(problem: Problem) -> Problem:
         for option in problem.options
     )
     return replace(problem, options=options)
+
+
+HOLD_SCARCE = Rule(
+    name="hold_scarce",
+    rows=hold_scarce,
+    scope="horizon",
+    verify=verify_hold_scarce,
+    limit=scarce_in_words,
+    without=by_the_hour,
+    eased="assume_obtainable: true",
+    always_priced=True,
+)
+
+RESPECT_OFFER_LIMITS = Rule(
+    name="respect_offer_limits",
+    rows=respect_offer_limits,
+    scope="period",
+    verify=verify_respect_offer_limits,
+    limit=lambda _: "no offer taken more often than it is made",
+)

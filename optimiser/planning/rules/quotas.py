@@ -11,6 +11,7 @@ from optimiser.planning.caps import Cap, gpu_caps, quota_caps
 from optimiser.planning.leaves import Solution
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, Problem
+from optimiser.planning.rules.rule import UNITS, Rule, policy_with
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
 from optimiser.policy import Policy
@@ -131,3 +132,34 @@ def quotas_wanted(problem: Problem, solution: Solution) -> str:
 def gpus_wanted(problem: Problem, solution: Solution) -> str:
     """The GPUs that a solution runs at its largest."""
     return " and ".join(f"{cap.taken(solution).max():,.0f} GPUs" for cap in gpu_caps(problem))
+
+
+RESPECT_QUOTAS = Rule(
+    name="respect_quotas",
+    rows=respect_quotas,
+    scope="period",
+    verify=verify_respect_quotas,
+    limit=quotas_in_words,
+    slack=quota_slack,
+    unit=UNITS,
+    without=policy_with(within_quotas=False),
+    eased="within_quotas: false",
+    wanted=quotas_wanted,
+    always_priced=True,
+    decides_on_sites=True,
+)
+
+LIMIT_GPUS = Rule(
+    name="limit_gpus",
+    rows=limit_gpus,
+    scope="period",
+    verify=verify_limit_gpus,
+    limit=gpus_in_words,
+    slack=gpu_slack,
+    unit=UNITS,
+    without=policy_with(max_gpus=None),
+    eased="max_gpus: null",
+    wanted=gpus_wanted,
+    always_priced=True,
+    decides_on_sites=True,
+)

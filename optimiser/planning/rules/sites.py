@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Problem
+from optimiser.planning.rules.rule import Rule, policy_with
 from optimiser.planning.rules.view import PlanView
 from optimiser.policy import Policy
 
@@ -85,3 +86,24 @@ def one_more_type(problem: Problem) -> Problem:
     most = problem.policy.max_instance_types
     change = {"max_instance_types": None if most is None else most + 1}
     return replace(problem, policy=problem.policy.model_copy(update=change))
+
+
+LIMIT_SITES = Rule(
+    name="limit_sites",
+    rows=limit_sites,
+    scope="horizon",
+    verify=verify_limit_sites,
+    limit=sites_in_words,
+    without=policy_with(max_sites=None),
+    eased="max_sites: null",
+)
+
+LIMIT_INSTANCE_TYPES = Rule(
+    name="limit_instance_types",
+    rows=limit_instance_types,
+    scope="horizon",
+    verify=verify_limit_instance_types,
+    limit=types_in_words,
+    without=one_more_type,
+    eased="max_instance_types one higher",
+)

@@ -6,6 +6,7 @@ import numpy as np
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, How
+from optimiser.planning.rules.rule import RPS, Rule, policy_with
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
 from optimiser.policy import Policy
@@ -92,3 +93,28 @@ def pool_slack(run: Running) -> Floats:
     room = run.per_period(run.level.pool)
     least: Floats = np.min([room, *(room - held for held in run.in_pools())], axis=0)
     return least
+
+
+LIMIT_SPOT_SHARE = Rule(
+    name="limit_spot_share",
+    rows=limit_spot_share,
+    scope="period",
+    verify=verify_limit_spot_share,
+    limit=share_in_words,
+    slack=share_slack,
+    unit=RPS,
+    without=policy_with(max_spot_share=1.0),
+    eased="max_spot_share: 1",
+)
+
+SURVIVE_SPOT_POOL_LOSS = Rule(
+    name="survive_spot_pool_loss",
+    rows=survive_spot_pool_loss,
+    scope="period",
+    verify=verify_survive_spot_pool_loss,
+    limit=pool_in_words,
+    slack=pool_slack,
+    unit=RPS,
+    without=policy_with(survive_spot_pool_loss=False),
+    eased="survive_spot_pool_loss: false",
+)

@@ -8,6 +8,7 @@ from typing import Any
 
 from optimiser.planning.offer_money import planned_spot_usd
 from optimiser.planning.problem import Option, Problem, Purchase
+from optimiser.planning.rules.rule import Term
 from optimiser.planning.rules.view import TOLERANCE, PlanView
 from optimiser.policy import Policy
 
@@ -90,3 +91,12 @@ def _at_its_price(purchase: Purchase, option: Option) -> Purchase:
     usd = purchase.billed - risk * option.estimate.setup.instances_per_unit
     certain = replace(purchase.spot, available_share=1.0)
     return replace(purchase, usd_per_unit_hour=usd, billed_usd_per_unit_hour=None, spot=certain)
+
+
+PAY_FOR_SPOT = Term(
+    name="pay_for_spot",
+    verify=verify_pay_for_spot,
+    limit=price_in_words,
+    without=without_risk,
+    eased="spot_replacement_minutes: 0",
+)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from optimiser.planning.problem import Problem
+from optimiser.planning.rules.rule import Term
 from optimiser.planning.rules.view import TOLERANCE, PlanView
 from optimiser.policy import Policy
 
@@ -58,3 +59,13 @@ def at_their_own_price(problem: Problem) -> Problem:
     )
     change = {"price_decline_per_year": 0.0, "discount_rate_per_year": 0.0}
     return replace(problem, options=options, policy=problem.policy.model_copy(update=change))
+
+
+WEIGH_COMMITMENTS = Term(
+    name="weigh_commitments",
+    verify=verify_weigh_commitments,
+    limit=weighing_in_words,
+    without=at_their_own_price,
+    eased="price_decline_per_year: 0 and discount_rate_per_year: 0",
+    always_priced=True,
+)

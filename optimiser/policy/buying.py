@@ -1,0 +1,41 @@
+"""How may be paid: tiers, and what a commitment is weighed against."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from optimiser.policy.frozen import Frozen, Share
+
+
+class Buying(Frozen):
+    """How may be paid: tiers, and what a commitment is weighed against."""
+
+    tiers: tuple[str, ...] = Field(
+        default=("on_demand", "spot", "reserved"), description="tiers that may be bought"
+    )
+    max_commitment_months: int = Field(
+        default=12, ge=0, description="longest commitment, in months; 0 is none"
+    )
+    allow_upfront: bool = Field(
+        default=False, description="whether commitments paid (partly) up front may be bought"
+    )
+    commitment_hours_share: Share = Field(
+        default=0.10,
+        description="commitments stay within what this lowest share of hours needs, spare included, to a unit",
+    )
+    price_decline_per_year: float = Field(
+        default=0.20,
+        ge=0,
+        lt=0.9,
+        description="share by which prices by the hour are taken to fall each year while a commitment keeps its own",
+    )
+    discount_rate_per_year: float = Field(
+        default=0.08,
+        ge=0,
+        le=1,
+        description="yearly cost of capital that money paid up front for a commitment is weighed at",
+    )
+    assume_obtainable: bool = Field(
+        default=False,
+        description="treat scarce and reservation-only machines as if they could be had by the hour",
+    )

@@ -1,0 +1,41 @@
+"""How much may run and cost, what is paid beside instances, and when prices are called old."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from optimiser.policy.frozen import Frozen
+
+
+class Overheads(Frozen):
+    """Costs around the instances that no price list holds; all zero unless the user gives them."""
+
+    usd_per_node_hour: float = Field(
+        default=0, ge=0, description="USD per running instance and hour (disks, agents)"
+    )
+    usd_per_month: float = Field(
+        default=0, ge=0, description="USD a month whatever runs (load balancer, control plane)"
+    )
+    percent: float = Field(
+        default=0, ge=0, description="percent on top of the instances' cost (support plan, tax)"
+    )
+
+
+class Limits(Frozen):
+    """How much may run and cost, what is paid beside instances, and when prices are called old."""
+
+    within_quotas: bool = Field(
+        default=False,
+        description="keep within the quotas granted, as far as they are known; false shows what to ask for",
+    )
+    max_gpus: int | None = Field(
+        default=None, ge=1, description="GPUs running at once, all purchases together; null is no limit"
+    )
+    max_monthly_usd: float | None = Field(
+        default=None, gt=0, description="monthly budget in USD; null is none"
+    )
+    overheads: Overheads = Overheads()
+    price_age_note_days: int = Field(
+        default=90, ge=0, description="the report's first line names a tier whose oldest price is older"
+    )
+    spot_age_note_days: int = Field(default=7, ge=0, description="the same for spot quotes")
