@@ -61,7 +61,7 @@ def _relaxed(leaf: Leaf) -> tuple[Leaf, tuple[str, ...]]:
     dropped: tuple[str, ...] = ("keep_firm_floor",) if leaf.floor else ()
     pool, below = leaf.levels.pool, leaf.committed_below
     if leaf.spot and np.isfinite(pool).any():
-        dropped += ("survive_spot_pool_loss",)
+        dropped += leaf.levels.pool_rules
         pool = np.full_like(pool, np.inf)
     if np.isfinite(below) and listed_size(leaf.commitments, below) > COMMITMENTS_LISTED:
         dropped += ("limit_commitments",)

@@ -3,12 +3,16 @@
 A plan is sized for the loss of k units of t req/s, at least the largest it uses; so the levels are a function of
 t, and the plan names it. It carries, in a period with planned demand d > 0,
 
-    total  T = max(d / utilisation_ceiling, d + k · t)     (k = survive_instance_losses)
-    firm   F = (1 − max_spot_share) · T
-    pool   P = T − d                                   (the most one spot pool may hold)
+    total  T = max(d / utilisation_ceiling, d + k · t, d · z / (z − 1) + t)
+    firm   F = max((1 − max_spot_share) · T, d)
+    pool   P = min(T − d, max_spot_share · T / m)      (the most one spot pool may hold)
 
-and commitments stay below T of the hour at commitment_hours_share (lowest demand first), taken for the smallest
-unit in use, plus that unit: each committed unit is needed in all but that share of the hours.
+with k = survive_instance_losses, m = min_spot_pools and z = survive_zone_loss_of: units put one by one where least
+runs leave at most T / z + (1 − 1 / z) · t in a zone (Graham, Bounds on multiprocessing timing anomalies, SIAM J. Appl.
+Math. 17, 1969), so that T ≥ d · z / (z − 1) + t outlives any. The last term of T stands only with z, d in F only with z
+or survive_spot_region_loss, T − d in P only with survive_spot_pool_loss. Commitments stay below T of the hour at
+commitment_hours_share (lowest demand first), taken for the smallest unit in use, plus that unit: each committed unit is
+needed in all but that share of the hours.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from optimiser.policy import Policy
 class Levels:
     """Capacity levels per distinct demand, in req/s; hours is how long each lasts in the horizon.
 
-    largest_rps is the unit they keep spare.
+    largest_rps is the unit they keep spare, pool_rules the rules that the limit of a pool is of.
     """
 
     largest_rps: float
@@ -36,6 +40,7 @@ class Levels:
     pool: Floats
     committed: float
     slot_of_period: np.ndarray
+    pool_rules: tuple[str, ...] = ()
 
     @property
     def horizon_hours(self) -> float:
@@ -54,6 +59,8 @@ def total_capacity(demand: Floats, largest_rps: float, policy: Policy) -> Floats
     """T of the module's formula, shape as demand: 0 where nothing is asked."""
     spare = policy.survive_instance_losses * largest_rps
     total = np.maximum(demand / policy.utilisation_ceiling, demand + spare)
+    if zones := policy.survive_zone_loss_of:
+        total = np.maximum(total, demand * zones / (zones - 1) + largest_rps)
     return np.where(demand > 0, total, 0.0)
 
 
@@ -63,14 +70,23 @@ def levels(problem: Problem, largest_rps: float) -> Levels:
     demand, slot_of_period = np.unique(problem.planned_rps, return_inverse=True)
     hours = np.bincount(slot_of_period, weights=problem.hours, minlength=len(demand)).astype(np.float64)
     total = total_capacity(demand, largest_rps, policy)
-    pool = total - demand if policy.survive_spot_pool_loss else np.full_like(total, np.inf)
+    firm = (1 - policy.max_spot_share) * total
+    if policy.survive_spot_region_loss or policy.survive_zone_loss_of:
+        firm = np.maximum(firm, demand)
+    pool, pool_rules = np.full_like(total, np.inf), tuple[str, ...]()
+    if policy.survive_spot_pool_loss:
+        pool, pool_rules = total - demand, ("survive_spot_pool_loss",)
+    if policy.min_spot_pools > 1:
+        pool = np.minimum(pool, policy.max_spot_share * total / policy.min_spot_pools)
+        pool_rules += ("spread_spot",)
     return Levels(
         largest_rps=largest_rps,
         demand=demand,
         hours=hours,
         total=total,
-        firm=(1 - policy.max_spot_share) * total,
+        firm=firm,
         pool=pool,
         committed=low_quantile(total, hours, policy.commitment_hours_share),
         slot_of_period=slot_of_period,
+        pool_rules=pool_rules,
     )

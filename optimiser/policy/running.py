@@ -22,6 +22,12 @@ class Running(Frozen):
         le=16,
         description="every hour keeps so many largest instances (or groups) spare, so that demand outlives their loss",
     )
+    survive_zone_loss_of: int | None = Field(
+        default=None,
+        ge=2,
+        le=16,
+        description="zones the fleet is spread over; demand outlives any one of them, and all spot. null: no rule",
+    )
     utilisation_ceiling: float = Field(
         default=0.80,
         gt=0,

@@ -49,3 +49,13 @@ class Spot(Frozen):
         default=True,
         description="no spot pool (type × zone) holds more than is kept spare, so that demand outlives its loss",
     )
+    min_spot_pools: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="no spot pool holds more than one part in so many of what spot may carry",
+    )
+    survive_spot_region_loss: bool = Field(
+        default=False,
+        description="demand outlives the loss of all spot of the plan: a region's may vanish at once",
+    )

@@ -48,11 +48,13 @@ def _choices(problem: Problem) -> Iterator[list[Option]]:
 
 
 def required(problem: Problem, planned: float, largest: float) -> float:
-    """max(d / ceiling, d + k·t), k units of t req/s that may be lost; nothing where nothing is asked."""
+    """max(d / ceiling, d + k·t), k units of t req/s that may be lost, d / (1 − 1/z) + t over z zones; else nothing."""
     if planned <= 0:
         return 0.0
     plain = planned / problem.policy.utilisation_ceiling
-    return max(plain, planned + problem.policy.survive_instance_losses * largest)
+    zones = problem.policy.survive_zone_loss_of
+    without_zone = planned / (1 - 1 / zones) + largest if zones else 0.0
+    return max(plain, planned + problem.policy.survive_instance_losses * largest, without_zone)
 
 
 def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
@@ -84,22 +86,36 @@ def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, la
             if p and purchase.how.value in ("commitment", "held_on_demand", "owned"):
                 model.row({at(c, p): 1.0, at(c, 0): -1.0}, 0.0, 0.0)
     firm = [c for c, (_, purchase) in enumerate(columns) if purchase.how.value != "spot"]
-    pools = sorted({purchase.pool for _, purchase in columns} - {""})
     for p, period in enumerate(periods):
         total = required(problem, period.demand[0][0].planned_rps, largest)
         model.row({at(c, p): o.rate_rps for c, (o, _) in enumerate(columns)}, total, math.inf)
         share = (1 - policy.max_spot_share) * total
+        if policy.survive_spot_region_loss or policy.survive_zone_loss_of:
+            share = max(share, period.demand[0][0].planned_rps)
         model.row({at(c, p): columns[c][0].rate_rps for c in firm}, share, math.inf)
         model.row({at(c, p): 1.0 for c in firm}, policy.min_firm_instances, math.inf)
         _keep_counted(model, problem, columns, partial(at, p=p))
-        for pool in pools if policy.survive_spot_pool_loss else ():
-            inside = {at(c, p): o.rate_rps for c, (o, one) in enumerate(columns) if one.pool == pool}
-            model.row(inside, -math.inf, total - period.demand[0][0].planned_rps)
+        spare = total - period.demand[0][0].planned_rps
+        for inside, most in _spot_limits(problem, columns, total, spare):
+            model.row({at(c, p): columns[c][0].rate_rps for c in inside}, -math.inf, most)
     signed = {at(c, 0): o.rate_rps for c, (o, one) in enumerate(columns) if one.how.value == "commitment"}
     if policy.commitment_hours_share < 1 and signed:
         low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
         model.row(signed, -math.inf, low + smallest - STRICTLY)
     return model.minimum()
+
+
+def _spot_limits(
+    problem: Problem, columns: list[Column], total: float, spare: float
+) -> Iterator[tuple[list[int], float]]:
+    """Columns of spot that together hold at most so much, req/s: each pool's."""
+    policy = problem.policy
+    for pool in sorted({one.pool for _, one in columns} - {""}):
+        inside = [c for c, (_, one) in enumerate(columns) if one.pool == pool]
+        if policy.survive_spot_pool_loss:
+            yield inside, spare
+        if policy.min_spot_pools > 1:
+            yield inside, policy.max_spot_share * total / policy.min_spot_pools
 
 
 def _keep_counted(

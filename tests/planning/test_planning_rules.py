@@ -30,6 +30,15 @@ def by_rule() -> dict[str, Case]:
         "survive_spot_pool_loss": case(
             [machine("m", 1.0, hourly(1.0), spot(0.4, "a"), spot(0.5, "b"))], [8.0, 4.0]
         ).with_policy(survive_spot_pool_loss=True, utilisation_ceiling=0.8),
+        "spread_spot": case(
+            [machine("m", 1.0, hourly(1.0), spot(0.4, "a"), spot(0.5, "b"))], [8.0, 4.0]
+        ).with_policy(min_spot_pools=2, max_spot_share=0.5),
+        "survive_spot_region_loss": case(
+            [machine("m", 1.0, hourly(1.0), spot(0.4, "a"), spot(0.45, "b"))], [8.0, 4.0]
+        ).with_policy(survive_spot_region_loss=True, utilisation_ceiling=0.8),
+        "survive_zone_loss": case([machine("m", 1.0, hourly(1.0))], [4.0, 9.0]).with_policy(
+            survive_zone_loss_of=3
+        ),
         "limit_commitments": case(
             [machine("m", 1.0, hourly(1.0), committed(0.5))], [2.0, 8.0, 8.0]
         ).with_policy(commitment_hours_share=0.1),
@@ -177,6 +186,10 @@ def test_a_mutated_plan_is_rejected(rule: str, changes: dict[str, list[int]]) ->
         ("region_kinds", ["government"], "allowed"),
         ("max_spot_share", 0.0, "limit_spot_share"),
         ("min_firm_instances", 8, "keep_firm_floor"),
+        # Of 12.5 req/s 30 % in two pools: two units are above 1.875. Two units on spot with one spare are too many.
+        ("min_spot_pools", 2, "spread_spot"),
+        ("survive_spot_region_loss", True, "survive_spot_region_loss"),
+        ("survive_zone_loss_of", 2, "survive_zone_loss"),
     ],
 )
 def test_a_plan_made_under_another_policy_is_rejected(field: str, value: object, rule: str) -> None:

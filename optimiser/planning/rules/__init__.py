@@ -17,6 +17,7 @@ from optimiser.planning.rules import (
     sites,
     spot,
     spot_price,
+    spread,
     weighed,
 )
 from optimiser.planning.rules.allowed import verify_allowed
@@ -33,6 +34,9 @@ RULES: dict[str, Rule] = {
         availability.KEEP_FIRM_FLOOR,
         spot.LIMIT_SPOT_SHARE,
         spot.SURVIVE_SPOT_POOL_LOSS,
+        spread.SPREAD_SPOT,
+        spread.SURVIVE_SPOT_REGION_LOSS,
+        spread.SURVIVE_ZONE_LOSS,
         commitments.LIMIT_COMMITMENTS,
         offers.HOLD_SCARCE,
         offers.RESPECT_OFFER_LIMITS,

@@ -57,12 +57,7 @@ def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
         return []
     faults = []
     for p in view.periods():
-        pools: dict[str, float] = {}
-        for name, units in view.units.items():
-            if view.how(name) == "spot":
-                pool = view.purchases[name]["pool"]
-                pools[pool] = pools.get(pool, 0.0) + view.rate(name) * units[p]
-        for pool, inside in pools.items():
+        for pool, inside in view.spot_by_pool(p).items():
             beyond = inside - (view.required(p) - view.planned[p])
             if beyond > TOLERANCE:
                 faults.append(
@@ -79,7 +74,8 @@ def share_in_words(policy: Policy) -> str:
 
 def share_slack(run: Running) -> Floats:
     """Firm capacity above its share, req/s."""
-    above: Floats = run.paid(lambda how: how is not How.SPOT) - run.per_period(run.level.firm)
+    least = (1 - run.policy.max_spot_share) * run.per_period(run.level.total)
+    above: Floats = run.paid(lambda how: how is not How.SPOT) - least
     return above
 
 
@@ -90,7 +86,7 @@ def pool_in_words(policy: Policy) -> str:
 
 def pool_slack(run: Running) -> Floats:
     """Room in the fullest pool, req/s."""
-    room = run.per_period(run.level.pool)
+    room = run.per_period(run.level.total) - run.planned
     least: Floats = np.min([room, *(room - held for held in run.in_pools())], axis=0)
     return least
 

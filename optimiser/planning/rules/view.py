@@ -52,6 +52,24 @@ class PlanView:
             if not hows or self.how(name) in hows
         )
 
+    def spot_by_pool(self, period: int) -> dict[str, float]:
+        """Requests per second of spot running in a period, by pool."""
+        held: dict[str, float] = {}
+        for name, units in self.units.items():
+            if self.how(name) == "spot":
+                pool = self.purchases[name]["pool"]
+                held[pool] = held.get(pool, 0.0) + self.rate(name) * units[period]
+        return held
+
+    def firm_rates(self, period: int) -> list[float]:
+        """The rate of every unit running in a period that is not spot, req/s."""
+        return [
+            self.rate(name)
+            for name, units in self.units.items()
+            if self.how(name) != "spot"
+            for _ in range(units[period])
+        ]
+
     def used(self) -> list[str]:
         """Purchases of which any unit ever runs."""
         return [name for name, units in self.units.items() if any(units)]
@@ -71,7 +89,9 @@ class PlanView:
         if planned <= 0:
             return 0.0
         spare = int(self.policy["survive_instance_losses"]) * unit
-        return max(planned / float(self.policy["utilisation_ceiling"]), planned + spare)
+        zones = self.policy["survive_zone_loss_of"]
+        over_zones = planned * zones / (zones - 1) + unit if zones else 0.0
+        return max(planned / float(self.policy["utilisation_ceiling"]), planned + spare, over_zones)
 
     def periods(self) -> range:
         """Indices of the periods."""
