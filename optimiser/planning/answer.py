@@ -94,6 +94,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         by_provider=best_by_provider(answer.comparison, _providers(answer)),
         alternatives=alternatives_of(answer.comparison),
         rules=rules_of(answer.comparison, answer.solution),
+        sensitivity=answer.comparison.sensitivity,
         quotas=core.quotas,
         price_dates=price_dates(book, problem, _offers_used(answer)),
         tiers_without_prices=uncovered_tiers(book, problem),

@@ -12,18 +12,20 @@ from optimiser.planning.baselines import BASELINES, solve_baseline, within
 from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
-from optimiser.planning.plan_parts import PlanAlternative, PlanRule
+from optimiser.planning.plan_parts import PlanAlternative, PlanRule, PlanSensitivity
 from optimiser.planning.problem import Problem
 from optimiser.planning.rules import TERMS
 from optimiser.planning.rules.rule import UNITS, Term
 from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
+from optimiser.planning.sensitivity import sensitivity_of
 from optimiser.planning.totals import all_in_monthly_usd
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Other plans under the same estimates: baselines by name, the free choice of sites, rules switched off.
+    """Other plans under the same estimates: baselines by name, the free choice of sites, rules switched off; and plans
+    where a price or an estimate is off.
 
     outcome is the search that found the plan itself.
     """
@@ -33,6 +35,7 @@ class Comparison:
     baselines: Mapping[str, Found | None]
     mixed_sites: Found | None
     without_rule: Mapping[str, Found]
+    sensitivity: tuple[PlanSensitivity, ...] = ()
 
     @property
     def own_monthly_usd(self) -> Decimal:
@@ -63,6 +66,7 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
         baselines={name: solve_baseline(problem, name, gap) for name in BASELINES},
         mixed_sites=mixed,
         without_rule={name: found for name, found in without.items() if found},
+        sensitivity=sensitivity_of(problem, best.solution, gap) if explain else (),
     )
 
 
@@ -151,5 +155,12 @@ def _rule_row(rule: Term, running: Running, compared: Comparison) -> PlanRule:
         binding = cost > 0
     unit = rule.unit if slack is not None else ""
     return PlanRule(
-        name=rule.name, limit=limit, slack=slack, unit=unit, binding=binding, cost_monthly_usd=cost
+        name=rule.name,
+        limit=limit,
+        slack=slack,
+        unit=unit,
+        binding=binding,
+        cost_monthly_usd=cost,
+        eased=rule.eased if without is not None else "",
+        eased_fleet=fleet_lines(without.solution) if without is not None else (),
     )

@@ -26,11 +26,12 @@ from optimiser.planning.plan_parts import (
     PlanRoute,
     PlanRule,
     PlanScenario,
+    PlanSensitivity,
     PlanService,
     PlanTotals,
 )
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 HOURS_PER_MONTH = 730
 
 
@@ -72,6 +73,7 @@ class Plan:
     not_included: tuple[str, ...]
     notes: tuple[str, ...]
     providers_left_out: tuple[PlanLeftOut, ...] = ()
+    sensitivity: tuple[PlanSensitivity, ...] = ()
 
 
 def to_jsonable(value: Any) -> Any:

@@ -137,7 +137,8 @@ class PlanRule:
     """How near a rule is to binding, and what it costs a month (null where it was not asked for, 0 where it is off).
 
     slack is the smallest distance to the limit over all periods, in `unit`; binding where one unit fewer
-    would break it.
+    would break it. eased is the change of policy that the cost is of, eased_fleet the best fleet under it (empty where
+    it was not asked for).
     """
 
     name: str
@@ -146,6 +147,31 @@ class PlanRule:
     unit: str
     binding: bool
     cost_monthly_usd: Decimal | None
+    eased: str = ""
+    eased_fleet: tuple[PlanFleetLine, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSensitivity:
+    """A price or an estimate that the plan rests on, times factor, everything else as it is.
+
+    of is "price" (of an instance type paid `how` in the plan's region) or "estimate" (of a GPU, in `name`, everywhere).
+    kept_monthly_usd is what the same fleet costs then; it lacks kept_short_rps in the worst period, req/s of the
+    planned demand. best_monthly_usd is the best plan then, best_fleet its fleet (null and empty where there is none);
+    same_machines says whether that is the plan's machines, paid in the same ways.
+    """
+
+    of: str
+    provider: str
+    region: str
+    name: str
+    how: str
+    factor: float
+    kept_monthly_usd: Decimal
+    kept_short_rps: float
+    best_monthly_usd: Decimal | None
+    best_fleet: tuple[PlanFleetLine, ...]
+    same_machines: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,14 +103,14 @@ def _plan(label: str, alternative: PlanAlternative, *, same: str = _SAME, none: 
         against = same if not extra else f"+{usd(extra)}" if extra > 0 else usd(extra)
     cells = (
         label,
-        _fleet(alternative.fleet) or none,
+        fleet_in_words(alternative.fleet) or none,
         usd_or_dash(alternative.monthly_usd),
         against,
     )
     return Row(cells)
 
 
-def _fleet(lines: tuple[PlanFleetLine, ...]) -> str:
+def fleet_in_words(lines: tuple[PlanFleetLine, ...]) -> str:
     """`AWS us-east-2: p5.48xlarge 8 commitment + 0–4 spot, g6.xlarge 2 on demand by hour`."""
     places: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for line in lines:

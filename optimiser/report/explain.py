@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_parts import PlanRejection, PlanRule
+from optimiser.planning.plan_parts import PlanRejection, PlanRule, PlanSensitivity
+from optimiser.report.choices import fleet_in_words
 from optimiser.report.document import Block, Column, Row, Table
-from optimiser.report.wording import number, provider_name, term, usd_or_dash, words
+from optimiser.report.wording import HOW, number, percent, provider_name, site, term, usd, usd_or_dash, words
 
 _EXAMPLES = 2
 
@@ -25,6 +26,47 @@ def rules(plan: Plan) -> tuple[Block, ...]:
     )
     ordered = sorted(plan.rules, key=lambda rule: not rule.binding)
     return (Table(columns, tuple(map(_rule, ordered))),)
+
+
+def what_ifs(plan: Plan) -> tuple[Block, ...]:
+    """What each rule that costs something costs, and the plan with it eased, dearest first; a sentence each."""
+    dear = [(rule, rule.cost_monthly_usd) for rule in plan.rules if rule.cost_monthly_usd and rule.eased]
+    total = plan.totals.total_monthly_usd
+    return tuple(
+        f"“{rule.limit}” costs {usd(cost)} a month: with {rule.eased} the best plan is {usd(total - cost)} "
+        f"a month, {fleet_in_words(rule.eased_fleet)}."
+        for rule, cost in sorted(dear, key=lambda pair: -pair[1])
+    )
+
+
+def sensitivity(plan: Plan) -> tuple[Block, ...]:
+    """The plan where a price or an estimate is off by a fifth: the same fleet, and the best one then."""
+    if not plan.sensitivity:
+        return ()
+    columns = (
+        Column("if this is off"),
+        Column("by", right=True),
+        Column("this fleet", right=True),
+        Column("best then", right=True),
+        Column("which is"),
+    )
+    said = (
+        "One at a time, $ a month; an estimate is off everywhere, a price where the plan pays it. This fleet is short "
+        "where it no longer carries the planned demand, spare used up."
+    )
+    return (Table(columns, tuple(map(_shifted, plan.sensitivity))), said)
+
+
+def _shifted(one: PlanSensitivity) -> Row:
+    what = f"estimate of {one.name}"
+    if one.of == "price":
+        what = f"{one.name} {HOW.get(one.how, words(one.how))}, {site(one.provider, one.region)}"
+    kept = usd(one.kept_monthly_usd)
+    if one.kept_short_rps:
+        kept = f"{number(one.kept_short_rps)} req/s short"
+    best = "the same machines" if one.same_machines else fleet_in_words(one.best_fleet) or "no plan"
+    by = f"{'+' if one.factor > 1 else '−'}{percent(abs(one.factor - 1))}"
+    return Row((what, by, kept, usd_or_dash(one.best_monthly_usd), best))
 
 
 def rejections(plan: Plan) -> tuple[Block, ...]:

@@ -25,6 +25,8 @@ def document(plan: Plan, *, explain: bool = False) -> Document:
     if explain:
         sections += [
             Section("Rules", explained.rules(plan)),
+            Section("What if", explained.what_ifs(plan)),
+            Section("If a price or an estimate is off", explained.sensitivity(plan)),
             Section("Alternatives", choices.alternatives(plan)),
             Section("Rejected", explained.rejections(plan)),
         ]

@@ -29,6 +29,7 @@ from optimiser.planning.plan_parts import (
     PlanRoute,
     PlanRule,
     PlanScenario,
+    PlanSensitivity,
     PlanService,
     PlanTotals,
 )
@@ -198,6 +199,24 @@ def rule(name: str, **changes: Any) -> PlanRule:
     return replace(plain, **changes)
 
 
+def shifted(**changes: Any) -> PlanSensitivity:
+    """What is held is a fifth dearer, and the same machines are still best."""
+    plain = PlanSensitivity(
+        of="price",
+        provider="aws",
+        region="us-east-1",
+        name="p5.48xlarge",
+        how="commitment",
+        factor=1.2,
+        kept_monthly_usd=Decimal(1200),
+        kept_short_rps=0.0,
+        best_monthly_usd=Decimal(1200),
+        best_fleet=(),
+        same_machines=True,
+    )
+    return replace(plain, **changes)
+
+
 def plan(**changes: Any) -> Plan:
     """The plan of the module's docstring, with some fields replaced."""
     line = PlanFleetLine(
@@ -278,9 +297,17 @@ def plan(**changes: Any) -> Plan:
             alternative("mixed_sites", "81005.28", (line, gcp)),
         ),
         rules=(
-            rule("limit_spot_share", binding=True, slack=0.5, cost_monthly_usd=Decimal("4321.00")),
+            rule(
+                "limit_spot_share",
+                binding=True,
+                slack=0.5,
+                cost_monthly_usd=Decimal("4321.00"),
+                eased="max_spot_share: 1",
+                eased_fleet=(line,),
+            ),
             rule("keep_firm_floor", slack=None),
         ),
+        sensitivity=(shifted(),),
         quotas=(
             PlanQuota(provider="aws", region="us-east-1", family="P", spot=True, unit="vcpu", amount=192),
         ),
