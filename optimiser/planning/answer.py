@@ -86,6 +86,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         offers=tuple(replace(one, own=one.id in own) for one in core.offers),
         purchases=core.purchases,
         counts=core.counts,
+        signing=core.signing,
         routing=core.routing,
         spare_unit_rps=core.spare_unit_rps,
         totals=totals,

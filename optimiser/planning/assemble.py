@@ -19,7 +19,13 @@ from optimiser.planning.offer_money import (
     planned_usd,
 )
 from optimiser.planning.plan import HOURS_PER_MONTH
-from optimiser.planning.plan_bought import PlanCommitment, PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan_bought import (
+    PlanCommitment,
+    PlanOffer,
+    PlanOption,
+    PlanPurchase,
+    PlanSigning,
+)
 from optimiser.planning.plan_parts import (
     PlanCount,
     PlanDemand,
@@ -29,6 +35,7 @@ from optimiser.planning.plan_parts import (
     PlanRoute,
 )
 from optimiser.planning.problem import How, Option, Problem, QuotaKey
+from optimiser.planning.signing import signing_of
 from optimiser.planning.weighing import weighed_usd
 from providers.offer import Offer
 
@@ -45,6 +52,7 @@ class Core:
     counts: tuple[PlanCount, ...]
     routing: tuple[PlanRoute, ...]
     quotas: tuple[PlanQuota, ...]
+    signing: tuple[PlanSigning, ...]
     spare_unit_rps: float
     horizon_usd: Decimal
 
@@ -74,6 +82,11 @@ def core_of(
         _purchase(column, solution.units[:, c], hours, planned[column.purchase.offer_id], signed)
         for c, column in enumerate(solution.columns)
     )
+    plan_options = tuple(plan_option(option) for option in used.values())
+    plan_offers = tuple(
+        plan_offer(name, offers[name], usd, weighed[name], spot[name]) for name, usd in planned.items()
+    )
+    bought = tuple(purchase for purchase, _ in purchases)
     return Core(
         periods=tuple(PlanPeriod(start=period.start, hours=period.hours) for period in problem.periods),
         demand=tuple(
@@ -88,14 +101,13 @@ def core_of(
             for scenario, services in enumerate(period.demand)
             for service, demand in enumerate(services)
         ),
-        options=tuple(plan_option(option) for option in used.values()),
-        offers=tuple(
-            plan_offer(name, offers[name], usd, weighed[name], spot[name]) for name, usd in planned.items()
-        ),
-        purchases=tuple(purchase for purchase, _ in purchases),
+        options=plan_options,
+        offers=plan_offers,
+        purchases=bought,
         counts=_counts(solution),
         routing=_routing(problem, solution),
         quotas=_quotas(problem, solution),
+        signing=signing_of(plan_options, plan_offers, bought),
         spare_unit_rps=solution.spare_unit_rps,
         horizon_usd=sum((usd for _, usd in purchases), Decimal(0)),
     )

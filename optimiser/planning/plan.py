@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase, PlanSigning
 from optimiser.planning.plan_parts import (
     PlanAlternative,
     PlanBound,
@@ -74,6 +74,7 @@ class Plan:
     notes: tuple[str, ...]
     providers_left_out: tuple[PlanLeftOut, ...] = ()
     sensitivity: tuple[PlanSensitivity, ...] = ()
+    signing: tuple[PlanSigning, ...] = ()
 
 
 def to_jsonable(value: Any) -> Any:

@@ -138,3 +138,28 @@ class PlanPurchase:
     max_units: int
     monthly_usd: Decimal
     commitment: PlanCommitment | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanAmount:
+    """So much of something: unit is "instance", "usd_per_hour", "vcpu", "gib" or a GPU's name (so many GPUs)."""
+
+    amount: Decimal
+    unit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSigning:
+    """A contract to sign, for the commitments of `purchases` together: reserved instances by number, savings plans in
+    USD an hour, resource commitments in vCPUs, GiB and GPUs. scope is what it may cover: an instance type or family
+    and a region, "" for any of the provider's.
+    """
+
+    provider: str
+    kind: str
+    term_months: int
+    payment: str
+    contract: str
+    scope: str
+    amounts: tuple[PlanAmount, ...]
+    purchases: tuple[str, ...]

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_bought import PlanCommitment, PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan_bought import (
+    PlanAmount,
+    PlanCommitment,
+    PlanOffer,
+    PlanOption,
+    PlanPurchase,
+)
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import (
     HOW,
@@ -55,6 +61,7 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
     rows = tuple(_row(plan, one, options[one.option], offers[one.offer]) for one in purchases)
     return (
         Table(_COLUMNS, rows),
+        *_to_sign(plan),
         *_at_their_quotes(plan),
         *_interrupted(plan),
         *_groups(plan),
@@ -130,6 +137,30 @@ def _commitment(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) ->
     loss = f"if the service ends half way, {usd(signed.loss_if_ended_half_way_usd)} is lost"
     money = f"contract {usd(signed.contract_value_usd)}, {usd(signed.upfront_usd)} cash up front"
     return f"{option.instance_type}, {kind}: {money}; {even}{_with_less(signed)}; {loss}. A discount, not capacity."
+
+
+def _to_sign(plan: Plan) -> list[str]:
+    """Contracts that are not sold by the instance: what to sign, and what they may cover."""
+    statements = []
+    for row in plan.signing:
+        if any(amount.unit == "instance" for amount in row.amounts):
+            continue
+        what = ", ".join(map(_amount, row.amounts))
+        covers = row.scope or f"any machine and region of {provider_name(row.provider)}"
+        attached = " Attach its GPUs to a reservation." if row.kind == "committed_use" else ""
+        statements.append(
+            f"To sign: {words(row.kind)} of {row.term_months} months, {words(row.payment)}: {what}, for {covers}."
+            f"{attached}"
+        )
+    return statements
+
+
+def _amount(one: PlanAmount) -> str:
+    """$88.20 an hour, 416 vCPU, 16 × H100."""
+    if one.unit == "usd_per_hour":
+        return f"${hourly(one.amount)} an hour"
+    known = {"vcpu": "vCPU", "gib": "GiB"}.get(one.unit)
+    return f"{float(one.amount):,.10g} {known}" if known else f"{one.amount:,} × {one.unit}"
 
 
 def _owned(purchase: PlanPurchase, offer: PlanOffer) -> str:

@@ -23,6 +23,7 @@ from optimiser.planning.rules import (
 from optimiser.planning.rules.allowed import verify_allowed
 from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.rule import Rule, Term
+from optimiser.planning.rules.signed import verify_signing
 from optimiser.planning.rules.view import PlanView
 
 # In the order of the report.
@@ -57,8 +58,8 @@ TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}
 
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:
-    """Every term's check of a plan's JSON, that it buys only what is allowed, and that its money adds up: empty
-    where the plan stands."""
+    """Every term's check of a plan's JSON, that it buys only what is allowed, that what is to be signed covers its
+    commitments, and that its money adds up: empty where the plan stands."""
     view = PlanView(plan)
     faults = [f"{term.name}: {fault}" for term in TERMS.values() for fault in term.verify(view)]
-    return faults + verify_allowed(view) + verify_money(plan)
+    return faults + verify_allowed(view) + verify_signing(view) + verify_money(plan)
