@@ -16,6 +16,7 @@ from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase
 from optimiser.planning.plan_parts import (
     PlanAlternative,
     PlanBound,
+    PlanCharge,
     PlanCount,
     PlanDemand,
     PlanLeftOut,
@@ -30,7 +31,7 @@ from optimiser.planning.plan_parts import (
     PlanTotals,
 )
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 HOURS_PER_MONTH = 730
 
 
@@ -72,6 +73,7 @@ class Plan:
     not_included: tuple[str, ...]
     notes: tuple[str, ...]
     providers_left_out: tuple[PlanLeftOut, ...] = ()
+    charges: tuple[PlanCharge, ...] = ()
 
 
 def to_jsonable(value: Any) -> Any:

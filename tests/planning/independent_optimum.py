@@ -71,7 +71,8 @@ def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
 def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, largest: float) -> float:
     policy, periods = problem.policy, problem.periods
     columns: list[Column] = [(o, p) for o in options for p in o.purchases]
-    model = _Rows(len(columns) * len(periods))
+    promised = policy.minimum_monthly_usd_by_provider
+    model = _Rows(len(columns) * len(periods), len(promised))
 
     def at(c: int, p: int) -> int:
         return c * len(periods) + p
@@ -95,6 +96,13 @@ def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, la
         for pool in pools if policy.survive_spot_pool_loss else ():
             inside = {at(c, p): o.rate_rps for c, (o, one) in enumerate(columns) if one.pool == pool}
             model.row(inside, -math.inf, total - period.demand[0][0].planned_rps)
+    months = sum(period.hours for period in periods) / 730
+    for number, (provider, monthly) in enumerate(promised.items()):
+        unspent = len(columns) * len(periods) + number
+        inside = [c for c, (o, _) in enumerate(columns) if o.provider == provider]
+        spent = {at(c, p): model.cost[at(c, p)] for c in inside for p in range(len(periods))}
+        model.cost[unspent] = 1.0
+        model.row({**spent, unspent: 1.0}, monthly * months, math.inf)
     signed = {at(c, 0): o.rate_rps for c, (o, one) in enumerate(columns) if one.how.value == "commitment"}
     if policy.commitment_hours_share < 1 and signed:
         low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
@@ -139,9 +147,12 @@ def _usd(option: Option, purchase: Purchase) -> float:
 
 
 class _Rows:
-    def __init__(self, columns: int) -> None:
-        self.cost = np.zeros(columns)
-        self.upper = np.full(columns, math.inf)
+    """So many whole columns, and after them so many amounts."""
+
+    def __init__(self, whole: int, amounts: int) -> None:
+        self.whole = whole
+        self.cost = np.zeros(whole + amounts)
+        self.upper = np.full(whole + amounts, math.inf)
         self._rows: list[tuple[dict[int, float], float, float]] = []
 
     def row(self, terms: dict[int, float], low: float, high: float) -> None:
@@ -154,8 +165,8 @@ class _Rows:
         n = len(self.cost)
         solver.addVars(n, np.zeros(n), self.upper)
         solver.changeColsCost(n, np.arange(n, dtype=np.int32), self.cost)
-        integer = np.array([highspy.HighsVarType.kInteger] * n)
-        solver.changeColsIntegrality(n, np.arange(n, dtype=np.int32), integer)
+        integer = np.array([highspy.HighsVarType.kInteger] * self.whole)
+        solver.changeColsIntegrality(self.whole, np.arange(self.whole, dtype=np.int32), integer)
         for terms, low, high in self._rows:
             if not terms:
                 if low > 1e-9 or high < -1e-9:

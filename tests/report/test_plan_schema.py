@@ -30,7 +30,7 @@ def test_the_schema_is_a_schema_and_describes_every_part() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["description"]
     assert {name for name, part in schema["$defs"].items() if not part["description"]} == set()
-    assert len(schema["$defs"]) == 22
+    assert len(schema["$defs"]) == 23
 
 
 @pytest.mark.parametrize("made", [plan(), long_plan(24), plan(notes=(), purchases=(), counts=(), rules=())])
@@ -38,11 +38,11 @@ def test_what_is_rendered_is_valid(made: Plan) -> None:
     assert faults(rendered(made)) == []
 
 
-ADDED_IN_1_1 = {"providers_left_out"}
+ADDED_LATER = {"providers_left_out", "charges"}
 
 
 @pytest.mark.parametrize(
-    "field", [field.name for field in dataclasses.fields(Plan) if field.name not in ADDED_IN_1_1]
+    "field", [field.name for field in dataclasses.fields(Plan) if field.name not in ADDED_LATER]
 )
 def test_a_plan_without_one_of_its_fields_is_refused(field: str) -> None:
     content = rendered()
@@ -53,8 +53,9 @@ def test_a_plan_without_one_of_its_fields_is_refused(field: str) -> None:
 
 
 def test_a_plan_of_schema_1_0_is_read() -> None:
-    content = {name: part for name, part in rendered().items() if name not in ADDED_IN_1_1}
-    assert plan_from_json(json.dumps(content | {"schema_version": "1.0"})).providers_left_out == ()
+    content = {name: part for name, part in rendered().items() if name not in ADDED_LATER}
+    read = plan_from_json(json.dumps(content | {"schema_version": "1.0"}))
+    assert (read.providers_left_out, read.charges) == ((), ())
 
 
 @pytest.mark.parametrize(
