@@ -14,6 +14,7 @@ from optimiser.config import Config
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.field_faults import right_of
 from optimiser.policy import Overheads, Policy
+from optimiser.policy.frozen import Frozen
 from optimiser.prices.rows import REGION_KINDS
 from optimiser.workload.schema import WorkloadFields
 from providers.offer import Tier
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from optimiser.prices.book import PriceBook
 
 _DEFAULTS = "the tool's defaults"
-_NESTED = "overheads"
 _MARGIN, _CONFIDENCE = "performance_margin", "performance_confidence"
 _RIGHT = {
     "tuple_type": "must be a list such as [aws, gcp]",
     "model_type": f"must be a mapping of {', '.join(Overheads.model_fields)}",
+    "dict_type": "must be a mapping such as {aws: 20000}",
 }
 
 
@@ -41,7 +42,7 @@ class PolicyLayer:
 def resolve_policy(config: Config, layers: Sequence[PolicyLayer], book: PriceBook | None = None) -> Policy:
     """The policy under which a plan is made: each layer over those before it, all over settings.yaml.
 
-    A list may be written as one text with commas; fields of `overheads` are laid over each other one by one.
+    A list may be written as one text with commas; mappings such as `overheads` are laid over each other field by field.
     Where no layer names gpu_vendors, the makers of named GPUs and instance types are added to the default.
     Of a margin and a confidence the later holds.
     Raises UsageError, naming the layer, for an unknown field, a value out of range, a margin beside a confidence, and
@@ -53,7 +54,7 @@ def resolve_policy(config: Config, layers: Sequence[PolicyLayer], book: PriceBoo
     for layer in (settings, *layers):
         for name, value in layer.fields.items():
             written = _written(layer.source, name, value)
-            if name == _NESTED and isinstance(written, Mapping):
+            if _is_mapping(name) and isinstance(written, Mapping):
                 written = {**merged.get(name, {}), **written}
             merged[name] = written
             sources[name] = layer.source
@@ -117,6 +118,10 @@ def _is_list(name: str) -> bool:
     return tuple in {typing.get_origin(part) for part in (annotation, *typing.get_args(annotation))}
 
 
+def _is_mapping(name: str) -> bool:
+    return isinstance(Policy.model_fields[name].get_default(call_default_factory=True), dict | Frozen)
+
+
 def _written(source: str, name: str, value: Any) -> Any:
     """The value as the policy takes it. A list may be one text; true is no number, whatever Python says."""
     field = Policy.model_fields.get(name)
@@ -131,6 +136,9 @@ def _written(source: str, name: str, value: Any) -> Any:
             raise bad_value(source, name, value, "an empty list leaves nothing to choose from")
     elif isinstance(value, bool) and field.annotation is not bool:
         raise bad_value(source, name, value, f"must not be true or false ({field.description})")
+    for inner, part in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(part, bool):
+            raise bad_value(source, f"{name}.{inner}", part, "must be a number, not true or false")
     return value
 
 
@@ -153,6 +161,7 @@ def _known(config: Config, book: PriceBook | None) -> dict[str, Collection[str]]
     """The names that a list of the policy may hold, by field."""
     known: dict[str, Collection[str]] = {
         "providers": {provider for provider, _ in config.shapes},
+        "minimum_monthly_usd_by_provider": {provider for provider, _ in config.shapes},
         "gpu_vendors": {gpu.vendor for gpu in config.gpus.values()},
         "gpus": config.gpus,
         "instance_types": {name for _, name in config.shapes},

@@ -10,6 +10,7 @@ from pathlib import Path
 from optimiser.performance.estimate_types import Rejection
 from optimiser.performance.specs import ModelSpec
 from optimiser.planning.assemble import Core, core_of
+from optimiser.planning.charges import Charges
 from optimiser.planning.comparison import (
     Comparison,
     alternatives_of,
@@ -97,6 +98,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         rules=rules_of(answer.comparison, answer.solution),
         sensitivity=answer.comparison.sensitivity,
         quotas=core.quotas,
+        charges=core.charges,
         price_dates=price_dates(book, problem, _offers_used(answer)),
         tiers_without_prices=uncovered_tiers(book, problem),
         price_sources=price_sources(
@@ -153,7 +155,7 @@ def list_prices(answer: Answer) -> dict[str, Offer]:
 
 def _bound(answer: Answer) -> PlanBound:
     outcome = answer.outcome
-    usd = answer.solution.usd(answer.problem.hours)
+    usd = Charges(answer.problem).weighed_usd(answer.solution)
     exactly = (
         "every fleet of the last candidates listed"
         if outcome.exact

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from optimiser.planning.charges import billed_charges
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.less_demand import used_shares
 from optimiser.planning.offer_money import (
@@ -27,6 +28,7 @@ from optimiser.planning.plan_bought import (
     PlanSigning,
 )
 from optimiser.planning.plan_parts import (
+    PlanCharge,
     PlanCount,
     PlanDemand,
     PlanFleetLine,
@@ -53,6 +55,7 @@ class Core:
     routing: tuple[PlanRoute, ...]
     quotas: tuple[PlanQuota, ...]
     signing: tuple[PlanSigning, ...]
+    charges: tuple[PlanCharge, ...]
     spare_unit_rps: float
     horizon_usd: Decimal
 
@@ -108,6 +111,7 @@ def core_of(
         routing=_routing(problem, solution),
         quotas=_quotas(problem, solution),
         signing=signing_of(plan_options, plan_offers, bought),
+        charges=plan_charges(problem, solution),
         spare_unit_rps=solution.spare_unit_rps,
         horizon_usd=sum((usd for _, usd in purchases), Decimal(0)),
     )
@@ -200,6 +204,15 @@ def fleet_lines(solution: Solution) -> tuple[PlanFleetLine, ...]:
             max_units=int(units.max()),
         )
         for (how, option), units in lines.items()
+    )
+
+
+def plan_charges(problem: Problem, solution: Solution) -> tuple[PlanCharge, ...]:
+    """What is owed beside the instances, a month; nothing below half a cent."""
+    months = exact(float(problem.hours.sum())) / HOURS_PER_MONTH
+    monthly = ((one, cents(exact(one.usd) / months)) for one in billed_charges(problem, solution))
+    return tuple(
+        PlanCharge(provider=one.provider, what=one.what, monthly_usd=usd) for one, usd in monthly if usd
     )
 
 

@@ -149,8 +149,8 @@ def _rule_row(rule: Term, running: Running, compared: Comparison) -> PlanRule:
     binding = slack is not None and slack < one_unit - 1e-9
     cost = None if limit else Decimal(0)
     without = compared.without_rule.get(rule.name)
-    if without is not None:
-        easier = all_in_monthly_usd(compared.problem, without.solution)
+    if without is not None and rule.without is not None:
+        easier = all_in_monthly_usd(rule.without(compared.problem), without.solution)
         cost = max(compared.own_monthly_usd - easier, Decimal(0))
         binding = cost > 0
     unit = rule.unit if slack is not None else ""

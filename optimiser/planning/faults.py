@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 
 from optimiser.errors import OptimiserError
-from optimiser.planning.plan import Plan, to_jsonable
+from optimiser.planning.plan import HOURS_PER_MONTH, Plan, to_jsonable
 from optimiser.planning.rules import verify_plan
 
 RELATIVE_TOLERANCE = 1e-6
@@ -14,7 +15,7 @@ RELATIVE_TOLERANCE = 1e-6
 def refuse_faults(plan: Plan, lower_usd: float, found_usd: float) -> None:
     """Raise OptimiserError unless every rule holds on the plan's JSON and lower ≤ its cost ≤ what was found.
 
-    Costs in USD over the horizon as they are weighed, instances and their overhead per node.
+    Costs in USD over the horizon as they are weighed: instances, their overhead per node, and charges beside them.
     """
     faults = verify_plan(to_jsonable(replace(plan, rejections=())))
     usd = _weighed_usd(plan)
@@ -29,5 +30,14 @@ def _weighed_usd(plan: Plan) -> float:
     per_node = float(plan.policy["overheads"]["usd_per_node_hour"])
     instances = {option.id: option.instances_per_unit for option in plan.options}
     weighed = {offer.id: float(offer.weighed_usd_per_hour or 0) for offer in plan.offers}
-    each = {one.id: instances[one.option] * (weighed[one.offer] + per_node) for one in plan.purchases}
-    return sum(row.units * each[row.purchase] * plan.periods[row.period].hours for row in plan.counts)
+    provider = {option.id: option.provider for option in plan.options}
+    bought = {one.id: one for one in plan.purchases}
+    spent: dict[str, float] = defaultdict(float)
+    for row in plan.counts:
+        one = bought[row.purchase]
+        usd = instances[one.option] * (weighed[one.offer] + per_node)
+        spent[provider[one.option]] += row.units * usd * plan.periods[row.period].hours
+    months = sum(period.hours for period in plan.periods) / HOURS_PER_MONTH
+    for name, monthly in plan.policy["minimum_monthly_usd_by_provider"].items():
+        spent[name] = max(spent[name], monthly * months)
+    return sum(spent.values())

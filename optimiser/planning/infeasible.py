@@ -10,10 +10,10 @@ import pandas as pd
 from optimiser.errors import NoFeasiblePlan
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.options import allowed_offers
-from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.rules import TERMS
 from optimiser.planning.search import search
+from optimiser.planning.totals import all_in_monthly_usd
 from optimiser.policy import Policy
 from optimiser.workload import Workload
 
@@ -96,14 +96,13 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
         why = "the offers that would serve it are limited in number (max_instances) and too few for the peak"
     elif all(purchase.how is How.COMMITMENT for purchase in firm):
         why = "commitments alone may not carry the peak (commitment_hours_share)"
-    month = HOURS_PER_MONTH / float(problem.hours.sum())
     ways = []
     for rule in TERMS.values():
         if not rule.without or not rule.limit(problem.policy):
             continue
         found = search(rule.without(problem), gap, alternatives=1).best
         if found:
-            usd = found.solution.billed_usd(problem.hours) * month
+            usd = all_in_monthly_usd(problem, found.solution)
             way = f"{rule.eased} would allow a plan at {usd:,.0f} USD a month"
             if rule.wanted:
                 why = f"there is no plan with {rule.limit(problem.policy)}"

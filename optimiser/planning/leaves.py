@@ -75,11 +75,25 @@ def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
             f"policy: max_sites = {together}: {len(by_site)} sites are too many to try in every choice of {together}: "
             "name regions or providers, or set max_sites to 1 or null"
         )
-    chosen = [(site, [o for part in site for o in by_site[part]]) for site in combinations(by_site, together)]
+    choices = list(combinations(by_site, together))
+    if problem.policy.minimum_monthly_usd_by_provider:
+        choices += _of_one_provider(choices)
+    chosen = [(site, [o for part in site for o in by_site[part]]) for site in choices]
     if together == 1:
         return chosen
     profiles, caps = Profiles(problem), caps_of(problem)
     return [(site, _of_use_together(options, profiles, caps)) for site, options in chosen]
+
+
+def _of_one_provider(choices: Sequence[Site]) -> list[Site]:
+    """Of choices of sites at several providers each provider's part alone: what is promised to it may be spent there
+    even where another is cheaper."""
+    parts = {
+        tuple(site for site in choice if site[0] == provider): None
+        for choice in choices
+        for provider in sorted({name for name, _ in choice})
+    }
+    return [part for part in parts if part not in set(choices)]
 
 
 def _of_use_together(options: list[Option], profiles: Profiles, caps: Sequence[Cap]) -> list[Option]:

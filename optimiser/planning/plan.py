@@ -16,6 +16,7 @@ from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase, 
 from optimiser.planning.plan_parts import (
     PlanAlternative,
     PlanBound,
+    PlanCharge,
     PlanCount,
     PlanDemand,
     PlanLeftOut,
@@ -75,6 +76,7 @@ class Plan:
     providers_left_out: tuple[PlanLeftOut, ...] = ()
     sensitivity: tuple[PlanSensitivity, ...] = ()
     signing: tuple[PlanSigning, ...] = ()
+    charges: tuple[PlanCharge, ...] = ()
 
 
 def to_jsonable(value: Any) -> Any:

@@ -82,8 +82,9 @@ class PlanRoute:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanBound:
-    """No plan under this policy, these prices and these estimates costs less than value_usd a month, offers counting at
-    their weighed_usd_per_hour. plan_usd is what the plan comes to so (null in older plans); gap is between the two."""
+    """No plan under this policy, these prices and these estimates costs less than value_usd a month with its charges,
+    offers counting at their weighed_usd_per_hour. plan_usd is what the plan comes to so (null in older plans); gap is
+    between the two."""
 
     value_usd: Decimal
     gap: float
@@ -94,8 +95,17 @@ class PlanBound:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlanCharge:
+    """What is owed beside instances and to whom, USD a month: what a provider was promised and is not spent there."""
+
+    provider: str
+    what: str
+    monthly_usd: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanTotals:
-    """Money a month of 730 h: instances alone, overheads given by the user, and both."""
+    """Money a month of 730 h: instances alone, overheads given by the user, charges, and all of it."""
 
     horizon_hours: float
     horizon_usd: Decimal
@@ -106,6 +116,7 @@ class PlanTotals:
     usd_per_million_output_tokens: Decimal
     usd_per_million_tokens: Decimal
     mean_utilisation: float
+    charges_monthly_usd: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +133,8 @@ class PlanFleetLine:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanAlternative:
-    """Another plan under the same estimates: its cost a month, overheads included, and what it costs beyond
-    the chosen one."""
+    """Another plan under the same estimates: its cost a month, overheads and charges included, and what it costs
+    beyond the chosen one."""
 
     name: str
     description: str

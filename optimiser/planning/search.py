@@ -10,12 +10,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 import numpy as np
 
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.caps import Cap, caps_of, exceeded, most_capacity_rps, within_reach
+from optimiser.planning.charges import Charges
 from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Decomposed, Leaf
 from optimiser.planning.leaves import (
@@ -32,7 +34,7 @@ from optimiser.planning.problem import How, Option, Problem
 
 @dataclass(frozen=True)
 class Found:
-    """One solved leaf: USD over the horizon as commitments are weighed, and the solution."""
+    """One solved leaf: USD over the horizon as commitments are weighed, charges included, and the solution."""
 
     usd: float
     site: Site
@@ -57,7 +59,8 @@ class Found:
 class Outcome:
     """plans ascend by cost; lower_usd bounds every plan the policy allows; exact is False off the listed path.
 
-    Costs are what is minimised: commitments weighed against falling prices (weighing.py), all else as billed.
+    Costs are what is minimised: commitments weighed against falling prices (weighing.py), all else as billed, and
+    what is owed beside them (charges.py).
 
     leaves is how many sets of options were bounded, leaves_solved how many had to be solved.
     """
@@ -102,6 +105,7 @@ class _Run:
     def __init__(self, problem: Problem, gap: float, alternatives: int, caps: tuple[Cap, ...]) -> None:
         self.problem, self.gap, self.alternatives, self.caps = problem, gap, alternatives, caps
         self.profiles = Profiles(problem)
+        self.charges = Charges(problem)
         self.outcome = Outcome()
         self.best: dict[frozenset[str], float] = {}
         self.solved: dict[Hashable, Decomposed] = {}
@@ -130,8 +134,10 @@ class _Run:
         return bool(firm >= level.firm[-1] - 1e-6 and total >= level.total[-1] - 1e-6)
 
     def _push(self, bound: float, site: Site, options: tuple[Option, ...], *, is_leaf: bool) -> None:
+        """Queue options whose units cost at least `bound`."""
         if np.isfinite(bound):
-            heapq.heappush(self._heap, (bound, next(self._counter), site, options, is_leaf))
+            least = self.charges.least_usd(_providers(site), bound)
+            heapq.heappush(self._heap, (least, next(self._counter), site, options, is_leaf))
 
     def drain(self) -> None:
         """Take the lowest bound until none can improve on what is known."""
@@ -176,16 +182,19 @@ class _Run:
         """
         binding: tuple[Cap, ...] = ()
         lower_usd, cutoff = 0.0, self._cutoff(site)
+        least_usd = partial(self.charges.least_usd, _providers(site))
         while True:
             leaf, bought = build_leaf(options, self.profiles, binding)
-            result = self._decomposed(leaf, cutoff)
-            lower_usd = max(lower_usd, result.lower_usd, min(bound, result.usd))
+            result = self._decomposed(leaf, self.charges.units_below(_providers(site), cutoff))
+            lower_usd = max(lower_usd, least_usd(result.lower_usd), min(bound, least_usd(result.usd)))
             if result.fleet is None:
                 break
-            broken = exceeded(self.caps, solution_of(leaf, bought, result.fleet)) if self.caps else ()
+            solution = solution_of(leaf, bought, result.fleet)
+            broken = exceeded(self.caps, solution)
             if not broken:
                 self._note_limits_of(result, binding)
-                self._keep(Found(result.usd, site, options, leaf, bought, result))
+                owed = self.charges.weighed_usd(solution) if self.charges.promised else result.usd
+                self._keep(Found(owed, site, options, leaf, bought, result))
                 break
             if lower_usd >= cutoff:
                 break

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from optimiser.planning.assemble import Core
+from optimiser.planning.assemble import Core, plan_charges
 from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
@@ -28,8 +28,9 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
     hours = problem.hours
     horizon = exact(float(hours.sum()))
     instances_monthly = cents(core.horizon_usd * HOURS_PER_MONTH / horizon)
-    overheads = cents(_overheads(problem, solution, instances_monthly, horizon))
-    total = instances_monthly + overheads
+    charges = sum((one.monthly_usd for one in core.charges), Decimal(0))
+    overheads = cents(_overheads(problem, solution, instances_monthly + charges, horizon))
+    total = instances_monthly + charges + overheads
     requests = exact(float(hours @ problem.mean_rps) * SECONDS_PER_HOUR) * HOURS_PER_MONTH / horizon
     prompt = exact(sum(bucket.share * bucket.prompt_tokens for bucket in workload.buckets))
     output = exact(sum(bucket.share * bucket.output_tokens for bucket in workload.buckets))
@@ -47,22 +48,24 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
         usd_per_million_output_tokens=(total * (1 - prefill) / (millions * output)).quantize(TOKENS_UNIT),
         usd_per_million_tokens=(total / (millions * (prompt + output))).quantize(TOKENS_UNIT),
         mean_utilisation=float(hours @ problem.mean_rps) / capacity,
+        charges_monthly_usd=charges,
     )
 
 
 def all_in_monthly_usd(problem: Problem, solution: Solution) -> Decimal:
-    """A solution's instances and overheads, USD a month, on the basis of PlanTotals.total_monthly_usd."""
+    """A solution's instances, charges and overheads, USD a month, on the basis of PlanTotals.total_monthly_usd."""
     horizon = exact(float(problem.hours.sum()))
     nodes = problem.policy.overheads.usd_per_node_hour * _node_hours(problem, solution)
     instances = exact(solution.billed_usd(problem.hours) - nodes) * HOURS_PER_MONTH / horizon
-    return cents(instances + _overheads(problem, solution, instances, horizon))
+    billed = instances + sum((one.monthly_usd for one in plan_charges(problem, solution)), Decimal(0))
+    return cents(billed + _overheads(problem, solution, billed, horizon))
 
 
-def _overheads(problem: Problem, solution: Solution, instances_monthly: Decimal, horizon: Decimal) -> Decimal:
+def _overheads(problem: Problem, solution: Solution, billed_monthly: Decimal, horizon: Decimal) -> Decimal:
     given = problem.policy.overheads
     node_hours = exact(_node_hours(problem, solution))
     per_node = node_hours * exact(given.usd_per_node_hour) * HOURS_PER_MONTH / horizon
-    return per_node + exact(given.usd_per_month) + instances_monthly * exact(given.percent) / 100
+    return per_node + exact(given.usd_per_month) + billed_monthly * exact(given.percent) / 100
 
 
 def _node_hours(problem: Problem, solution: Solution) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from optimiser.policy.frozen import Frozen, Share
+from optimiser.policy.frozen import Frozen, NotNegative, Share
 
 
 class Buying(Frozen):
@@ -34,6 +34,10 @@ class Buying(Frozen):
         ge=0,
         le=1,
         description="yearly cost of capital that money paid up front for a commitment is weighed at",
+    )
+    minimum_monthly_usd_by_provider: dict[str, NotNegative] = Field(
+        default={},
+        description="USD a month promised to each provider (such as an AWS EDP, Azure MACC): what is not spent is owed",
     )
     assume_obtainable: bool = Field(
         default=False,

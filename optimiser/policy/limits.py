@@ -17,7 +17,7 @@ class Overheads(Frozen):
         default=0, ge=0, description="USD a month whatever runs (load balancer, control plane)"
     )
     percent: float = Field(
-        default=0, ge=0, description="percent on top of the instances' cost (support plan, tax)"
+        default=0, ge=0, description="percent on top of instances and charges (support plan, tax)"
     )
 
 

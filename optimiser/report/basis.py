@@ -80,7 +80,8 @@ def proof(plan: Plan) -> tuple[Block, ...]:
     """The lower bound, how it was found, and by what solver."""
     bound = plan.bound
     terms = "under this policy, these prices and these estimates"
-    least = f"No plan {terms} costs less than {usd(bound.value_usd)} a month for instances"
+    what = "instances and charges" if plan.charges else "instances"
+    least = f"No plan {terms} costs less than {usd(bound.value_usd)} a month for {what}"
     weighing = next((rule.limit for rule in plan.rules if rule.name == "weigh_commitments"), "")
     if weighing and bound.plan_usd is not None:
         least += f", where this one comes to {usd(bound.plan_usd)}, {weighing} and not as they are billed"

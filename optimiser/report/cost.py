@@ -6,7 +6,7 @@ from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanAlternative
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.headline import saved_share
-from optimiser.report.wording import percent, usd, usd_or_dash, words
+from optimiser.report.wording import percent, provider_name, usd, usd_or_dash, words
 
 WITHOUT_SPOT = "without_spot"
 _ABSENT = "—: not allowed or not possible under this policy."
@@ -21,12 +21,17 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         f"{usd(totals.usd_per_million_output_tokens)} output, "
         f"{usd(totals.usd_per_million_tokens)} blended over the mix."
     )
+    charges = f" + charges {usd(totals.charges_monthly_usd)}" if plan.charges else ""
     month = (
-        f"Instances {usd(totals.monthly_usd)} + overheads {usd(totals.overheads_monthly_usd)} = "
+        f"Instances {usd(totals.monthly_usd)}{charges} + overheads {usd(totals.overheads_monthly_usd)} = "
         f"{usd(totals.total_monthly_usd)} a month of {HOURS_PER_MONTH} h; what runs is "
         f"{percent(totals.mean_utilisation)} busy on average."
     )
-    return (month, tokens)
+    owed = (
+        f"Charged {usd(one.monthly_usd)} a month: {provider_name(one.provider)}, {one.what}."
+        for one in plan.charges
+    )
+    return (month, *owed, tokens)
 
 
 def savings(plan: Plan) -> tuple[Block, ...]:

@@ -117,6 +117,12 @@ def test_overheads_are_laid_over_each_other_one_by_one(config: Config) -> None:
     assert made == Overheads(percent=5, usd_per_month=10)
 
 
+def test_promises_are_laid_over_each_other_one_by_one(config: Config) -> None:
+    name = "minimum_monthly_usd_by_provider"
+    layers = (layer(**{name: {"aws": 100, "gcp": 10}}), layer(**{name: {"aws": 0}}))
+    assert resolve_policy(config, layers).minimum_monthly_usd_by_provider == {"aws": 0, "gcp": 10}
+
+
 @pytest.mark.parametrize("written", ["gcp, aws", ["gcp", "aws"], ["gcp,aws"], ("gcp", "aws")])
 def test_a_list_may_be_one_text_with_commas(config: Config, written: object) -> None:
     assert resolve_policy(config, (layer(providers=written),)).providers == ("gcp", "aws")
@@ -156,6 +162,19 @@ def test_amd_is_considered_where_it_is_named(
         ({"tiers": None}, "tiers = None: must be a list"),
         ({"overheads": 3}, "overheads = 3: must be a mapping of usd_per_node_hour"),
         ({"overheads": {"percnt": 3}}, "overheads.percnt = 3: no such field; did you mean percent?"),
+        ({"overheads": {"percent": True}}, "overheads.percent = True: must be a number"),
+        (
+            {"minimum_monthly_usd_by_provider": 20000},
+            "minimum_monthly_usd_by_provider = 20000: must be a mapping such as {aws: 20000}",
+        ),
+        (
+            {"minimum_monthly_usd_by_provider": {"aws": -1}},
+            "minimum_monthly_usd_by_provider.aws = -1: must be at least 0",
+        ),
+        (
+            {"minimum_monthly_usd_by_provider": {"asw": 1}},
+            "minimum_monthly_usd_by_provider = 'asw': did you mean aws?",
+        ),
         ({"providers": ["asw"]}, "providers = 'asw': did you mean aws?"),
         ({"gpus": ["H10"]}, "gpus = 'H10': did you mean H100"),
         ({"gpu_vendors": ["Nvidia"]}, "gpu_vendors = 'Nvidia': did you mean NVIDIA?"),

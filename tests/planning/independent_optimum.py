@@ -73,7 +73,8 @@ def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
 def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, largest: float) -> float:
     policy, periods = problem.policy, problem.periods
     columns: list[Column] = [(o, p) for o in options for p in o.purchases]
-    model = _Rows(len(columns) * len(periods))
+    promised = policy.minimum_monthly_usd_by_provider
+    model = _Rows(len(columns) * len(periods), len(promised))
 
     def at(c: int, p: int) -> int:
         return c * len(periods) + p
@@ -98,11 +99,24 @@ def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, la
         spare = total - period.demand[0][0].planned_rps
         for inside, most in _spot_limits(problem, columns, total, spare):
             model.row({at(c, p): columns[c][0].rate_rps for c in inside}, -math.inf, most)
+    _pay_promises(model, promised, columns, len(periods), sum(period.hours for period in periods) / 730)
     signed = {at(c, 0): o.rate_rps for c, (o, one) in enumerate(columns) if one.how.value == "commitment"}
     if policy.commitment_hours_share < 1 and signed:
         low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
         model.row(signed, -math.inf, low + smallest - STRICTLY)
     return model.minimum()
+
+
+def _pay_promises(
+    model: _Rows, promised: dict[str, float], columns: list[Column], periods: int, months: float
+) -> None:
+    """What a provider was promised a month and is not spent there is a cost."""
+    for number, (provider, monthly) in enumerate(promised.items()):
+        unspent = len(columns) * periods + number
+        inside = [c for c, (o, _) in enumerate(columns) if o.provider == provider]
+        spent = {v: model.cost[v] for c in inside for v in range(c * periods, (c + 1) * periods)}
+        model.cost[unspent] = 1.0
+        model.row({**spent, unspent: 1.0}, monthly * months, math.inf)
 
 
 def _spot_limits(
@@ -155,9 +169,12 @@ def _usd(option: Option, purchase: Purchase) -> float:
 
 
 class _Rows:
-    def __init__(self, columns: int) -> None:
-        self.cost = np.zeros(columns)
-        self.upper = np.full(columns, math.inf)
+    """So many whole columns, and after them so many amounts."""
+
+    def __init__(self, whole: int, amounts: int) -> None:
+        self.whole = whole
+        self.cost = np.zeros(whole + amounts)
+        self.upper = np.full(whole + amounts, math.inf)
         self._rows: list[tuple[dict[int, float], float, float]] = []
 
     def row(self, terms: dict[int, float], low: float, high: float) -> None:
@@ -170,8 +187,8 @@ class _Rows:
         n = len(self.cost)
         solver.addVars(n, np.zeros(n), self.upper)
         solver.changeColsCost(n, np.arange(n, dtype=np.int32), self.cost)
-        integer = np.array([highspy.HighsVarType.kInteger] * n)
-        solver.changeColsIntegrality(n, np.arange(n, dtype=np.int32), integer)
+        integer = np.array([highspy.HighsVarType.kInteger] * self.whole)
+        solver.changeColsIntegrality(self.whole, np.arange(self.whole, dtype=np.int32), integer)
         for terms, low, high in self._rows:
             if not terms:
                 if low > 1e-9 or high < -1e-9:

@@ -30,7 +30,7 @@ def test_the_schema_is_a_schema_and_describes_every_part() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["description"]
     assert {name for name, part in schema["$defs"].items() if not part["description"]} == set()
-    assert len(schema["$defs"]) == 25
+    assert len(schema["$defs"]) == 26
 
 
 @pytest.mark.parametrize("made", [plan(), long_plan(24), plan(notes=(), purchases=(), counts=(), rules=())])
@@ -38,7 +38,7 @@ def test_what_is_rendered_is_valid(made: Plan) -> None:
     assert faults(rendered(made)) == []
 
 
-ADDED_SINCE_1_0 = {"providers_left_out", "sensitivity", "signing"}
+ADDED_SINCE_1_0 = {"providers_left_out", "sensitivity", "signing", "charges"}
 
 
 @pytest.mark.parametrize(

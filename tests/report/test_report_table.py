@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import PlanSpot
+from optimiser.planning.plan_parts import PlanCharge
 from optimiser.policy import Policy
 from optimiser.report.text_layout import WIDTH
 from optimiser.report.wording import ordinal
@@ -275,6 +276,18 @@ def test_what_the_answer_rests_on_is_there() -> None:
         "$1.03 input, $7.76 output, $2.15 blended",
     ):
         assert said in text
+
+
+def test_what_is_owed_beside_instances_has_its_line_and_its_part_of_the_sum() -> None:
+    charge = PlanCharge(provider="gcp", what="promised and not spent", monthly_usd=Decimal("5000.00"))
+    totals = replace(
+        plan().totals, charges_monthly_usd=Decimal("5000.00"), total_monthly_usd=Decimal("88000.00")
+    )
+    text = " ".join(table(plan(charges=(charge,), totals=totals)).split())
+    assert "Instances $82,005 + charges $5,000 + overheads $995 = $88,000 a month" in text
+    assert "Charged $5,000 a month: GCP, promised and not spent." in text
+    assert "costs less than $81,842 a month for instances and charges: gap" in text
+    assert "+ charges" not in " ".join(table(plan()).split())
 
 
 names = st.text(

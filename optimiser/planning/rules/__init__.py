@@ -10,6 +10,7 @@ from typing import Any
 from optimiser.planning.rules import (
     availability,
     caution,
+    charges,
     commitments,
     demand,
     offers,
@@ -47,11 +48,12 @@ RULES: dict[str, Rule] = {
         sites.LIMIT_INSTANCE_TYPES,
     )
 }
-# What is in the options' own rates and prices.
+# What is in the options' own rates and prices, or owed beside them.
 _IN_OPTIONS: tuple[Term, ...] = (
     caution.PLAN_ON_LOWER_BOUND,
     weighed.WEIGH_COMMITMENTS,
     spot_price.PAY_FOR_SPOT,
+    charges.PAY_MINIMUM_SPEND,
 )
 # All of it.
 TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}

@@ -10,9 +10,10 @@ CENT = Decimal("0.01")
 
 
 def verify_money(plan: dict[str, Any]) -> list[str]:
-    """Recomputes the horizon's cost from counts, offers and hours, in exact decimals.
+    """Recomputes the horizon's cost from counts, offers and hours, in exact decimals, and adds up the month.
 
     horizon_usd = Σ units × instances_per_unit × planned_usd_per_hour × hours
+    total_monthly_usd = instances + overheads + Σ charges
     """
     if "totals" not in plan:
         return []
@@ -27,5 +28,12 @@ def verify_money(plan: dict[str, Any]) -> list[str]:
         price = Decimal(offers[purchase["offer"]]["planned_usd_per_hour"])
         instances = options[purchase["option"]]["instances_per_unit"]
         total += unit_hours[purchase["id"]] * instances * price
-    stated = Decimal(plan["totals"]["horizon_usd"])
-    return [] if abs(total - stated) < CENT else [f"money: horizon_usd is {stated}, its counts cost {total}"]
+    totals = {name: Decimal(value) for name, value in plan["totals"].items() if name.endswith("_usd")}
+    stated, faults = totals["horizon_usd"], []
+    if not abs(total - stated) < CENT:
+        faults.append(f"money: horizon_usd is {stated}, its counts cost {total}")
+    charges = sum((Decimal(row["monthly_usd"]) for row in plan.get("charges", [])), Decimal(0))
+    month = totals["monthly_usd"] + totals["overheads_monthly_usd"] + charges
+    if month != totals["total_monthly_usd"]:
+        faults.append(f"money: total_monthly_usd is {totals['total_monthly_usd']}, its parts are {month}")
+    return faults
