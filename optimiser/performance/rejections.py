@@ -57,13 +57,13 @@ def does_not_fit(question: Question, hardware: Hardware) -> Rejection:
         longest = float((question.prompts + question.outputs).max())
         reason = (
             f"{gpus} × {name} hold the weights and leave {room / 1e9:.1f} GB for KV cache; one request of "
-            f"{longest:,.0f} tokens needs {question.longest_bytes / 1e9:.1f} GB"
+            f"{longest:,.0f} tokens needs {question.longest_bytes[hardware.pair] / 1e9:.1f} GB"
         )
         code = "kv_room"
     else:
-        total = question.work.resident_bytes / 1e9
+        total = question.work.resident_bytes[hardware.pair] / 1e9
         reason = (
-            f"weights of {total:,.0f} GB at {question.weight_precision} need {weights:.1f} GB per GPU; "
+            f"weights of {total:,.0f} GB at {question.precisions[hardware.pair][0]} need {weights:.1f} GB per GPU; "
             f"{gpus} × {name} have {gpus} × {max(left, 0):.1f} GB for weights and KV cache"
         )
         code = "memory"
@@ -145,12 +145,12 @@ def _missed(trial: Trial, target: Target, rows: Array, ttft: Array, worst: Array
     )
 
 
-def host_ram_short(question: Question, gpu: str, memory_gib: float, instances: int) -> Rejection | None:
+def host_ram_short(resident_bytes: float, gpu: str, memory_gib: float, instances: int) -> Rejection | None:
     """A rejection where an instance's RAM is under 1.2 × its part of the weights, else None."""
-    needed = host_ram_needed_gib(question.work, instances)
+    needed = host_ram_needed_gib(resident_bytes, instances)
     if memory_gib >= needed:
         return None
-    weights = question.work.resident_bytes / instances / GIB
+    weights = resident_bytes / instances / GIB
     reason = (
         f"loading {weights:,.1f} GiB of weights needs {needed:,.1f} GiB of host RAM (1.2 × weights), "
         f"it has {memory_gib:,.0f} GiB"

@@ -1,7 +1,7 @@
 """Laws that estimates obey: of loads, sizes, targets, set-ups and errors."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from hardware import DEEPSEEK_R1, FIT, GPUS, LLAMA_8B, LLAMA_70B, efficiency, ha
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimiser.performance.estimate import estimate_shapes
+from optimiser.performance.estimate import estimate_precisions, estimate_shapes
 from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.setups import single_candidates, spreads_experts
 from optimiser.performance.trial import question_of, trial_of
@@ -121,7 +121,7 @@ def test_a_set_up_is_not_chosen_for_the_error_in_its_estimate(output: float, dat
     model = replace(DEEPSEEK_R1, mla=None, kv_heads=8, layers=20)
     sizes = [bucket(1000, output)]
     trial = trial_of(
-        question_of(model, sizes, None, "bf16", None), single_candidates(model, hardware("H100", 8))
+        question_of(model, sizes, None, [("bf16", None)]), single_candidates(model, hardware("H100", 8))
     )
     assert trial is not None
     rates = {
@@ -139,6 +139,22 @@ def test_results_come_in_the_order_of_the_shapes_whatever_they_share() -> None:
     together = estimates(LLAMA_70B, shapes)
     apart = [found for item in shapes for found in estimates(LLAMA_70B, [item])]
     assert together == apart
+
+
+@pytest.mark.parametrize("target", [CHAT, None])
+def test_precisions_asked_together_answer_as_each_does_alone(target: Target | None) -> None:
+    # Of fp4 checkpoints only experts are quantised, fp8 ones have a scale per block; one pair is asked twice.
+    model = replace(DEEPSEEK_R1, quantised_parts={"fp4": "experts"}, scale_block={"fp8": 128})
+    pairs = [*product(("bf16", "fp8", "int4", "fp4"), (None, "fp8", "int8")), ("fp8", None)]
+    shapes = [shape("L4", 8), shape("A100", 8), shape("H100", 8), shape("H100", 8, network_gbps=3200)]
+    together = estimate_precisions(model, MIX, target, shapes, GPUS, FIT, pairs)
+    apart = [
+        estimates(model, shapes, target, weight_precision=weights, kv_precision=cache)
+        for weights, cache in pairs
+    ]
+    assert together == apart
+    serving = [{one.setup for one in answers if isinstance(one, Estimate)} for answers in apart]
+    assert len(set().union(*serving)) > len(pairs) / 2
 
 
 @settings(max_examples=25, deadline=None)
