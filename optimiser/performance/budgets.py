@@ -12,9 +12,9 @@ from optimiser.performance.memory import GIB, MIB, MemoryNeed
 from optimiser.performance.operating import (
     BUCKET_TTFT_FACTOR,
     Point,
-    bucket_first_token_s,
     first_token_s,
     per_token_s,
+    prompt_first_token_s,
 )
 from optimiser.performance.queueing import without_place_wait, without_wait
 from optimiser.performance.setups import Candidate, layouts_of
@@ -207,7 +207,7 @@ def first_token_budget(
         wait_for_place_ms=total - queue,
         total_ms=total,
         target_ms=target.ttft_ms if target else None,
-        longest_prompts_ms=bucket_first_token_s(point, quantile).max().item() * 1e3,
+        longest_prompts_ms=prompt_first_token_s(point, quantile).max().item() * 1e3,
         longest_prompts_limit_ms=target.ttft_ms * BUCKET_TTFT_FACTOR if target else None,
     )
 

@@ -17,7 +17,7 @@ from optimiser.performance.doubts import model_error
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import served_on
-from optimiser.performance.rejections import does_not_fit, host_ram_short, misses_targets
+from optimiser.performance.rejections import do_not_fit, host_ram_short, misses_targets
 from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import (
     GROUP_SIZES,
@@ -164,12 +164,10 @@ def _answers(question: Question, hardware: Sequence[Hardware], anchors_of: Ancho
         [group_candidates(question.model, item, size) for item in small for size in GROUP_SIZES],
         anchors_of,
     )
-    answers: list[Answer] = []
-    for item in hardware:
-        first = alike[_within_instance(item)]
-        found = singles.get(id(first)) or groups.get(id(item))
-        answers.append(found or [does_not_fit(question, item)])
-    return answers
+    found = [singles.get(id(alike[_within_instance(item)])) or groups.get(id(item)) for item in hardware]
+    unfit = [item for item, answer in zip(hardware, found, strict=True) if not answer]
+    reasons = iter(do_not_fit(question, unfit))
+    return [answer or [next(reasons)] for answer in found]
 
 
 def _within_instance(hardware: Hardware) -> tuple[int, str, int, str]:

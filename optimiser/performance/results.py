@@ -25,7 +25,6 @@ from optimiser.performance.operating import (
     PLACES_SHARE,
     Point,
     batch_at_rate,
-    bucket_first_token_s,
     evaluate,
     fastest_batch,
     first_token_s,
@@ -34,6 +33,7 @@ from optimiser.performance.operating import (
     meets_first_token,
     meets_tokens,
     per_token_s,
+    prompt_first_token_s,
 )
 from optimiser.performance.queueing import without_place_wait, without_wait
 from optimiser.performance.setups import Candidate, Hardware
@@ -134,8 +134,9 @@ def _anchored(
         estimate = replace(estimate, notes=(*estimate.notes, note))
     if not isinstance(anchor, Anchor):
         return _beside_measured(question, trial, candidate.hardware, estimate)
-    shares = question.mix.shares[0, 0]
-    prompt, output = (float((shares * tokens).sum()) for tokens in (question.prompts, question.outputs))
+    prompt, output = (
+        float((question.shares * tokens).sum()) for tokens in (question.prompts, question.outputs)
+    )
     # Which load meets a limit on first tokens, only measured first tokens tell.
     floor = SERVER_ERROR if anchor.first_tokens is None else anchor.first_token_spread
     if question.target is None:
@@ -222,7 +223,8 @@ def _latencies(question: Question, point: Point) -> tuple[Array, Array, Array]:
     quantile = percentile / 100.0
     ttft = first_token_s(point, question.mix, quantile) * 1e3
     tpot = per_token_s(point, question.mix, quantile) * 1e3
-    return ttft, tpot, bucket_first_token_s(point, quantile)[:, len(UTILISATIONS) - 1] * 1e3
+    of_prompts = prompt_first_token_s(point, quantile)[:, len(UTILISATIONS) - 1] * 1e3
+    return ttft, tpot, of_prompts[:, question.mix.prompt_of]
 
 
 def _bucket_rates(question: Question, trial: Trial, chosen: Array, layouts: Layouts) -> Array:

@@ -58,7 +58,8 @@ class StepParts:
 def smooth_maximum(first: Array, second: Array) -> Array:
     """(a⁴ + b⁴)^¼: compute and memory overlap, but not perfectly where both take about as long."""
     a, b = first * first, second * second
-    return np.asarray(np.sqrt(np.sqrt(a * a + b * b)))
+    total = np.asarray(a * a + b * b)
+    return np.sqrt(np.sqrt(total, out=total), out=total)
 
 
 def roofline(compute_s: Array, memory_s: Array) -> Block:
@@ -245,4 +246,5 @@ def _pace(at: Layouts, load: Load) -> Array:
     """The engine's step against the fastest one's, and where it was measured, against what that makes it."""
     if not at.anchors:
         return at.step_factor
-    return at.step_factor * corrected_steps(at.anchors, load.context, load.decode, load.prefill)
+    set_ups = -at.step_factor.ndim
+    return at.step_factor * corrected_steps(at.anchors, load.context, load.decode, load.prefill, set_ups)

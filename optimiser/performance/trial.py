@@ -29,8 +29,8 @@ MAX_SEQUENCES = 1024.0
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One workload on one model; prompts (cached tokens among them) and outputs in tokens are arrays over the
-    buckets.
+    """One workload on one model; prompts (cached tokens among them) and outputs in tokens, and shares, are arrays over
+    the buckets.
 
     precisions are pairs of one for weights and one for the KV cache, at each of which set-ups are asked for; None is
     16 bit. plain_work is the work without techniques, as measurements are taken to have been made. held_bytes is the
@@ -44,6 +44,7 @@ class Question:
     precisions: tuple[tuple[str, str | None], ...]
     prompts: Array
     outputs: Array
+    shares: Array
     mix: Mix
     target: Target | None
     held_tokens: float
@@ -99,6 +100,7 @@ def question_of(
         precisions=asked,
         prompts=prompts,
         outputs=outputs,
+        shares=shares,
         mix=Mix.of(
             prompts[None, None, :],
             outputs[None, None, :],
