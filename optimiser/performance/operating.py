@@ -45,6 +45,8 @@ _MORE = 1.05
 _NEARBY = np.array([1.0, _MORE])
 # A tenth of the highest rate, and less, keeps more of the batch going than one in so many.
 _SMALLEST_PART = 1e4
+# So many points at once stay in a core's cache.
+_BLOCK = 2**14
 # Loads at which throughput is compared, since a larger batch is not always faster.
 _ANCHORS = 2.0 ** np.arange(-2.0, 15.5, 0.5)
 
@@ -209,8 +211,9 @@ def fastest_batch(work: ModelWork, at: Layouts, largest: Array, mix: Mix) -> tup
     """The batch up to `largest` with the highest rate, and that rate in requests/s per replica."""
     below = _ANCHORS[: np.searchsorted(_ANCHORS, largest.max())]
     batches = np.minimum(np.append(below, np.inf)[:, None, None], largest)
-    steady = steady_state(work, at.columns(1), np.maximum(batches, _HARDLY_ANY), mix.traffic)
-    rates = batches / (mix.traffic.output * steady.step_s)
+    blocks = np.array_split(np.maximum(batches, _HARDLY_ANY), max(batches.size // _BLOCK, 1))
+    step_s = np.concatenate([request_rate(work, at, block, mix)[1].step_s for block in blocks])
+    rates = batches / (mix.traffic.output * step_s)
     best = rates.argmax(axis=0)[None]
     return np.take_along_axis(batches, best, 0)[0], np.take_along_axis(rates, best, 0)[0]
 

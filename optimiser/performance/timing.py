@@ -128,20 +128,21 @@ def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
     message = rows * (work.hidden * ACTIVATION_BYTES)
     per_byte = 1.0 / (at.link_bytes_per_s * LINK_SHARE)
     reduces = 2.0 * work.layers
-    total = message * (reduces * 2.0 * (at.shards - 1) / at.shards * per_byte)
-    total = total + reduces * at.link_latency_s * np.log2(at.shards)
+    each = reduces * 2.0 * (at.shards - 1) / at.shards * per_byte
+    fixed = reduces * at.link_latency_s * np.log2(at.shards)
     if work.experts:
         hops = (at.ranks - 1.0) * (1.0 - (1.0 - 1.0 / at.ranks) ** work.active_experts)
-        total = total + message * (work.moe_layers * EXCHANGE_PASSES * hops * per_byte)
-        total = total + 2.0 * work.moe_layers * at.link_latency_s * np.log2(at.ranks)
-    return total + (at.stages - 1) * (at.stage_latency_s + message / (at.stage_bytes_per_s * LINK_SHARE))
+        each = each + work.moe_layers * EXCHANGE_PASSES * hops * per_byte
+        fixed = fixed + 2.0 * work.moe_layers * at.link_latency_s * np.log2(at.ranks)
+    each = each + (at.stages - 1) / (at.stage_bytes_per_s * LINK_SHARE)
+    return message * each + (fixed + (at.stages - 1) * at.stage_latency_s)
 
 
 def activations(work: ModelWork, at: Layouts, rows: Array, sampled: Array) -> Block:
     """Activations of `rows` rows in and out of memory, and the logits of the `sampled` ones."""
-    logits = sampled * (work.vocabulary * LOGIT_BYTES * LOGIT_PASSES / at.shards)
-    passing = rows * (work.layers * at.physics.activation_passes * work.hidden * ACTIVATION_BYTES)
-    seconds = (logits + passing) / at.memory_bytes_per_s
+    logits = work.vocabulary * LOGIT_BYTES * LOGIT_PASSES / at.shards
+    passing = work.layers * at.physics.activation_passes * work.hidden * ACTIVATION_BYTES
+    seconds = sampled * (logits / at.memory_bytes_per_s) + rows * (passing / at.memory_bytes_per_s)
     return Block(_NONE, seconds, seconds)
 
 
