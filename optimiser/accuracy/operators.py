@@ -53,5 +53,5 @@ def _asked(group: Group, entry: int, model: ModelSpec, fit: Fit, known: Known) -
     if key not in known:
         reached = replace(hardware, efficiency=fit.generations[hardware.gpu.generation], physics=fit.physics)
         fitted: Candidate = replace(candidate, hardware=reached)
-        known[key] = operators_of(question_of(model, [size], None, *precisions), [fitted])
+        known[key] = operators_of(question_of(model, [size], None, [precisions]), [fitted])
     return known[key]

@@ -121,7 +121,7 @@ def _group(cases: Sequence[Case], engines: Mapping[str, Engine]) -> Group:
     candidates = [candidate for _, candidate, _ in tried]
     size = SizeBucket(prompt_tokens=first.prompt, output_tokens=first.output, share=1.0)
     served = first.served
-    question = question_of(first.model, [size], None, served.weight_precision, served.kv_precision)
+    question = question_of(first.model, [size], None, [(served.weight_precision, served.kv_precision)])
     layouts = layouts_of(candidates)
     need = memory_of(question, candidates, layouts)
     case = np.array([index for index, _, _ in tried], dtype=np.intp)

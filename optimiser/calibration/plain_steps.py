@@ -46,4 +46,4 @@ def plain_set_up(
         gpu_link="none",
         network_gbps=None,
     )
-    return model_work(model, precision, precision), layouts_of(single_candidates(model, hardware)[:1])
+    return model_work(model, [(precision, precision)]), layouts_of(single_candidates(model, hardware)[:1])

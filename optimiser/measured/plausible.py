@@ -116,13 +116,15 @@ def _beyond_data_sheet(run: Run) -> Iterator[str]:
     to the context and the output head), and a step reads every active weight once, or those of the head at least.
     """
     one, on = run.reading, f"{run.gpu_count} × {run.gpu.name}"
-    work = model_work(run.model, run.weight_precision, run.kv_precision)
+    work = model_work(run.model, [(run.weight_precision, run.kv_precision)])
     touched = work.active_experts / work.experts if work.experts else 0.0
     active = work.attention.parameters + work.dense.parameters + touched * work.routed.parameters
-    read = work.attention.size_bytes + work.dense.size_bytes + touched * work.routed.size_bytes
+    attention, dense, routed, head = (
+        block.size_bytes.item() for block in (work.attention, work.dense, work.routed, work.head)
+    )
     rates = run.gpu.dense_tflops
     peak = rates.get(run.weight_precision, max(rates.values())) * 1e12
-    token_s = (read + work.head.size_bytes) / (run.gpu.memory_bandwidth_gbs * 1e9 * run.split)
+    token_s = (attention + dense + touched * routed + head) / (run.gpu.memory_bandwidth_gbs * 1e9 * run.split)
     prompt_s = 2.0 * active * one.prompt_tokens / (peak * run.split)
     done, asked = one.requests_per_second, 2.0 * active * (one.prompt_tokens + one.output_tokens)
     if done * asked > peak * run.gpu_count:

@@ -109,12 +109,13 @@ class Uncovered:
 Anchors = tuple[Anchor | Operators | Uncovered | None, ...]
 
 
-def corrected_steps(anchors: Anchors, context: Array, decode: Array, prefill: Array) -> Array:
+def corrected_steps(anchors: Anchors, context: Array, decode: Array, prefill: Array, axis: int) -> Array:
     """The factor of every set-up on a step with so many sequences that decode and prompt tokens; 1 where none is known.
 
-    The first axis of the broadcast arrays is the set-ups.
+    The set-ups are along `axis` of the broadcast arrays.
     """
-    contexts, loads, prompts = np.broadcast_arrays(context, decode, prefill)
+    arrays = np.broadcast_arrays(context, decode, prefill)
+    contexts, loads, prompts = (np.moveaxis(values, axis, 0) for values in arrays)
     found = np.ones(contexts.shape)
     for row, anchor in enumerate(anchors):
         if isinstance(anchor, Anchor | Operators):
@@ -122,11 +123,13 @@ def corrected_steps(anchors: Anchors, context: Array, decode: Array, prefill: Ar
         if isinstance(anchor, Operators):
             mixed = anchor.mixed_steps.at(np.maximum(prompts[row], 1.0), loads[row])
             found[row] = np.where(prompts[row] > 0, mixed, found[row])
-    return found
+    return np.moveaxis(found, 0, axis)
 
 
 def corrected_first_tokens(anchors: Anchors, context: Array, load: Array) -> Array:
-    """The factor of every set-up on its whole first token, beside that on steps; arrays as of corrected_steps."""
+    """The factor of every set-up on its whole first token, beside that on steps; the first axis of the
+    broadcast arrays is the set-ups.
+    """
     contexts, loads = np.broadcast_arrays(context, load)
     found = np.ones(contexts.shape)
     for row, anchor in enumerate(anchors):

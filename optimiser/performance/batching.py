@@ -33,10 +33,6 @@ class Traffic:
     prefill_context: Array
     prefill_steps: Array
 
-    def columns(self) -> Traffic:
-        """The same sizes with one trailing axis of length 1."""
-        return Traffic(**{item.name: getattr(self, item.name)[..., None] for item in fields(self)})
-
 
 @dataclass(frozen=True, kw_only=True)
 class SteadyState:
@@ -50,8 +46,8 @@ class SteadyState:
     mixed_share: Array
 
     def at(self, index: int) -> SteadyState:
-        """The steady state at one place of the last axis."""
-        return SteadyState(**{item.name: getattr(self, item.name)[..., index] for item in fields(self)})
+        """The steady state at one place of the first axis."""
+        return SteadyState(**{item.name: getattr(self, item.name)[index] for item in fields(self)})
 
     @property
     def prefill_time_share(self) -> Array:
@@ -114,13 +110,12 @@ def steady_state(work: ModelWork, at: Layouts, batch: Array, traffic: Traffic) -
     a prompt comes as one chunk of its whole length (at most CHUNK_TOKENS), so that the mean step is
     (1 − f)·t(B, 0) + f·t(B, chunk) with f = B·prompt / (output·chunk). Where more than one prompt arrives per
     step, the chunk is all of them. Attention ranks are taken to be evenly loaded. Below one sequence per
-    stage a step is as long as with one, but prompts come in more rarely.
+    stage a step is as long as with one, but prompts come in more rarely. The three broadcast.
     """
-    at = at.columns(batch.ndim)
-    _, mixed, busy = step_loads(at, batch[..., None], traffic.columns())
-    # Both steps in one pass, along a last axis: what they share is worked out once.
-    steps = step_seconds(work, at, replace(mixed, prefill=mixed.prefill * _WITHOUT_AND_WITH))
-    decode_step, mixed_step, busy = steps[..., 0], steps[..., 1], busy[..., 0]
+    _, mixed, busy = step_loads(at, batch, traffic)
+    # Both steps in one pass: what they share is worked out once. As the first axis it leaves NumPy long runs.
+    both = np.multiply.outer(_WITHOUT_AND_WITH, mixed.prefill)
+    decode_step, mixed_step = step_seconds(work, at, replace(mixed, prefill=both))
     share = np.minimum(busy, 1.0)
     step = (decode_step + share * (mixed_step - decode_step)) * np.maximum(busy, 1.0)
     return SteadyState(step_s=step, decode_step_s=decode_step, mixed_step_s=mixed_step, mixed_share=share)

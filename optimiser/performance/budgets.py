@@ -12,9 +12,9 @@ from optimiser.performance.memory import GIB, MIB, MemoryNeed
 from optimiser.performance.operating import (
     BUCKET_TTFT_FACTOR,
     Point,
-    bucket_first_token_s,
     first_token_s,
     per_token_s,
+    prompt_first_token_s,
 )
 from optimiser.performance.queueing import without_place_wait, without_wait
 from optimiser.performance.setups import Candidate, layouts_of
@@ -171,6 +171,9 @@ def _at_peak(candidate: Candidate) -> Candidate:
 def memory_budget(question: Question, candidate: Candidate, need: MemoryNeed) -> MemoryBudget:
     """Memory of one of the candidate's GPUs; need is the candidate's alone, (1,)."""
     places, most = places_of(question, layouts_of([candidate]), need)
+    held, longest = (
+        sizes[candidate.hardware.pair].item() for sizes in (question.held_bytes, question.longest_bytes)
+    )
     on_each = need.kv_copies.item() / (candidate.shards * candidate.stages) / GIB
     return MemoryBudget(
         gpu_gib=candidate.hardware.gpu.usable_mib * MIB / GIB,
@@ -178,8 +181,8 @@ def memory_budget(question: Question, candidate: Candidate, need: MemoryNeed) ->
         weights_gib=need.weights_bytes_per_gpu.item() / GIB,
         working_gib=need.reserve_bytes_per_gpu.item() / GIB,
         kv_room_gib=need.kv_room_bytes.item() / candidate.ranks * on_each,
-        request_gib=question.held_bytes * on_each,
-        longest_request_gib=question.longest_bytes * on_each,
+        request_gib=held * on_each,
+        longest_request_gib=longest * on_each,
         requests_that_fit=max(int(places.item()), 0),
         engine_requests=int(most.item()),
     )
@@ -204,7 +207,7 @@ def first_token_budget(
         wait_for_place_ms=total - queue,
         total_ms=total,
         target_ms=target.ttft_ms if target else None,
-        longest_prompts_ms=bucket_first_token_s(point, quantile).max().item() * 1e3,
+        longest_prompts_ms=prompt_first_token_s(point, quantile).max().item() * 1e3,
         longest_prompts_limit_ms=target.ttft_ms * BUCKET_TTFT_FACTOR if target else None,
     )
 

@@ -53,8 +53,8 @@ def relative_error_of(
 
 
 def _split_unmeasured(candidate: Candidate) -> bool:
-    hardware, setup = candidate.hardware, candidate.setup()
-    split = setup.tensor_parallel * setup.pipeline_parallel > 1
+    hardware = candidate.hardware
+    split = candidate.shards * candidate.ranks * candidate.stages > 1
     return split and hardware.gpu_link == "pcie" and not hardware.efficiency.split_over_pcie_measured
 
 

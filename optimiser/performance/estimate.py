@@ -17,7 +17,7 @@ from optimiser.performance.doubts import model_error
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import served_on
-from optimiser.performance.rejections import does_not_fit, host_ram_short, misses_targets
+from optimiser.performance.rejections import do_not_fit, host_ram_short, misses_targets
 from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import (
     GROUP_SIZES,
@@ -27,7 +27,7 @@ from optimiser.performance.setups import (
     single_candidates,
 )
 from optimiser.performance.specs import GpuSpec, ModelSpec
-from optimiser.performance.trial import AnchorsOf, Question, Trial, question_of, trial_of
+from optimiser.performance.trial import AnchorsOf, Precisions, Question, Trial, question_of, trial_of
 from optimiser.workload import SizeBucket, Target, Techniques
 from providers.shape import InstanceShape
 
@@ -60,25 +60,50 @@ def estimate_shapes(
     None the rate is the offline one. anchors_of says what measurements there are of set-ups. Raises UsageError
     for an unknown precision, GPU or generation, KeyError for an engine that was not fitted.
     """
-    question = question_of(model, buckets, target, weight_precision, kv_precision, techniques)
-    hardware: dict[Key, Hardware] = {}
-    refused: dict[Key, Rejection] = {}
+    precisions = [(weight_precision, kv_precision)]
+    (found,) = estimate_precisions(
+        model, buckets, target, shapes, gpus, fit, precisions, engine, anchors_of, techniques
+    )
+    return found
+
+
+def estimate_precisions(
+    model: ModelSpec,
+    buckets: Sequence[SizeBucket],
+    target: Target | None,
+    shapes: Sequence[InstanceShape],
+    gpus: Mapping[str, GpuSpec],
+    fit: Fit,
+    precisions: Sequence[Precisions],
+    engine: str = DEFAULT_ENGINE,
+    anchors_of: AnchorsOf | None = None,
+    techniques: Techniques | None = None,
+) -> list[Answer]:
+    """What estimate_shapes says at each pair of a weight and a KV precision, in order, all worked out in one pass."""
+    question = question_of(model, buckets, target, precisions, techniques)
+    pairs = range(len(question.precisions))
+    kinds: dict[Key, InstanceShape] = {}
     for shape in shapes:
-        key = _key(shape)
-        if key in hardware or key in refused:
-            continue
-        found = hardware_of(shape, gpus, fit, fit.engines[engine], question)
-        if isinstance(found, Hardware):
-            hardware[key] = found
-        else:
-            refused[key] = found
-    answers = dict(zip(hardware, _answers(question, list(hardware.values()), anchors_of), strict=True))
-    results: list[Estimate | Rejection] = []
-    for shape in shapes:
-        key = _key(shape)
-        answer = [refused[key]] if key in refused else answers[key]
-        results.extend(_on_shape(question, shape, item) for item in answer)
-    return results
+        kinds.setdefault(_key(shape), shape)
+    found = {
+        (pair, key): hardware_of(shape, gpus, fit, fit.engines[engine], question, pair)
+        for pair in pairs
+        for key, shape in kinds.items()
+    }
+    hardware = {key: item for key, item in found.items() if isinstance(item, Hardware)}
+    answers: dict[tuple[int, Key], Answer] = {
+        key: [item] for key, item in found.items() if isinstance(item, Rejection)
+    }
+    answers.update(zip(hardware, _answers(question, list(hardware.values()), anchors_of), strict=True))
+    resident_bytes = question.work.resident_bytes.tolist()
+    return [
+        [
+            _on_shape(shape, item, resident_bytes[pair])
+            for shape in shapes
+            for item in answers[pair, _key(shape)]
+        ]
+        for pair in pairs
+    ]
 
 
 def _key(shape: InstanceShape) -> Key:
@@ -91,8 +116,9 @@ def hardware_of(
     fit: Fit,
     engine: Engine,
     question: Question,
+    pair: int = 0,
 ) -> Hardware | Rejection:
-    """The shape's hardware, or a rejection where its GPU cannot serve the precision."""
+    """The shape's hardware, or a rejection where its GPU cannot serve the question's pair of precisions."""
     if shape.gpu not in gpus:
         where = f"{shape.provider} {shape.instance_type}"
         raise UsageError(f"{where}: gpu = {shape.gpu!r}: no such GPU; {did_you_mean(shape.gpu, gpus)}")
@@ -103,7 +129,7 @@ def hardware_of(
     if gpu.generation in engine.not_on:
         reason = f"{engine.name} does not run on {gpu.generation}"
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="engine", reason=reason)
-    served = served_on(gpu, question.model, question.weight_precision, question.kv_precision)
+    served = served_on(gpu, question.model, *question.precisions[pair])
     if isinstance(served, str):
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=served)
     return Hardware(
@@ -115,6 +141,7 @@ def hardware_of(
         gpu_count=shape.gpu_count,
         gpu_link=shape.gpu_link,
         network_gbps=shape.network_gbps,
+        pair=pair,
         calibrated=fit.gpus.get(gpu.name),
     )
 
@@ -124,7 +151,7 @@ def _answers(question: Question, hardware: Sequence[Hardware], anchors_of: Ancho
 
     The network matters to groups alone, so hardware that differs in nothing else is tried once on its own.
     """
-    alike: dict[tuple[str, int, str], Hardware] = {}
+    alike: dict[tuple[int, str, int, str], Hardware] = {}
     for item in hardware:
         alike.setdefault(_within_instance(item), item)
     singles = _try_all(
@@ -137,16 +164,14 @@ def _answers(question: Question, hardware: Sequence[Hardware], anchors_of: Ancho
         [group_candidates(question.model, item, size) for item in small for size in GROUP_SIZES],
         anchors_of,
     )
-    answers: list[Answer] = []
-    for item in hardware:
-        first = alike[_within_instance(item)]
-        found = singles.get(id(first)) or groups.get(id(item))
-        answers.append(found or [does_not_fit(question, item)])
-    return answers
+    found = [singles.get(id(alike[_within_instance(item)])) or groups.get(id(item)) for item in hardware]
+    unfit = [item for item, answer in zip(hardware, found, strict=True) if not answer]
+    reasons = iter(do_not_fit(question, unfit))
+    return [answer or [next(reasons)] for answer in found]
 
 
-def _within_instance(hardware: Hardware) -> tuple[str, int, str]:
-    return hardware.gpu.name, hardware.gpu_count, hardware.gpu_link
+def _within_instance(hardware: Hardware) -> tuple[int, str, int, str]:
+    return hardware.pair, hardware.gpu.name, hardware.gpu_count, hardware.gpu_link
 
 
 def _try_all(
@@ -206,9 +231,11 @@ def _best_rows(question: Question, trial: Trial, rows: Sequence[int]) -> list[in
     return kept
 
 
-def _on_shape(question: Question, shape: InstanceShape, answer: Estimate | Rejection) -> Estimate | Rejection:
+def _on_shape(
+    shape: InstanceShape, answer: Estimate | Rejection, resident_bytes: float
+) -> Estimate | Rejection:
     """The answer for its hardware, as that of one shape, whose host RAM must hold the weights too."""
     if isinstance(answer, Estimate):
-        short = host_ram_short(question, answer.gpu, shape.memory_gib, answer.setup.instances_per_unit)
+        short = host_ram_short(resident_bytes, answer.gpu, shape.memory_gib, answer.setup.instances_per_unit)
         answer = short or answer
     return replace(answer, provider=shape.provider, instance_type=shape.instance_type)

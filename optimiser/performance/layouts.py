@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,8 @@ class Layouts:
     data-parallel degree of attention (above 1 only where experts are spread over all GPUs); a stage has
     shards × ranks GPUs, and stages are pipeline-parallel. link_bytes_per_s (one direction, as quoted) joins
     the GPUs of a stage, stage_bytes_per_s two stages; latencies are per message. step_factor and
-    latent_prompt_layer_s are the engine's (physics.Engine). anchors, where there are any, hold for each set-up what
+    latent_prompt_layer_s are the engine's (physics.Engine). pair says at which of the work's pairs of precisions
+    (model_work.ModelWork) a set-up serves. anchors, where there are any, hold for each set-up what
     measurements of it say, None where there are none.
     """
 
@@ -39,6 +41,7 @@ class Layouts:
     stages: Array
     step_factor: Array
     latent_prompt_layer_s: Array
+    pair: NDArray[np.intp]
     physics: Physics
     anchors: Anchors = ()
 
@@ -52,8 +55,8 @@ class Layouts:
         shape = (-1,) + (1,) * extra
         return self._each(lambda values: values.reshape(shape))
 
-    def _each(self, change: Callable[[Array], Array]) -> Layouts:
-        changed = {name: change(getattr(self, name)) for name in _ARRAYS}
+    def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Layouts:
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in _ARRAYS}
         return Layouts(physics=self.physics, anchors=self.anchors, **changed)
 
 

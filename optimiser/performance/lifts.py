@@ -57,7 +57,11 @@ class Asked:
     def question(self) -> Question:
         """The same to a trial of set-ups."""
         return question_of(
-            self.model, self.buckets, self.target, self.weight_precision, self.kv_precision, self.techniques
+            self.model,
+            self.buckets,
+            self.target,
+            [(self.weight_precision, self.kv_precision)],
+            self.techniques,
         )
 
 

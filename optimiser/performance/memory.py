@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from optimiser.performance.layouts import Array
+from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.physics import Engine
 
@@ -48,19 +48,18 @@ class MemoryNeed:
         return MemoryNeed(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
 
-def weights_bytes_per_gpu(work: ModelWork, shards: Array, ranks: Array, stages: Array) -> Array:
+def weights_bytes_per_gpu(work: ModelWork, at: Layouts) -> Array:
     """Weights on one GPU: split over shards and stages; routed experts over the attention ranks as well."""
-    shared = work.resident_bytes - work.routed.size_bytes
-    return np.asarray(shared / (shards * stages) + work.routed.size_bytes / (shards * ranks * stages))
+    routed = work.routed.size_bytes[at.pair]
+    shared = work.resident_bytes[at.pair] - routed
+    return np.asarray(shared / (at.shards * at.stages) + routed / (at.shards * at.ranks * at.stages))
 
 
-def reserve_bytes_per_gpu(
-    work: ModelWork, intermediate: float, chunk_tokens: float, shards: Array, ranks: Array, stages: Array
-) -> Array:
+def reserve_bytes_per_gpu(work: ModelWork, intermediate: float, chunk_tokens: float, at: Layouts) -> Array:
     """Working memory of the engine on one GPU: framework, collectives, activations of one prompt chunk."""
     hidden_states = chunk_tokens * LIVE_HIDDEN_STATES * work.hidden * ACTIVATION_BYTES
-    intermediates = chunk_tokens * 2.0 * intermediate * ACTIVATION_BYTES / shards
-    several = shards * ranks * stages > 1
+    intermediates = chunk_tokens * 2.0 * intermediate * ACTIVATION_BYTES / at.shards
+    several = at.shards * at.ranks * at.stages > 1
     return np.asarray(
         FRAMEWORK_BYTES + np.where(several, COLLECTIVE_BYTES, 0.0) + hidden_states + intermediates
     )
@@ -72,9 +71,7 @@ def memory_need(
     chunk_tokens: float,
     usable_mib: Array,
     engine: Engine,
-    shards: Array,
-    ranks: Array,
-    stages: Array,
+    at: Layouts,
 ) -> MemoryNeed:
     """Weights, reserve and KV room; every array over set-ups, usable_mib as the driver reports it per GPU.
 
@@ -82,15 +79,15 @@ def memory_need(
     min(shards, n_kv) GPUs: further shards hold copies. MLA's latent is held whole by every shard. Attention
     ranks each hold their own sequences.
     """
-    weights = weights_bytes_per_gpu(work, shards, ranks, stages)
-    reserve = reserve_bytes_per_gpu(work, intermediate, chunk_tokens, shards, ranks, stages)
+    weights = weights_bytes_per_gpu(work, at)
+    reserve = reserve_bytes_per_gpu(work, intermediate, chunk_tokens, at)
     usable, taken = usable_mib * MIB, weights + reserve
     if engine.of_free_memory:
         budget = np.minimum(taken, usable) + engine.memory_share * np.maximum(usable - taken, 0.0)
     else:
         budget = usable * engine.memory_share
-    copies = shards if work.latent_kv else shards / np.minimum(shards, work.kv_heads)
-    room = (budget - taken) * shards * ranks * stages / copies
+    copies = at.shards if work.latent_kv else at.shards / np.minimum(at.shards, work.kv_heads)
+    room = (budget - taken) * at.shards * at.ranks * at.stages / copies
     return MemoryNeed(
         weights_bytes_per_gpu=weights,
         reserve_bytes_per_gpu=reserve,
@@ -100,6 +97,6 @@ def memory_need(
     )
 
 
-def host_ram_needed_gib(work: ModelWork, instances: int) -> float:
+def host_ram_needed_gib(resident_bytes: float, instances: int) -> float:
     """Host RAM one instance needs to load its part of the weights: 1.2 × weights per host, in GiB."""
-    return work.resident_bytes / instances * HOST_RAM_PER_WEIGHT_BYTE / GIB
+    return resident_bytes / instances * HOST_RAM_PER_WEIGHT_BYTE / GIB

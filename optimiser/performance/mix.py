@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimiser.performance.batching import Traffic, mean_traffic
 from optimiser.performance.layouts import Array
@@ -12,17 +13,22 @@ from optimiser.performance.layouts import Array
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """Request sizes: traffic is (1, points), the other arrays (1, points, buckets).
+    """Request sizes: traffic is (1, points), the other arrays (1, points, prompts) and (1, points, outputs).
 
-    prompts are the tokens of a prompt that are computed, cached those before them that are not. outputs are the
-    steps that a request decodes for: its output tokens over tokens_per_step. arrival_scv is the squared
-    coefficient of variation of the gaps between the requests of a replica.
+    A first token depends on the prompt alone, the time per output token on the output alone: buckets that share
+    either are taken together there. prompts are the tokens of a prompt that are computed, cached those before them
+    that are not. outputs are the steps that a request decodes for: its output tokens over tokens_per_step. prompt_of
+    and output_of say which of them a bucket has, (buckets,). arrival_scv is the squared coefficient of variation of
+    the gaps between the requests of a replica.
     """
 
     prompts: Array
     cached: Array
+    prompt_shares: Array
     outputs: Array
-    shares: Array
+    output_shares: Array
+    prompt_of: NDArray[np.intp]
+    output_of: NDArray[np.intp]
     traffic: Traffic
     arrival_scv: float = 1.0
     tokens_per_step: float = 1.0
@@ -37,14 +43,19 @@ class Mix:
         arrival_scv: float = 1.0,
         tokens_per_step: float = 1.0,
     ) -> Mix:
-        """Requests of so many tokens of prompt, cached ones among them, and of output, shaped as the fields are."""
+        """Requests of so many tokens of prompt, cached ones among them, and of output; arrays (1, points, buckets)."""
         held = np.zeros_like(prompts) if cached is None else cached
         computed, steps = prompts - held, outputs / tokens_per_step
+        prompt_at, prompt_of = _distinct(computed, held)
+        output_at, output_of = _distinct(steps)
         return Mix(
-            prompts=computed,
-            cached=held,
-            outputs=steps,
-            shares=shares,
+            prompts=computed[..., prompt_at],
+            cached=held[..., prompt_at],
+            prompt_shares=shares @ (prompt_of[:, None] == np.arange(len(prompt_at))),
+            outputs=steps[..., output_at],
+            output_shares=shares @ (output_of[:, None] == np.arange(len(output_at))),
+            prompt_of=prompt_of,
+            output_of=output_of,
             traffic=mean_traffic(computed, steps, shares, held, tokens_per_step),
             arrival_scv=arrival_scv,
             tokens_per_step=tokens_per_step,
@@ -52,9 +63,10 @@ class Mix:
 
     def each_alone(self) -> Mix:
         """Every bucket of a mix served by itself, a point each."""
-        prompts, cached, outputs = (
-            values.reshape(1, -1, 1) for values in (self.prompts, self.cached, self.outputs)
+        prompts, cached = (
+            values[..., self.prompt_of].reshape(1, -1, 1) for values in (self.prompts, self.cached)
         )
+        outputs = self.outputs[..., self.output_of].reshape(1, -1, 1)
         return Mix.of(
             prompts + cached,
             outputs * self.tokens_per_step,
@@ -63,3 +75,10 @@ class Mix:
             arrival_scv=self.arrival_scv,
             tokens_per_step=self.tokens_per_step,
         )
+
+
+def _distinct(*sizes: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Buckets, the first of each that are alike in all their sizes, and for every bucket its place among those."""
+    columns = np.concatenate([values.reshape(-1, values.shape[-1]) for values in sizes])
+    _, first, place = np.unique(columns, axis=1, return_index=True, return_inverse=True)
+    return first, place.reshape(-1)

@@ -6,7 +6,11 @@ the routed experts, the output head and the attention core, because each meets i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from optimiser.performance.parameters import (
     UNQUANTISED_BYTES,
@@ -22,18 +26,19 @@ from optimiser.workload import Techniques
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """One block's weights over all its layers: their number, what reading them once costs in bytes, and
+    """One block's weights over all its layers: their number, and (pairs,) what reading them once costs in bytes and
     whether the checkpoint holds them quantised (else in 16 bit).
     """
 
     parameters: float
-    size_bytes: float
-    quantised: bool
+    size_bytes: NDArray[np.float64]
+    quantised: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelWork:
-    """One model at one weight and one KV precision, as totals over all layers and GPUs.
+    """One model at one or more pairs of a weight and a KV precision, as totals over all layers and GPUs; arrays are
+    over the pairs.
 
     Attention operations are per token and token of context over all layers: a decoding sequence costs
     decode_attention_flops per token it looks back at, a prompt token prefill_attention_flops. full_share of
@@ -57,13 +62,13 @@ class ModelWork:
     dense: Weights
     routed: Weights
     head: Weights
-    resident_bytes: float
-    kv_bytes_per_token: float
+    resident_bytes: NDArray[np.float64]
+    kv_bytes_per_token: NDArray[np.float64]
     decode_attention_flops: float
     prefill_attention_flops: float
     full_share: float
     window_tokens: float
-    block_scaled: bool
+    block_scaled: NDArray[np.bool_]
     drafts: int
     draft: Weights
     draft_layers: int
@@ -97,19 +102,21 @@ def is_block_scaled(model: ModelSpec, weight_precision: str) -> bool:
 
 
 def model_work(
-    model: ModelSpec, weight_precision: str, kv_precision: str, techniques: Techniques | None = None
+    model: ModelSpec, pairs: Sequence[tuple[str, str]], techniques: Techniques | None = None
 ) -> ModelWork:
-    """The work of `model` at the given precisions, draft and adapters in 16 bit.
+    """The work of `model` at pairs of a weight and a KV precision, draft and adapters in 16 bit.
 
     Raises UsageError for an unknown precision.
     """
     parts = parameter_parts(model)
-    per_weight = bytes_per_weight(model, weight_precision)
-    scope = model.quantised_parts.get(weight_precision, "linear")
+    weights, caches = zip(*pairs, strict=True)
+    per_weight = np.array([bytes_per_weight(model, precision) for precision in weights])
+    scope = np.array([model.quantised_parts.get(precision, "linear") for precision in weights])
 
     def block(parameters: float, scopes: tuple[str, ...]) -> Weights:
-        held = per_weight if scope in scopes else UNQUANTISED_BYTES
-        return Weights(parameters=parameters, size_bytes=parameters * held, quantised=scope in scopes)
+        quantised = np.isin(scope, scopes)
+        held = np.where(quantised, per_weight, UNQUANTISED_BYTES)
+        return Weights(parameters=parameters, size_bytes=parameters * held, quantised=quantised)
 
     moe = model.moe
     drafting = techniques.speculative_decoding if techniques else None
@@ -131,15 +138,15 @@ def model_work(
         dense=block(parts.dense, ("linear", "feed_forward")),
         routed=block(parts.experts, ("linear", "feed_forward", "experts")),
         head=block(parts.output_head, ()),
-        resident_bytes=weight_bytes(model, weight_precision)
+        resident_bytes=np.array([weight_bytes(model, precision) for precision in weights])
         + draft.size_bytes
         + adapters * adapter.size_bytes,
-        kv_bytes_per_token=kv_bytes_per_token(model, kv_precision),
+        kv_bytes_per_token=np.array([kv_bytes_per_token(model, precision) for precision in caches]),
         decode_attention_flops=decode,
         prefill_attention_flops=prefill,
         full_share=1.0 - (model.sliding_layers / model.layers if model.sliding_window else 0.0),
         window_tokens=float(model.sliding_window or 0),
-        block_scaled=is_block_scaled(model, weight_precision),
+        block_scaled=np.array([is_block_scaled(model, precision) for precision in weights]),
         drafts=drafting.draft_tokens if drafting else 0,
         draft=draft,
         draft_layers=drafting.draft_layers if drafting and drafting.draft_parameters else 0,

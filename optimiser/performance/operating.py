@@ -1,7 +1,7 @@
 """At which load a replica still meets its target: the largest batch, the rate there, the latencies.
 
 Arrays are (set-ups, points): one point for a whole mix, one per bucket for buckets alone, or several loads.
-A third axis, where there is one, is the buckets of a mix.
+A third axis, where there is one, is the sizes of a mix: of its prompts or of its outputs.
 """
 
 from __future__ import annotations
@@ -45,14 +45,16 @@ _MORE = 1.05
 _NEARBY = np.array([1.0, _MORE])
 # A tenth of the highest rate, and less, keeps more of the batch going than one in so many.
 _SMALLEST_PART = 1e4
+# So many points at once stay in a core's cache.
+_BLOCK = 2**14
 # Loads at which throughput is compared, since a larger batch is not always faster.
 _ANCHORS = 2.0 ** np.arange(-2.0, 15.5, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """Replicas under a load: rate in requests/s per replica, own_s what a bucket's TTFT is without any wait,
-    token_spread_s the standard deviation of its requests' time per step.
+    """Replicas under a load: rate in requests/s per replica, own_s what the TTFT of each of the mix's prompts is
+    without any wait, token_spread_s the standard deviation of the time per step of each of its outputs.
     """
 
     batch: Array
@@ -75,29 +77,29 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
     A prompt's own prefill takes ceil(prompt / chunk) steps beside the decoding sequences. As a load on the
     prefill queue it counts with its share of full chunks, since prompts that wait are taken together.
     """
-    per_bucket = at.columns(2)
-    nearby = steady_state(work, per_bucket, batch[..., None] * _NEARBY, mix.traffic.columns())
+    per_prompt = at.columns(2)
+    nearby = steady_state(work, at.columns(1), np.multiply.outer(_NEARBY, batch), mix.traffic)
     steady, more = nearby.at(0), nearby.at(1)
     rate = batch / (mix.traffic.output * steady.step_s)
-    decode = np.maximum(batch[..., None] / per_bucket.stages, 1.0)
+    decode = np.maximum(batch[..., None] / per_prompt.stages, 1.0)
     chunks = np.ceil(mix.prompts / CHUNK_TOKENS)
     context = mix.traffic.context[..., None]
 
     def pass_seconds(tokens: Array) -> Array:
         behind = mix.cached + mix.prompts / 2
         load = Load(decode=decode, context=context, prefill=tokens, prefill_context=behind)
-        return prompt_step_seconds(work, per_bucket, load)
+        return prompt_step_seconds(work, per_prompt, load)
 
     outside_s = at.physics.first_token_overhead_ms * 1e-3
-    whole = pass_seconds(mix.prompts / chunks * per_bucket.ranks)
-    own = whole * (1.0 + (chunks - 1.0) / per_bucket.stages) + outside_s
-    full = pass_seconds(CHUNK_TOKENS * per_bucket.ranks)
-    service = full * (mix.prompts / CHUNK_TOKENS) / (per_bucket.ranks * per_bucket.stages)
+    whole = pass_seconds(mix.prompts / chunks * per_prompt.ranks)
+    own = whole * (1.0 + (chunks - 1.0) / per_prompt.stages) + outside_s
+    full = pass_seconds(CHUNK_TOKENS * per_prompt.ranks)
+    service = full * (mix.prompts / CHUNK_TOKENS) / (per_prompt.ranks * per_prompt.stages)
     # `whole` is with a prompt on every attention rank; one prompt is one rank's part of that.
-    interruption = (whole - steady.decode_step_s[..., None]) * chunks / per_bucket.ranks
+    interruption = (whole - steady.decode_step_s[..., None]) * chunks / per_prompt.ranks
     elasticity = np.log(more.step_s / steady.step_s) / np.log(_MORE)
     swing = batch_swing(batch, elasticity)
-    square = (interruption**2 * mix.shares).sum(-1)
+    square = (interruption**2 * mix.prompt_shares).sum(-1)
     wait = _wait(batch, rate, places, elasticity, steady, service, own, mix)
     if at.anchors:
         measured = corrected_first_tokens(at.anchors, mix.traffic.context, decode[..., 0])
@@ -125,12 +127,12 @@ def _wait(
     mix: Mix,
 ) -> Wait:
     """The waits of requests that find a replica under this load."""
-    mean, square = (service * mix.shares).sum(-1), (service**2 * mix.shares).sum(-1)
+    mean, square = (service * mix.prompt_shares).sum(-1), (service**2 * mix.prompt_shares).sum(-1)
     queued, queue = prefill_queue(rate, mean, square, mix.arrival_scv)
     # A request holds its place while its prompt is processed, too.
-    prefilling = (own * mix.shares).sum(-1)
+    prefilling = (own * mix.prompt_shares).sum(-1)
     residence = mix.traffic.output * steady.step_s + prefilling
-    variation = (mix.outputs**2 * mix.shares).sum(-1) / mix.traffic.output**2 - 1.0
+    variation = (mix.outputs**2 * mix.output_shares).sum(-1) / mix.traffic.output**2 - 1.0
     taken = batch + rate * prefilling
     blocked, place = batch_places(taken, places, residence, variation, elasticity, mix.arrival_scv)
     alone, mixed, share = steady.decode_step_s, steady.mixed_step_s, steady.mixed_share
@@ -141,9 +143,9 @@ def _wait(
 
 
 def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
-    """Whether the mix's TTFT and every bucket's threefold TTFT hold at the target's percentile."""
+    """Whether the mix's TTFT and every prompt's threefold TTFT hold at the target's percentile."""
     quantile, limit = target.percentile / 100.0, target.ttft_ms / 1e3
-    whole = meets_ttft(point.wait, point.own_s, mix.shares, limit, quantile)
+    whole = meets_ttft(point.wait, point.own_s, mix.prompt_shares, limit, quantile)
     every = each_meets_ttft(point.wait, point.own_s, BUCKET_TTFT_FACTOR * limit, quantile)
     return np.asarray(whole & every)
 
@@ -160,9 +162,9 @@ def _decodes(mix: Mix) -> Flags:
 
 
 def _lasting(mix: Mix) -> Array:
-    """The buckets' shares of the requests that have a time per output token; all of them where none has."""
+    """The outputs' shares of the requests that have a time per output token; all of them where none has."""
     longer = _decodes(mix)
-    kept = mix.shares * np.where(longer.any(axis=-1, keepdims=True), longer, True)
+    kept = mix.output_shares * np.where(longer.any(axis=-1, keepdims=True), longer, True)
     return np.asarray(kept / kept.sum(axis=-1, keepdims=True))
 
 
@@ -178,7 +180,7 @@ def lowest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix) -> Array
     """
     point = evaluate(work, at, np.full_like(places, _HARDLY_ANY), places, mix)
     decoding = mix.traffic.output * point.steady.decode_step_s
-    return np.asarray(LOWEST_LOAD * decoding / (decoding + (point.own_s * mix.shares).sum(-1)))
+    return np.asarray(LOWEST_LOAD * decoding / (decoding + (point.own_s * mix.prompt_shares).sum(-1)))
 
 
 def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target: Target | None) -> Array:
@@ -207,14 +209,13 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
 
 def fastest_batch(work: ModelWork, at: Layouts, largest: Array, mix: Mix) -> tuple[Array, Array]:
     """The batch up to `largest` with the highest rate, and that rate in requests/s per replica."""
-    batches = np.minimum(_ANCHORS, largest[..., None])
-    batches = np.concatenate([batches, largest[..., None]], axis=-1)
-    flat = at.columns(2)
-    traffic = mix.traffic.columns()
-    steady = steady_state(work, flat, np.maximum(batches, _HARDLY_ANY), traffic)
-    rates = batches / (traffic.output * steady.step_s)
-    best = rates.argmax(axis=-1)[..., None]
-    return np.take_along_axis(batches, best, -1)[..., 0], np.take_along_axis(rates, best, -1)[..., 0]
+    below = _ANCHORS[: np.searchsorted(_ANCHORS, largest.max())]
+    batches = np.minimum(np.append(below, np.inf)[:, None, None], largest)
+    blocks = np.array_split(np.maximum(batches, _HARDLY_ANY), max(batches.size // _BLOCK, 1))
+    step_s = np.concatenate([request_rate(work, at, block, mix)[1].step_s for block in blocks])
+    rates = batches / (mix.traffic.output * step_s)
+    best = rates.argmax(axis=0)[None]
+    return np.take_along_axis(batches, best, 0)[0], np.take_along_axis(rates, best, 0)[0]
 
 
 def draining_s(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> Array:
@@ -267,11 +268,11 @@ def batch_at_rate(work: ModelWork, at: Layouts, rate: Array, largest: Array, mix
 
 def first_token_s(point: Point, mix: Mix, quantile: float) -> Array:
     """TTFT in seconds at `quantile` over the mix, (set-ups, points)."""
-    return mix_quantile(point.wait, point.own_s, mix.shares, quantile)
+    return mix_quantile(point.wait, point.own_s, mix.prompt_shares, quantile)
 
 
-def bucket_first_token_s(point: Point, quantile: float) -> Array:
-    """TTFT in seconds at `quantile` of each bucket's own requests, (set-ups, points, buckets)."""
+def prompt_first_token_s(point: Point, quantile: float) -> Array:
+    """TTFT in seconds at `quantile` of the requests with each of the mix's prompts, (set-ups, points, prompts)."""
     return wait_quantile(point.wait, quantile)[..., None] + point.own_s
 
 

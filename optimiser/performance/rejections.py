@@ -12,11 +12,11 @@ from optimiser.performance.layouts import Array
 from optimiser.performance.memory import GIB, MemoryNeed, host_ram_needed_gib
 from optimiser.performance.operating import (
     BUCKET_TTFT_FACTOR,
-    bucket_first_token_s,
     evaluate,
     first_token_s,
     lowest_batch,
     per_token_s,
+    prompt_first_token_s,
 )
 from optimiser.performance.setups import (
     GROUP_SIZES,
@@ -34,36 +34,53 @@ def _rejection(hardware: Hardware, code: str, reason: str) -> Rejection:
     return Rejection(provider="", instance_type="", gpu=hardware.gpu.name, code=code, reason=reason)
 
 
-def roomiest(question: Question, hardware: Hardware) -> tuple[Candidate, MemoryNeed]:
-    """The set-up on one instance with the most room for KV cache, which may be negative, and its need, (1,)."""
-    candidates = single_candidates(question.model, hardware)
-    need = memory_of(question, candidates, layouts_of(candidates))
-    best = int(np.argmax(need.kv_room_bytes))
-    return candidates[best], need.select(np.array([best]))
+def roomiest(question: Question, hardware: Sequence[Hardware]) -> tuple[list[Candidate], MemoryNeed]:
+    """For each hardware the set-up on one instance with the most room for KV cache, which may be negative, and what
+    they need.
+    """
+    tried = [single_candidates(question.model, item) for item in hardware]
+    every = [candidate for some in tried for candidate in some]
+    need = memory_of(question, every, layouts_of(every))
+    ends = np.cumsum([len(some) for some in tried])
+    rooms = np.split(need.kv_room_bytes, ends[:-1])
+    best = [int(end) - len(room) + int(room.argmax()) for end, room in zip(ends, rooms, strict=True)]
+    return [every[row] for row in best], need.select(np.array(best))
 
 
-def does_not_fit(question: Question, hardware: Hardware) -> Rejection:
-    """Neither one instance nor a group holds the model and one longest request.
+def do_not_fit(question: Question, hardware: Sequence[Hardware]) -> list[Rejection]:
+    """Neither one instance nor a group of each hardware holds the model and one longest request.
 
     The numbers are those of the set-up with the most room on one instance. code is "network" where a
     group would hold the weights but the network between instances is too slow, else "memory" or "kv_room".
     """
-    setup, need = roomiest(question, hardware)
-    gpus = setup.shards * setup.ranks * setup.stages
-    weights, room = need.weights_bytes_per_gpu[0] / 1e9, need.kv_room_bytes[0]
-    left = (need.budget_bytes_per_gpu[0] - need.reserve_bytes_per_gpu[0]) / 1e9
-    name = hardware.gpu.name
+    if not hardware:
+        return []
+    setups, need = roomiest(question, hardware)
+    left = need.budget_bytes_per_gpu - need.reserve_bytes_per_gpu
+    figures = (need.weights_bytes_per_gpu, need.kv_room_bytes, left)
+    return [
+        _does_not_fit(question, setup, *of_one)
+        for setup, *of_one in zip(setups, *(values.tolist() for values in figures), strict=True)
+    ]
+
+
+def _does_not_fit(
+    question: Question, setup: Candidate, weights_bytes: float, room: float, left_bytes: float
+) -> Rejection:
+    """Of the roomiest set-up: bytes of a GPU for its weights and left for them and KV cache, and its KV room."""
+    hardware, gpus = setup.hardware, setup.shards * setup.ranks * setup.stages
+    weights, left, name = weights_bytes / 1e9, left_bytes / 1e9, setup.hardware.gpu.name
     if room > 0:
         longest = float((question.prompts + question.outputs).max())
         reason = (
             f"{gpus} × {name} hold the weights and leave {room / 1e9:.1f} GB for KV cache; one request of "
-            f"{longest:,.0f} tokens needs {question.longest_bytes / 1e9:.1f} GB"
+            f"{longest:,.0f} tokens needs {question.longest_bytes[hardware.pair] / 1e9:.1f} GB"
         )
         code = "kv_room"
     else:
-        total = question.work.resident_bytes / 1e9
+        total = question.work.resident_bytes[hardware.pair] / 1e9
         reason = (
-            f"weights of {total:,.0f} GB at {question.weight_precision} need {weights:.1f} GB per GPU; "
+            f"weights of {total:,.0f} GB at {question.precisions[hardware.pair][0]} need {weights:.1f} GB per GPU; "
             f"{gpus} × {name} have {gpus} × {max(left, 0):.1f} GB for weights and KV cache"
         )
         code = "memory"
@@ -108,7 +125,7 @@ def _unloaded_ms(
     point = evaluate(question.work, layouts, low, places, question.mix)
     quantile = target.percentile / 100.0
     ttft = first_token_s(point, question.mix, quantile)[:, 0] * 1e3
-    worst = bucket_first_token_s(point, quantile)[:, 0, :].max(axis=-1) * 1e3
+    worst = prompt_first_token_s(point, quantile)[:, 0, :].max(axis=-1) * 1e3
     tpot = per_token_s(point, question.mix, quantile)[:, 0] * 1e3
     return ttft, worst, tpot
 
@@ -145,12 +162,12 @@ def _missed(trial: Trial, target: Target, rows: Array, ttft: Array, worst: Array
     )
 
 
-def host_ram_short(question: Question, gpu: str, memory_gib: float, instances: int) -> Rejection | None:
+def host_ram_short(resident_bytes: float, gpu: str, memory_gib: float, instances: int) -> Rejection | None:
     """A rejection where an instance's RAM is under 1.2 × its part of the weights, else None."""
-    needed = host_ram_needed_gib(question.work, instances)
+    needed = host_ram_needed_gib(resident_bytes, instances)
     if memory_gib >= needed:
         return None
-    weights = question.work.resident_bytes / instances / GIB
+    weights = resident_bytes / instances / GIB
     reason = (
         f"loading {weights:,.1f} GiB of weights needs {needed:,.1f} GiB of host RAM (1.2 × weights), "
         f"it has {memory_gib:,.0f} GiB"

@@ -25,7 +25,6 @@ from optimiser.performance.operating import (
     PLACES_SHARE,
     Point,
     batch_at_rate,
-    bucket_first_token_s,
     evaluate,
     fastest_batch,
     first_token_s,
@@ -34,6 +33,7 @@ from optimiser.performance.operating import (
     meets_first_token,
     meets_tokens,
     per_token_s,
+    prompt_first_token_s,
 )
 from optimiser.performance.queueing import without_place_wait, without_wait
 from optimiser.performance.setups import Candidate, Hardware
@@ -85,7 +85,7 @@ def _estimate(
     full = len(UTILISATIONS) - 1
     per_unit = candidate.replicas * point.rate[index]
     low = bool(doubts_of(question, candidate, float(trial.places[row, 0])))
-    room = float(trial.need.kv_room_bytes[row])
+    room = trial.need.kv_room_bytes[row].item()
     return Estimate(
         provider="",
         instance_type="",
@@ -99,7 +99,7 @@ def _estimate(
         bucket_ttft_ms=tuple(bucket_ttft.tolist()),
         unloaded_ttft_ms=float(ttft[full + 1]),
         concurrency_per_replica=float(point.batch[index, full]),
-        kv_room_tokens_per_replica=room / question.held_bytes * question.held_tokens,
+        kv_room_tokens_per_replica=room / question.held_bytes[hardware.pair] * question.held_tokens,
         weights_gib_per_gpu=float(trial.need.weights_bytes_per_gpu[row]) / GIB,
         prefill_time_share=float(point.steady.prefill_time_share[index, full]),
         limited_by=limited_by,
@@ -134,8 +134,9 @@ def _anchored(
         estimate = replace(estimate, notes=(*estimate.notes, note))
     if not isinstance(anchor, Anchor):
         return _beside_measured(question, trial, candidate.hardware, estimate)
-    shares = question.mix.shares[0, 0]
-    prompt, output = (float((shares * tokens).sum()) for tokens in (question.prompts, question.outputs))
+    prompt, output = (
+        float((question.shares * tokens).sum()) for tokens in (question.prompts, question.outputs)
+    )
     # Which load meets a limit on first tokens, only measured first tokens tell.
     floor = SERVER_ERROR if anchor.first_tokens is None else anchor.first_token_spread
     if question.target is None:
@@ -202,7 +203,7 @@ def _notes(question: Question, candidate: Candidate, places: float) -> tuple[str
         network = candidate.hardware.network_gbps
         notes.append(f"one replica over {candidate.instances} instances, joined by {network:g} Gbit/s")
     if adapters := question.work.adapters:
-        gib = adapters * question.work.adapter.size_bytes / GIB
+        gib = adapters * question.work.adapter.size_bytes[candidate.hardware.pair] / GIB
         notes.append(
             f"weights hold {adapters:,} LoRA adapters on all linear layers but routed experts: {gib:.1f} GiB"
         )
@@ -222,14 +223,15 @@ def _latencies(question: Question, point: Point) -> tuple[Array, Array, Array]:
     quantile = percentile / 100.0
     ttft = first_token_s(point, question.mix, quantile) * 1e3
     tpot = per_token_s(point, question.mix, quantile) * 1e3
-    return ttft, tpot, bucket_first_token_s(point, quantile)[:, len(UTILISATIONS) - 1] * 1e3
+    of_prompts = prompt_first_token_s(point, quantile)[:, len(UTILISATIONS) - 1] * 1e3
+    return ttft, tpot, of_prompts[:, question.mix.prompt_of]
 
 
 def _bucket_rates(question: Question, trial: Trial, chosen: Array, layouts: Layouts) -> Array:
     """Requests/s per replica serving one bucket alone, (set-ups, buckets); 0 where the target is missed."""
     alone = question.mix.each_alone()
     room = trial.need.kv_room_bytes[chosen][:, None]
-    places = np.minimum(np.floor(room / question.bucket_bytes), trial.max_places[chosen])
+    places = np.minimum(np.floor(room / question.bucket_bytes[layouts.pair]), trial.max_places[chosen])
     largest = largest_batch(question.work, layouts, places, alone, question.target)
     return np.where(largest > 0, fastest_batch(question.work, layouts, largest, alone)[1], 0.0)
 

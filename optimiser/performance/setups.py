@@ -36,8 +36,8 @@ PCIE5_GBS = 128.0
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
     """Instances that estimate alike: GPUs, how they are joined, network_gbps between instances, the engine on
-    them and the physics that hold everywhere. calibrated is where the efficiency's shares are from, if they are the
-    GPU's own.
+    them and the physics that hold everywhere. pair is the place, among the pairs of precisions that are asked about, of
+    the one served. calibrated is where the efficiency's shares are from, if they are the GPU's own.
     """
 
     gpu: GpuSpec
@@ -48,6 +48,7 @@ class Hardware:
     gpu_count: int
     gpu_link: str
     network_gbps: float | None
+    pair: int = 0
     calibrated: Calibrated | None = None
 
 
@@ -177,4 +178,5 @@ def layouts_of(candidates: Sequence[Candidate]) -> Layouts:
     """The candidates, which share their physics, as parallel arrays, in order."""
     table = [_rates(candidate) for candidate in candidates]
     rates = {name: np.array([row[name] for row in table], dtype=np.float64) for name in table[0]}
-    return Layouts(physics=candidates[0].hardware.physics, anchors=(), **rates)
+    pair = np.array([candidate.hardware.pair for candidate in candidates])
+    return Layouts(physics=candidates[0].hardware.physics, pair=pair, anchors=(), **rates)

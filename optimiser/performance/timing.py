@@ -58,7 +58,8 @@ class StepParts:
 def smooth_maximum(first: Array, second: Array) -> Array:
     """(a⁴ + b⁴)^¼: compute and memory overlap, but not perfectly where both take about as long."""
     a, b = first * first, second * second
-    return np.asarray(np.sqrt(np.sqrt(a * a + b * b)))
+    total = np.asarray(a * a + b * b)
+    return np.sqrt(np.sqrt(total, out=total), out=total)
 
 
 def roofline(compute_s: Array, memory_s: Array) -> Block:
@@ -77,9 +78,9 @@ def gemm(at: Layouts, weights: Weights, share: Array, rows: Array, reach: float 
 
     2·P·(rows + saturation_rows) operations, at `reach` of the GEMM rate, against one reading of the weights.
     """
-    flops = (at.weight_flops if weights.quantised else at.half_flops) * reach
+    flops = np.where(weights.quantised[at.pair], at.weight_flops, at.half_flops) * reach
     operations = (rows + at.physics.saturation_rows) * (2.0 * weights.parameters * share / flops)
-    return roofline(operations, np.asarray(weights.size_bytes * share / at.memory_bytes_per_s))
+    return roofline(operations, weights.size_bytes[at.pair] * share / at.memory_bytes_per_s)
 
 
 def kv_cache_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
@@ -91,7 +92,7 @@ def kv_cache_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
     pairs = load.decode * _looks_back(work, load.context)
     flops = work.decode_attention_flops * work.step_tokens
     operations = pairs * (flops / (at.shards * at.ranks * at.half_flops))
-    reads = pairs * (work.kv_bytes_per_token / (kv_shards * at.ranks * at.memory_bytes_per_s))
+    reads = pairs * (work.kv_bytes_per_token[at.pair] / (kv_shards * at.ranks * at.memory_bytes_per_s))
     return roofline(operations, reads)
 
 
@@ -127,20 +128,21 @@ def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
     message = rows * (work.hidden * ACTIVATION_BYTES)
     per_byte = 1.0 / (at.link_bytes_per_s * LINK_SHARE)
     reduces = 2.0 * work.layers
-    total = message * (reduces * 2.0 * (at.shards - 1) / at.shards * per_byte)
-    total = total + reduces * at.link_latency_s * np.log2(at.shards)
+    each = reduces * 2.0 * (at.shards - 1) / at.shards * per_byte
+    fixed = reduces * at.link_latency_s * np.log2(at.shards)
     if work.experts:
         hops = (at.ranks - 1.0) * (1.0 - (1.0 - 1.0 / at.ranks) ** work.active_experts)
-        total = total + message * (work.moe_layers * EXCHANGE_PASSES * hops * per_byte)
-        total = total + 2.0 * work.moe_layers * at.link_latency_s * np.log2(at.ranks)
-    return total + (at.stages - 1) * (at.stage_latency_s + message / (at.stage_bytes_per_s * LINK_SHARE))
+        each = each + work.moe_layers * EXCHANGE_PASSES * hops * per_byte
+        fixed = fixed + 2.0 * work.moe_layers * at.link_latency_s * np.log2(at.ranks)
+    each = each + (at.stages - 1) / (at.stage_bytes_per_s * LINK_SHARE)
+    return message * each + (fixed + (at.stages - 1) * at.stage_latency_s)
 
 
 def activations(work: ModelWork, at: Layouts, rows: Array, sampled: Array) -> Block:
     """Activations of `rows` rows in and out of memory, and the logits of the `sampled` ones."""
-    logits = sampled * (work.vocabulary * LOGIT_BYTES * LOGIT_PASSES / at.shards)
-    passing = rows * (work.layers * at.physics.activation_passes * work.hidden * ACTIVATION_BYTES)
-    seconds = (logits + passing) / at.memory_bytes_per_s
+    logits = work.vocabulary * LOGIT_BYTES * LOGIT_PASSES / at.shards
+    passing = work.layers * at.physics.activation_passes * work.hidden * ACTIVATION_BYTES
+    seconds = sampled * (logits / at.memory_bytes_per_s) + rows * (passing / at.memory_bytes_per_s)
     return Block(_NONE, seconds, seconds)
 
 
@@ -152,20 +154,21 @@ def draft_passes(work: ModelWork, at: Layouts, sequences: Array) -> Block:
 def lora_adapters(work: ModelWork, at: Layouts, rows: Array, sequences: Array) -> Block:
     """`rows` rows each through its own adapter; no more adapters are read than there are sequences."""
     operations = rows * (2.0 * work.adapter.parameters / (at.shards * at.half_flops))
-    read = np.minimum(sequences, work.adapters) * work.adapter.size_bytes
+    read = np.minimum(sequences, work.adapters) * work.adapter.size_bytes[at.pair]
     return roofline(operations, read / (at.shards * at.memory_bytes_per_s))
 
 
-def launches_seconds(work: ModelWork, physics: Physics) -> float:
+def launches_seconds(work: ModelWork, at: Layouts) -> Array:
     """Launches and synchronisation of every layer."""
+    physics = at.physics
     launches_us = (
         work.layers * physics.layer_overhead_us
         + work.moe_layers * physics.moe_layer_overhead_us
         + work.layers * physics.latent_layer_overhead_us * work.latent_kv
-        + work.layers * physics.block_scaled_layer_overhead_us * work.block_scaled
+        + work.layers * physics.block_scaled_layer_overhead_us * work.block_scaled[at.pair]
         + work.drafts * work.draft_layers * physics.layer_overhead_us
     )
-    return launches_us * 1e-6
+    return np.asarray(launches_us * 1e-6)
 
 
 def host_seconds(physics: Physics, decode: Array) -> Array:
@@ -205,7 +208,7 @@ def step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
     """
     rows = _rows(work, at, load)
     total = _sum(block for _, block in step_blocks(work, at, load, rows)) * (1.0 + _stage_wait(at))
-    overhead = host_seconds(at.physics, load.decode) + launches_seconds(work, at.physics)
+    overhead = host_seconds(at.physics, load.decode) + launches_seconds(work, at)
     total = total + communication_seconds(work, at, rows) + overhead
     return np.asarray(total * _pace(at, load))
 
@@ -225,7 +228,7 @@ def step_parts(work: ModelWork, at: Layouts, load: Load) -> StepParts:
     parts: dict[str, Array | float] = {name: block.seconds for name, block in blocks.items()}
     parts["stage_waits"] = _sum(blocks.values()) * _stage_wait(at)
     parts["communication"] = communication_seconds(work, at, rows)
-    parts["launches"] = launches_seconds(work, at.physics)
+    parts["launches"] = launches_seconds(work, at)
     parts["host"] = host_seconds(at.physics, load.decode)
     pace = _pace(at, load)
     return StepParts(seconds={name: np.asarray(part * pace) for name, part in parts.items()}, blocks=blocks)
@@ -244,4 +247,5 @@ def _pace(at: Layouts, load: Load) -> Array:
     """The engine's step against the fastest one's, and where it was measured, against what that makes it."""
     if not at.anchors:
         return at.step_factor
-    return at.step_factor * corrected_steps(at.anchors, load.context, load.decode, load.prefill)
+    set_ups = -at.step_factor.ndim
+    return at.step_factor * corrected_steps(at.anchors, load.context, load.decode, load.prefill, set_ups)

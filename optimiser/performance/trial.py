@@ -20,32 +20,37 @@ from optimiser.performance.setups import Candidate, layouts_of
 from optimiser.performance.specs import ModelSpec
 from optimiser.workload import SizeBucket, Target, Techniques
 
+# What weights and what the KV cache is to be served in; None is what the authors released, and 16 bit.
+Precisions = tuple[str | None, str | None]
+DEFAULT_PRECISIONS: Precisions = (None, None)
 # Sequences an engine runs at once per attention rank and pipeline stage.
 MAX_SEQUENCES = 1024.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One workload on one model; prompts (cached tokens among them) and outputs in tokens are arrays over the
-    buckets.
+    """One workload on one model; prompts (cached tokens among them) and outputs in tokens, and shares, are arrays over
+    the buckets.
 
-    plain_work is the work without techniques, as measurements are taken to have been made. held_bytes is the KV
-    cache of an average place in the batch once its request is fully grown, longest_bytes that of the longest request.
+    precisions are pairs of one for weights and one for the KV cache, at each of which set-ups are asked for; None is
+    16 bit. plain_work is the work without techniques, as measurements are taken to have been made. held_bytes is the
+    KV cache of an average place in the batch once its request is fully grown, longest_bytes that of the longest
+    request, both (pairs,), bucket_bytes that of each bucket's, (pairs, buckets).
     """
 
     model: ModelSpec
     work: ModelWork
     plain_work: ModelWork
-    weight_precision: str
-    kv_precision: str | None
+    precisions: tuple[tuple[str, str | None], ...]
     prompts: Array
     outputs: Array
+    shares: Array
     mix: Mix
     target: Target | None
     held_tokens: float
-    held_bytes: float
+    held_bytes: Array
     bucket_bytes: Array
-    longest_bytes: float
+    longest_bytes: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,27 +80,27 @@ def question_of(
     model: ModelSpec,
     buckets: Sequence[SizeBucket],
     target: Target | None,
-    weight_precision: str | None,
-    kv_precision: str | None,
+    precisions: Sequence[Precisions] = (DEFAULT_PRECISIONS,),
     techniques: Techniques | None = None,
 ) -> Question:
-    """The question that a workload asks. Raises UsageError for an unknown precision."""
-    weights = weight_precision or model.default_precision
-    check_precisions(weights, kv_precision)
-    stored = kv_precision or "bf16"
+    """The question that a workload asks, at each of the pairs. Raises UsageError for an unknown precision."""
+    asked = tuple((weights or model.default_precision, cache) for weights, cache in precisions)
+    for pair in asked:
+        check_precisions(*pair)
+    stored = [(weights, cache or "bf16") for weights, cache in asked]
     drafts = techniques.speculative_decoding if techniques else None
     prompts, cached, outputs, shares = bucket_arrays(buckets)
     lengths = prompts + outputs
-    sizes = kv_bytes_for_context(model, lengths, stored)
+    sizes = np.stack([kv_bytes_for_context(model, lengths, cache) for _, cache in stored])
     residence = shares * outputs / (shares * outputs).sum()
     return Question(
         model=model,
-        work=model_work(model, weights, stored, techniques),
-        plain_work=model_work(model, weights, stored),
-        weight_precision=weights,
-        kv_precision=kv_precision,
+        work=model_work(model, stored, techniques),
+        plain_work=model_work(model, stored),
+        precisions=asked,
         prompts=prompts,
         outputs=outputs,
+        shares=shares,
         mix=Mix.of(
             prompts[None, None, :],
             outputs[None, None, :],
@@ -106,9 +111,9 @@ def question_of(
         ),
         target=target,
         held_tokens=float((residence * lengths).sum()),
-        held_bytes=float((residence * sizes).sum()),
+        held_bytes=(residence * sizes).sum(axis=-1),
         bucket_bytes=sizes,
-        longest_bytes=float(sizes.max()),
+        longest_bytes=sizes.max(axis=-1),
     )
 
 
@@ -125,16 +130,15 @@ def memory_of(question: Question, candidates: Sequence[Candidate], layouts: Layo
         CHUNK_TOKENS,
         usable,
         candidates[0].hardware.engine,
-        layouts.shards,
-        layouts.ranks,
-        layouts.stages,
+        layouts,
     )
 
 
 def places_of(question: Question, layouts: Layouts, need: MemoryNeed) -> tuple[Array, Array]:
     """Sequences a replica has room for, and how many the engine allows, each (set-ups, 1)."""
     most = (MAX_SEQUENCES * layouts.ranks * layouts.stages)[:, None]
-    return np.minimum(np.floor(need.kv_room_bytes[:, None] / question.held_bytes), most), most
+    held = question.held_bytes[layouts.pair]
+    return np.minimum(np.floor(need.kv_room_bytes / held)[:, None], most), most
 
 
 def trial_of(question: Question, candidates: Sequence[Candidate], anchors: Anchors = ()) -> Trial | None:
@@ -150,7 +154,7 @@ def trial_of(question: Question, candidates: Sequence[Candidate], anchors: Ancho
         measured = np.array([one.room_bytes if isinstance(one, Anchor) else 0.0 for one in anchors])
         need = replace(need, kv_room_bytes=np.maximum(need.kv_room_bytes, measured))
     # Attention ranks hold their own requests, so one of them must hold the longest.
-    fits = np.flatnonzero(need.kv_room_bytes / layouts.ranks >= question.longest_bytes)
+    fits = np.flatnonzero(need.kv_room_bytes / layouts.ranks >= question.longest_bytes[layouts.pair])
     if not len(fits):
         return None
     layouts, need = layouts.select(fits), need.select(fits)

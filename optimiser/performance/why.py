@@ -117,7 +117,7 @@ def explain(asked: Asked) -> Why:
         best = best_of(replace(asked, shape=replace(asked.shape, memory_gib=math.inf)).answers())
     trial = _trial(question, hardware, asked.anchors_of)
     if trial is None:
-        candidate, need = roomiest(question, hardware)
+        (candidate,), need = roomiest(question, [hardware])
         return replace(why, setup=candidate.setup(), memory=memory_budget(question, candidate, need))
     if best is None:
         assert question.target is not None  # noqa: S101 - what fits serves, unless it misses a target

@@ -58,7 +58,9 @@ def _surfaces(
 ) -> tuple[Factors, Factors]:
     """The corrections of steps without prompt tokens, over context, and with them, over their number."""
     ranks, traffic = candidate.ranks, question.mix.traffic
-    places = room_bytes / float(question.bucket_bytes.min()) / (ranks * candidate.stages)
+    places = (
+        room_bytes / float(question.bucket_bytes[candidate.hardware.pair].min()) / (ranks * candidate.stages)
+    )
     loads = _spread(1.0, min(places, MAX_SEQUENCES)) * ranks
     contexts = question.prompts + question.outputs / 2
     mean, back = float(traffic.context.item()), float(traffic.prefill_context.item())

@@ -27,8 +27,9 @@ from cases import hours_problem, mix_problem, read
 from refresh_volume import refreshes
 
 from optimiser.config import load_config
-from optimiser.performance.estimate import estimate_shapes
+from optimiser.performance.estimate import estimate_precisions
 from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
+from optimiser.performance.trial import DEFAULT_PRECISIONS
 from optimiser.planning.mix import solve_mix
 from optimiser.planning.search import search
 from optimiser.workload import load_workload
@@ -100,32 +101,22 @@ def cold_commands(runs: int) -> Iterator[Row]:
 
 def estimates(runs: int) -> Iterator[Row]:
     """One workload on all instance types in all splits in this process, beside a cold import: as it is asked, at one
-    precision, and at all there are of weights and KV cache (fp16 counts as bf16), one after the other.
+    precision, and at all there are of weights and KV cache (fp16 counts as bf16).
     """
     config = load_config()
     workload = load_workload(config.find_workload("chat-llama-70b"))
     model, shapes = config.find_model(workload.model), list(config.shapes.values())
 
-    def ask(weights: str | None, kv: str | None) -> None:
-        estimate_shapes(
-            model,
-            workload.buckets,
-            workload.target,
-            shapes,
-            config.gpus,
-            config.fit,
-            weights,
-            kv,
-            workload.engine,
-        )
-
+    asked = model, workload.buckets, workload.target, shapes, config.gpus, config.fit
     every = [pair for pair in product(WEIGHT_PRECISIONS, KV_PRECISIONS) if "fp16" not in pair]
-    for name, precisions in (("one precision", [(None, None)]), (f"{len(every)} precisions", every)):
+    for name, precisions in (
+        ("one precision", [DEFAULT_PRECISIONS]),
+        (f"{len(every)} precisions", every),
+    ):
         ours, theirs = [], []
         for _ in range(runs + 1):
             started = time.perf_counter()
-            for weights, kv in precisions:
-                ask(weights, kv)
+            estimate_precisions(*asked, precisions, workload.engine)
             ours.append(time.perf_counter() - started)
             theirs.append(_seconds([sys.executable, "-c", IMPORTS]))
         own, other = statistics.median(ours[1:]), statistics.median(theirs[1:])

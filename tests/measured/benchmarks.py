@@ -123,7 +123,7 @@ def tried(measurements: Sequence[Measurement] = (), prompt: float = PROMPT, outp
     """One H100 with the model on it, as an estimate tries it."""
     config = shipped()
     sizes = [SizeBucket(prompt_tokens=prompt, output_tokens=output, share=1.0)]
-    question = question_of(config.models[MODEL], sizes, None, None, None)
+    question = question_of(config.models[MODEL], sizes, None)
     hardware = hardware_of(shape(), config.gpus, config.fit, config.fit.engines["vllm"], question)
     assert isinstance(hardware, Hardware)
     candidates: list[Candidate] = single_candidates(question.model, hardware)
@@ -138,7 +138,7 @@ def at_batch(
     """One replica with so many sequences decoding, arrivals of their own accord."""
     config = shipped()
     sizes = [SizeBucket(prompt_tokens=prompt, output_tokens=output, share=1.0)]
-    question = question_of(config.models[MODEL], sizes, None, None, None)
+    question = question_of(config.models[MODEL], sizes, None)
     trial = tried(measurements, prompt, output)
     return evaluate(question.work, trial.layouts, np.array([[batch]]), trial.places, question.mix)
 

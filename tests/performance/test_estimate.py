@@ -67,7 +67,7 @@ def test_one_request_of_the_longest_context_must_fit() -> None:
 
 def test_one_attention_rank_must_hold_the_longest_request_alone() -> None:
     def ranks_that_fit(prompt: float) -> set[int]:
-        question = question_of(DEEPSEEK_R1, [bucket(prompt, 100)], None, None, None)
+        question = question_of(DEEPSEEK_R1, [bucket(prompt, 100)], None)
         trial = trial_of(question, group_candidates(DEEPSEEK_R1, hardware("H100", 8, network_gbps=3200), 2))
         assert trial is not None
         return {candidate.ranks for candidate in trial.candidates}
@@ -208,7 +208,7 @@ def test_published_throughput_of_one_replica(
     gpu: str, gpus: int, precision: str, model: ModelSpec, prompt: int, output: int, published: float
 ) -> None:
     cache = "fp8" if precision == "fp8" else None
-    question = question_of(model, [bucket(prompt, output)], None, precision, cache)
+    question = question_of(model, [bucket(prompt, output)], None, [(precision, cache)])
     item = hardware(gpu, gpus)
     rates = GPUS[gpu].dense_tflops
     served = replace(item.served, weight_tflops=rates[precision])
@@ -223,7 +223,7 @@ def test_published_throughput_of_one_replica(
     ("gpus", "concurrency", "published"), [(2, 16, 19.74), (2, 64, 28.77), (8, 16, 11.39), (8, 64, 15.46)]
 )
 def test_published_time_per_token_at_a_concurrency(gpus: int, concurrency: float, published: float) -> None:
-    question = question_of(LLAMA_70B, [bucket(922, 922)], None, "fp8", None)
+    question = question_of(LLAMA_70B, [bucket(922, 922)], None, [("fp8", None)])
     item = hardware("H100", gpus)
     served = replace(item.served, weight_tflops=1978)
     candidates = single_candidates(LLAMA_70B, replace(item, served=served))

@@ -1,7 +1,7 @@
 """Laws that estimates obey: of loads, sizes, targets, set-ups and errors."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ from hardware import DEEPSEEK_R1, FIT, GPUS, LLAMA_8B, LLAMA_70B, efficiency, ha
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimiser.performance.estimate import estimate_shapes
+from optimiser.performance.estimate import estimate_precisions, estimate_shapes
 from optimiser.performance.estimate_types import Estimate
+from optimiser.performance.operating import fastest_batch
 from optimiser.performance.setups import single_candidates, spreads_experts
 from optimiser.performance.trial import question_of, trial_of
 from optimiser.workload import Target
@@ -121,7 +122,7 @@ def test_a_set_up_is_not_chosen_for_the_error_in_its_estimate(output: float, dat
     model = replace(DEEPSEEK_R1, mla=None, kv_heads=8, layers=20)
     sizes = [bucket(1000, output)]
     trial = trial_of(
-        question_of(model, sizes, None, "bf16", None), single_candidates(model, hardware("H100", 8))
+        question_of(model, sizes, None, [("bf16", None)]), single_candidates(model, hardware("H100", 8))
     )
     assert trial is not None
     rates = {
@@ -139,6 +140,54 @@ def test_results_come_in_the_order_of_the_shapes_whatever_they_share() -> None:
     together = estimates(LLAMA_70B, shapes)
     apart = [found for item in shapes for found in estimates(LLAMA_70B, [item])]
     assert together == apart
+
+
+@pytest.mark.parametrize("cached", [0.0, 150.0])
+def test_buckets_that_share_a_prompt_or_an_output_answer_as_those_that_hardly_differ(cached: float) -> None:
+    sizes = [bucket(prompt, output, 1 / 9) for prompt in (3000, 200, 900) for output in (400, 20, 90)]
+    alike = [replace(size, cached_prefix_tokens=cached) for size in sizes]
+    apart = [
+        replace(
+            size,
+            prompt_tokens=size.prompt_tokens + 1e-7 * step,
+            output_tokens=size.output_tokens + 1e-7 * step,
+        )
+        for step, size in enumerate(alike)
+    ]
+    found, beside = (one(LLAMA_8B, shape("H100", 1), buckets=mix) for mix in (alike, apart))
+    assert found.requests_per_second == pytest.approx(beside.requests_per_second, rel=1e-6)
+    assert found.bucket_requests_per_second == pytest.approx(beside.bucket_requests_per_second, rel=1e-6)
+    assert found.bucket_ttft_ms == pytest.approx(beside.bucket_ttft_ms, rel=1e-6)
+    assert (found.ttft_ms, found.tpot_ms) == pytest.approx((beside.ttft_ms, beside.tpot_ms), rel=1e-6)
+
+
+def test_the_fastest_batch_of_many_set_ups_is_that_of_each_alone() -> None:
+    question = question_of(LLAMA_8B, MIX, None)
+    trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
+    assert trial is not None
+    largest = np.append(np.geomspace(0.1, 20_000, 1999), 0.0)[:, None]
+    many = trial.layouts.select(np.zeros(len(largest), dtype=np.intp))
+    together = np.stack(fastest_batch(question.work, many, largest, question.mix))
+    assert together[:, -1].tolist() == [[0.0], [0.0]]
+    for row in range(0, len(largest), 111):
+        alone = fastest_batch(question.work, trial.layouts, largest[row : row + 1], question.mix)
+        np.testing.assert_allclose(together[:, row], np.stack(alone)[:, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("target", [CHAT, None])
+def test_precisions_asked_together_answer_as_each_does_alone(target: Target | None) -> None:
+    # Of fp4 checkpoints only experts are quantised, fp8 ones have a scale per block; one pair is asked twice.
+    model = replace(DEEPSEEK_R1, quantised_parts={"fp4": "experts"}, scale_block={"fp8": 128})
+    pairs = [*product(("bf16", "fp8", "int4", "fp4"), (None, "fp8", "int8")), ("fp8", None)]
+    shapes = [shape("L4", 8), shape("A100", 8), shape("H100", 8), shape("H100", 8, network_gbps=3200)]
+    together = estimate_precisions(model, MIX, target, shapes, GPUS, FIT, pairs)
+    apart = [
+        estimates(model, shapes, target, weight_precision=weights, kv_precision=cache)
+        for weights, cache in pairs
+    ]
+    assert together == apart
+    serving = [{one.setup for one in answers if isinstance(one, Estimate)} for answers in apart]
+    assert len(set().union(*serving)) > len(pairs) / 2
 
 
 @settings(max_examples=25, deadline=None)

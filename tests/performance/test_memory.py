@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-from hardware import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B, TRTLLM, VLLM
+from hardware import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B, TRTLLM, VLLM, hardware
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimiser.performance.layouts import Array
+from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.memory import GIB, MIB, MemoryNeed, host_ram_needed_gib, memory_need
 from optimiser.performance.model_work import model_work
 from optimiser.performance.physics import Engine
+from optimiser.performance.setups import Candidate, layouts_of
 from optimiser.performance.specs import ModelSpec
 
 H100_MIB = 81559
@@ -17,6 +18,23 @@ H100_MIB = 81559
 
 def array(*values: float) -> Array:
     return np.array(values, dtype=np.float64)
+
+
+def laid_out(*splits: tuple[int, int, int]) -> Layouts:
+    """Set-ups of so many shards, ranks and stages each."""
+    return layouts_of(
+        [
+            Candidate(
+                hardware=hardware("H100", 8),
+                shards=shards,
+                ranks=ranks,
+                stages=stages,
+                instances=1,
+                replicas=1,
+            )
+            for shards, ranks, stages in splits
+        ]
+    )
 
 
 def need(
@@ -27,11 +45,10 @@ def need(
     precision: str = "bf16",
     engine: Engine = VLLM,
 ) -> MemoryNeed:
-    work = model_work(model, precision, "bf16")
+    work = model_work(model, [(precision, "bf16")])
     chunk = 8192.0
-    return memory_need(
-        work, model.intermediate, chunk, array(H100_MIB), engine, array(shards), array(ranks), array(stages)
-    )
+    split = laid_out((shards, ranks, stages))
+    return memory_need(work, model.intermediate, chunk, array(H100_MIB), engine, split)
 
 
 def test_llama_70b_on_eight_h100_by_hand() -> None:
@@ -73,7 +90,7 @@ def test_every_shard_holds_the_mla_latent_but_attention_ranks_hold_their_own() -
     assert ranked.kv_copies[0] == 1
     # What is not routed is on every rank: attention, dense and shared parts, embeddings.
     routed = 58 * 256 * 3 * 7168 * 2048
-    total = model_work(DEEPSEEK_R1, "fp8", "bf16").resident_bytes
+    total = model_work(DEEPSEEK_R1, [("fp8", "bf16")]).resident_bytes.item()
     assert ranked.weights_bytes_per_gpu[0] == pytest.approx((total - routed) + routed / 16)
     assert sharded.weights_bytes_per_gpu[0] == pytest.approx(total / 16)
 
@@ -84,16 +101,15 @@ def test_weights_larger_than_the_gpu_leave_no_room() -> None:
 
 
 def test_host_ram_is_a_fifth_above_the_weights_of_one_host() -> None:
-    work = model_work(LLAMA_70B, "bf16", "bf16")
-    assert host_ram_needed_gib(work, 1) == pytest.approx(1.2 * 2 * 70_553_706_496 / 2**30, rel=1e-6)
-    assert host_ram_needed_gib(work, 2) == pytest.approx(host_ram_needed_gib(work, 1) / 2)
+    weights = model_work(LLAMA_70B, [("bf16", "bf16")]).resident_bytes.item()
+    assert host_ram_needed_gib(weights, 1) == pytest.approx(1.2 * 2 * 70_553_706_496 / 2**30, rel=1e-6)
+    assert host_ram_needed_gib(weights, 2) == pytest.approx(host_ram_needed_gib(weights, 1) / 2)
 
 
 def test_select_keeps_rows_together() -> None:
-    work = model_work(LLAMA_8B, "bf16", "bf16")
-    three = memory_need(
-        work, 14336, 8192.0, array(20000, 40000, 80000), VLLM, array(1, 2, 4), array(1, 1, 1), array(1, 1, 1)
-    )
+    work = model_work(LLAMA_8B, [("bf16", "bf16")])
+    splits = laid_out((1, 1, 1), (2, 1, 1), (4, 1, 1))
+    three = memory_need(work, 14336, 8192.0, array(20000, 40000, 80000), VLLM, splits)
     picked = three.select(np.array([2, 0]))
     assert picked.weights_bytes_per_gpu.tolist() == three.weights_bytes_per_gpu[[2, 0]].tolist()
     assert picked.kv_room_bytes.tolist() == three.kv_room_bytes[[2, 0]].tolist()
@@ -109,7 +125,7 @@ def test_select_keeps_rows_together() -> None:
 def test_more_memory_never_leaves_less_room(
     mib: float, more: float, shards: int, model: ModelSpec, engine: Engine
 ) -> None:
-    work = model_work(model, "bf16", "bf16")
-    rest = (array(shards, shards), array(1, 1), array(1, 1))
-    room = memory_need(work, model.intermediate, 8192.0, array(mib, mib * more), engine, *rest).kv_room_bytes
+    work = model_work(model, [("bf16", "bf16")])
+    split = laid_out((shards, 1, 1), (shards, 1, 1))
+    room = memory_need(work, model.intermediate, 8192.0, array(mib, mib * more), engine, split).kv_room_bytes
     assert room[1] >= room[0]

@@ -30,7 +30,7 @@ def test_percentiles_agree_with_a_simulated_engine(
     model: ModelSpec, gpus: int, target: Target, utilisation: float
 ) -> None:
     """TTFT also has 40 ms outside the engine and slower single prompts, so it must not be below."""
-    question = question_of(model, MIX, target, None, None)
+    question = question_of(model, MIX, target)
     trial = trial_of(
         question, [c for c in single_candidates(model, hardware("H100", gpus)) if c.replicas == 1]
     )
@@ -52,7 +52,7 @@ def test_bursts_and_pooled_replicas_wait_as_in_a_simulated_engine(
     """Of a stream of squared variation a each of n replicas gets 1 + (a − 1)/n."""
     alike = (1 + (arrival_cv**2 - 1) / replicas) ** 0.5
     target = Target(ttft_ms=3000, tpot_ms=40, arrival_cv=alike)
-    question = question_of(LLAMA_8B, MIX, target, None, None)
+    question = question_of(LLAMA_8B, MIX, target)
     trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
     assert trial is not None
     rate, places = float(trial.rate[0, 0]) * utilisation, int(trial.places[0, 0])
@@ -83,7 +83,7 @@ def test_bursts_and_pooled_replicas_wait_as_in_a_simulated_engine(
 def test_few_places_are_waited_for_as_in_a_simulated_engine() -> None:
     """Two H100 hold 70B and some eight requests, whose prompts take places too."""
     loose = Target(ttft_ms=2000, tpot_ms=200)
-    question = question_of(LLAMA_70B, MIX, loose, None, None)
+    question = question_of(LLAMA_70B, MIX, loose)
     trial = trial_of(question, single_candidates(LLAMA_70B, hardware("H100", 2)))
     assert trial is not None
     (found,) = estimates_of(question, trial, [0])
@@ -101,7 +101,7 @@ def test_a_closed_loop_that_begins_all_at_once_waits_as_in_a_simulated_engine(
 ) -> None:
     """Ten requests for each in flight, as InferenceX runs them: a tenth of them come in the first wave."""
     size = SizeBucket(prompt_tokens=prompt, output_tokens=output, share=1.0)
-    question = question_of(LLAMA_8B, [size], None, None, None)
+    question = question_of(LLAMA_8B, [size], None)
     trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
     assert trial is not None
     simulated = simulate_closed_loop(question.work, trial.layouts, size, in_flight, 10 * in_flight, 0.1)

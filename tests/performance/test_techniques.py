@@ -100,7 +100,7 @@ def one_gpu() -> Layouts:
             "stages": 1.0, "step_factor": 1.0, "latent_prompt_layer_s": 0.0,
         }.items()
     }  # fmt: skip
-    return Layouts(physics=PHYSICS, **fields)
+    return Layouts(physics=PHYSICS, pair=np.array([0]), **fields)
 
 
 def parts_of(techniques: Techniques | None, sequences: float, prefill: float = 0.0) -> StepParts:
@@ -110,7 +110,7 @@ def parts_of(techniques: Techniques | None, sequences: float, prefill: float = 0
         prefill=np.array([prefill]),
         prefill_context=np.array([0.0]),
     )
-    return step_parts(model_work(LLAMA_8B, "bf16", "bf16", techniques), one_gpu(), load)
+    return step_parts(model_work(LLAMA_8B, [("bf16", "bf16")], techniques), one_gpu(), load)
 
 
 def test_drafts_are_checked_as_further_rows_that_share_one_reading_of_the_kv_cache() -> None:

@@ -46,7 +46,8 @@ def one_gpu(**changes: float) -> Layouts:
         "step_factor": 1,
         "latent_prompt_layer_s": 0.0,
     }
-    return Layouts(physics=PHYSICS, **{name: array(value) for name, value in (rates | changes).items()})
+    arrays = {name: array(value) for name, value in (rates | changes).items()}
+    return Layouts(physics=PHYSICS, pair=np.array([0]), **arrays)
 
 
 def real_gpu(**changes: float) -> Layouts:
@@ -65,7 +66,7 @@ def load(decode: float, context: float, prefill: float = 0, prefill_context: flo
 
 
 def seconds(model: ModelSpec, at: Layouts, what: Load, weights: str = "bf16") -> float:
-    return float(step_seconds(model_work(model, weights, "bf16"), at, what)[0])
+    return float(step_seconds(model_work(model, [(weights, "bf16")]), at, what)[0])
 
 
 # Golden numbers
@@ -99,7 +100,7 @@ def test_a_step_with_prompt_tokens_is_not_shorter_than_its_launches(
     model: ModelSpec, launched_s: float
 ) -> None:
     at = replace(one_gpu(latent_prompt_layer_s=2000e-6), physics=replace(PHYSICS, prompt_layer_us=500.0))
-    work = model_work(model, "fp8", "fp8")
+    work = model_work(model, [("fp8", "fp8")])
     short, long = load(0, 0, 100, 50), load(0, 0, CHUNK_TOKENS, CHUNK_TOKENS / 2)
     assert prompt_step_seconds(work, at, short) == pytest.approx(launched_s, rel=1e-2)
     busy = replace(at, half_flops=array(1e14), weight_flops=array(1e14))
@@ -121,7 +122,7 @@ def test_tensor_parallelism_reduces_twice_a_layer_around_the_ring() -> None:
     at = one_gpu(shards=8, link_bytes_per_s=450e9, link_latency_s=6e-6)
     message = 100 * 4096 * 2
     by_hand = 2 * 32 * (3 * 6e-6 + 2 * 7 / 8 * message / (0.7 * 450e9))
-    found = communication_seconds(model_work(LLAMA_8B, "bf16", "bf16"), at, array(100))
+    found = communication_seconds(model_work(LLAMA_8B, [("bf16", "bf16")]), at, array(100))
     assert found == pytest.approx(by_hand, rel=1e-9)
 
 
@@ -162,7 +163,7 @@ def test_a_small_batch_reads_only_the_experts_it_touches() -> None:
     at = one_gpu(memory_bytes_per_s=H100_BYTES_PER_S)
     expert = 58 * 3 * 7168 * 2048  # one of 256 experts, over the 58 MoE layers, fp8
     one, many = load(1, 0), load(100_000, 0)
-    work = model_work(DEEPSEEK_R1, "fp8", "bf16")
+    work = model_work(DEEPSEEK_R1, [("fp8", "bf16")])
     read_one = step_seconds(work, at, one) - step_seconds(replace(work, routed=_nothing(work)), at, one)
     read_all = step_seconds(work, at, many) - step_seconds(replace(work, routed=_nothing(work)), at, many)
     assert read_one[0] == pytest.approx(8 * expert / H100_BYTES_PER_S, rel=1e-6)
@@ -170,14 +171,14 @@ def test_a_small_batch_reads_only_the_experts_it_touches() -> None:
 
 
 def _nothing(work: ModelWork) -> Weights:
-    return replace(work.routed, parameters=0.0, size_bytes=0.0)
+    return replace(work.routed, parameters=0.0, size_bytes=array(0.0))
 
 
 # KV cache
 
 
 def test_grouped_query_cache_is_sharded_over_no_more_gpus_than_kv_heads() -> None:
-    work = model_work(LLAMA_70B, "bf16", "bf16")
+    work = model_work(LLAMA_70B, [("bf16", "bf16")])
     times = [
         float(
             kv_cache_attention(work, one_gpu(shards=shards, memory_bytes_per_s=1e12), load(64, 2000)).seconds[
@@ -191,7 +192,7 @@ def test_grouped_query_cache_is_sharded_over_no_more_gpus_than_kv_heads() -> Non
 
 
 def test_mla_cache_is_read_whole_by_every_shard_but_split_over_attention_ranks() -> None:
-    work = model_work(DEEPSEEK_R1, "fp8", "bf16")
+    work = model_work(DEEPSEEK_R1, [("fp8", "bf16")])
     by_hand = 64 * 2000 * (512 + 64) * 61 * 2 / 1e12
     for shards, ranks, parts in ((1, 1, 1), (8, 1, 1), (1, 8, 8)):
         at = one_gpu(shards=shards, ranks=ranks, memory_bytes_per_s=1e12)
@@ -200,7 +201,7 @@ def test_mla_cache_is_read_whole_by_every_shard_but_split_over_attention_ranks()
 
 def test_sliding_layers_stop_at_their_window() -> None:
     sliding = replace(LLAMA_8B, sliding_window=128, sliding_layers=16)
-    work, full = model_work(sliding, "bf16", "bf16"), model_work(LLAMA_8B, "bf16", "bf16")
+    work, full = model_work(sliding, [("bf16", "bf16")]), model_work(LLAMA_8B, [("bf16", "bf16")])
     at = one_gpu(memory_bytes_per_s=1e12)
     whole = kv_cache_attention(full, at, load(1, 10_000)).seconds[0]
     assert kv_cache_attention(work, at, load(1, 10_000)).seconds[0] == pytest.approx(
@@ -256,7 +257,7 @@ def test_more_sequences_more_context_and_more_prompt_take_longer(
 
 
 def test_setups_and_loads_broadcast_as_if_worked_out_one_by_one() -> None:
-    work = model_work(DEEPSEEK_R1, "fp8", "bf16")
+    work = model_work(DEEPSEEK_R1, [("fp8", "bf16")])
     single = [real_gpu(shards=shards, stages=stages) for shards, stages in ((1, 1), (8, 1), (4, 2))]
     names = Layouts.__dataclass_fields__
     arrays = {
@@ -287,7 +288,7 @@ def test_mean_traffic_weights_context_by_how_long_requests_stay() -> None:
 
 
 def test_prompts_come_as_chunks_into_some_of_the_steps() -> None:
-    work, at = model_work(LLAMA_8B, "bf16", "bf16"), real_gpu()
+    work, at = model_work(LLAMA_8B, [("bf16", "bf16")]), real_gpu()
     traffic = mean_traffic(array(1000), array(200), array(1))
     steady = steady_state(work, at, array(20), traffic)
     # 20 sequences of 200 tokens end at 0.1 a step, so every tenth step holds a prompt of 1,000 tokens.
@@ -298,7 +299,7 @@ def test_prompts_come_as_chunks_into_some_of_the_steps() -> None:
 
 
 def test_prompts_beyond_a_chunk_a_step_hold_decoding_up() -> None:
-    work, at = model_work(LLAMA_8B, "bf16", "bf16"), real_gpu()
+    work, at = model_work(LLAMA_8B, [("bf16", "bf16")]), real_gpu()
     traffic = mean_traffic(array(8192), array(100), array(1))
     steady = steady_state(work, at, array(200), traffic)
     full = seconds(LLAMA_8B, at, load(200, 8242, CHUNK_TOKENS, 4096))

@@ -79,6 +79,7 @@ def test_the_parts_of_a_step_sum_to_the_step(model: ModelSpec, prefill: float) -
         stages=np.array([1.0, 4.0, 1.0]),
         step_factor=np.array([1.0, 1.1, 0.9]),
         latent_prompt_layer_s=np.zeros(3),
+        pair=np.zeros(3, dtype=np.intp),
     )
     load = Load(
         decode=np.array([1.0, 30.0, 500.0]),
@@ -86,7 +87,7 @@ def test_the_parts_of_a_step_sum_to_the_step(model: ModelSpec, prefill: float) -
         prefill=np.array([prefill]),
         prefill_context=np.array([prefill / 2]),
     )
-    work = model_work(model, "fp8", "bf16")
+    work = model_work(model, [("fp8", "bf16")])
     parts = sum(np.broadcast_to(part, 3) for part in step_parts(work, at, load).seconds.values())
     np.testing.assert_allclose(parts, step_seconds(work, at, load), rtol=1e-9)
 

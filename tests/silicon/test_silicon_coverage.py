@@ -25,7 +25,7 @@ def candidate(
 ) -> Candidate:
     config = shipped()
     size = SizeBucket(prompt_tokens=1000, output_tokens=100, share=1.0)
-    question = question_of(config.models[model], [size], None, precision, None)
+    question = question_of(config.models[model], [size], None, [(precision, None)])
     hardware = hardware_of(shape(gpu, 8, link), config.gpus, config.fit, config.fit.engines[engine], question)
     assert isinstance(hardware, Hardware), hardware
     return Candidate(
