@@ -11,13 +11,16 @@ from optimiser.cli.calibrate_command import calibrate
 from optimiser.cli.measure_commands import measure_app
 from optimiser.cli.options import (
     AsOf,
+    Cluster,
     Confidence,
     Config,
     Embedded,
     Gpus,
+    Jobs,
     ListFormat,
     Margin,
     Output,
+    OutputOrFolder,
     PlanFormat,
     Providers,
     Regions,
@@ -25,6 +28,7 @@ from optimiser.cli.options import (
     Store,
     Types,
     Workload,
+    Workloads,
 )
 from optimiser.cli.prices_commands import prices_app
 from optimiser.cli.refresh_command import refresh
@@ -79,14 +83,14 @@ def options(
     """Which GPU instances to commit to, run on demand and on spot to serve an LLM for the least money."""
 
 
-@app.command(short_help="Plan a workload.")
+@app.command(short_help="Plan a workload, or many.")
 def recommend(
-    workload: Workload,
+    workloads: Workloads,
     format_name: PlanFormat = "table",
     explain: Annotated[
         bool, typer.Option("--explain", help="Add binding rules, rejections and alternatives.")
     ] = False,
-    output: Output = None,
+    output: OutputOrFolder = None,
     settings: Set = None,
     provider: Providers = None,
     region: Regions = None,
@@ -98,15 +102,23 @@ def recommend(
     store: Store = None,
     embedded: Embedded = False,
     as_of: AsOf = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
-    """Plan a workload: what to buy, how to pay for it, what it costs and saves, how sure that is."""
+    """Plan a workload: what to buy, how to pay for it, what it costs and saves, how sure that is.
+
+    Several, a directory or a 'pattern' are planned apart: a line for each, with --format json a JSON document a line.
+    """
+    from optimiser.cli.many_workloads import Asked, meant, recommend_many
     from optimiser.cli.output import emit, wants_colour
-    from optimiser.cli.question import question
+    from optimiser.cli.question import asking, request_for
     from optimiser.report import renderer
 
     render = renderer(format_name)
-    asked = question(
-        workload,
+    many = meant(workloads)
+    asked = Asked(format_name=format_name, output=output, explain=explain, jobs=jobs, cluster=cluster)
+    asked.check(many)
+    question = asking(
         directory=config,
         as_of=as_of,
         store=store,
@@ -115,9 +127,13 @@ def recommend(
         options=_policy_options(provider, region, gpu, instance_type, margin, confidence),
         explain=explain,
     )
+    if many is not None:
+        recommend_many(many, question, asked)
+        return
+    request = request_for(question, workloads[0])
     from optimiser import recommend as pipeline
 
-    plan = pipeline.recommend(asked)
+    plan = pipeline.recommend(request)
     emit(render(plan, explain=explain, colour=wants_colour(output)), output)
 
 
@@ -146,10 +162,9 @@ def estimate(
     With --why the budget behind one type: its steps, memory and latency, what limits it and what would lift it.
     """
     from optimiser.cli.output import emit, wants_colour
-    from optimiser.cli.question import question
+    from optimiser.cli.question import asking, request_for
 
-    asked = question(
-        workload,
+    question = asking(
         directory=config,
         as_of=as_of,
         store=store,
@@ -157,6 +172,7 @@ def estimate(
         settings=settings or (),
         options=_policy_options(provider, region, gpu, instance_type, margin, confidence),
     )
+    asked = request_for(question, workload)
     if why is not None:
         from optimiser.cli.why_question import why_of
         from optimiser.report.why import render_why

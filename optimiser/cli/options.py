@@ -8,6 +8,28 @@ from typing import Annotated
 import typer
 
 Workload = Annotated[str, typer.Argument(help="A workload file, or the name of one in config/workloads.")]
+Workloads = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="WORKLOAD...", help="Workload files, names in config/workloads, directories or 'patterns'."
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", metavar="N", min=1, help="Of several workloads, plan so many at a time (default: cores)."
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="ADDRESS", help="Plan several on a cluster: dask://HOST:PORT or ray://HOST:PORT."
+    ),
+]
+OutputOrFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE|DIR", help="Write there instead of to stdout; several plans, a file each."),
+]
 Config = Annotated[
     Path | None, typer.Option("--config", metavar="DIR", help="Your own config, laid over the built-in one.")
 ]

@@ -28,12 +28,17 @@ def emit(text: str, output: Path | None = None) -> None:
     if output is None:
         _show(text)
         return
+    save(text, output)
+    note(f"wrote {output}")
+
+
+def save(text: str, output: Path) -> None:
+    """Write a file whole or not at all. Raises UsageError where it cannot be written."""
     try:
         write_whole(output, encodable(text))
     except OSError as error:
         right = f"cannot be written: {error.strerror or error}"
         raise bad_value("--output", "file", str(output), right) from None
-    note(f"wrote {output}")
 
 
 def _show(text: str) -> None:

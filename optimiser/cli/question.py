@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from optimiser.files import day_from
 
 if TYPE_CHECKING:
     from optimiser.config import Config
+    from optimiser.config.policy_layers import PolicyLayer
     from optimiser.policy import Policy
     from optimiser.prices.book import PriceBook
     from optimiser.prices.live import LivePrices
@@ -95,8 +97,21 @@ def _end_of(day: date) -> datetime | None:
     return datetime.combine(day, time.max if day < now.date() else now.time(), UTC)
 
 
-def question(
-    workload: str,
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """What one command asks of every workload it names: config and prices, and what was typed over their files."""
+
+    config: Config
+    book: PriceBook
+    in_workload: Mapping[str, str]
+    typed: Sequence[PolicyLayer]
+    store: str | None
+    in_the_past: bool
+    explain: bool
+    pasts: dict[tuple[frozenset[str], int], SpotPast] = field(default_factory=dict)
+
+
+def asking(
     *,
     directory: Path | None,
     as_of: str | None,
@@ -105,24 +120,40 @@ def question(
     store: str | None = None,
     embedded: bool = False,
     explain: bool = False,
-) -> Request:
+) -> Asking:
     """settings are `--set` texts; options map a policy field to the command's option for it and its value."""
-    from optimiser.config.policy_layers import PolicyLayer, resolve_policy, split_overrides
-    from optimiser.workload import load_workload
+    from optimiser.config.policy_layers import PolicyLayer, split_overrides
 
     overrides, in_workload = split_overrides("--set", settings)
     config, book = prices(directory, as_of, store, embedded=embedded)
     _warn_of_unknown_regions(config, book)
+    typed = [PolicyLayer(option, {field: value}) for field, (option, value) in options.items() if value]
+    return Asking(
+        config=config,
+        book=book,
+        in_workload=in_workload,
+        typed=(overrides, *typed),
+        store=store,
+        in_the_past=as_of is not None,
+        explain=explain,
+    )
+
+
+def request_for(asked: Asking, workload: str) -> Request:
+    """The question that the workload of that name or file asks. Raises UsageError for what is wrong in it."""
+    from optimiser.config.policy_layers import PolicyLayer, resolve_policy
+    from optimiser.workload import load_workload
+
+    config, book = asked.config, asked.book
     path = config.find_workload(workload)
-    loaded = load_workload(path, in_workload)
+    loaded = load_workload(path, asked.in_workload)
     try:
         config.find_model(loaded.model)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
-    typed = [PolicyLayer(option, {field: value}) for field, (option, value) in options.items() if value]
-    layers = (PolicyLayer(f"{path}: policy", loaded.policy), overrides, *typed)
+    layers = (PolicyLayer(f"{path}: policy", loaded.policy), *asked.typed)
     policy = resolve_policy(config, layers, book)
-    past = spot_past(config, store, book, policy, past=as_of is not None)
+    past = _spot_past(asked, policy)
     # Only now, so that what was typed wrongly is said without waiting for the solver to load.
     from optimiser.recommend import Request
 
@@ -132,7 +163,7 @@ def question(
         config=config,
         book=book,
         as_of=book.as_of,
-        explain=explain,
+        explain=asked.explain,
         spot_past=past,
     )
 
@@ -147,15 +178,20 @@ def _warn_of_unknown_regions(config: Config, book: PriceBook) -> None:
             )
 
 
-def spot_past(config: Config, store: str | None, book: PriceBook, policy: Policy, *, past: bool) -> SpotPast:
-    """What the store knows of the pools whose quotes in it the policy allows; nothing is read without such."""
+def _spot_past(asked: Asking, policy: Policy) -> SpotPast:
+    """What the store knows of the pools whose quotes in it the policy allows; nothing is read twice."""
     from optimiser.planning.options import allowed_offers
     from optimiser.prices.location import store_to_read
     from optimiser.prices.spot_past import NO_PAST, read_spot_past
 
+    book = asked.book
     offers = book.offers[(book.offers["tier"] == "spot") & book.offers["observed_at"].notna()]
-    types = set(allowed_offers(offers, policy)["instance_type"])
-    url = store_to_read(store, config.settings.store_url)
+    types = frozenset(allowed_offers(offers, policy)["instance_type"])
+    url = store_to_read(asked.store, asked.config.settings.store_url)
     if not types or url is None:
         return NO_PAST
-    return read_spot_past(url, types, policy.spot_history_days, _end_of(book.as_of) if past else None)
+    key = (types, policy.spot_history_days)
+    if key not in asked.pasts:
+        at = _end_of(book.as_of) if asked.in_the_past else None
+        asked.pasts[key] = read_spot_past(url, types, policy.spot_history_days, at)
+    return asked.pasts[key]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from optimiser.config.entries import mapping_of, only_known, parse_entry
 from optimiser.config.fit_checks import check_fit, check_gpus, check_names
@@ -24,6 +24,9 @@ from optimiser.workload.resolved import PERFORMANCE
 from providers.offer import Tier
 from providers.shape import GpuLink, InstanceShape
 
+if TYPE_CHECKING:
+    from optimiser.measured.measurement import Measurement
+
 APP_NAME = "cloud-pricing-optimiser"
 DIRECTORY_VARIABLE = "OPTIMISER_CONFIG"
 PERFORMANCE_FILE = "performance.yaml"
@@ -38,7 +41,7 @@ class Config:
 
     shapes is keyed by (provider, instance_type); quota_codes by (provider, quota family), to the provider's
     code per tier; always_sold are (provider, region, instance type, tier) that a healthy price list has; quotas are
-    those that somebody wrote down as granted.
+    those that somebody wrote down as granted. measurements are None where they are still to be read, from directories.
     """
 
     gpus: dict[str, GpuSpec]
@@ -51,6 +54,7 @@ class Config:
     always_sold: tuple[tuple[str, str, str, Tier], ...] = ()
     quotas: Mapping[QuotaKey, GrantedQuota] = field(default_factory=dict)
     owned: tuple[Owned, ...] = ()
+    measurements: tuple[Measurement, ...] | None = None
 
     @property
     def price_files(self) -> list[Path]:

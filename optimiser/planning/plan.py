@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase, PlanSigning
 from optimiser.planning.plan_parts import (
@@ -31,6 +32,9 @@ from optimiser.planning.plan_parts import (
     PlanService,
     PlanTotals,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SCHEMA_VERSION = "1.3"
 HOURS_PER_MONTH = 730
@@ -79,10 +83,21 @@ class Plan:
     charges: tuple[PlanCharge, ...] = ()
 
 
+# Most of a plan's values, which pass as they are; their subclasses, such as enumerations, may not.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+@cache
+def _field_names(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(part.name for part in fields(kind))
+
+
 def to_jsonable(value: Any) -> Any:
     """A plan (or part of one) as plain JSON values: Decimal as string, dates as ISO 8601."""
+    if type(value) in _PLAIN:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {part.name: to_jsonable(getattr(value, part.name)) for part in fields(value)}
+        return {name: to_jsonable(getattr(value, name)) for name in _field_names(type(value))}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Decimal):

@@ -10,3 +10,8 @@ from optimiser.planning.plan import Plan, to_jsonable
 def render(plan: Plan, *, explain: bool = False, colour: bool = False) -> str:  # noqa: ARG001
     """Every field in order, money as decimal strings. JSON is complete whether explained or not."""
     return json.dumps(to_jsonable(plan), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def one_line(plan: Plan) -> str:
+    """The same in one line, for many plans in one file."""
+    return json.dumps(to_jsonable(plan), ensure_ascii=False, allow_nan=False) + "\n"

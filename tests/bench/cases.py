@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from optimiser.planning.problem import Demand, How, Option, Period, Problem, Purchase
 from optimiser.policy import Policy
 
@@ -96,3 +98,30 @@ def hours_problem(
     )
     periods = tuple(period(START + timedelta(hours=h), rate) for h, rate in enumerate(demand))
     return Problem(services=("hours",), options=built, periods=periods, policy=policy)
+
+
+MODELS = ("llama-3.3-70b", "qwen2.5-72b", "mixtral-8x7b", "qwen2.5-32b", "llama-3.1-8b")
+
+
+def workload_files(shipped: Path, folder: Path, count: int) -> list[Path]:
+    """So many workload files: a shipped one with other models, 0.02 to 2 × its demand and 1 to 3 × its targets."""
+    content = yaml.safe_load(shipped.read_text(encoding="utf-8"))
+    for name in ("profile", "trace"):
+        if name in content["demand"]:
+            content["demand"][name] = str((shipped.parent / content["demand"][name]).resolve())
+    if "quantiles" in content["sizes"]:
+        content["sizes"]["quantiles"] = str((shipped.parent / content["sizes"]["quantiles"]).resolve())
+    scale, target = content["demand"].get("scale", 1.0), content["target"]
+    files = []
+    for number in range(count):
+        share = number / max(count - 1, 1)
+        longer = 1 + 2 * (number % 7) / 6
+        made = content | {
+            "name": f"service-{number:04}",
+            "model": MODELS[number % len(MODELS)],
+            "demand": content["demand"] | {"scale": scale * (0.02 + 1.98 * share)},
+            "target": target | {name: target[name] * longer for name in ("ttft_ms", "tpot_ms")},
+        }
+        files.append(folder / f"service-{number:04}.yaml")
+        files[-1].write_text(yaml.safe_dump(made), encoding="utf-8")
+    return files

@@ -15,6 +15,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from cases import hours_problem, mix_problem, read
+from cases import hours_problem, mix_problem, read, workload_files
 from refresh_volume import refreshes
 
 from optimiser.config import load_config
@@ -45,6 +46,7 @@ SMALL_MIX = {
 }
 IMPORTS = "import pandas, pulp, highspy"
 ESTIMATES_SECONDS = 0.3
+APART_RATIO = 1.7
 MIX_SECONDS = {(100, 4): 0.1, (400, 10): 0.5, (400, 100): 5.0}
 TIME_LIMITS = {168: (0.0025, 1.0, None), 8760: (0.0025, 2.0, 300)}
 
@@ -63,9 +65,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--cases", type=Path)
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--workloads", type=int, default=40, help="planned apart with 1 and 2 jobs")
     arguments = parser.parse_args()
     rows = [*cold_commands(arguments.runs), *estimates(arguments.runs)]
     rows += [*mixes(arguments.cases), *weeks(arguments.cases)]
+    rows += [*apart(arguments.workloads)]
     rows += [Row(*line) for line in refreshes(arguments.runs)]
     width = max(len(row.case) for row in rows)
     print(f"{'case':{width}}  {'measured':52}  target")
@@ -123,6 +127,20 @@ def estimates(runs: int) -> Iterator[Row]:
         shown = f"{own:.3f} s / {other:.2f} s = {own / other:.2f}"
         case = f"estimates: {len(shapes)} types, {name}"
         yield Row(case, shown, f"≤ {ESTIMATES_SECONDS} s", own <= ESTIMATES_SECONDS)
+
+
+def apart(count: int) -> Iterator[Row]:
+    """Workloads planned apart by whole commands with 1 and 2 jobs; the 1,000 themselves take --workloads 1000."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = workload_files(ROOT / "config/workloads/chat-llama-70b.yaml", Path(folder), count)
+        command = [str(Path(sys.executable).with_name("optimiser")), "recommend", *map(str, files)]
+        command += ["--format", "csv", "--as-of", "2026-11-21", "--jobs"]
+        one, two = (_seconds([*command, jobs]) for jobs in ("1", "2"))
+    busy = os.getloadavg()[0]
+    shown = f"{one:.1f} s / {two:.1f} s = {one / two:.2f} (load {busy:.1f})"
+    yield Row(
+        f"{count:,} workloads apart, 2 jobs", shown, f"≥ {APART_RATIO} × 1 job", one / two >= APART_RATIO
+    )
 
 
 def _seconds(command: list[str]) -> float:
