@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+
+import pandas as pd
 
 from optimiser import __version__
 from optimiser.config import Config
+from optimiser.config.quotas import granted_quotas
 from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value, did_you_mean
 from optimiser.measured.anchoring import anchors_of
 from optimiser.measured.store import stored_measurements
@@ -21,7 +23,13 @@ from optimiser.performance.trial import AnchorsOf, Question
 from optimiser.planning.answer import Answer, plan_of
 from optimiser.planning.comparison import compare
 from optimiser.planning.faults import refuse_faults
-from optimiser.planning.infeasible import beyond_reason, nothing_allowed, nothing_fits, nothing_priced
+from optimiser.planning.infeasible import (
+    beyond_reason,
+    nothing_allowed,
+    nothing_fits,
+    nothing_priced,
+    over_budget,
+)
 from optimiser.planning.options import build_options, region_kind_of
 from optimiser.planning.owned import Owned, owned_for_the_month, still_owed
 from optimiser.planning.patterns import settle
@@ -29,14 +37,15 @@ from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanLeftOut
 from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
-from optimiser.planning.problem import GrantedQuota, Option, Problem, QuotaKey
+from optimiser.planning.problem import GrantedQuota, Option, Problem
+from optimiser.planning.round_trips import options_within_reach
 from optimiser.planning.search import search
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST, SpotPast
-from optimiser.workload import Workload
-from providers.offer import Offer, Tier
+from optimiser.workload import Target, Workload
+from providers.offer import Offer
 from providers.shape import InstanceShape
 
 SECONDS_PER_HOUR = 3600
@@ -75,12 +84,10 @@ def recommend(request: Request) -> Plan:
     left_out = providers_left_out(request.book.unfetched, lasting, offers, policy)
     owned, owned_notes = owned_for_the_month(request.config.owned, request.as_of)
     age_notes += owned_notes + still_owed(request.config.owned, HOURS_PER_MONTH)
-    options = build_options(
-        estimates, request.config.shapes, offers, policy, owned=owned, past=request.spot_past
-    )
+    options, far_notes = _options(request, estimates, offers, owned)
     if not options:
-        raise _nothing_to_buy(request, estimates, age_notes, left_out)
-    problem = _problem(workload, options, policy, granted_quotas(request.config, request.book))
+        raise _nothing_to_buy(request, estimates, age_notes, left_out, far_notes)
+    problem = _problem(workload, options, policy, granted_quotas(request.config.quotas, request.book.quotas))
     gap = request.config.settings.solver.relative_gap
     outcome = search(problem, gap)
     if outcome.best is None:
@@ -96,17 +103,41 @@ def recommend(request: Request) -> Plan:
         solved=solved,
         offers=exact,
         notes=age_notes
+        + far_notes
         + left_out_notes(estimates, offers, policy, request.spot_past)
         + mixed_sources_note(options),
-        rejections=_rejections(results),
+        rejections=tuple(result for result in results if isinstance(result, Rejection)),
         comparison=compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
         left_out=left_out,
     )
     plan = plan_of(answer, request.book, request.as_of, __version__)
     refuse_faults(plan, outcome.lower_usd, outcome.best.usd)
-    _refuse_over_budget(plan)
+    if refusal := over_budget(plan):
+        raise refusal
     return plan
+
+
+def _options(
+    request: Request, estimates: Sequence[Estimate], offers: pd.DataFrame, owned: Sequence[Owned]
+) -> tuple[tuple[Option, ...], tuple[str, ...]]:
+    """What can be bought, and notes on regions too far away."""
+    workload, config, policy = request.workload, request.config, request.policy
+
+    def within(target: Target) -> list[Estimate]:
+        results = estimates_for(replace(workload, target=target), config, policy)
+        return [result for result in results if isinstance(result, Estimate)]
+
+    return options_within_reach(
+        estimates,
+        config.shapes,
+        offers,
+        policy,
+        owned=owned,
+        past=request.spot_past,
+        target=workload.target,
+        estimates_within=within,
+    )
 
 
 def _nothing_to_buy(
@@ -114,9 +145,13 @@ def _nothing_to_buy(
     estimates: Sequence[Estimate],
     age_notes: Sequence[str],
     left_out: Sequence[PlanLeftOut],
+    far_notes: Sequence[str],
 ) -> NoFeasiblePlan | StalePrices:
-    """Why nothing that serves the workload has a price: all are too old, none was fetched, or there is none."""
+    """Why nothing that serves the workload has a price: all are too old or too far away, none was fetched, or there is
+    none."""
     name, book = request.workload.name, request.book
+    if far_notes:
+        return NoFeasiblePlan(f"{name}: {'; '.join(far_notes)}, and nothing else is left")
     if build_options(estimates, request.config.shapes, book.offers, request.policy, past=request.spot_past):
         return StalePrices(
             f"{name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "
@@ -141,6 +176,7 @@ def _problem(
         policy=policy,
         bucket_shares=tuple(bucket.share for bucket in workload.buckets),
         quotas=quotas,
+        output_tokens_per_request=sum(bucket.share * bucket.output_tokens for bucket in workload.buckets),
     )
     if float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR < FEWEST_REQUESTS:
         right = f"next to nothing: fewer than {FEWEST_REQUESTS:g} requests in all the hours planned"
@@ -148,23 +184,6 @@ def _problem(
     if refusal := beyond_reason(problem):
         raise refusal
     return problem
-
-
-def granted_quotas(config: Config, book: PriceBook) -> tuple[GrantedQuota, ...]:
-    """The quotas known to be granted: those of quotas.yaml, and where that says nothing, those the store fetched."""
-    fetched = [
-        GrantedQuota(
-            key=QuotaKey(quota.provider, quota.region, quota.quota_family, quota.tier is Tier.SPOT),
-            amount=quota.limit,
-            source="fetched by `optimiser refresh --quotas`",
-            granted_on=quota.observed_at.date(),
-        )
-        for quota in book.quotas
-        # A cloud that sets no limit may say so by a negative number.
-        if math.isfinite(quota.limit) and quota.limit >= 0
-    ]
-    known = {quota.key: quota for quota in fetched} | dict(config.quotas)
-    return tuple(known[key] for key in sorted(known))
 
 
 def _with_what_is_left_out(
@@ -270,20 +289,3 @@ def _offers(
     keys = zip(on_demand["provider"], on_demand["region"], on_demand["instance_type"], strict=True)
     ids |= {offer_id for offer_id, key in zip(on_demand.index, keys, strict=True) if key in places}
     return {name: own.get(name) or book.offer(name) for name in sorted(ids)}
-
-
-def _rejections(results: Sequence[Estimate | Rejection]) -> tuple[Rejection, ...]:
-    return tuple(result for result in results if isinstance(result, Rejection))
-
-
-def _refuse_over_budget(plan: Plan) -> None:
-    budget, found, least = plan.policy["max_monthly_usd"], plan.totals.total_monthly_usd, plan.bound.value_usd
-    if budget is not None and found > budget:
-        floor = f"the instances of any plan under this policy at least {least:,.0f}"
-        if any(rule.name == "weigh_commitments" and rule.limit for rule in plan.rules):
-            eased = "price_decline_per_year: 0 and discount_rate_per_year: 0"
-            floor = f"one with more commitments may cost less today: {eased} would find it"
-        raise NoFeasiblePlan(
-            f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
-            f"{found:,.0f} USD a month, and {floor}"
-        )

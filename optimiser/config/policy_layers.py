@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from optimiser.config import Config
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.field_faults import right_of
-from optimiser.policy import Overheads, Policy
+from optimiser.policy import Policy
 from optimiser.policy.frozen import Frozen
 from optimiser.prices.rows import REGION_KINDS
 from optimiser.workload.schema import WorkloadFields
@@ -26,8 +26,6 @@ _DEFAULTS = "the tool's defaults"
 _MARGIN, _CONFIDENCE = "performance_margin", "performance_confidence"
 _RIGHT = {
     "tuple_type": "must be a list such as [aws, gcp]",
-    "model_type": f"must be a mapping of {', '.join(Overheads.model_fields)}",
-    "dict_type": "must be a mapping such as {aws: 20000}",
 }
 
 
@@ -119,7 +117,7 @@ def _is_list(name: str) -> bool:
 
 
 def _is_mapping(name: str) -> bool:
-    return isinstance(Policy.model_fields[name].get_default(call_default_factory=True), dict | Frozen)
+    return isinstance(Policy.model_fields[name].default, dict | Frozen)
 
 
 def _written(source: str, name: str, value: Any) -> Any:
@@ -150,11 +148,19 @@ def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Policy:
     name = str(fault["loc"][0])
     path = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        right = f"no such field; {did_you_mean(str(fault['loc'][-1]), Overheads.model_fields)}"
+        right = f"no such field; {did_you_mean(str(fault['loc'][-1]), _parts_of(name))}"
+    elif fault["type"] in ("model_type", "dict_type"):
+        right = f"must be a mapping {'of ' + ', '.join(_parts_of(name)) if _parts_of(name) else 'of names to numbers'}"
     else:
         right = _RIGHT.get(fault["type"]) or right_of(fault)
     about = Policy.model_fields[name].description
     raise bad_value(sources[name], path, fault["input"], f"{right} ({about})" if about else right)
+
+
+def _parts_of(name: str) -> Collection[str]:
+    """The fields of a field of the policy; none where it is a mapping of free names."""
+    default = Policy.model_fields[name].default
+    return type(default).model_fields if isinstance(default, Frozen) else ()
 
 
 def _known(config: Config, book: PriceBook | None) -> dict[str, Collection[str]]:
@@ -171,6 +177,7 @@ def _known(config: Config, book: PriceBook | None) -> dict[str, Collection[str]]
     if book is not None:
         known["markets"] = {"standard", *book.offers["market"].unique()}
         known["regions"] = {region for region, _ in _regions(book)}
+        known["round_trip_ms_by_region"] = known["regions"]
     return known
 
 

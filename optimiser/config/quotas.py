@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,8 @@ from optimiser.config.entries import parse_entry
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.files import day_from
 from optimiser.planning.problem import GrantedQuota, QuotaKey
+from providers.fetch import Quota
+from providers.offer import Tier
 from providers.shape import InstanceShape
 
 QUOTAS_FILE = "quotas.yaml"
@@ -68,3 +71,22 @@ def _check_family(key: QuotaKey, where: str, shapes: Mapping[tuple[str, str], In
     }
     if key.family not in families:
         raise bad_value(where, "family", key.family, did_you_mean(key.family, families))
+
+
+def granted_quotas(
+    written: Mapping[QuotaKey, GrantedQuota], fetched: Iterable[Quota]
+) -> tuple[GrantedQuota, ...]:
+    """The quotas known to be granted: those of quotas.yaml, and where that says nothing, those the store fetched."""
+    found = [
+        GrantedQuota(
+            key=QuotaKey(quota.provider, quota.region, quota.quota_family, quota.tier is Tier.SPOT),
+            amount=quota.limit,
+            source="fetched by `optimiser refresh --quotas`",
+            granted_on=quota.observed_at.date(),
+        )
+        for quota in fetched
+        # A cloud that sets no limit may say so by a negative number.
+        if math.isfinite(quota.limit) and quota.limit >= 0
+    ]
+    known = {quota.key: quota for quota in found} | dict(written)
+    return tuple(known[key] for key in sorted(known))

@@ -35,6 +35,7 @@ from optimiser.planning.problem import How, Problem
 from optimiser.planning.search import Outcome
 from optimiser.planning.solve import Solved
 from optimiser.planning.totals import totals_of
+from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from optimiser.workload import Workload
 from providers.offer import Offer
@@ -48,6 +49,7 @@ NOT_INCLUDED = (
     "tax",
     "staging",
     "deployment surge",
+    "traffic out",
 )
 
 
@@ -114,9 +116,18 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         estimate_relative_error=max(option.estimate_relative_error for option in used),
         solver=f"{answer.solved.solver} through PuLP",
         deterministic=answer.solved.status == "optimal",
-        not_included=NOT_INCLUDED,
+        not_included=_not_included(problem.policy),
         notes=(*workload.notes, *_demand_notes(answer), *_quota_notes(answer, core), *answer.notes),
     )
+
+
+def _not_included(policy: Policy) -> tuple[str, ...]:
+    """What the cost leaves out, but for what the policy gives figures of."""
+    given = {
+        "deployment surge": policy.deployment.surge_instances and policy.deployment.hours_per_week,
+        "traffic out": policy.overheads.egress_usd_per_gb,
+    }
+    return tuple(name for name in NOT_INCLUDED if not given.get(name))
 
 
 def _service(answer: Answer, served_on: PlanOption) -> PlanService:

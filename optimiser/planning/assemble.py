@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
 
-from optimiser.planning.charges import billed_charges
+from optimiser.planning.charges import Charges
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.less_demand import used_shares
 from optimiser.planning.offer_money import (
@@ -18,6 +18,7 @@ from optimiser.planning.offer_money import (
     exact,
     plan_offer,
     planned_usd,
+    to_the_nano,
 )
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_bought import (
@@ -173,11 +174,13 @@ def plan_option(option: Option) -> PlanOption:
         margin=option.margin,
         rate_rps=option.rate_rps,
         bucket_rates_rps=option.bucket_rates_rps,
-        ttft_ms=estimate.ttft_ms,
+        ttft_ms=estimate.ttft_ms + option.round_trip_ms,
         tpot_ms=estimate.tpot_ms,
         prefill_time_share=estimate.prefill_time_share,
         limited_by=estimate.limited_by,
-        load_points=estimate.load_points,
+        load_points=tuple(
+            replace(point, ttft_ms=point.ttft_ms + option.round_trip_ms) for point in estimate.load_points
+        ),
         estimate_method=estimate.method,
         estimate_relative_error=estimate.relative_error,
         low_confidence=estimate.low_confidence,
@@ -185,6 +188,8 @@ def plan_option(option: Option) -> PlanOption:
         attention_data_parallel=setup.attention_data_parallel,
         engine=estimate.engine,
         spot_quota_family=shape.spot_quota_family,
+        round_trip_ms=option.round_trip_ms,
+        surge_usd_per_instance_hour=to_the_nano(option.surge_usd_per_instance_hour),
     )
 
 
@@ -210,9 +215,12 @@ def fleet_lines(solution: Solution) -> tuple[PlanFleetLine, ...]:
 def plan_charges(problem: Problem, solution: Solution) -> tuple[PlanCharge, ...]:
     """What is owed beside the instances, a month; nothing below half a cent."""
     months = exact(float(problem.hours.sum())) / HOURS_PER_MONTH
-    monthly = ((one, cents(exact(one.usd) / months)) for one in billed_charges(problem, solution))
+    owed = Charges(problem).of(solution, lambda column: column.purchase.billed)
+    monthly = ((one, cents(exact(one.usd) / months)) for one in owed)
     return tuple(
-        PlanCharge(provider=one.provider, what=one.what, monthly_usd=usd) for one, usd in monthly if usd
+        PlanCharge(provider=one.provider, kind=one.kind, what=one.what, monthly_usd=usd)
+        for one, usd in monthly
+        if usd
     )
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from optimiser.errors import OptimiserError
+from optimiser.planning.charges import SHORTFALL
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan, to_jsonable
 from optimiser.planning.rules import verify_plan
 
@@ -38,6 +39,8 @@ def _weighed_usd(plan: Plan) -> float:
         usd = instances[one.option] * (weighed[one.offer] + per_node)
         spent[provider[one.option]] += row.units * usd * plan.periods[row.period].hours
     months = sum(period.hours for period in plan.periods) / HOURS_PER_MONTH
+    for charge in plan.charges:
+        spent[charge.provider] += float(charge.monthly_usd) * months if charge.kind != SHORTFALL else 0.0
     for name, monthly in plan.policy["minimum_monthly_usd_by_provider"].items():
         spent[name] = max(spent[name], monthly * months)
     return sum(spent.values())

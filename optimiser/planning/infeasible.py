@@ -10,6 +10,7 @@ import pandas as pd
 from optimiser.errors import NoFeasiblePlan
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.options import allowed_offers
+from optimiser.planning.plan import Plan
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.rules import TERMS
 from optimiser.planning.search import search
@@ -113,6 +114,21 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
         or "no single rule stands in the way alone: allow more tiers, regions or instance types"
     )
     return NoFeasiblePlan(f"{problem.services[0]}: {why}; {remedy}")
+
+
+def over_budget(plan: Plan) -> NoFeasiblePlan | None:
+    """A plan that costs more than max_monthly_usd, else None."""
+    budget, found, least = plan.policy["max_monthly_usd"], plan.totals.total_monthly_usd, plan.bound.value_usd
+    if budget is None or found <= budget:
+        return None
+    floor = f"the instances of any plan under this policy at least {least:,.0f}"
+    if any(rule.name == "weigh_commitments" and rule.limit for rule in plan.rules):
+        eased = "price_decline_per_year: 0 and discount_rate_per_year: 0"
+        floor = f"one with more commitments may cost less today: {eased} would find it"
+    return NoFeasiblePlan(
+        f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
+        f"{found:,.0f} USD a month, and {floor}"
+    )
 
 
 def _excess(rejection: Rejection, workload: Workload) -> float:

@@ -128,7 +128,7 @@ def option_sets(options: Sequence[Option], policy: Policy) -> Iterator[tuple[Opt
     by_type: dict[str, dict[float, list[Option]]] = {}
     for option in options:
         by_type.setdefault(option.instance_type, {}).setdefault(option.rate_rps, []).append(option)
-    if max_types is None or max_types >= len(by_type) > 2:
+    if max_types is None or not listed_by_type(options, policy):
         rates = sorted({option.rate_rps for option in options})
         lowest = rates if policy.commitment_hours_share < 1 else rates[:1]
         highest = rates if policy.survive_instance_losses else rates[-1:]
@@ -140,6 +140,13 @@ def option_sets(options: Sequence[Option], policy: Policy) -> Iterator[tuple[Opt
         for types in combinations(by_type, count):
             for sizes in product(*(_choices(by_type[name]) for name in types)):
                 yield tuple(option for chosen in sizes for option in chosen)
+
+
+def listed_by_type(options: Sequence[Option], policy: Policy) -> bool:
+    """Whether the sets of option_sets are choices of types, so that each choice without one of a set's types is a set
+    too."""
+    most, types = policy.max_instance_types, len({option.instance_type for option in options})
+    return most is not None and not most >= types > 2
 
 
 def _choices(by_size: dict[float, list[Option]]) -> list[list[Option]]:

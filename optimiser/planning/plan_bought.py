@@ -14,7 +14,9 @@ class PlanOption:
     """A unit that can be bought. rate_rps = estimated_rps × (1 − margin), rounded down to four digits.
 
     margin is the policy's performance_margin; where that is null, what leaves the lower bound that true rates reach
-    with its performance_confidence: 1 − (1 + estimate_relative_error)^(−log2(1 / (2 (1 − confidence)))).
+    with its performance_confidence: 1 − (1 + estimate_relative_error)^(−log2(1 / (2 (1 − confidence)))). TTFTs have
+    round_trip_ms in them, the policy's allowance for the way there and back. surge_usd_per_instance_hour is what one
+    more instance costs by the hour while a deployment lasts, the overhead of a node included (null in older plans).
     """
 
     id: str
@@ -51,6 +53,8 @@ class PlanOption:
     attention_data_parallel: bool
     engine: str = ""
     spot_quota_family: str = ""
+    round_trip_ms: float = 0.0
+    surge_usd_per_instance_hour: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

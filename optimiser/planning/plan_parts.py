@@ -96,9 +96,10 @@ class PlanBound:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanCharge:
-    """What is owed beside instances and to whom, USD a month: what a provider was promised and is not spent there."""
+    """What is owed beside instances and to whom, USD a month. kind: deployment_surge | egress | minimum_spend."""
 
     provider: str
+    kind: str
     what: str
     monthly_usd: Decimal
 

@@ -72,7 +72,8 @@ class Option:
     """Something that can be bought in one site: an instance type in a region, set up to serve the workload.
 
     rate_rps is what one unit is planned to carry of the whole mix, after the margin for the estimate's error;
-    bucket_rates_rps the same per size bucket served alone (0 where the target cannot be met).
+    bucket_rates_rps the same per size bucket served alone (0 where the target cannot be met). round_trip_ms is what the
+    policy allows for the way there and back: the estimate meets the target less that.
     """
 
     id: str
@@ -86,6 +87,21 @@ class Option:
     bucket_rates_rps: tuple[float, ...] = ()
     margin: float = 0.0
     region_kind: str = "region"
+    round_trip_ms: float = 0.0
+
+    @property
+    def surge_usd_per_instance_hour(self) -> float:
+        """What one more instance costs for an hour, USD: the cheapest way on demand without a limit, else the list
+        price known beside its spot, else the dearest way it can be paid."""
+        instances = self.estimate.setup.instances_per_unit
+        by_hour = [
+            one.billed / instances
+            for one in self.purchases
+            if one.how in (How.HOURLY, How.HELD) and one.max_units is None
+        ]
+        listed = [one.spot.on_demand_usd_per_hour for one in self.purchases if one.spot]
+        known = by_hour or [float(usd) for usd in listed if usd is not None]
+        return min(known) if known else max(one.billed / instances for one in self.purchases)
 
     @property
     def site(self) -> tuple[str, str]:
@@ -172,6 +188,7 @@ class Problem:
     bucket_shares: tuple[float, ...] = (1.0,)
     routing: str = "uniform"
     quotas: tuple[GrantedQuota, ...] = ()
+    output_tokens_per_request: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.services) != 1 or len(self.scenarios) != 1:

@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from optimiser.planning.leaves import (
     Site,
     Solution,
     build_leaf,
+    listed_by_type,
     option_sets,
     sites,
     solution_of,
@@ -101,6 +103,9 @@ LARGE_LEAVES = 12
 LARGE_FLEET_GAP = 2e-3
 
 
+Types: TypeAlias = frozenset[str]
+
+
 class _Run:
     def __init__(self, problem: Problem, gap: float, alternatives: int, caps: tuple[Cap, ...]) -> None:
         self.problem, self.gap, self.alternatives, self.caps = problem, gap, alternatives, caps
@@ -111,7 +116,7 @@ class _Run:
         self.solved: dict[Hashable, Decomposed] = {}
         self.large = 0
         self._counter = count()
-        self._heap: list[tuple[float, int, Site, tuple[Option, ...], bool]] = []
+        self._heap: list[tuple[float, int, Site, tuple[Option, ...], Types | None]] = []
 
     def add_branches(self, branches: list[tuple[Site, list[Option]]]) -> None:
         """Queue every choice of sites under a bound that holds for all sets of its options.
@@ -123,7 +128,7 @@ class _Run:
         bounds = self.profiles.bounds(options, [min(r) for r in rates], [max(r) for r in rates]).tolist()
         for (site, _), inside, bound in zip(branches, options, bounds, strict=True):
             if self._reaches_the_peak(inside, min(option.rate_rps for option in inside)):
-                self._push(bound, site, inside, is_leaf=False)
+                self._push(bound, site, inside, None)
 
     def _reaches_the_peak(self, options: tuple[Option, ...], level_rps: float) -> bool:
         """Whether the caps let options hold what the peak asks with a unit of level_rps to spare; if in doubt, yes."""
@@ -133,31 +138,34 @@ class _Run:
         level = self.profiles.at(level_rps)
         return bool(firm >= level.firm[-1] - 1e-6 and total >= level.total[-1] - 1e-6)
 
-    def _push(self, bound: float, site: Site, options: tuple[Option, ...], *, is_leaf: bool) -> None:
-        """Queue options whose units cost at least `bound`."""
+    def _push(self, bound: float, site: Site, options: tuple[Option, ...], types: Types | None) -> None:
+        """Queue options whose units cost at least `bound`: a branch, or with types a leaf in which each of those is in
+        use (plans without one of them have a leaf of their own)."""
         if np.isfinite(bound):
-            least = self.charges.least_usd(_providers(site), bound)
-            heapq.heappush(self._heap, (least, next(self._counter), site, options, is_leaf))
+            least = self.charges.least_usd(site, bound, types or ())
+            heapq.heappush(self._heap, (least, next(self._counter), site, options, types))
 
     def drain(self) -> None:
         """Take the lowest bound until none can improve on what is known."""
         while self._heap:
-            bound, _, site, options, is_leaf = heapq.heappop(self._heap)
+            bound, _, site, options, types = heapq.heappop(self._heap)
             if bound >= self._cutoff(site) or self._worked_enough(site):
                 self.outcome.lower_usd = min(self.outcome.lower_usd, bound)
-            elif is_leaf:
-                self._solve(site, options, bound)
-            else:
+            elif types is None:
                 self._branch(site, options)
+            else:
+                self._solve(site, options, bound, types)
 
     def _branch(self, site: Site, options: tuple[Option, ...]) -> None:
         sets = list(option_sets(options, self.problem.policy))
         rates = [[option.rate_rps for option in chosen] for chosen in sets]
         bounds = self.profiles.bounds(sets, [max(r) for r in rates], [min(r) for r in rates]).tolist()
+        by_type = listed_by_type(options, self.problem.policy)
         for chosen, bound in zip(sets, bounds, strict=True):
             self.outcome.leaves += 1
             if self._reaches_the_peak(chosen, max(option.rate_rps for option in chosen)):
-                self._push(bound, site, chosen, is_leaf=True)
+                types = frozenset(option.instance_type for option in chosen) if by_type else frozenset()
+                self._push(bound, site, chosen, types)
 
     def _worked_enough(self, site: Site) -> bool:
         """Whether the work limit is reached; a provider without a plan is still given one."""
@@ -174,7 +182,7 @@ class _Run:
         gap = self.gap if self.outcome.exact else max(self.gap, LARGE_FLEET_GAP)
         return max(self.best.get(providers, np.inf), kept) * (1 - gap)
 
-    def _solve(self, site: Site, options: tuple[Option, ...], bound: float) -> None:
+    def _solve(self, site: Site, options: tuple[Option, ...], bound: float, types: Types) -> None:
         """Solve a set of options without the caps, then with those its best fleet breaks, until it breaks none.
 
         Each round but the last leaves rules out that only restrict, so its bound holds for the set. Of a grid's bound
@@ -182,10 +190,10 @@ class _Run:
         """
         binding: tuple[Cap, ...] = ()
         lower_usd, cutoff = 0.0, self._cutoff(site)
-        least_usd = partial(self.charges.least_usd, _providers(site))
+        least_usd = partial(self.charges.least_usd, site, types=types)
         while True:
             leaf, bought = build_leaf(options, self.profiles, binding)
-            result = self._decomposed(leaf, self.charges.units_below(_providers(site), cutoff))
+            result = self._decomposed(leaf, self.charges.units_below(site, cutoff, types))
             lower_usd = max(lower_usd, least_usd(result.lower_usd), min(bound, least_usd(result.usd)))
             if result.fleet is None:
                 break
@@ -193,7 +201,7 @@ class _Run:
             broken = exceeded(self.caps, solution)
             if not broken:
                 self._note_limits_of(result, binding)
-                owed = self.charges.weighed_usd(solution) if self.charges.promised else result.usd
+                owed = self.charges.weighed_usd(solution) if not self.charges.none else result.usd
                 self._keep(Found(owed, site, options, leaf, bought, result))
                 break
             if lower_usd >= cutoff:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from optimiser.policy.buying import Buying
 from optimiser.policy.limits import Limits, Overheads
 from optimiser.policy.places import Places
-from optimiser.policy.running import Running
+from optimiser.policy.running import Deployment, Running
 from optimiser.policy.spot import Spot
 
-__all__ = ["Overheads", "Policy"]
+__all__ = ["Deployment", "Overheads", "Policy"]
 
 
 class Policy(Limits, Running, Spot, Buying, Places):

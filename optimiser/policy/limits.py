@@ -19,6 +19,11 @@ class Overheads(Frozen):
     percent: float = Field(
         default=0, ge=0, description="percent on top of instances and charges (support plan, tax)"
     )
+    egress_usd_per_gb: float = Field(default=0, ge=0, description="USD per GB of text sent to users")
+    # Bytes of a vLLM chunk of chat.completion.chunk with one token of 4 to 5 letters: "data: {…}" is 246 bytes.
+    egress_bytes_per_output_token: float = Field(
+        default=250, ge=0, description="bytes sent per output token: 250 streamed one by one, 5 in one answer"
+    )
 
 
 class Limits(Frozen):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from optimiser.policy.frozen import Frozen
+from optimiser.policy.frozen import Frozen, NotNegative
+
+
+class Deployment(Frozen):
+    """Extra instances while a new version is rolled out."""
+
+    surge_instances: int = Field(default=0, ge=0, le=10_000, description="instances beside the fleet")
+    hours_per_week: float = Field(default=0, ge=0, le=168, description="hours a week that they run")
 
 
 class Running(Frozen):
@@ -45,6 +52,11 @@ class Running(Frozen):
         ge=0,
         le=24,
         description="an hour carries the demand of so many hours after it, so that start-up is paid for",
+    )
+    deployment: Deployment = Deployment()
+    round_trip_ms_by_region: dict[str, NotNegative] = Field(
+        default={},
+        description="ms that requests take to a region and back, taken off the TTFT target there; unlisted regions 0",
     )
     performance_margin: float | None = Field(
         default=None,

@@ -162,10 +162,24 @@ def test_amd_is_considered_where_it_is_named(
         ({"tiers": None}, "tiers = None: must be a list"),
         ({"overheads": 3}, "overheads = 3: must be a mapping of usd_per_node_hour"),
         ({"overheads": {"percnt": 3}}, "overheads.percnt = 3: no such field; did you mean percent?"),
+        ({"deployment": 3}, "deployment = 3: must be a mapping of surge_instances, hours_per_week"),
+        (
+            {"deployment": {"hours_per_week": 169}},
+            "deployment.hours_per_week = 169: must be at most 168",
+        ),
+        (
+            {"deployment": {"surge_instance": 2}},
+            "deployment.surge_instance = 2: no such field; did you mean surge_instances?",
+        ),
+        (
+            {"round_trip_ms_by_region": {"us-east1x": 20}},
+            "round_trip_ms_by_region = 'us-east1x': did you mean us-east1",
+        ),
+        ({"round_trip_ms_by_region": {"us-east-1": -20}}, "round_trip_ms_by_region.us-east-1 = -20: must be"),
         ({"overheads": {"percent": True}}, "overheads.percent = True: must be a number"),
         (
             {"minimum_monthly_usd_by_provider": 20000},
-            "minimum_monthly_usd_by_provider = 20000: must be a mapping such as {aws: 20000}",
+            "minimum_monthly_usd_by_provider = 20000: must be a mapping of names to numbers",
         ),
         (
             {"minimum_monthly_usd_by_provider": {"aws": -1}},

@@ -25,15 +25,36 @@ def optimum_usd(problem: Problem) -> float:
     """USD over the horizon of the cheapest plan the policy allows; inf where there is none."""
     best = math.inf
     tried = set()
-    for options in _choices(problem):
+    for options, surge in _with_their_surge(problem):
         rates = sorted({option.rate_rps for option in options})
         for smallest, largest in product(rates, rates):
             inside = tuple(o for o in options if smallest <= o.rate_rps <= largest)
-            key = (frozenset(o.id for o in inside), smallest, largest)
+            key = (frozenset(o.id for o in inside), smallest, largest, surge)
             if inside and key not in tried:
                 tried.add(key)
-                best = min(best, _cheapest(problem, inside, smallest, largest))
+                best = min(best, _cheapest(problem, inside, smallest, largest, surge))
     return best
+
+
+def _with_their_surge(problem: Problem) -> Iterator[tuple[list[Option], float]]:
+    """Every choice of sites and types, cut at each price of an extra instance: that is then what the dearest costs."""
+    given = problem.policy.deployment
+    hours = sum(period.hours for period in problem.periods) * given.hours_per_week / 168
+    for options in _choices(problem):
+        usd = {o.id: hours * _surge_usd_per_hour(o, given.surge_instances) for o in options}
+        for most in sorted(set(usd.values())):
+            yield [o for o in options if usd[o.id] <= most], most
+
+
+def _surge_usd_per_hour(option: Option, instances: int) -> float:
+    """Whole units of at least so many instances, on demand; else as spot says, or as the dearest way to pay."""
+    by_hour = [
+        p.billed
+        for p in option.purchases
+        if p.how.value in ("on_demand", "held_on_demand") and p.max_units is None
+    ]
+    units = math.ceil(instances / option.estimate.setup.instances_per_unit)
+    return units * (min(by_hour) if by_hour else max(p.billed for p in option.purchases))
 
 
 def _choices(problem: Problem) -> Iterator[list[Option]]:
@@ -70,11 +91,12 @@ def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
     raise AssertionError("a share is at most 1")
 
 
-def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, largest: float) -> float:
+def _cheapest(
+    problem: Problem, options: tuple[Option, ...], smallest: float, largest: float, surge_usd: float
+) -> float:
     policy, periods = problem.policy, problem.periods
     columns: list[Column] = [(o, p) for o in options for p in o.purchases]
-    promised = policy.minimum_monthly_usd_by_provider
-    model = _Rows(len(columns) * len(periods), len(promised))
+    model = _Rows(len(columns) * len(periods), len(policy.minimum_monthly_usd_by_provider))
 
     def at(c: int, p: int) -> int:
         return c * len(periods) + p
@@ -99,24 +121,25 @@ def _cheapest(problem: Problem, options: tuple[Option, ...], smallest: float, la
         spare = total - period.demand[0][0].planned_rps
         for inside, most in _spot_limits(problem, columns, total, spare):
             model.row({at(c, p): columns[c][0].rate_rps for c in inside}, -math.inf, most)
-    _pay_promises(model, promised, columns, len(periods), sum(period.hours for period in periods) / 730)
+    _pay_promises(model, problem, columns, surge_usd)
     signed = {at(c, 0): o.rate_rps for c, (o, one) in enumerate(columns) if one.how.value == "commitment"}
     if policy.commitment_hours_share < 1 and signed:
         low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
         model.row(signed, -math.inf, low + smallest - STRICTLY)
-    return model.minimum()
+    return model.minimum() + surge_usd
 
 
-def _pay_promises(
-    model: _Rows, promised: dict[str, float], columns: list[Column], periods: int, months: float
-) -> None:
-    """What a provider was promised a month and is not spent there is a cost."""
-    for number, (provider, monthly) in enumerate(promised.items()):
+def _pay_promises(model: _Rows, problem: Problem, columns: list[Column], surge_usd: float) -> None:
+    """What a provider was promised a month and is not spent there is a cost; what is extra is spent at the first's."""
+    periods = len(problem.periods)
+    months = sum(period.hours for period in problem.periods) / 730
+    for number, (provider, monthly) in enumerate(problem.policy.minimum_monthly_usd_by_provider.items()):
         unspent = len(columns) * periods + number
         inside = [c for c, (o, _) in enumerate(columns) if o.provider == provider]
         spent = {v: model.cost[v] for c in inside for v in range(c * periods, (c + 1) * periods)}
         model.cost[unspent] = 1.0
-        model.row({**spent, unspent: 1.0}, monthly * months, math.inf)
+        beside = surge_usd if provider == columns[0][0].provider else 0.0
+        model.row({**spent, unspent: 1.0}, monthly * months - beside, math.inf)
 
 
 def _spot_limits(

@@ -279,7 +279,9 @@ def test_what_the_answer_rests_on_is_there() -> None:
 
 
 def test_what_is_owed_beside_instances_has_its_line_and_its_part_of_the_sum() -> None:
-    charge = PlanCharge(provider="gcp", what="promised and not spent", monthly_usd=Decimal("5000.00"))
+    charge = PlanCharge(
+        provider="gcp", kind="minimum_spend", what="promised and not spent", monthly_usd=Decimal("5000.00")
+    )
     totals = replace(
         plan().totals, charges_monthly_usd=Decimal("5000.00"), total_monthly_usd=Decimal("88000.00")
     )

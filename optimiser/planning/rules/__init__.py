@@ -15,6 +15,7 @@ from optimiser.planning.rules import (
     demand,
     offers,
     quotas,
+    round_trips,
     sites,
     spot,
     spot_price,
@@ -53,7 +54,9 @@ _IN_OPTIONS: tuple[Term, ...] = (
     caution.PLAN_ON_LOWER_BOUND,
     weighed.WEIGH_COMMITMENTS,
     spot_price.PAY_FOR_SPOT,
+    round_trips.ALLOW_FOR_ROUND_TRIPS,
     charges.PAY_MINIMUM_SPEND,
+    charges.PAY_FOR_SURGE,
 )
 # All of it.
 TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}
@@ -64,4 +67,10 @@ def verify_plan(plan: dict[str, Any]) -> list[str]:
     commitments, and that its money adds up: empty where the plan stands."""
     view = PlanView(plan)
     faults = [f"{term.name}: {fault}" for term in TERMS.values() for fault in term.verify(view)]
-    return faults + verify_allowed(view) + verify_signing(view) + verify_money(plan)
+    return (
+        faults
+        + verify_allowed(view)
+        + verify_signing(view)
+        + charges.verify_egress(view)
+        + verify_money(plan)
+    )

@@ -2,35 +2,102 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from typing import Any
 
 from optimiser.planning.rules.rule import Term, policy_with
 from optimiser.planning.rules.view import PlanView
-from optimiser.policy import Policy
+from optimiser.policy import Deployment, Policy
 
 HOURS_PER_MONTH = 730
+HOURS_PER_WEEK = 168
 CENT = 0.011
+NANO = 1e-8
 
 
 def verify_pay_minimum_spend(view: PlanView) -> list[str]:
-    """Each provider's row is what was promised to it a month less what the plan's instances and nodes cost there."""
-    per_node = float(view.policy["overheads"]["usd_per_node_hour"])
+    """Each provider's row is what was promised to it a month less what the plan spends there: instances, nodes, and
+    what else is charged."""
     spent: dict[str, float] = defaultdict(float)
     for name, units in view.units.items():
-        option, offer = view.option_of(name), view.offer_of(name)
-        each = option["instances_per_unit"] * (float(offer["planned_usd_per_hour"]) + per_node)
         hours = sum(n * length for n, length in zip(units, view.hours, strict=True))
-        spent[option["provider"]] += each * hours * HOURS_PER_MONTH / sum(view.hours)
-    stated: dict[str, float] = defaultdict(float)
-    for row in view.plan.get("charges", []):
-        stated[row["provider"]] += float(row["monthly_usd"])
-    faults = []
+        each = _per_hour(view, name) * view.option_of(name)["instances_per_unit"]
+        spent[view.option_of(name)["provider"]] += each * hours * HOURS_PER_MONTH / sum(view.hours)
+    for kind in ("deployment_surge", "egress"):
+        for provider, usd in _charged(view, kind).items():
+            spent[provider] += usd
     promised = view.policy.get("minimum_monthly_usd_by_provider", {})
-    for provider in sorted({*promised, *stated}):
-        right = max(float(promised.get(provider, 0)) - spent[provider], 0.0)
-        if abs(stated[provider] - right) > CENT:
-            faults.append(f"{provider}: {stated[provider]:.2f} USD a month are charged, not {right:.2f}")
+    right = {name: max(usd - spent[name], 0.0) for name, usd in promised.items()}
+    return _differences(_charged(view, "minimum_spend"), right)
+
+
+def verify_pay_for_surge(view: PlanView) -> list[str]:
+    """The row is the policy's extra instances of the dearest option in use for its hours a week; an option
+    that is bought by the hour is reckoned at that price."""
+    given = view.policy.get("deployment", {"surge_instances": 0, "hours_per_week": 0})
+    hours = given["hours_per_week"] / HOURS_PER_WEEK * HOURS_PER_MONTH
+    used = {view.option_of(name)["id"]: view.option_of(name) for name in view.used()}
+    dearest = max(used.values(), key=lambda option: _surge(option, given), default=None)
+    right = {dearest["provider"]: _surge(dearest, given) * hours} if dearest else {}
+    faults = _differences(_charged(view, "deployment_surge"), right)
+    for name in view.used() if given["surge_instances"] else ():
+        by_hour, reckoned = _per_hour(view, name), float(view.option_of(name)["surge_usd_per_instance_hour"])
+        unlimited = view.offer_of(name)["max_instances"] is None
+        if view.how(name) in ("on_demand", "held_on_demand") and unlimited and abs(reckoned - by_hour) > NANO:
+            faults.append(f"{name}: costs {by_hour:.4f} by the hour, reckoned at {reckoned:.4f}")
     return faults
+
+
+def _surge(option: dict[str, Any], given: dict[str, Any]) -> float:
+    """USD for an hour of deployment."""
+    each = int(option["instances_per_unit"])
+    instances = math.ceil(given["surge_instances"] / each) * each
+    return float(instances) * float(option.get("surge_usd_per_instance_hour") or 0)
+
+
+def verify_egress(view: PlanView) -> list[str]:
+    """The rows come to requests × output tokens × bytes × price, each provider's as much as it serves."""
+    given = view.policy["overheads"]
+    per_byte = given.get("egress_usd_per_gb", 0) * given.get("egress_bytes_per_output_token", 0) / 1e9
+    right: dict[str, float] = defaultdict(float)
+    if per_byte and "services" in view.plan:
+        buckets = view.plan["services"][0]["buckets"]
+        tokens = sum(one["share"] * one["output_tokens"] for one in buckets)
+        mean = [0.0] * len(view.hours)
+        for row in view.plan["demand"]:
+            mean[row["period"]] += row["mean_rps"]
+        for p in view.periods():
+            total = view.capacity(p) or 1.0
+            seconds = 3600 * view.hours[p] * HOURS_PER_MONTH / sum(view.hours)
+            for name, units in view.units.items():
+                share = view.rate(name) * units[p] / total
+                right[view.option_of(name)["provider"]] += mean[p] * seconds * tokens * per_byte * share
+        return [f"egress: {fault}" for fault in _differences(_charged(view, "egress"), right)]
+    return []
+
+
+def _per_hour(view: PlanView, name: str) -> float:
+    """What an instance of a purchase costs an hour, with its node's overhead, USD."""
+    per_node = float(view.policy["overheads"]["usd_per_node_hour"])
+    return float(view.offer_of(name)["planned_usd_per_hour"]) + per_node
+
+
+def _charged(view: PlanView, kind: str) -> dict[str, float]:
+    """USD a month charged by provider."""
+    found: dict[str, float] = defaultdict(float)
+    for row in view.plan.get("charges", []):
+        if row["kind"] == kind:
+            found[row["provider"]] += float(row["monthly_usd"])
+    return found
+
+
+def _differences(stated: dict[str, float], right: dict[str, float]) -> list[str]:
+    return [
+        f"{provider}: {stated.get(provider, 0.0):.2f} USD a month are charged, not {right.get(provider, 0.0):.2f}"
+        for provider in sorted({*stated, *right})
+        if abs(stated.get(provider, 0.0) - right.get(provider, 0.0)) > CENT
+    ]
 
 
 def minimum_in_words(policy: Policy) -> str:
@@ -39,12 +106,30 @@ def minimum_in_words(policy: Policy) -> str:
     return ", ".join(f"{usd:,.0f} USD a month promised to {name}" for name, usd in promised.items())
 
 
+def surge_in_words(policy: Policy) -> str:
+    """Extra instances and hours."""
+    given = policy.deployment
+    if not given.surge_instances or not given.hours_per_week:
+        return ""
+    return f"{given.surge_instances} more of the dearest instances for {given.hours_per_week:g} h a week"
+
+
 PAY_MINIMUM_SPEND = Term(
     name="pay_minimum_spend",
     verify=verify_pay_minimum_spend,
     limit=minimum_in_words,
     without=policy_with(minimum_monthly_usd_by_provider={}),
     eased="minimum_monthly_usd_by_provider: {}",
+    always_priced=True,
+    decides_on_sites=True,
+)
+
+PAY_FOR_SURGE = Term(
+    name="pay_for_surge",
+    verify=verify_pay_for_surge,
+    limit=surge_in_words,
+    without=policy_with(deployment=Deployment()),
+    eased="deployment.surge_instances: 0",
     always_priced=True,
     decides_on_sites=True,
 )
