@@ -10,6 +10,7 @@ import pandas as pd
 
 from optimiser import __version__
 from optimiser.config import Config
+from optimiser.config.carbon import load_carbon
 from optimiser.config.quotas import granted_quotas
 from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value, did_you_mean
 from optimiser.measured.anchoring import anchors_of
@@ -21,6 +22,7 @@ from optimiser.performance.setups import Candidate
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import AnchorsOf, Question
 from optimiser.planning.answer import Answer, plan_of
+from optimiser.planning.carbon import with_footprints
 from optimiser.planning.comparison import compare
 from optimiser.planning.faults import refuse_faults
 from optimiser.planning.infeasible import (
@@ -84,15 +86,15 @@ def recommend(request: Request) -> Plan:
     left_out = providers_left_out(request.book.unfetched, lasting, offers, policy)
     owned, owned_notes = owned_for_the_month(request.config.owned, request.as_of)
     age_notes += owned_notes + still_owed(request.config.owned, HOURS_PER_MONTH)
-    options, far_notes = _options(request, estimates, offers, owned)
+    options, place_notes = _options(request, estimates, offers, owned)
     if not options:
-        raise _nothing_to_buy(request, estimates, age_notes, left_out, far_notes)
+        raise _nothing_to_buy(request, estimates, age_notes, left_out, place_notes)
     problem = _problem(workload, options, policy, granted_quotas(request.config.quotas, request.book.quotas))
     gap = request.config.settings.solver.relative_gap
     outcome = search(problem, gap)
     if outcome.best is None:
         raise _with_what_is_left_out(nothing_allowed(problem, gap), left_out)
-    solution, solved = settle(problem, outcome.best.solution)
+    solution, solved = settle(problem, outcome.best.solution, outcome.best.usd_per_kg)
     exact = _offers(request.book, outcome.best.options, owned, request.as_of)
     answer = Answer(
         problem=problem,
@@ -103,7 +105,7 @@ def recommend(request: Request) -> Plan:
         solved=solved,
         offers=exact,
         notes=age_notes
-        + far_notes
+        + place_notes
         + left_out_notes(estimates, offers, policy, request.spot_past)
         + mixed_sources_note(options),
         rejections=tuple(result for result in results if isinstance(result, Rejection)),
@@ -121,14 +123,14 @@ def recommend(request: Request) -> Plan:
 def _options(
     request: Request, estimates: Sequence[Estimate], offers: pd.DataFrame, owned: Sequence[Owned]
 ) -> tuple[tuple[Option, ...], tuple[str, ...]]:
-    """What can be bought, and notes on regions too far away."""
+    """What can be bought and what it emits, and notes on regions too far away or without a figure of that."""
     workload, config, policy = request.workload, request.config, request.policy
 
     def within(target: Target) -> list[Estimate]:
         results = estimates_for(replace(workload, target=target), config, policy)
         return [result for result in results if isinstance(result, Estimate)]
 
-    return options_within_reach(
+    options, far_notes = options_within_reach(
         estimates,
         config.shapes,
         offers,
@@ -138,6 +140,8 @@ def _options(
         target=workload.target,
         estimates_within=within,
     )
+    known, carbon_notes = with_footprints(options, load_carbon(config.directories), config.gpus, policy)
+    return known, far_notes + carbon_notes
 
 
 def _nothing_to_buy(
@@ -145,13 +149,13 @@ def _nothing_to_buy(
     estimates: Sequence[Estimate],
     age_notes: Sequence[str],
     left_out: Sequence[PlanLeftOut],
-    far_notes: Sequence[str],
+    place_notes: Sequence[str],
 ) -> NoFeasiblePlan | StalePrices:
-    """Why nothing that serves the workload has a price: all are too old or too far away, none was fetched, or there is
-    none."""
+    """Why nothing that serves the workload has a price: all are too old, of places that are out, not fetched, or there
+    is none."""
     name, book = request.workload.name, request.book
-    if far_notes:
-        return NoFeasiblePlan(f"{name}: {'; '.join(far_notes)}, and nothing else is left")
+    if place_notes:
+        return NoFeasiblePlan(f"{name}: {'; '.join(place_notes)}, and nothing else is left")
     if build_options(estimates, request.config.shapes, book.offers, request.policy, past=request.spot_past):
         return StalePrices(
             f"{name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "

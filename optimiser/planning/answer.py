@@ -101,6 +101,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         sensitivity=answer.comparison.sensitivity,
         quotas=core.quotas,
         charges=core.charges,
+        carbon=core.carbon,
         price_dates=price_dates(book, problem, _offers_used(answer)),
         tiers_without_prices=uncovered_tiers(book, problem),
         price_sources=price_sources(
@@ -172,12 +173,13 @@ def _bound(answer: Answer) -> PlanBound:
         if outcome.exact
         else f"sums rounded both ways to {outcome.unit_rps:g} req/s"
     )
+    carbon = f"; {outcome.carbon_steps} carbon prices for the cap" if outcome.carbon_steps else ""
     return PlanBound(
         value_usd=monthly_usd(answer.problem, outcome.lower_usd),
         gap=round(max(usd / outcome.lower_usd - 1, 0.0), 9) if outcome.lower_usd > 0 else 0.0,
         method=(
             f"branch and bound over sites and instance types, {outcome.leaves_solved} of {outcome.leaves} sets solved; "
-            f"two-sided decomposition over hours, {exactly}"
+            f"two-sided decomposition over hours, {exactly}{carbon}"
         ),
         unit_rps=outcome.unit_rps,
         dropped_rules=outcome.dropped,

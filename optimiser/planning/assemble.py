@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from optimiser.planning.carbon import plan_carbon
 from optimiser.planning.charges import Charges
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.less_demand import used_shares
@@ -29,6 +30,7 @@ from optimiser.planning.plan_bought import (
     PlanSigning,
 )
 from optimiser.planning.plan_parts import (
+    PlanCarbon,
     PlanCharge,
     PlanCount,
     PlanDemand,
@@ -57,6 +59,7 @@ class Core:
     quotas: tuple[PlanQuota, ...]
     signing: tuple[PlanSigning, ...]
     charges: tuple[PlanCharge, ...]
+    carbon: tuple[PlanCarbon, ...]
     spare_unit_rps: float
     horizon_usd: Decimal
 
@@ -113,6 +116,7 @@ def core_of(
         quotas=_quotas(problem, solution),
         signing=signing_of(plan_options, plan_offers, bought),
         charges=plan_charges(problem, solution),
+        carbon=plan_carbon(problem, solution),
         spare_unit_rps=solution.spare_unit_rps,
         horizon_usd=sum((usd for _, usd in purchases), Decimal(0)),
     )

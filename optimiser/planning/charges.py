@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
+from optimiser.planning.carbon import KG_PER_TONNE
 from optimiser.planning.leaves import Bought, Site, Solution
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.problem import Option, Problem
@@ -142,7 +143,12 @@ class Charges:
 
     def weighed_usd(self, solution: Solution) -> float:
         """All that a solution costs as the search compares it: its units as weighed, and its charges beside them."""
-        owed = self.of(solution, lambda column: column.purchase.usd_per_unit_hour)
+        usd_per_kg = self.problem.policy.carbon_usd_per_tonne / KG_PER_TONNE
+
+        def without_carbon(column: Bought) -> float:
+            return column.purchase.usd_per_unit_hour - usd_per_kg * column.option.kg_per_unit_hour
+
+        owed = self.of(solution, without_carbon)
         return solution.usd(self.problem.hours) + sum(charge.usd for charge in owed)
 
     def least_usd(self, site: Site, units_usd: float, types: Collection[str] = ()) -> float:

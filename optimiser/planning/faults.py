@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from optimiser.errors import OptimiserError
+from optimiser.planning.carbon import KG_PER_TONNE
 from optimiser.planning.charges import SHORTFALL
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan, to_jsonable
 from optimiser.planning.rules import verify_plan
@@ -43,4 +44,5 @@ def _weighed_usd(plan: Plan) -> float:
         spent[charge.provider] += float(charge.monthly_usd) * months if charge.kind != SHORTFALL else 0.0
     for name, monthly in plan.policy["minimum_monthly_usd_by_provider"].items():
         spent[name] = max(spent[name], monthly * months)
-    return sum(spent.values())
+    per_kg = float(plan.policy["carbon_usd_per_tonne"]) / KG_PER_TONNE
+    return sum(spent.values()) + per_kg * months * sum(row.kg_co2e_monthly for row in plan.carbon)

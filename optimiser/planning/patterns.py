@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from optimiser.planning.carbon_cap import cap_kg, horizon_kg
 from optimiser.planning.leaves import Solution, is_constant
 from optimiser.planning.problem import Floats, How, Problem
 from optimiser.planning.requirements import levels
@@ -16,17 +17,19 @@ from optimiser.planning.solve import Programme, Solved, Variable, value
 PATTERNS_PER_SLOT = 6
 
 
-def settle(problem: Problem, solution: Solution) -> tuple[Solution, Solved]:
-    """The cheapest choice of patterns per slot for the constant part of a solution, and the solver's report.
+def settle(problem: Problem, solution: Solution, usd_per_kg: float = 0.0) -> tuple[Solution, Solved]:
+    """The cheapest choice of patterns per slot for the constant part of a solution, and the solver's report. usd_per_kg
+    is what a kilogram of CO2e weighs beyond the problem's own prices.
 
         min Σ_{slot, k} hours[slot] · usd[k] · z[slot, k]      Σ_k z[slot, k] = 1 ∀ slot,   0 ≤ z ≤ 1
 
     The choice in one slot does not touch another's, so the linear programme has a whole-number optimum. Where
-    the solver stops before it, the solution stays as it was.
+    the solver stops before it, or equal patterns would pass the cap on carbon, the solution stays as it was.
     """
     level = levels(problem, solution.spare_unit_rps)
     rate = np.array([column.option.rate_rps for column in solution.columns])
-    usd = np.array([column.purchase.usd_per_unit_hour for column in solution.columns])
+    kg = np.array([column.option.kg_per_unit_hour for column in solution.columns])
+    usd = np.array([column.purchase.usd_per_unit_hour for column in solution.columns]) + usd_per_kg * kg
     firm = np.array([column.purchase.how is not How.SPOT for column in solution.columns], dtype=bool)
     constant = np.array([is_constant(column) for column in solution.columns], dtype=bool)
     patterns = np.unique(solution.units, axis=0)
@@ -51,6 +54,8 @@ def settle(problem: Problem, solution: Solution) -> tuple[Solution, Solved]:
         if value(pick) > 0.5:
             units[slot] = patterns[k]
     settled = Solution(solution.columns, units[level.slot_of_period], solution.spare_unit_rps)
+    if horizon_kg(problem, settled) > max(cap_kg(problem), horizon_kg(problem, solution)):
+        return solution, solved
     return settled, solved
 
 

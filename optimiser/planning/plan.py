@@ -17,6 +17,7 @@ from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase, 
 from optimiser.planning.plan_parts import (
     PlanAlternative,
     PlanBound,
+    PlanCarbon,
     PlanCharge,
     PlanCount,
     PlanDemand,
@@ -81,6 +82,7 @@ class Plan:
     sensitivity: tuple[PlanSensitivity, ...] = ()
     signing: tuple[PlanSigning, ...] = ()
     charges: tuple[PlanCharge, ...] = ()
+    carbon: tuple[PlanCarbon, ...] = ()
 
 
 # Most of a plan's values, which pass as they are; their subclasses, such as enumerations, may not.

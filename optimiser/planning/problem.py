@@ -68,6 +68,23 @@ class Purchase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """What a unit emits while it runs: its power in W, the building's PUE, and its grid's g CO2e per kWh."""
+
+    watts_per_unit: float
+    pue: float
+    gco2_per_kwh: float
+    method: str = ""
+    year: int = 0
+    source: str = ""
+
+    @property
+    def kwh_per_unit_hour(self) -> float:
+        """What the building draws for a unit in an hour, kWh."""
+        return self.watts_per_unit / 1000 * self.pue
+
+
+@dataclass(frozen=True, kw_only=True)
 class Option:
     """Something that can be bought in one site: an instance type in a region, set up to serve the workload.
 
@@ -88,6 +105,13 @@ class Option:
     margin: float = 0.0
     region_kind: str = "region"
     round_trip_ms: float = 0.0
+    footprint: Footprint | None = None
+
+    @property
+    def kg_per_unit_hour(self) -> float:
+        """What a unit emits in an hour, kg CO2e; 0 where nothing is known, which no plan under a price or cap uses."""
+        known = self.footprint
+        return known.kwh_per_unit_hour * known.gco2_per_kwh / 1000 if known else 0.0
 
     @property
     def surge_usd_per_instance_hour(self) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.caps import Cap, caps_of, exceeded, most_capacity_rps, within_reach
+from optimiser.planning.carbon_cap import search_within_cap
 from optimiser.planning.charges import Charges
 from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Decomposed, Leaf
@@ -36,7 +37,10 @@ from optimiser.planning.problem import How, Option, Problem
 
 @dataclass(frozen=True)
 class Found:
-    """One solved leaf: USD over the horizon as commitments are weighed, charges included, and the solution."""
+    """One solved leaf: USD over the horizon as commitments are weighed, charges included, and the solution.
+
+    usd_per_kg is what a kilogram of CO2e was priced at beyond the policy's price, for a cap's sake, to find it.
+    """
 
     usd: float
     site: Site
@@ -44,6 +48,7 @@ class Found:
     leaf: Leaf
     bought: dict[How, list[Bought]]
     result: Decomposed
+    usd_per_kg: float = 0.0
 
     @property
     def solution(self) -> Solution:
@@ -64,7 +69,8 @@ class Outcome:
     Costs are what is minimised: commitments weighed against falling prices (weighing.py), all else as billed, and
     what is owed beside them (charges.py).
 
-    leaves is how many sets of options were bounded, leaves_solved how many had to be solved.
+    leaves is how many sets of options were bounded, leaves_solved how many had to be solved. carbon_steps is how many
+    carbon prices were searched at for a cap (0: none).
     """
 
     plans: list[Found] = field(default_factory=list)
@@ -74,6 +80,7 @@ class Outcome:
     exact: bool = True
     unit_rps: float = 0.0
     dropped: tuple[str, ...] = ()
+    carbon_steps: int = 0
 
     @property
     def best(self) -> Found | None:
@@ -90,6 +97,13 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
 
     Returns an Outcome without plans where no allowed set of purchases can carry the demand.
     """
+    if problem.policy.max_monthly_kg_co2e is None:
+        return _search(problem, gap, alternatives)
+    return search_within_cap(problem, partial(_search, gap=gap, alternatives=alternatives), gap)
+
+
+def _search(problem: Problem, gap: float, alternatives: int) -> Outcome:
+    """The same without the cap on carbon."""
     caps = caps_of(problem)
     run = _Run(within_reach(problem, caps), gap, alternatives, caps)
     run.add_branches(sites(run.problem))

@@ -40,6 +40,14 @@ class Limits(Frozen):
         default=None, gt=0, description="monthly budget in USD; null is none"
     )
     overheads: Overheads = Overheads()
+    carbon_usd_per_tonne: float = Field(
+        default=0, ge=0, description="USD a tonne of CO2e that plans are weighed at; it is not billed"
+    )
+    max_monthly_kg_co2e: float | None = Field(
+        default=None,
+        gt=0,
+        description="most that a plan may emit while it runs, kg CO2e a month; null is no cap",
+    )
     price_age_note_days: int = Field(
         default=90, ge=0, description="the report's first line names a tier whose oldest price is older"
     )

@@ -31,7 +31,25 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         f"Charged {usd(one.monthly_usd)} a month: {provider_name(one.provider)}, {one.what}."
         for one in plan.charges
     )
-    return (month, *owed, tokens)
+    return (month, *owed, tokens, *_carbon(plan))
+
+
+def _carbon(plan: Plan) -> tuple[Block, ...]:
+    """What the plan emits, by whose figures, and what is not in it."""
+    if not plan.carbon:
+        return ()
+    kg, kwh = (sum(getattr(row, part) for row in plan.carbon) for part in ("kg_co2e_monthly", "kwh_monthly"))
+    figures = dict.fromkeys(
+        f"{row.gco2_per_kwh:g} g/kWh ({row.method}, {row.year}, {row.source})" for row in plan.carbon
+    )
+    price = plan.policy.get("carbon_usd_per_tonne")
+    weighed = f", weighed at {price:g} USD a tonne and not billed" if price else ""
+    unknown = sorted({one.option for one in plan.purchases} - {row.option for row in plan.carbon})
+    without = f" Without {', '.join(unknown)}, of which no figure is known." if unknown else ""
+    return (
+        f"Carbon: {kg:,.0f} kg CO2e and {kwh:,.0f} kWh a month{weighed}; grid {'; '.join(figures)}. Yearly averages of "
+        f"the place, without certificates and without what building the machines emitted.{without}",
+    )
 
 
 def savings(plan: Plan) -> tuple[Block, ...]:

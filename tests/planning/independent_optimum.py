@@ -121,7 +121,7 @@ def _cheapest(
         spare = total - period.demand[0][0].planned_rps
         for inside, most in _spot_limits(problem, columns, total, spare):
             model.row({at(c, p): columns[c][0].rate_rps for c in inside}, -math.inf, most)
-    _pay_promises(model, problem, columns, surge_usd)
+    _keep_monthly(model, problem, columns, surge_usd)
     signed = {at(c, 0): o.rate_rps for c, (o, one) in enumerate(columns) if one.how.value == "commitment"}
     if policy.commitment_hours_share < 1 and signed:
         low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
@@ -129,17 +129,29 @@ def _cheapest(
     return model.minimum() + surge_usd
 
 
-def _pay_promises(model: _Rows, problem: Problem, columns: list[Column], surge_usd: float) -> None:
-    """What a provider was promised a month and is not spent there is a cost; what is extra is spent at the first's."""
-    periods = len(problem.periods)
-    months = sum(period.hours for period in problem.periods) / 730
-    for number, (provider, monthly) in enumerate(problem.policy.minimum_monthly_usd_by_provider.items()):
-        unspent = len(columns) * periods + number
+def _keep_monthly(model: _Rows, problem: Problem, columns: list[Column], surge_usd: float) -> None:
+    """Rows over all periods, a column's variables being its periods in order: what is promised, and what is emitted."""
+    policy, periods = problem.policy, problem.periods
+    months = sum(period.hours for period in periods) / 730
+    for number, (provider, monthly) in enumerate(policy.minimum_monthly_usd_by_provider.items()):
+        unspent = len(columns) * len(periods) + number
         inside = [c for c, (o, _) in enumerate(columns) if o.provider == provider]
-        spent = {v: model.cost[v] for c in inside for v in range(c * periods, (c + 1) * periods)}
+        at = [c * len(periods) + p for c in inside for p in range(len(periods))]
         model.cost[unspent] = 1.0
         beside = surge_usd if provider == columns[0][0].provider else 0.0
+        spent = {variable: model.cost[variable] for variable in at}
         model.row({**spent, unspent: 1.0}, monthly * months - beside, math.inf)
+    if policy.max_monthly_kg_co2e is not None:
+        emitted = {c * len(periods) + p: kg for (c, p), kg in _emitted(problem, columns).items()}
+        model.row(emitted, -math.inf, policy.max_monthly_kg_co2e * months)
+
+
+def _emitted(problem: Problem, columns: list[Column]) -> dict[tuple[int, int], float]:
+    """kg of a unit of each column in each period: W / 1000 × PUE × g / 1000 × hours."""
+    kg = [o.footprint.watts_per_unit * o.footprint.pue * o.footprint.gco2_per_kwh / 1e6 for o, _ in columns]
+    return {
+        (c, p): each * period.hours for c, each in enumerate(kg) for p, period in enumerate(problem.periods)
+    }
 
 
 def _spot_limits(

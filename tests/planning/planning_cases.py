@@ -17,6 +17,7 @@ from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.plan import to_jsonable
 from optimiser.planning.problem import (
     Demand,
+    Footprint,
     GrantedQuota,
     How,
     Option,
@@ -237,6 +238,13 @@ def machine(
         ),
     )
     return option, offers
+
+
+def emitting(made: tuple[Option, dict[str, Offer]], kg_per_hour: float) -> tuple[Option, dict[str, Offer]]:
+    """A machine whose units emit so much: 1 kW without losses on a grid of that many g/kWh × 1000."""
+    option, offers = made
+    footprint = Footprint(watts_per_unit=1000.0, pue=1.0, gco2_per_kwh=1000.0 * kg_per_hour)
+    return replace(option, footprint=footprint), offers
 
 
 def granted(

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planning_cases import Case, case, committed, faults, granted, held, hourly, machine, plan_json, spot
+from planning_cases import (
+    Case,
+    case,
+    committed,
+    emitting,
+    faults,
+    granted,
+    held,
+    hourly,
+    machine,
+    plan_json,
+    spot,
+)
 
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.model import solve_compact
@@ -57,6 +69,10 @@ def by_rule() -> dict[str, Case]:
             ],
             [6.0, 11.0],
         ).with_policy(max_sites=1),
+        "limit_carbon": case(
+            [emitting(machine("m", 1.0, hourly(1.0)), 1.0), emitting(machine("n", 1.0, hourly(1.5)), 0.2)],
+            [2.0, 5.0],
+        ).with_policy(max_monthly_kg_co2e=4 * 365.0),
         "limit_instance_types": case(
             [machine("m", 5.0, hourly(4.0)), machine("n", 1.0, hourly(1.0))], [6.0, 11.0]
         ).with_policy(max_instance_types=1),

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import PlanSpot
-from optimiser.planning.plan_parts import PlanCharge
+from optimiser.planning.plan_parts import PlanCarbon, PlanCharge
 from optimiser.policy import Policy
 from optimiser.report.text_layout import WIDTH
 from optimiser.report.wording import ordinal
@@ -290,6 +290,29 @@ def test_what_is_owed_beside_instances_has_its_line_and_its_part_of_the_sum() ->
     assert "Charged $5,000 a month: GCP, promised and not spent." in text
     assert "costs less than $81,842 a month for instances and charges: gap" in text
     assert "+ charges" not in " ".join(table(plan()).split())
+
+
+def test_what_the_plan_emits_stands_with_its_figures_and_what_it_leaves_out() -> None:
+    row = PlanCarbon(
+        option=option().id,
+        kwh_monthly=12_345.0,
+        kg_co2e_monthly=4_938.0,
+        kg_co2e_per_unit_hour=2.0,
+        watts_per_unit=4000.0,
+        pue=1.25,
+        gco2_per_kwh=400.0,
+        method="state average",
+        year=2023,
+        source="a list",
+    )
+    policy = Policy(carbon_usd_per_tonne=50).model_dump(mode="json")
+    text = " ".join(table(plan(carbon=(row,), policy=policy)).split())
+    assert (
+        "Carbon: 4,938 kg CO2e and 12,345 kWh a month, weighed at 50 USD a tonne and not billed; grid 400 g/kWh"
+        in text
+    )
+    assert "(state average, 2023, a list)" in text
+    assert "Carbon:" not in table(plan())
 
 
 names = st.text(

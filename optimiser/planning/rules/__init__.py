@@ -9,6 +9,7 @@ from typing import Any
 
 from optimiser.planning.rules import (
     availability,
+    carbon,
     caution,
     charges,
     commitments,
@@ -47,6 +48,7 @@ RULES: dict[str, Rule] = {
         quotas.LIMIT_GPUS,
         sites.LIMIT_SITES,
         sites.LIMIT_INSTANCE_TYPES,
+        carbon.LIMIT_CARBON,
     )
 }
 # What is in the options' own rates and prices, or owed beside them.
@@ -57,6 +59,7 @@ _IN_OPTIONS: tuple[Term, ...] = (
     round_trips.ALLOW_FOR_ROUND_TRIPS,
     charges.PAY_MINIMUM_SPEND,
     charges.PAY_FOR_SURGE,
+    carbon.WEIGH_CARBON,
 )
 # All of it.
 TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}

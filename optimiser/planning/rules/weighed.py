@@ -8,7 +8,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from optimiser.planning.problem import Problem
+from optimiser.planning.carbon import KG_PER_TONNE
+from optimiser.planning.problem import Option, Problem
 from optimiser.planning.rules.rule import Term
 from optimiser.planning.rules.view import TOLERANCE, PlanView
 from optimiser.policy import Policy
@@ -53,10 +54,17 @@ def weighing_in_words(policy: Policy) -> str:
 
 def at_their_own_price(problem: Problem) -> Problem:
     """The problem that compares commitments at what they are billed."""
-    options = tuple(
-        replace(option, purchases=tuple(replace(p, usd_per_unit_hour=p.billed) for p in option.purchases))
-        for option in problem.options
-    )
+    usd_per_kg = problem.policy.carbon_usd_per_tonne / KG_PER_TONNE
+
+    def billed(option: Option) -> Option:
+        carbon = usd_per_kg * option.kg_per_unit_hour
+        priced = (
+            replace(one, usd_per_unit_hour=one.billed + carbon, billed_usd_per_unit_hour=one.billed)
+            for one in option.purchases
+        )
+        return replace(option, purchases=tuple(priced))
+
+    options = tuple(map(billed, problem.options))
     change = {"price_decline_per_year": 0.0, "discount_rate_per_year": 0.0}
     return replace(problem, options=options, policy=problem.policy.model_copy(update=change))
 

@@ -1,0 +1,203 @@
+"""What a plan emits: by hand, at a price, and under a cap that one multiplier finds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from independent_optimum import optimum_usd
+from planning_cases import (
+    Case,
+    case,
+    emitting,
+    estimate,
+    faults,
+    hourly,
+    machine,
+    plan_json,
+    random_case,
+    shape,
+)
+
+from optimiser.performance.specs import GpuSpec
+from optimiser.planning.carbon import Carbon, Grid, Power, Pue, at_more_a_kg, instance_w, with_footprints
+from optimiser.planning.carbon_cap import horizon_kg
+from optimiser.planning.infeasible import nothing_allowed
+from optimiser.planning.problem import Option
+from optimiser.planning.rules import verify_plan
+from optimiser.planning.search import Found, search
+from optimiser.policy import Policy
+
+MONTH = 730.0
+
+
+def best_of(subject: Case) -> Found:
+    best = search(subject.problem, gap=0.0).best
+    assert best is not None
+    return best
+
+
+def power(gpu: str) -> tuple[GpuSpec, Power]:
+    from optimiser.config import load_config
+
+    return load_config().gpus[gpu], Power(gpu_tdp_share=0.5, host_w_per_vcpu=2.0, host_w_per_gib=0.25)
+
+
+def test_power_and_carbon_of_a_unit_by_hand() -> None:
+    gpu, drawn = power("L4")
+    # One L4 of 72 W at half, 8 vCPU at 2 W, 32 GiB at 0.25 W: 36 + 16 + 8 = 60 W.
+    assert instance_w(shape("m"), gpu, drawn) == 60.0
+    made = Option(
+        id="x",
+        provider="aws",
+        region="r1",
+        instance_type="m",
+        rate_rps=1.0,
+        purchases=(),
+        estimate=estimate("m", 1.0, instances_per_unit=2),
+        shape=shape("m"),
+    )
+    carbon = Carbon(
+        power=drawn,
+        pue={"aws": Pue(provider="aws", pue=1.25, year=2025, source="by hand")},
+        grids={
+            ("aws", "r1"): Grid(
+                provider="aws", region="r1", gco2_per_kwh=400.0, method="by hand", year=2023, source="by hand"
+            )
+        },
+    )
+    ((known,), notes) = with_footprints([made], carbon, {"L4": gpu}, Policy())
+    # Two instances: 120 W × 1.25 = 0.15 kWh, × 400 g = 0.06 kg.
+    assert known.kg_per_unit_hour == pytest.approx(0.06)
+    assert notes == ()
+
+
+def test_a_region_without_a_figure_is_out_under_a_price_or_a_cap_and_stays_without() -> None:
+    (made, _) = machine("m", 1.0, hourly(1.0))
+    gpu, drawn = power("L4")
+    nothing = Carbon(power=drawn)
+    assert with_footprints([made], nothing, {"L4": gpu}, Policy()) == ((made,), ())
+    for policy in (Policy(carbon_usd_per_tonne=10), Policy(max_monthly_kg_co2e=10)):
+        kept, (note,) = with_footprints([made], nothing, {"L4": gpu}, policy)
+        assert kept == ()
+        assert note.startswith("carbon: left out for want of a figure: aws r1")
+
+
+# A unit of d costs 1.00 and emits 1 kg an hour, one of c 1.30 and 0.2 kg. 40 req/s need four: 2,920 USD and 2,920 kg
+# a month, or 3,796 USD and 584 kg; one d for one c saves 584 kg for 219 USD, 375 USD a tonne.
+DIRTY, CLEAN = machine("d", 10.0, hourly(1.0)), machine("c", 10.0, hourly(1.3))
+TWO = case([emitting(DIRTY, 1.0), emitting(CLEAN, 0.2)], [40.0], [MONTH])
+
+
+def priced(subject: Case, usd_per_tonne: float) -> Case:
+    changed = subject.with_policy(carbon_usd_per_tonne=usd_per_tonne)
+    return replace(changed, problem=at_more_a_kg(changed.problem, usd_per_tonne / 1000))
+
+
+@pytest.mark.parametrize(("usd_per_tonne", "name"), [(0, "d"), (374, "d"), (376, "c")])
+def test_a_price_buys_cleaner_units_from_where_they_are_worth_it(usd_per_tonne: float, name: str) -> None:
+    subject = priced(TWO, usd_per_tonne)
+    best = best_of(subject)
+    assert {column.option.instance_type for column in best.solution.columns} == {name}
+    billed, kg = {"d": (2920.0, 2920.0), "c": (3796.0, 584.0)}[name]
+    assert best.usd == pytest.approx(billed + kg * usd_per_tonne / 1000)
+    assert best.solution.billed_usd(subject.problem.hours) == pytest.approx(billed)
+    (row,) = plan_json(subject, best.solution)["carbon"]
+    assert row["kg_co2e_monthly"] == pytest.approx(kg)
+    assert faults(subject, best.solution) == []
+
+
+@pytest.mark.parametrize(
+    ("cap", "usd", "kg"),
+    [
+        (3000.0, 2920.0, 2920.0),  # the free plan
+        (2920.0, 2920.0, 2920.0),
+        (2400.0, 3139.0, 2336.0),  # three d, one c
+        (1200.0, 3577.0, 1168.0),  # one d, three c
+        (584.0, 3796.0, 584.0),  # the least
+    ],
+)
+def test_a_cap_by_hand(cap: float, usd: float, kg: float) -> None:
+    subject = TWO.with_policy(max_monthly_kg_co2e=cap)
+    outcome = search(subject.problem, gap=0.0)
+    assert outcome.best is not None
+    found = horizon_kg(subject.problem, outcome.best.solution)
+    assert found <= cap * (1 + 1e-9)
+    assert outcome.lower_usd <= usd * (1 + 1e-9) <= outcome.best.usd * (1 + 1e-6)
+    if kg in (2920.0, 584.0):
+        assert outcome.best.usd == pytest.approx(usd)
+        assert found == pytest.approx(kg)
+    assert faults(subject, outcome.best.solution) == []
+
+
+def test_a_cap_that_nothing_reaches_names_the_least_and_the_way_out() -> None:
+    subject = TWO.with_policy(max_monthly_kg_co2e=500.0)
+    assert search(subject.problem, gap=0.0).best is None
+    said = str(nothing_allowed(subject.problem, 0.0))
+    assert "there is no plan with at most 500 kg CO2e a month" in said
+    assert "max_monthly_kg_co2e: null would allow a plan at 2,920 USD a month" in said
+    assert "2,920 kg CO2e a month (the least found emits 584)" in said
+
+
+def with_carbon(seed: int) -> Case:
+    """A random case whose machines emit at random, each site and type its own."""
+    rng = np.random.default_rng(30_000 + seed)
+    subject = random_case(seed)
+    options = tuple(
+        emitting((option, {}), round(float(rng.uniform(0.05, 1.0)) * option.rate_rps, 3))[0]
+        for option in subject.problem.options
+    )
+    return replace(subject, problem=replace(subject.problem, options=options))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_under_a_cap_the_bound_and_the_plan_hold_the_optimum_between_them(seed: int) -> None:
+    free = with_carbon(seed)
+    best = search(free.problem, gap=0.0).best
+    if best is None:
+        return
+    kg = horizon_kg(free.problem, best.solution) * MONTH / float(free.problem.hours.sum())
+    share = float(np.random.default_rng(seed).uniform(0.3, 1.1))
+    subject = free.with_policy(max_monthly_kg_co2e=max(kg * share, 1e-6))
+    proven, outcome = optimum_usd(subject.problem), search(subject.problem, gap=0.0)
+    if outcome.best is None:
+        # Only what even the cleanest plan exceeds is refused.
+        assert math.isinf(proven)
+        return
+    assert outcome.lower_usd <= proven * (1 + 1e-6) + 1e-9
+    assert proven <= outcome.best.usd * (1 + 1e-6) + 1e-9
+    assert best.usd <= outcome.best.usd * (1 + 1e-9) + 1e-9
+    if outcome.best.solution.columns:
+        assert faults(subject, outcome.best.solution) == []
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_at_a_price_the_plan_is_the_proven_optimum(seed: int) -> None:
+    subject = priced(with_carbon(seed), 150.0)
+    proven = optimum_usd(subject.problem)
+    outcome = search(subject.problem, gap=0.0)
+    assert (outcome.best.usd if outcome.best else math.inf) == pytest.approx(proven, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"kg_co2e_per_unit_hour": 0.5}, "weigh_carbon: aws/r1/d×1: kg_co2e_per_unit_hour is 0.5, not 1"),
+        ({"kg_co2e_monthly": 100.0}, "weigh_carbon: aws/r1/d×1: kg_co2e_monthly is 100, not 2920"),
+    ],
+)
+def test_figures_of_carbon_that_do_not_follow_are_refused(change: dict[str, float], fault: str) -> None:
+    plan = plan_json(TWO, best_of(TWO).solution)
+    plan["carbon"][0].update(change)
+    assert fault in verify_plan(plan)
+
+
+def test_a_plan_over_its_cap_or_without_figures_is_refused() -> None:
+    plan = plan_json(TWO, best_of(TWO).solution)
+    plan["policy"]["max_monthly_kg_co2e"] = 2900.0
+    assert verify_plan(plan) == ["limit_carbon: 2920.0 kg CO2e a month, 2900 allowed"]
+    plan["carbon"] = []
+    (fault,) = verify_plan(plan)
+    assert fault.endswith("what it emits is not known")
