@@ -24,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from capped_weeks import capped_weeks
 from cases import hours_problem, mix_problem, read, workload_files
 from refresh_volume import refreshes
 
@@ -70,7 +71,7 @@ def main() -> None:
     rows = [*cold_commands(arguments.runs), *estimates(arguments.runs)]
     rows += [*mixes(arguments.cases), *weeks(arguments.cases)]
     rows += [*apart(arguments.workloads)]
-    rows += [Row(*line) for line in refreshes(arguments.runs)]
+    rows += [Row(*line) for line in (*capped_weeks(arguments.cases), *refreshes(arguments.runs))]
     width = max(len(row.case) for row in rows)
     print(f"{'case':{width}}  {'measured':52}  target")
     for row in rows:
