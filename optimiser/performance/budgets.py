@@ -170,7 +170,7 @@ def _at_peak(candidate: Candidate) -> Candidate:
 
 def memory_budget(question: Question, candidate: Candidate, need: MemoryNeed) -> MemoryBudget:
     """Memory of one of the candidate's GPUs; need is the candidate's alone, (1,)."""
-    places, most = places_of(question, layouts_of([candidate]), need)
+    places, most = places_of(question, [candidate], layouts_of([candidate]), need)
     on_each = need.kv_copies.item() / (candidate.shards * candidate.stages) / GIB
     return MemoryBudget(
         gpu_gib=candidate.hardware.gpu.usable_mib * MIB / GIB,

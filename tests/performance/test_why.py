@@ -211,6 +211,26 @@ def test_the_budget_of_a_measured_set_up_has_the_measured_step() -> None:
     assert milliseconds(why.decode_step)["launches"] == pytest.approx(1.2 * 32 * 30e-3)
 
 
+@pytest.mark.parametrize(
+    ("gpu", "engine", "at_once"),
+    [
+        ("H100", "vllm", 1024),
+        ("A100", "vllm", 256),
+        ("L40S", "vllm", 256),
+        ("A100", "trtllm", 1024),
+    ],
+)
+def test_vllm_runs_fewer_requests_at_once_on_gpus_that_it_takes_for_small(
+    gpu: str, engine: str, at_once: int
+) -> None:
+    short = [SizeBucket(prompt_tokens=50, output_tokens=50, share=1.0)]
+    question = asked(LLAMA_8B, shape(gpu, 1), None, buckets=short, engine=engine)
+    why, served = explain(question), estimated(question)
+    assert why.memory is not None
+    assert why.memory.engine_requests == why.memory.requests_that_fit == at_once
+    assert served.concurrency_per_replica <= at_once
+
+
 # What would lift it
 
 
