@@ -12,7 +12,8 @@ from optimiser.performance.model_work import ModelWork
 from optimiser.performance.timing import step_seconds
 from optimiser.workload import SizeBucket
 
-# Prompt tokens an engine takes into one step (vLLM and TensorRT-LLM default on data-centre GPUs).
+# Prompt tokens an engine takes into one step: the default of TensorRT-LLM, and of vLLM's server on GPUs from 70 GiB but
+# for A100. On A100 and smaller ones vLLM 0.11 to 0.19 takes 2,048 (EngineArgs.get_batch_defaults).
 CHUNK_TOKENS = 8192.0
 _WITHOUT_AND_WITH = np.array([0.0, 1.0])
 

@@ -170,7 +170,7 @@ def _at_peak(candidate: Candidate) -> Candidate:
 
 def memory_budget(question: Question, candidate: Candidate, need: MemoryNeed) -> MemoryBudget:
     """Memory of one of the candidate's GPUs; need is the candidate's alone, (1,)."""
-    places, most = places_of(question, layouts_of([candidate]), need)
+    places, most = places_of(question, [candidate], layouts_of([candidate]), need)
     held, longest = (
         sizes[candidate.hardware.pair].item() for sizes in (question.held_bytes, question.longest_bytes)
     )

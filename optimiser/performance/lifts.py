@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from optimiser.performance.estimate import DEFAULT_ENGINE, estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection, Setup
+from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
 from optimiser.performance.physics import Fit
 from optimiser.performance.precision import HALF_PRECISIONS
 from optimiser.performance.specs import GpuSpec, ModelSpec
@@ -139,11 +140,13 @@ def _rate(answers: Sequence[Estimate | Rejection]) -> float:
 def _changes(asked: Asked, answer: Estimate | Rejection) -> Iterator[tuple[str, Asked]]:
     """Every change worth trying, in words, and the question with it."""
     gpu, target = asked.gpus[asked.shape.gpu], asked.target
-    eight_bit = next((name for name in ("fp8", "int8") if name in gpu.dense_tflops), None)
-    if eight_bit and (asked.weight_precision or asked.model.default_precision) in HALF_PRECISIONS:
-        yield f"{eight_bit} weights", replace(asked, weight_precision=eight_bit)
-    if "fp8" in gpu.dense_tflops and asked.kv_precision in (None, *HALF_PRECISIONS):
-        yield "fp8 KV cache", replace(asked, kv_precision="fp8")
+    half = next((name for name in HALF_PRECISIONS if name in gpu.dense_tflops), HALF_PRECISIONS[0])
+    for name in _others(WEIGHT_PRECISIONS, asked.weight_precision or asked.model.default_precision, half):
+        yield f"{name} weights", replace(asked, weight_precision=name)
+    for name in _others(KV_PRECISIONS, asked.kv_precision or half, half):
+        # No table says which engine has it for which model.
+        where = ", if the engine has it" if name == "fp4" else ""
+        yield f"{name} KV cache{where}", replace(asked, kv_precision=name)
     if target:
         longer = replace(target, tpot_ms=target.tpot_ms + _MORE_TPOT_MS)
         yield f"TPOT target {longer.tpot_ms:g} ms", replace(asked, target=longer)
@@ -157,3 +160,9 @@ def _changes(asked: Asked, answer: Estimate | Rejection) -> Iterator[tuple[str, 
         larger = replace(gpu, usable_mib=round(gpu.usable_mib * _MORE_MEMORY))
         gpus = {**asked.gpus, gpu.name: larger}
         yield f"{_MORE_MEMORY:g} × the GPU memory, if there were such a GPU", replace(asked, gpus=gpus)
+
+
+def _others(precisions: Sequence[str], present: str, half: str) -> list[str]:
+    """The precisions besides the present one; of the 16-bit ones, that which the GPU has."""
+    left_out = {present, *HALF_PRECISIONS} - (set() if present in HALF_PRECISIONS else {half})
+    return [name for name in precisions if name not in left_out]

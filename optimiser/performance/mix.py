@@ -17,14 +17,16 @@ class Mix:
 
     A first token depends on the prompt alone, the time per output token on the output alone: buckets that share
     either are taken together there. prompts are the tokens of a prompt that are computed, cached those before them
-    that are not. outputs are the steps that a request decodes for: its output tokens over tokens_per_step. prompt_of
-    and output_of say which of them a bucket has, (buckets,). arrival_scv is the squared coefficient of variation of
-    the gaps between the requests of a replica.
+    that are not. outputs are the steps that a request decodes for: its output tokens over tokens_per_step.
+    prompt_outputs are those of the requests with each prompt, Σ share · output. prompt_of and output_of say which of
+    them a bucket has, (buckets,). arrival_scv is the squared coefficient of variation of the gaps between the requests
+    of a replica.
     """
 
     prompts: Array
     cached: Array
     prompt_shares: Array
+    prompt_outputs: Array
     outputs: Array
     output_shares: Array
     prompt_of: NDArray[np.intp]
@@ -48,10 +50,12 @@ class Mix:
         computed, steps = prompts - held, outputs / tokens_per_step
         prompt_at, prompt_of = _distinct(computed, held)
         output_at, output_of = _distinct(steps)
+        with_prompt = prompt_of[:, None] == np.arange(len(prompt_at))
         return Mix(
             prompts=computed[..., prompt_at],
             cached=held[..., prompt_at],
-            prompt_shares=shares @ (prompt_of[:, None] == np.arange(len(prompt_at))),
+            prompt_shares=shares @ with_prompt,
+            prompt_outputs=(shares * steps) @ with_prompt,
             outputs=steps[..., output_at],
             output_shares=shares @ (output_of[:, None] == np.arange(len(output_at))),
             prompt_of=prompt_of,

@@ -18,16 +18,15 @@ from optimiser.performance.model_work import ModelWork
 from optimiser.performance.queueing import (
     Flags,
     Wait,
-    batch_places,
     each_meets_ttft,
     meets_ttft,
     mix_quantile,
-    prefill_queue,
     scaled,
     wait_quantile,
 )
 from optimiser.performance.timing import prompt_step_seconds
 from optimiser.performance.token_times import batch_swing, meets_tpot, token_spread_s, tpot_quantile_s
+from optimiser.performance.waits import Prompts, wait_of
 from optimiser.workload import Target
 
 # No bucket's own TTFT percentile may be worse than this many times the target for the mix.
@@ -42,7 +41,6 @@ PLACES_SHARE = 0.98
 _BISECTIONS = 12
 # Step of the batch over which the elasticity of the step time is taken.
 _MORE = 1.05
-_NEARBY = np.array([1.0, _MORE])
 # A tenth of the highest rate, and less, keeps more of the batch going than one in so many.
 _SMALLEST_PART = 1e4
 # So many points at once stay in a core's cache.
@@ -77,30 +75,36 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
     A prompt's own prefill takes ceil(prompt / chunk) steps beside the decoding sequences. As a load on the
     prefill queue it counts with its share of full chunks, since prompts that wait are taken together.
     """
-    per_prompt = at.columns(2)
-    nearby = steady_state(work, at.columns(1), np.multiply.outer(_NEARBY, batch), mix.traffic)
-    steady, more = nearby.at(0), nearby.at(1)
+    here, per_prompt = at.columns(1), at.columns(2)
+    # No more requests decode than prompts go into as many steps as an answer takes.
+    most = mix.outputs.max(-1) * (CHUNK_TOKENS * here.ranks) / mix.prompts.min(-1)
+    batches = np.stack([batch, batch * _MORE, np.maximum(batch, np.minimum(places, most))])
+    nearby = steady_state(work, here, batches, mix.traffic)
+    steady, more, full = nearby.at(0), nearby.at(1), nearby.at(2)
     rate = batch / (mix.traffic.output * steady.step_s)
     decode = np.maximum(batch[..., None] / per_prompt.stages, 1.0)
     chunks = np.ceil(mix.prompts / CHUNK_TOKENS)
     context = mix.traffic.context[..., None]
 
-    def pass_seconds(tokens: Array) -> Array:
+    def pass_seconds(tokens: Array, decode: Array) -> Array:
         behind = mix.cached + mix.prompts / 2
         load = Load(decode=decode, context=context, prefill=tokens, prefill_context=behind)
         return prompt_step_seconds(work, per_prompt, load)
 
     outside_s = at.physics.first_token_overhead_ms * 1e-3
-    whole = pass_seconds(mix.prompts / chunks * per_prompt.ranks)
+    whole = pass_seconds(mix.prompts / chunks * per_prompt.ranks, decode)
     own = whole * (1.0 + (chunks - 1.0) / per_prompt.stages) + outside_s
-    full = pass_seconds(CHUNK_TOKENS * per_prompt.ranks)
-    service = full * (mix.prompts / CHUNK_TOKENS) / (per_prompt.ranks * per_prompt.stages)
+    # While prompts queue the batch fills up: half way, over the time that they do.
+    fullest = np.maximum((batches[0] + batches[2])[..., None] / 2.0 / per_prompt.stages, 1.0)
+    chunk = pass_seconds(CHUNK_TOKENS * per_prompt.ranks, fullest)
+    service = chunk * (mix.prompts / CHUNK_TOKENS) / (per_prompt.ranks * per_prompt.stages)
     # `whole` is with a prompt on every attention rank; one prompt is one rank's part of that.
     interruption = (whole - steady.decode_step_s[..., None]) * chunks / per_prompt.ranks
     elasticity = np.log(more.step_s / steady.step_s) / np.log(_MORE)
     swing = batch_swing(batch, elasticity)
     square = (interruption**2 * mix.prompt_shares).sum(-1)
-    wait = _wait(batch, rate, places, elasticity, steady, service, own, mix)
+    prompts = Prompts(service_s=service, interruption_s=interruption, until_through_s=own - outside_s)
+    wait = wait_of(batch, places, most, steady, full, prompts, mix)
     if at.anchors:
         measured = corrected_first_tokens(at.anchors, mix.traffic.context, decode[..., 0])
         wait, own = scaled(wait, measured), own * measured[..., None]
@@ -114,32 +118,6 @@ def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix
             steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs
         ),
     )
-
-
-def _wait(
-    batch: Array,
-    rate: Array,
-    places: Array,
-    elasticity: Array,
-    steady: SteadyState,
-    service: Array,
-    own: Array,
-    mix: Mix,
-) -> Wait:
-    """The waits of requests that find a replica under this load."""
-    mean, square = (service * mix.prompt_shares).sum(-1), (service**2 * mix.prompt_shares).sum(-1)
-    queued, queue = prefill_queue(rate, mean, square, mix.arrival_scv)
-    # A request holds its place while its prompt is processed, too.
-    prefilling = (own * mix.prompt_shares).sum(-1)
-    residence = mix.traffic.output * steady.step_s + prefilling
-    variation = (mix.outputs**2 * mix.output_shares).sum(-1) / mix.traffic.output**2 - 1.0
-    taken = batch + rate * prefilling
-    blocked, place = batch_places(taken, places, residence, variation, elasticity, mix.arrival_scv)
-    alone, mixed, share = steady.decode_step_s, steady.mixed_step_s, steady.mixed_share
-    # An arrival meets long steps more often: E[step²] / E[step] is the mean length of the step it meets.
-    met = (alone * alone * (1 - share) + mixed * mixed * share) / (alone * (1 - share) + mixed * share)
-    met = met * np.minimum(batch, 1.0)
-    return Wait(residual_s=met, queued=queued, queue_s=queue, blocked=blocked, place_s=place)
 
 
 def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:

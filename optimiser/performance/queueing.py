@@ -83,37 +83,56 @@ def _slowness(rate: Array, service_s: Array, service_square: Array, arrival_scv:
 
 
 def batch_places(
+    rate: Array,
+    full_rate: Array,
     busy: Array,
     places: Array,
-    residence_s: Array,
     variation: Array,
     elasticity: Array,
+    dispersion: Array,
     arrival_scv: float,
 ) -> tuple[Array, Array]:
     """Waiting for a place: the probability that all are taken, and the mean wait in s of those who wait.
 
-    M/G/K with `busy` of `places` taken on average, each for residence_s with squared coefficient of variation
-    `variation`. The probability is Halfin and Whitt's limit of Erlang C (Operations Research 29, 1981),
-    1 / (1 + β·Φ(β)/φ(β)) with β = (K − B)/√K, which is on the safe side for small K. The wait is that of
-    M/M/K, exponential with mean residence / (K − B), times (a + variation) / 2 (Allen and Cunneen), a being the
-    squared coefficient of variation of the gaps between requests. Clumped arrivals keep (1 + a)/2 times the
-    variance of Poisson ones in the batch, their peakedness (Eckberg, 1983; for exponential residence).
+    rate is in requests/s, full_rate what the batch would serve with all `places` taken, of which `busy` are on average.
+    variation and arrival_scv are squared coefficients of variation of a request's work and of the gaps between
+    requests, dispersion that of the requests that join the batch per step (variance over mean; 1 for Poisson ones).
 
-    A fuller batch takes longer steps, t ~ B^ε with ε = elasticity: it swings with variance K / (1 − ε), and
-    places come free at (K − B)·(1 − ε) / residence beyond the arrivals.
+    A batch whose step grows as 1 − ε + ε·n/B (ε = elasticity, B = busy) has one request more with odds
+    r(n) = ε + (1 − ε)·B/n: a negative binomial number, Poisson for ε = 0. Its chance of K over that of B, with sums
+    taken for integrals, is e^(−D), D = −∫ ln r from B to K; with β = √(2D/z), z = dispersion, the probability is
+    Erlang C's in Halfin and Whitt's limit (Operations Research 29, 1981), 1 / (1 + (1 − ρ)·√(v/z)·Φ(β)/φ(β)), where
+    v = K / (1 − ε(K)) and ρ = rate / full_rate (Whitt, Operations Research 52, 2004, has z so for clumped arrivals).
+
+    The wait is that of M/M/K, exponential with mean 1 / (full_rate − rate), times (a + variation) / 2 (Allen and
+    Cunneen), which is heavy traffic's; with even work it is longer before that, by Cosmetatos's
+    1 + min(0.24, (1 − ρ)·(K − 1)·(√(4 + 5K) − 2) / (16·K·ρ)) (1976; in Whitt, "Approximations for the GI/G/m Queue",
+    Production and Operations Management 2, 1993), of which uneven work has the part 1 − variation.
     """
-    rigid = 1.0 - np.clip(elasticity, 0.0, LARGEST_ELASTICITY)
-    spare = np.maximum(places - busy, 0.0)
-    arrival_scv = max(arrival_scv, 1.0)
-    peakedness = (1.0 + arrival_scv) / 2.0
-    beta = spare * np.sqrt(rigid / np.maximum(places * peakedness, 1e-9))
+    slower = np.clip(elasticity, _LEAST_VARIATION, LARGEST_ELASTICITY)
+    busy = np.maximum(busy, 1e-12)
+    fuller = np.maximum(places / busy, 1.0)
+    at_full = slower * fuller / (1.0 - slower + slower * fuller)
+    likely = np.maximum(_log_odds(busy * fuller, busy, slower) - _log_odds(busy, busy, slower), 0.0)
+    beta = np.sqrt(2.0 * likely / dispersion)
     capped = np.minimum(beta, 8.0)
     density = np.exp(-capped * capped / 2) / np.sqrt(2 * np.pi)
-    blocked = 1.0 / (1.0 + capped * normal_cdf(capped) / density)
-    wait = residence_s * (arrival_scv + variation) / 2
-    with np.errstate(divide="ignore"):
-        mean = np.where(spare > 0, wait / np.maximum(spare * rigid, 1e-12), np.inf)
-    return np.where(beta > 8.0, 0.0, blocked), mean
+    load = np.clip(rate / np.maximum(full_rate, 1e-12), 1e-12, 1.0)
+    spread = np.sqrt(places / ((1.0 - at_full) * dispersion))
+    blocked = 1.0 / (1.0 + (1.0 - load) * spread * normal_cdf(capped) / density)
+    even = (1.0 - load) * (places - 1.0) * (np.sqrt(4.0 + 5.0 * places) - 2.0) / (16.0 * places * load)
+    longer = 1.0 + np.clip(even, 0.0, 0.24) * np.maximum(1.0 - variation, 0.0)
+    wait = longer * (max(arrival_scv, 1.0) + variation) / 2.0
+    served = (full_rate > rate) & (places > busy)
+    blocked = np.where(beta > 8.0, 0.0, np.where(served, blocked, 1.0))
+    mean = np.where(served, wait / np.maximum(full_rate - rate, 1e-12), np.inf)
+    return blocked, np.where(blocked > 0.0, mean, 0.0)
+
+
+def _log_odds(batch: Array, busy: Array, elasticity: Array) -> Array:
+    """The integral of −ln(ε + (1 − ε)·B/n) over n, at n = batch."""
+    odds = elasticity * batch + (1.0 - elasticity) * busy
+    return np.asarray(batch * np.log(batch) - batch - odds * (np.log(odds) - 1.0) / elasticity)
 
 
 def mean_wait_s(wait: Wait) -> Array:

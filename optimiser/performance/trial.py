@@ -16,7 +16,7 @@ from optimiser.performance.model_work import ModelWork, model_work
 from optimiser.performance.operating import fastest_batch, largest_batch
 from optimiser.performance.parameters import kv_bytes_for_context
 from optimiser.performance.precision import check_precisions
-from optimiser.performance.setups import Candidate, layouts_of
+from optimiser.performance.setups import Candidate, Hardware, layouts_of
 from optimiser.performance.specs import ModelSpec
 from optimiser.workload import SizeBucket, Target, Techniques
 
@@ -25,6 +25,10 @@ Precisions = tuple[str | None, str | None]
 DEFAULT_PRECISIONS: Precisions = (None, None)
 # Sequences an engine runs at once per attention rank and pipeline stage.
 MAX_SEQUENCES = 1024.0
+# The same of vLLM on GPUs with less memory than that and on any A100, unless told otherwise (vLLM 0.11 to 0.19, V1:
+# EngineArgs.get_batch_defaults in vllm/engine/arg_utils.py; pull requests 17073 and 17885).
+_FEWER_SEQUENCES = 256.0
+_LARGE_GPU_MIB = 70 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,11 +138,20 @@ def memory_of(question: Question, candidates: Sequence[Candidate], layouts: Layo
     )
 
 
-def places_of(question: Question, layouts: Layouts, need: MemoryNeed) -> tuple[Array, Array]:
+def places_of(
+    question: Question, candidates: Sequence[Candidate], layouts: Layouts, need: MemoryNeed
+) -> tuple[Array, Array]:
     """Sequences a replica has room for, and how many the engine allows, each (set-ups, 1)."""
-    most = (MAX_SEQUENCES * layouts.ranks * layouts.stages)[:, None]
+    at_once = np.array([_sequences_at_once(candidate.hardware) for candidate in candidates])
+    most = (at_once * layouts.ranks * layouts.stages)[:, None]
     held = question.held_bytes[layouts.pair]
     return np.minimum(np.floor(need.kv_room_bytes / held)[:, None], most), most
+
+
+def _sequences_at_once(hardware: Hardware) -> float:
+    gpu = hardware.gpu
+    small = gpu.usable_mib < _LARGE_GPU_MIB or gpu.name.startswith("A100")
+    return _FEWER_SEQUENCES if small and hardware.engine.name == "vllm" else MAX_SEQUENCES
 
 
 def trial_of(question: Question, candidates: Sequence[Candidate], anchors: Anchors = ()) -> Trial | None:
@@ -158,11 +171,12 @@ def trial_of(question: Question, candidates: Sequence[Candidate], anchors: Ancho
     if not len(fits):
         return None
     layouts, need = layouts.select(fits), need.select(fits)
-    places, max_places = places_of(question, layouts, need)
+    kept = tuple(candidates[int(row)] for row in fits)
+    places, max_places = places_of(question, kept, layouts, need)
     largest = largest_batch(question.work, layouts, places, question.mix, question.target)
     fastest, rate = fastest_batch(question.work, layouts, largest, question.mix)
     return Trial(
-        candidates=tuple(candidates[int(row)] for row in fits),
+        candidates=kept,
         layouts=layouts,
         need=need,
         places=places,

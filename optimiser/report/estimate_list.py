@@ -172,7 +172,21 @@ def _legend(serving: Sequence[EstimateRow]) -> tuple[str, ...]:
     absent = {_without_price(row) for row in serving if row.region is None}
     ways = [way for way in _NOT_ON_DEMAND.values() if way in absent]
     instead = (f"{' or '.join(ways)}: how it is had, since not on demand.".capitalize(),) if ways else ()
-    return (*_LEGEND, *instead, f"Set-up: {'; '.join(parts)}. {' or '.join(precisions)}.")
+    setup = f"Set-up: {'; '.join(parts)}. {' or '.join(precisions)}."
+    return (*_LEGEND, *instead, setup, *_doubts(serving))
+
+
+def _doubts(serving: Sequence[EstimateRow]) -> tuple[str, ...]:
+    """What stands behind every question mark, by note: the GPUs it is told of."""
+    told: dict[str, dict[str, None]] = {}
+    for row in serving:
+        for note in row.notes if row.low_confidence else ():
+            told.setdefault(note, {})[_gpus(row)] = None
+    return tuple(f"? {', '.join(gpus)}: {note}." for note, gpus in told.items())
+
+
+def _gpus(row: EstimateRow) -> str:
+    return f"{row.gpus_per_instance}×{row.gpu}"
 
 
 def _plain_row(result: Estimate | Rejection, shapes: Mapping[tuple[str, str], InstanceShape]) -> EstimateRow:
@@ -225,7 +239,7 @@ def _cells(row: EstimateRow) -> Row:
     doubt = "?" if row.low_confidence else ""
     cells = (
         f"{group}{row.instance_type}",
-        f"{row.gpus_per_instance}×{row.gpu}",
+        _gpus(row),
         setup,
         number(row.requests_per_second or 0.0),
         f"{(row.relative_error or 0.0) * 100:.0f}{doubt}",

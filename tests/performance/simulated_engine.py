@@ -47,12 +47,16 @@ class Requests:
 
 
 def drawn(buckets: Sequence[SizeBucket], rate: float, requests: int, arrival_cv: float) -> Requests:
-    """Requests of the mix with Gamma gaps of that coefficient of variation (1: Poisson arrivals)."""
+    """Requests of the mix with Gamma gaps of that coefficient of variation (1: Poisson arrivals).
+
+    The shares and the mean gap are exact: a sample of another load would tell of that.
+    """
     draw = np.random.default_rng(11)
-    kind = draw.choice(len(buckets), requests, p=[b.share for b in buckets])
-    gaps = draw.gamma(arrival_cv**-2, arrival_cv**2 / rate, requests)
+    bounds = np.cumsum([bucket.share for bucket in buckets])
+    kind = np.searchsorted(bounds / bounds[-1], draw.permutation(np.arange(0.5, requests)) / requests)
+    gaps = draw.gamma(arrival_cv**-2, arrival_cv**2, requests)
     return Requests(
-        arrival=np.cumsum(gaps),
+        arrival=np.cumsum(gaps / gaps.mean()) / rate,
         prompt=np.array([b.prompt_tokens for b in buckets])[kind],
         output=np.array([b.output_tokens for b in buckets])[kind],
     )

@@ -208,7 +208,7 @@ def test_a_longer_target_never_lowers_the_rate(ttft: float, tpot: float, longer:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    faster=st.floats(1.0, 2.0), compute=st.booleans(), prompt=st.floats(50, 6000), output=st.floats(2, 800)
+    faster=st.floats(1.0, 2.0), compute=st.booleans(), prompt=st.floats(50, 6000), output=st.floats(8, 800)
 )
 def test_a_faster_gpu_never_serves_less(faster: float, compute: bool, prompt: float, output: float) -> None:
     factors = (0.4 * faster, 0.4) if compute else (0.4, 0.4 * faster)

@@ -122,35 +122,75 @@ def erlang_c(places: int, busy: float) -> float:
     return last / (below + last)
 
 
-@pytest.mark.parametrize(("places", "busy"), [(20, 12.0), (40, 32.0), (100, 90.0), (150, 145.0)])
-def test_waiting_for_a_place_is_erlang_c_or_a_little_above(places: int, busy: float) -> None:
-    blocked, mean = batch_places(array(busy), array(places), array(10.0), array(1.0), array(0.0), 1.0)
-    exact = erlang_c(places, busy)
-    assert exact * 0.99 <= blocked[0] <= exact * 1.1 + 0.025
-    assert mean[0] == pytest.approx(10.0 / (places - busy))
+def place_waits(
+    places: float,
+    busy: float,
+    *,
+    residence_s: float = 10.0,
+    variation: float = 1.0,
+    elasticity: float = 0.0,
+    arrival_scv: float = 1.0,
+) -> tuple[float, float]:
+    """batch_places where all that is clumped are arrivals, and a step takes 1 − ε + ε·n/B."""
+    slower = 1 - elasticity + elasticity * places / busy
+    blocked, mean = batch_places(
+        array(busy / residence_s),
+        array(places / residence_s / slower),
+        array(busy),
+        array(places),
+        array(variation),
+        array(elasticity),
+        array(arrival_scv),
+        arrival_scv,
+    )
+    return float(blocked[0]), float(mean[0])
+
+
+@pytest.mark.parametrize(("places", "busy"), [(8, 4.0), (20, 12.0), (40, 32.0), (100, 90.0), (150, 145.0)])
+def test_waiting_for_a_place_is_erlang_c_or_nearly(places: int, busy: float) -> None:
+    blocked, mean = place_waits(places, busy)
+    assert blocked == pytest.approx(erlang_c(places, busy), rel=0.15, abs=0.002)
+    assert mean == pytest.approx(10.0 / (places - busy))
 
 
 def test_all_places_taken_blocks_for_ever_and_none_taken_never() -> None:
-    blocked, mean = batch_places(array(10, 0.01), array(10, 1000), array(1, 1), array(1, 1), array(0, 0), 1.0)
-    assert blocked[0] == pytest.approx(1)
-    assert np.isinf(mean[0])
-    assert blocked[1] == 0
+    blocked, mean = place_waits(10, 10)
+    assert blocked == pytest.approx(1)
+    assert np.isinf(mean)
+    assert place_waits(1000, 0.01) == (0.0, 0.0)
 
 
-def test_a_batch_that_slows_itself_down_blocks_more_often_and_longer() -> None:
-    """Birth and death with λ = 8 and rates n/t(n), t ~ n^½, worked out exactly."""
-    rate, places, busy = 8.0, 40, 30.0
-    rates = [0.0] + [rate * (n / busy) ** 0.5 for n in range(1, 200)]
-    weights = [1.0]
-    for n in range(1, 200):
-        # Beyond the places, requests wait and the batch stays as it is.
-        weights.append(weights[-1] * rate / rates[min(n, places)])
-    exact = sum(weights[places:]) / sum(weights)
-    blocked, mean = batch_places(array(busy), array(places), array(busy / rate), array(1.0), array(0.5), 1.0)
-    rigid, short = batch_places(array(busy), array(places), array(busy / rate), array(1.0), array(0.0), 1.0)
-    assert blocked[0] == pytest.approx(exact, abs=0.08)
-    assert rigid[0] < 0.6 * blocked[0]
-    assert mean[0] == pytest.approx(2 * short[0])
+@pytest.mark.parametrize(("places", "elasticity"), [(40, 0.5), (64, 0.5), (50, 0.2)])
+def test_a_batch_that_slows_itself_down_blocks_as_often_as_its_birth_and_death(
+    places: int, elasticity: float
+) -> None:
+    """Arrivals at λ = 8, ends at n/t(n), t = (1 − ε + ε·n/B)·B/λ, worked out exactly."""
+    rate, busy = 8.0, 30.0
+    rates = [n / (1 - elasticity + elasticity * n / busy) * rate / busy for n in range(1, places + 1)]
+    # Beyond the places, requests wait and the batch stays as it is.
+    rates += rates[-1:] * 2000
+    weights = np.exp(np.concatenate([[0.0], np.cumsum(np.log(rate / np.array(rates)))]))
+    exact = weights[places:].sum() / weights.sum()
+    blocked, mean = place_waits(places, busy, residence_s=busy / rate, elasticity=elasticity)
+    assert blocked == pytest.approx(exact, rel=0.15, abs=1e-3)
+    assert mean == pytest.approx(1 / (rates[-1] - rate))
+
+
+@pytest.mark.parametrize("load", [0.7, 0.85, 0.95])
+@pytest.mark.parametrize("places", [16, 64, 256])
+def test_even_work_waits_as_in_a_simulated_m_d_c_queue_or_longer(places: int, load: float) -> None:
+    """First come, first served, and equal: a request starts no sooner than the one `places` before it ends."""
+    requests = 200 * 1000
+    gaps = np.random.default_rng(7).exponential(1.0, requests)
+    start = np.cumsum(gaps / gaps.mean()) / (load * places)
+    arrival = start.copy()
+    for first in range(places, requests, places):
+        before = start[first - places : first][: requests - first]
+        start[first : first + places] = np.maximum(arrival[first : first + places], before + 1.0)
+    waited = (start - arrival)[requests // 20 :]
+    blocked, mean = place_waits(places, load * places, residence_s=1.0, variation=0.0)
+    assert blocked >= 0.9 * (waited > 0).mean() - 1e-3
+    assert 0.85 * waited.mean() - 1e-4 <= blocked * mean <= 1.4 * waited.mean() + 1e-4
 
 
 def test_both_waits_add_as_drawn_at_random() -> None:

@@ -212,6 +212,26 @@ def test_the_budget_of_a_measured_set_up_has_the_measured_step() -> None:
     assert milliseconds(why.decode_step)["launches"] == pytest.approx(1.2 * 32 * 30e-3)
 
 
+@pytest.mark.parametrize(
+    ("gpu", "engine", "at_once"),
+    [
+        ("H100", "vllm", 1024),
+        ("A100", "vllm", 256),
+        ("L40S", "vllm", 256),
+        ("A100", "trtllm", 1024),
+    ],
+)
+def test_vllm_runs_fewer_requests_at_once_on_gpus_that_it_takes_for_small(
+    gpu: str, engine: str, at_once: int
+) -> None:
+    short = [SizeBucket(prompt_tokens=50, output_tokens=50, share=1.0)]
+    question = asked(LLAMA_8B, shape(gpu, 1), None, buckets=short, engine=engine)
+    why, served = explain(question), estimated(question)
+    assert why.memory is not None
+    assert why.memory.engine_requests == why.memory.requests_that_fit == at_once
+    assert served.concurrency_per_replica <= at_once
+
+
 # What would lift it
 
 
@@ -219,10 +239,11 @@ def changed(question: Asked, change: str) -> Asked:
     """The question with the change that a lift names, written out again."""
     target, gpu = question.target, GPUS[question.shape.gpu]
     assert target is not None
+    precision, _, what = change.partition(",")[0].partition(" ")
+    if what in ("weights", "KV cache"):
+        field = "weight_precision" if what == "weights" else "kv_precision"
+        return replace(question, **{field: precision})
     return {
-        "fp8 weights": replace(question, weight_precision="fp8"),
-        "int8 weights": replace(question, weight_precision="int8"),
-        "fp8 KV cache": replace(question, kv_precision="fp8"),
         "TPOT target 60 ms": replace(question, target=replace(target, tpot_ms=60)),
         "TTFT target 3,000 ms": replace(question, target=replace(target, ttft_ms=3000)),
         "engine trtllm": replace(question, engine="trtllm"),
@@ -245,11 +266,9 @@ def test_lifts_are_what_the_changed_question_gives_largest_first_and_none_is_mis
     now, lifts = estimated(question), explain(question).lifts
     instances = now.setup.instances_per_unit
     rates = {}
-    names = ["fp8 KV cache", "TPOT target 60 ms", "TTFT target 3,000 ms", "engine trtllm"]
-    if question.model is not DEEPSEEK_R1:
-        names.append("fp8 weights" if question.shape.gpu == "H100" else "int8 weights")
-    if question.shape.gpu == "A100":
-        names.remove("fp8 KV cache")
+    names = ["TPOT target 60 ms", "TTFT target 3,000 ms", "engine trtllm"]
+    names += [f"{one} weights" for one in ("bf16", "fp8", "int8", "int4", "fp4")]
+    names += [f"{one} KV cache" for one in ("int8", "fp8")]
     if now.limited_by == "kv_room":
         names.append("1.5 × the GPU memory, if there were such a GPU")
     for name in names:
@@ -259,7 +278,7 @@ def test_lifts_are_what_the_changed_question_gives_largest_first_and_none_is_mis
             one.weight_precision, one.kv_precision, one.engine,
         )  # fmt: skip
         served = [answer for answer in answers if isinstance(answer, Estimate)]
-        rates[name] = max(answer.requests_per_second / answer.setup.instances_per_unit for answer in served)
+        rates[name] = max(map(per_instance, served), default=0.0)
     least = per_instance(now) * 1.03
     expected = {name: rate * instances for name, rate in rates.items() if rate > least}
     assert {lift.change: lift.requests_per_second for lift in lifts} == pytest.approx(expected)
@@ -299,8 +318,9 @@ def test_a_model_that_does_not_fit_has_the_memory_it_lacks_and_no_times() -> Non
     assert why.memory.kv_room_gib < 0
     assert why.memory.requests_that_fit == 0
     assert (why.decode_step, why.rate, why.first_token) == (None, None, None)
-    # 141 GB are more than one and a half times as much memory; fp8 halves them.
-    assert [(lift.change, lift.gain) for lift in why.lifts] == [("fp8 weights", None)]
+    # 141 GB are more than one and a half times as much memory; 8 bits halve them, 4 quarter them.
+    assert {lift.change for lift in why.lifts} == {f"{one} weights" for one in ("fp8", "int8", "int4", "fp4")}
+    assert all(lift.gain is None for lift in why.lifts)
 
 
 def test_a_missed_target_has_the_latencies_of_the_set_up_that_came_nearest() -> None:
@@ -321,6 +341,37 @@ def test_a_precision_that_the_gpu_lacks_has_a_reason_and_nothing_else() -> None:
     why, answer = refused(asked(LLAMA_8B, shape("T4", 1, link="pcie"), weight_precision="fp8"))
     assert answer.code == "precision"
     assert (why.setup, why.memory, why.decode_step) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("on", "asked_for", "lifts"),
+    [
+        (shape("A100", 1), {"kv_precision": "fp8"}, {"bf16 KV cache", "int8 KV cache"}),
+        (
+            shape("T4", 1, link="pcie"),
+            {"weight_precision": "fp8"},
+            {"fp16 weights", "int8 weights", "int4 weights"},
+        ),
+    ],
+)
+def test_a_precision_that_the_gpu_lacks_is_lifted_by_those_it_has(
+    on: InstanceShape, asked_for: dict[str, str], lifts: set[str]
+) -> None:
+    question = asked(LLAMA_8B, on, None, **asked_for)
+    why, answer = refused(question)
+    assert answer.code == "precision"
+    assert {lift.change for lift in why.lifts} == lifts
+    for lift in why.lifts:
+        precision, field = lift.change.split(" ")[0], next(iter(asked_for))
+        served = estimated(replace(question, **{field: precision}))
+        assert lift.requests_per_second == pytest.approx(per_instance(served))
+
+
+def test_an_fp8_cache_lifts_what_the_cache_in_16_bit_leaves_no_room_for() -> None:
+    long = [SizeBucket(prompt_tokens=36_000, output_tokens=500, share=1.0)]
+    why, answer = refused(asked(LLAMA_8B, shape("L4", 1, link="pcie", network_gbps=None), None, buckets=long))
+    assert answer.code == "kv_room"
+    assert "fp8 KV cache" in {lift.change for lift in why.lifts}
 
 
 def test_host_ram_that_is_short_has_the_budget_of_the_same_machine_with_enough() -> None:

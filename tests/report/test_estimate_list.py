@@ -124,6 +124,17 @@ def test_the_set_up_is_named_for_what_it_is(workload: Workload) -> None:
     assert "DP" not in plain
 
 
+def test_a_question_mark_has_the_notes_behind_it_and_others_keep_theirs(workload: Workload) -> None:
+    sure = replace(ESTIMATE, notes=("served in fp16",))
+    doubted = replace(
+        sure, instance_type="p5en.48xlarge", notes=("KV cache for 3 requests",), low_confidence=True
+    )
+    printed = table(workload, rows(cost(sure), cost(doubted)))
+    assert " 10? " in printed
+    assert "? 8×H100: KV cache for 3 requests." in printed
+    assert "served in fp16" not in printed
+
+
 @pytest.mark.parametrize(
     ("obtainability", "said"),
     [

@@ -1,0 +1,125 @@
+"""What a request waits for at a replica under a load: the step under way, prompts before it, a place in the batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimiser.performance.batching import SteadyState
+from optimiser.performance.layouts import Array
+from optimiser.performance.mix import Mix
+from optimiser.performance.queueing import Wait, batch_places, prefill_queue
+
+# Prompts take more of the time than this in none but a batch that gets none of its tokens done.
+_LARGEST_PROMPT_SHARE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """Seconds of each of the mix's prompts, (..., prompts): service_s in the prefill queue, interruption_s by which one
+    prolongs the steps it is in, until_through_s from its first step to its first token.
+    """
+
+    service_s: Array
+    interruption_s: Array
+    until_through_s: Array
+
+
+def wait_of(
+    batch: Array,
+    places: Array,
+    most: Array,
+    steady: SteadyState,
+    full: SteadyState,
+    prompts: Prompts,
+    mix: Mix,
+) -> Wait:
+    """The waits of requests that find a replica with `batch` sequences decoding, in steps as `steady` has them.
+
+    full is the steady state of the fullest batch: all `places`, at most the requests that can decode (most).
+    """
+    rate = batch / (mix.traffic.output * steady.step_s)
+    mean, square = ((prompts.service_s**power * mix.prompt_shares).sum(-1) for power in (1, 2))
+    queued, queue = prefill_queue(rate, mean, square, mix.arrival_scv)
+    blocked, place_s = _place_wait(batch, rate, places, most, steady, full, prompts, mix)
+    alone, mixed, share = steady.decode_step_s, steady.mixed_step_s, steady.mixed_share
+    # An arrival meets long steps more often: E[step²] / E[step] is the mean length of the step it meets.
+    met = (alone * alone * (1 - share) + mixed * mixed * share) / (alone * (1 - share) + mixed * share)
+    met = met * np.minimum(batch, 1.0)
+    return Wait(residual_s=met, queued=queued, queue_s=queue, blocked=blocked, place_s=place_s)
+
+
+def _place_wait(
+    batch: Array,
+    rate: Array,
+    places: Array,
+    most: Array,
+    steady: SteadyState,
+    full: SteadyState,
+    prompts: Prompts,
+    mix: Mix,
+) -> tuple[Array, Array]:
+    """batch_places of a batch with these steps. Twice as many places as requests that can decode are not waited for.
+
+    A request's work is its prompt's, and its part of the steps that it decodes in.
+
+    Prompts come in at their own rate, however full the batch is, so what they take of the time slows the others, and
+    lets more come in: n requests that come in a time that decodes τ are λτ / (1 − p), p being the share of time that
+    prompts take, with variance (a + p²·c²) / (1 − p)² times that, a and c² the squared coefficients of variation of
+    gaps and interruptions. That is the dispersion. The bursts that fill a batch bring more of them at once, for
+    which half of what a fuller batch's prompts add to its step counts as elasticity (judged by simulated engines:
+    without it long prompts in bursts wait too short, with all of it too long). Of requests that join together a part
+    leaves early and crowds no more (Whitt, "Heavy-Traffic Approximations for Service Systems with Blocking", 1984,
+    has that overlap for the peakedness of arrivals; here of what prompts add alone, on the safe side).
+    """
+    output, arrival_scv = mix.traffic.output, max(mix.arrival_scv, 1.0)
+    fullest = np.maximum(batch, np.minimum(places, most))
+    full_rate = fullest / (output * full.step_s)
+    # A request holds its place while its prompt is processed, too.
+    taken = batch + rate * (prompts.until_through_s * mix.prompt_shares).sum(-1)
+    fuller = np.maximum(fullest / batch - 1.0, 1e-9)
+    decoding, all_of_it = (
+        np.maximum(later / now - 1.0, 0.0) / fuller
+        for now, later in ((steady.decode_step_s, full.decode_step_s), (steady.step_s, full.step_s))
+    )
+    share = np.minimum(steady.prefill_time_share, _LARGEST_PROMPT_SHARE)
+    together = (arrival_scv + share**2 * _scv(*_moments(prompts.interruption_s, mix.prompt_shares))) / (
+        1.0 - share
+    ) ** 2
+    dispersion = arrival_scv + (together - arrival_scv) * _overlap(mix)
+    elasticity = (decoding + all_of_it) / 2.0
+    variation = _work_scv(prompts, steady.decode_step_s / np.maximum(batch, 1.0), mix)
+    waits = batch_places(rate, full_rate, taken, places, variation, elasticity, dispersion, arrival_scv)
+    blocked, place_s = (np.where(2.0 * most <= places, 0.0, values) for values in waits)
+    return blocked, place_s
+
+
+def _work_scv(prompts: Prompts, token_s: Array, mix: Mix) -> Array:
+    """Squared coefficient of variation of interruption + output · token_s over the requests of the mix.
+
+    E[w²] = E[i²] + 2·token_s·E[i·output] + token_s²·E[output²].
+    """
+    own, own_square = _moments(prompts.interruption_s, mix.prompt_shares)
+    output, output_square = _moments(mix.outputs, mix.output_shares)
+    both = (prompts.interruption_s * mix.prompt_outputs).sum(-1)
+    square = own_square + token_s * (2.0 * both + token_s * output_square)
+    return _scv(own + token_s * output, square)
+
+
+def _overlap(mix: Mix) -> Array:
+    """For how much of its stay, on average, a request meets one that came with it: E[min(S, S')] / E[S]."""
+    outputs, shares = mix.outputs, mix.output_shares
+    shorter = np.minimum(outputs[..., :, None], outputs[..., None, :])
+    both = (shorter * shares[..., :, None] * shares[..., None, :]).sum(axis=(-1, -2))
+    return np.asarray(both / mix.traffic.output)
+
+
+def _moments(values: Array, shares: Array) -> tuple[Array, Array]:
+    """E[x] and E[x²] over the last axis."""
+    return np.asarray((values * shares).sum(-1)), np.asarray((values * values * shares).sum(-1))
+
+
+def _scv(mean: Array, square: Array) -> Array:
+    """The squared coefficient of variation of these moments."""
+    return np.asarray(np.maximum(square / np.maximum(mean * mean, 1e-24) - 1.0, 0.0))
