@@ -7,24 +7,33 @@ the linear relaxation for those that come up, then a plan. What is left unsolved
 from __future__ import annotations
 
 import heapq
+import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, count
 
 import numpy as np
 
+from optimiser.errors import bad_value
 from optimiser.planning.by_size_bounds import QuickBounds, grouped, relaxed
 from optimiser.planning.by_size_hours import SetSolved, solve_set
 from optimiser.planning.by_size_pruning import undominated
 from optimiser.planning.by_size_sets import Sized, slots_of
+from optimiser.planning.charges import Charges
 from optimiser.planning.leaves import Site, Solution, sites
 from optimiser.planning.problem import Floats, Option, Problem
+from optimiser.planning.solve import Solved
 
+# How a workload asks for it.
+BY_SIZE = "by_size"
 # Groups of hours in the relaxation of a set.
 GROUPS = 10
 # Sets that are relaxed, and sets that a plan is made of; the rest is left to its bound.
 MOST_RELAXED = 400
 MOST_SOLVED = 8
+# Sets that are relaxed for a provider that is still without a plan.
+MOST_RELAXED_ELSEWHERE = 40
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,11 @@ class SizedFound:
     site: Site
     options: tuple[Option, ...]
     solution: Solution
+
+    @property
+    def machines(self) -> frozenset[str]:
+        """Ids of the options the plan really uses."""
+        return frozenset(column.option.id for column in self.solution.columns)
 
 
 @dataclass
@@ -51,6 +65,21 @@ class SizedOutcome:
     in_time: bool = True
 
     @property
+    def settled(self) -> Solved:
+        """What the solver says of the best plan."""
+        usd = self.plans[0].usd if self.plans else None
+        status = "optimal" if self.in_time else "feasible"
+        return Solved(status=status, usd=usd, lower_usd=self.lower_usd, solver=self.solver)
+
+    @property
+    def method(self) -> str:
+        """How the bound came about, in words."""
+        return (
+            f"{self.sets:,} sets of instance types bounded, {self.relaxed_sets} by a linear programme over hours of "
+            f"like demand, {self.solved_sets} planned: commitments whole with hours relaxed, then hour by hour"
+        )
+
+    @property
     def best(self) -> SizedFound | None:
         """The cheapest plan found."""
         return self.plans[0] if self.plans else None
@@ -58,6 +87,27 @@ class SizedOutcome:
     def best_of(self, provider: str) -> SizedFound | None:
         """The cheapest plan within one provider."""
         return next((plan for plan in self.plans if _within(plan.site, provider)), None)
+
+
+# Fields of the policy whose rules are not planned by size, and where they ask for nothing.
+NOT_BY_SIZE = {
+    "min_spot_pools": 1,
+    "survive_spot_region_loss": False,
+    "survive_zone_loss_of": None,
+    "max_monthly_kg_co2e": None,
+}
+
+
+def with_rates_by_size(problem: Problem) -> Problem:
+    """The problem with rates by size that agree with the mix's. Raises UsageError for a rule not planned by size."""
+    for name, off in NOT_BY_SIZE.items():
+        given = getattr(problem.policy, name)
+        if given != off:
+            right = f"routing: by_size does not keep that rule: leave it at {json.dumps(off)}, or set routing: uniform"
+            raise bad_value(problem.services[0], f"policy.{name}", given, right)
+    shares = problem.bucket_shares
+    options = (replace(one, bucket_rates_rps=consistent_rates(one, shares)) for one in problem.options)
+    return replace(problem, options=tuple(options))
 
 
 def search_by_size(problem: Problem, gap: float = 1e-3) -> SizedOutcome:
@@ -108,8 +158,10 @@ class _Search:
         self.groups = grouped(self.slots, GROUPS)
         self.outcome = SizedOutcome()
         self.heap: list[_Set] = []
-        self.tried: set[tuple[str, ...]] = set()
+        self.charges = Charges(problem)
         self.number = count()
+        self.planned: set[frozenset[str]] = set()
+        self.elsewhere: Counter[frozenset[str]] = Counter()
 
     def add_sets(self) -> None:
         """Queue every set under its quick bound."""
@@ -136,21 +188,31 @@ class _Search:
             heapq.heappush(self.heap, one)
 
     def drain(self) -> None:
-        """Take the lowest bound until none can improve on the best plan, or enough work is done."""
+        """Take the lowest bound until none can improve on the best plan, or enough work is done.
+
+        A provider without a plan is still given one.
+        """
         while self.heap:
             one = heapq.heappop(self.heap)
-            best = self.outcome.best
-            if best is not None and one.lower_usd >= best.usd * (1 - self.gap):
-                self._leave(one.lower_usd)
-            elif not one.is_relaxed and self.outcome.relaxed_sets < MOST_RELAXED:
+            best, providers = self.outcome.best, frozenset(part[0] for part in one.site)
+            least = self.charges.least_usd(one.site, one.lower_usd)
+            done = best is not None and least >= best.usd * (1 - self.gap)
+            wanted = providers not in self.planned
+            relaxed_sets = self.outcome.relaxed_sets
+            if not one.is_relaxed and not done and relaxed_sets < MOST_RELAXED:
                 self._relax(one)
-            elif one.is_relaxed and self.outcome.solved_sets < MOST_SOLVED:
+            elif not one.is_relaxed and wanted and self.elsewhere[providers] < MOST_RELAXED_ELSEWHERE:
+                self.elsewhere[providers] += 1
+                self._relax(one)
+            elif one.is_relaxed and (wanted or (not done and self.outcome.solved_sets < MOST_SOLVED)):
                 self._solve(one)
+                self.planned.add(providers)
             else:
-                self._leave(one.lower_usd)
+                self._leave(one.site, one.lower_usd)
 
-    def _leave(self, lower_usd: float) -> None:
-        self.outcome.lower_usd = min(self.outcome.lower_usd, lower_usd)
+    def _leave(self, site: Site, lower_usd: float) -> None:
+        """lower_usd bounds the units of a set; what is owed beside them comes on top."""
+        self.outcome.lower_usd = min(self.outcome.lower_usd, self.charges.least_usd(site, lower_usd))
 
     def _relax(self, one: _Set) -> None:
         self.outcome.relaxed_sets += 1
@@ -166,10 +228,11 @@ class _Search:
         solved = solve_set(sized, self.slots, self.gap, one.lower_usd)
         self.outcome.in_time &= solved.in_time
         self.outcome.solver = solved.solver
-        self._leave(solved.lower_usd)
+        self._leave(one.site, solved.lower_usd)
         if solved.units is not None and solved.share is not None:
             solution = self._solution(sized, solved)
-            self.outcome.plans.append(SizedFound(solved.usd, one.site, one.options, solution))
+            usd = solved.usd if self.charges.none else self.charges.weighed_usd(solution)
+            self.outcome.plans.append(SizedFound(usd, one.site, one.options, solution))
             self.outcome.plans.sort(key=lambda plan: (plan.usd, plan.site))
 
     def _solution(self, sized: Sized, solved: SetSolved) -> Solution:

@@ -60,6 +60,10 @@ def relaxed(sized: Sized, slots: Sequence[Slot]) -> Solved:
     return build(sized, slots, whole_constants=False).programme.solve()
 
 
+# USD of a unit that nothing firm pays for: beyond any bound.
+NOT_FOR_MONEY = 1e15
+
+
 class QuickBounds:
     """A dual solution of the relaxation for every option, of which sets take the lowest.
 
@@ -98,7 +102,8 @@ class QuickBounds:
     def bound(self, options: Sequence[Option]) -> float:
         """A lower bound on every plan of these options, USD over the horizon; inf where a size is not served."""
         rows = [self.index[option.id] for option in options]
-        return float(self.usd[:, rows].min(axis=1).sum(axis=(1, 2)).max())
+        usd = float(self.usd[:, rows].min(axis=1).sum(axis=(1, 2)).max())
+        return usd if usd < NOT_FOR_MONEY else np.inf
 
 
 def _prices(sized: Sized, i: int, horizon_hours: float) -> tuple[float, float, float]:
@@ -128,9 +133,7 @@ def _unit_usd(price: tuple[float, float, float], hours: Floats, top: int, spot_s
             total[part] = each * hours[part]
             left = left - total[part].sum() if np.isfinite(left) else left
     if not np.isfinite(always) and not np.isfinite(firm):
-        total = np.full(len(hours), np.inf) if spot_share < 1 else spot * hours
+        total = spot * hours if spot_share >= 1 else np.full(len(hours), NOT_FOR_MONEY * 1e6)
     on_spot = np.minimum(total, spot * hours)
-    # Nothing firm is to be had: no plan with it, and no bound from it.
-    with np.errstate(invalid="ignore"):
-        found: Floats = on_spot + (1 - spot_share) * np.where(total > on_spot, total - on_spot, 0.0)
+    found: Floats = on_spot + (1 - spot_share) * (total - on_spot)
     return found

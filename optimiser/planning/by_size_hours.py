@@ -26,7 +26,10 @@ GROUPS = 24
 # Groups where whole numbers say which options carry anything.
 GROUPS_IN_USE = 8
 CONSTANTS_GAP = 1e-3
-HOUR_GAP = 2e-3
+# Of an hour with few options, and of one with many, where the last tenths of a percent take most of the time.
+HOUR_GAP = 1e-3
+HOUR_GAP_OF_MANY = 4e-3
+FEW_OPTIONS = 4
 SAME_COST = 1e-3
 LIMIT_S = 60.0
 
@@ -142,8 +145,9 @@ class _Hours:
     def _one(self, s: int) -> bool:
         if s in self.usd:
             return True
+        gap = HOUR_GAP if len(self.sized.options) <= FEW_OPTIONS else HOUR_GAP_OF_MANY
         m = build(self.sized, [self.slots[s]], constants=self.constants, whole_hours=True, whole_use=True)
-        solved = m.programme.solve(HOUR_GAP, LIMIT_S)
+        solved = m.programme.solve(gap, LIMIT_S)
         self.in_time &= solved.status in ("optimal", "infeasible")
         if solved.usd is None:
             return False

@@ -62,6 +62,17 @@ class Solution:
         return float(hours @ (self.units @ np.array(prices))) if prices else 0.0
 
 
+def loads_by_size(problem: Problem, shares: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Units of each option (by id) that a req/s of all demand keeps busy, shape (periods, sizes)."""
+    found: dict[str, Floats] = {}
+    for option in problem.options:
+        if option.id in shares:
+            rates = np.array(option.bucket_rates_rps)
+            each = np.divide(problem.bucket_shares, rates, out=np.zeros_like(rates), where=rates > 0)
+            found[option.id] = shares[option.id] * each
+    return found
+
+
 def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
     """Every choice of sites a plan may use, with the options in it."""
     by_site: dict[tuple[str, str], list[Option]] = {}
