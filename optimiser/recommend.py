@@ -22,6 +22,7 @@ from optimiser.performance.setups import Candidate
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import AnchorsOf, Question
 from optimiser.planning.answer import Answer, plan_of
+from optimiser.planning.by_size import BY_SIZE, SizedOutcome, search_by_size, with_rates_by_size
 from optimiser.planning.carbon import with_footprints
 from optimiser.planning.comparison import compare
 from optimiser.planning.faults import refuse_faults
@@ -91,11 +92,13 @@ def recommend(request: Request) -> Plan:
         raise _nothing_to_buy(request, estimates, age_notes, left_out, place_notes)
     problem = _problem(workload, options, policy, granted_quotas(request.config.quotas, request.book.quotas))
     gap = request.config.settings.solver.relative_gap
-    outcome = search(problem, gap)
+    outcome = search_by_size(problem, gap) if problem.routing == BY_SIZE else search(problem, gap)
     if outcome.best is None:
         raise _with_what_is_left_out(nothing_allowed(problem, gap), left_out)
-    solution, solved = settle(problem, outcome.best.solution, outcome.best.usd_per_kg)
-    exact = _offers(request.book, outcome.best.options, owned, request.as_of)
+    if isinstance(outcome, SizedOutcome):
+        solution, solved = outcome.best.solution, outcome.settled
+    else:
+        solution, solved = settle(problem, outcome.best.solution, outcome.best.usd_per_kg)
     answer = Answer(
         problem=problem,
         workload=workload,
@@ -103,7 +106,7 @@ def recommend(request: Request) -> Plan:
         outcome=outcome,
         solution=solution,
         solved=solved,
-        offers=exact,
+        offers=_offers(request.book, outcome.best.options, owned, request.as_of),
         notes=age_notes
         + place_notes
         + left_out_notes(estimates, offers, policy, request.spot_past)
@@ -173,15 +176,17 @@ def _problem(
     workload: Workload, options: tuple[Option, ...], policy: Policy, quotas: tuple[GrantedQuota, ...]
 ) -> Problem:
     """What is to be planned. Raises UsageError for next to no demand, NoFeasiblePlan for more than can be bought."""
-    problem = Problem(
+    blended = Problem(
         services=(workload.name,),
         options=options,
         periods=planned_periods(workload.periods, policy),
         policy=policy,
         bucket_shares=tuple(bucket.share for bucket in workload.buckets),
+        routing=workload.routing,
         quotas=quotas,
         output_tokens_per_request=sum(bucket.share * bucket.output_tokens for bucket in workload.buckets),
     )
+    problem = with_rates_by_size(blended) if workload.routing == BY_SIZE else blended
     if float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR < FEWEST_REQUESTS:
         right = f"next to nothing: fewer than {FEWEST_REQUESTS:g} requests in all the hours planned"
         raise bad_value(workload.name, "demand", float(problem.mean_rps.max()), right)

@@ -194,3 +194,45 @@ def test_what_is_owned_alone_may_carry_all(tmp_path: Path) -> None:
     assert (plan.totals.total_monthly_usd, plan.bound.value_usd, plan.bound.gap) == (0, 0, 0)
     for name in ("table", "markdown", "json", "csv"):
         assert renderer(name)(plan)
+
+
+def test_routing_by_size_is_planned_end_to_end_and_compared_with_sizes_alike(config: Config) -> None:
+    demand = {"demand": "{hourly_requests_per_second: [20, 30, 45, 30]}"}
+    found = plan_of(config, {"routing": "by_size", **demand})
+    assert found.services[0].routing == "by_size"
+    periods = {row.period for row in found.demand if row.planned_rps > 0}
+    for p in (min(periods), max(periods)):
+        for b in range(len(found.services[0].buckets)):
+            shares = [row.share for row in found.routing if (row.period, row.bucket) == (p, b)]
+            assert sum(shares) == pytest.approx(1.0, abs=1e-6)
+    alike = plan_of(config, demand)
+    blended = next(one for one in found.baselines if one.name == "blended_sizes")
+    assert blended.monthly_usd == alike.totals.total_monthly_usd
+    assert all(one.name != "blended_sizes" for one in alike.baselines)
+    assert float(found.bound.value_usd) <= float(found.bound.plan_usd or 0)
+
+
+def test_routing_by_size_names_sizes_that_no_machine_serves_alone(config: Config) -> None:
+    sizes = (
+        "{buckets: [{prompt_tokens: 500, output_tokens: 100, share: 0.999}, "
+        "{prompt_tokens: 100000, output_tokens: 100, share: 0.001}]}"
+    )
+    changes = {"routing": "by_size", "sizes": sizes, "target.ttft_ms": "2500"}
+    with pytest.raises(
+        NoFeasiblePlan, match=r"routing: by_size: 1 of the request sizes \(0\.1% of requests\)"
+    ):
+        plan_of(config, changes)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"min_spot_pools": 2}, "min_spot_pools = 2"),
+        ({"max_monthly_kg_co2e": 9.0}, "max_monthly_kg_co2e = 9.0"),
+    ],
+)
+def test_rules_that_routing_by_size_does_not_keep_are_refused(
+    config: Config, policy: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"{said}: routing: by_size does not keep that rule"):
+        plan_of(config, {"routing": "by_size"}, **policy)

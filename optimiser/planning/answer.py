@@ -10,6 +10,7 @@ from pathlib import Path
 from optimiser.performance.estimate_types import Rejection
 from optimiser.performance.specs import ModelSpec
 from optimiser.planning.assemble import Core, core_of
+from optimiser.planning.by_size import SizedOutcome
 from optimiser.planning.charges import Charges
 from optimiser.planning.comparison import (
     Comparison,
@@ -60,7 +61,7 @@ class Answer:
     problem: Problem
     workload: Workload
     model: ModelSpec
-    outcome: Outcome
+    outcome: Outcome | SizedOutcome
     solution: Solution
     solved: Solved
     offers: Mapping[str, Offer]
@@ -118,7 +119,13 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         solver=f"{answer.solved.solver} through PuLP",
         deterministic=answer.solved.status == "optimal",
         not_included=_not_included(problem.policy),
-        notes=(*workload.notes, *_demand_notes(answer), *_quota_notes(answer, core), *answer.notes),
+        notes=(
+            *workload.notes,
+            *_demand_notes(answer),
+            *_quota_notes(answer, core),
+            *_routing_notes(answer),
+            *answer.notes,
+        ),
     )
 
 
@@ -168,21 +175,12 @@ def list_prices(answer: Answer) -> dict[str, Offer]:
 def _bound(answer: Answer) -> PlanBound:
     outcome = answer.outcome
     usd = Charges(answer.problem).weighed_usd(answer.solution)
-    exactly = (
-        "every fleet of the last candidates listed"
-        if outcome.exact
-        else f"sums rounded both ways to {outcome.unit_rps:g} req/s"
-    )
-    carbon = f"; {outcome.carbon_steps} carbon prices for the cap" if outcome.carbon_steps else ""
     return PlanBound(
         value_usd=monthly_usd(answer.problem, outcome.lower_usd),
         gap=round(max(usd / outcome.lower_usd - 1, 0.0), 9) if outcome.lower_usd > 0 else 0.0,
-        method=(
-            f"branch and bound over sites and instance types, {outcome.leaves_solved} of {outcome.leaves} sets solved; "
-            f"two-sided decomposition over hours, {exactly}{carbon}"
-        ),
-        unit_rps=outcome.unit_rps,
-        dropped_rules=outcome.dropped,
+        method=outcome.method,
+        unit_rps=outcome.unit_rps if isinstance(outcome, Outcome) else 0.0,
+        dropped_rules=outcome.dropped if isinstance(outcome, Outcome) else (),
         plan_usd=monthly_usd(answer.problem, usd),
     )
 
@@ -210,6 +208,16 @@ def _quota_notes(answer: Answer, core: Core) -> tuple[str, ...]:
     )
     remedy = "add it to quotas.yaml, or run `optimiser refresh --quotas`"
     return (f"within_quotas: not known, so no limit: {unknown}; {remedy}",) if unknown else ()
+
+
+def _routing_notes(answer: Answer) -> tuple[str, ...]:
+    """What routing by size rests on."""
+    if answer.solution.shares is None:
+        return ()
+    return (
+        "routing by size: an option carries each size at its rate for that size alone, lowered where the whole mix "
+        "would go beyond its own rate, and keeps its own spare and firm share; what the rules cost is not worked out",
+    )
 
 
 def _demand_notes(answer: Answer) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ from optimiser.planning.plan_parts import (
     PlanQuota,
     PlanRoute,
 )
-from optimiser.planning.problem import How, Option, Problem, QuotaKey
+from optimiser.planning.problem import Floats, How, Option, Problem, QuotaKey
 from optimiser.planning.signing import signing_of
 from optimiser.planning.weighing import weighed_usd
 from providers.offer import Offer
@@ -258,7 +258,9 @@ def _counts(solution: Solution) -> tuple[PlanCount, ...]:
 
 
 def _routing(problem: Problem, solution: Solution) -> tuple[PlanRoute, ...]:
-    """Requests follow capacity: every option in use is loaded alike."""
+    """Requests follow capacity: every option in use is loaded alike; or each size goes where the solution says."""
+    if solution.shares is not None:
+        return _routing_by_size(problem, solution.shares)
     rows: list[PlanRoute] = []
     names = list(dict.fromkeys(column.option.id for column in solution.columns))
     member = np.array(
@@ -277,3 +279,16 @@ def _routing(problem: Problem, solution: Solution) -> tuple[PlanRoute, ...]:
                 if part > 0
             ]
     return tuple(rows)
+
+
+def _routing_by_size(problem: Problem, shares: Mapping[str, Floats]) -> tuple[PlanRoute, ...]:
+    """What each option carries of each size, in every period with demand."""
+    names = list(shares)
+    parts = np.stack([shares[name] for name in names], axis=-1)
+    parts[problem.planned_rps <= 0] = 0.0
+    return tuple(
+        PlanRoute(
+            scenario=0, period=p, service=0, bucket=b, option=names[i], share=round(float(parts[p, b, i]), 9)
+        )
+        for p, b, i in np.argwhere(parts > 0).tolist()
+    )

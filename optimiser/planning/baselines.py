@@ -52,6 +52,11 @@ BASELINES: dict[str, Variant] = {
 }
 
 
+# Beside a plan that routes by size.
+BLENDED = Variant("blended_sizes", "the same rules with every size spread alike (routing: uniform)")
+ALL_VARIANTS = {**BASELINES, BLENDED.name: BLENDED}
+
+
 def changed(problem: Problem, variant: Variant) -> Problem:
     """The problem under a variant's terms; options without a purchase left are gone."""
     options = []
@@ -65,7 +70,7 @@ def changed(problem: Problem, variant: Variant) -> Problem:
 
 def solve_baseline(problem: Problem, name: str, gap: float) -> Found | None:
     """The cheapest plan under a baseline's terms; None where it has none."""
-    return search(changed(problem, BASELINES[name]), gap, alternatives=1).best
+    return search(changed(problem, ALL_VARIANTS[name]), gap, alternatives=1).best
 
 
 def within(problem: Problem, keep: Callable[[Option], bool]) -> Problem:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from math import isfinite
 
 from optimiser.planning.assemble import fleet_lines
-from optimiser.planning.baselines import BASELINES, solve_baseline, within
+from optimiser.planning.baselines import ALL_VARIANTS, BASELINES, BLENDED, solve_baseline, within
+from optimiser.planning.by_size import SizedFound, SizedOutcome
 from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
@@ -31,7 +32,7 @@ class Comparison:
     """
 
     problem: Problem
-    outcome: Outcome
+    outcome: Outcome | SizedOutcome
     baselines: Mapping[str, Found | None]
     mixed_sites: Found | None
     without_rule: Mapping[str, Found]
@@ -45,15 +46,22 @@ class Comparison:
         return all_in_monthly_usd(self.problem, self.outcome.best.solution)
 
 
-def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) -> Comparison:
+def compare(problem: Problem, outcome: Outcome | SizedOutcome, gap: float, *, explain: bool) -> Comparison:
     """Solve what the plan is compared with; explain prices every rule, else only those that are always shown.
 
     Rules are switched off within the chosen sites, so their cost is what they cost there, but for those that decide on
-    the sites. One that is off already is not solved for.
+    the sites. One that is off already is not solved for. A plan that routes by size is compared with baselines that
+    spread every size alike, and its rules are not switched off.
     """
     best = outcome.best
     if best is None:
         raise ValueError("there is no plan to compare with")
+    names = [*BASELINES, *([BLENDED.name] if isinstance(outcome, SizedOutcome) else [])]
+    baselines = {name: solve_baseline(problem, name, gap) for name in names}
+    if isinstance(outcome, SizedOutcome):
+        return Comparison(
+            problem=problem, outcome=outcome, baselines=baselines, mixed_sites=None, without_rule={}
+        )
     mixed = None if problem.policy.max_sites is None else _without("limit_sites", problem, gap)
     here = within(problem, lambda option: option.site in best.site)
     without: dict[str, Found | None] = {"limit_sites": mixed}
@@ -63,7 +71,7 @@ def compare(problem: Problem, outcome: Outcome, gap: float, *, explain: bool) ->
     return Comparison(
         problem=problem,
         outcome=outcome,
-        baselines={name: solve_baseline(problem, name, gap) for name in BASELINES},
+        baselines=baselines,
         mixed_sites=mixed,
         without_rule={name: found for name, found in without.items() if found},
         sensitivity=sensitivity_of(problem, best.solution, gap) if explain else (),
@@ -81,7 +89,9 @@ def monthly_usd(problem: Problem, usd: float) -> Decimal:
     return cents(exact(usd) * HOURS_PER_MONTH / exact(float(problem.hours.sum())))
 
 
-def _alternative(compared: Comparison, name: str, description: str, found: Found | None) -> PlanAlternative:
+def _alternative(
+    compared: Comparison, name: str, description: str, found: Found | SizedFound | None
+) -> PlanAlternative:
     if found is None:
         return PlanAlternative(
             name=name, description=description, monthly_usd=None, extra_monthly_usd=None, fleet=()
@@ -99,8 +109,8 @@ def _alternative(compared: Comparison, name: str, description: str, found: Found
 def baselines_of(compared: Comparison) -> tuple[PlanAlternative, ...]:
     """The baselines as the plan carries them."""
     return tuple(
-        _alternative(compared, name, variant.description, compared.baselines[name])
-        for name, variant in BASELINES.items()
+        _alternative(compared, name, ALL_VARIANTS[name].description, found)
+        for name, found in compared.baselines.items()
     )
 
 
@@ -117,7 +127,7 @@ def alternatives_of(compared: Comparison) -> tuple[PlanAlternative, ...]:
     following = _next_best(compared.outcome)
     text = "the next best plan with other machines or elsewhere"
     found = [_alternative(compared, "next_best", text, following)]
-    if compared.problem.policy.max_sites is not None:
+    if compared.problem.policy.max_sites is not None and isinstance(compared.outcome, Outcome):
         mixed = compared.mixed_sites
         best = compared.outcome.best
         cheaper = mixed if mixed and best and mixed.usd < best.usd else None
@@ -127,7 +137,7 @@ def alternatives_of(compared: Comparison) -> tuple[PlanAlternative, ...]:
     return tuple(found)
 
 
-def _next_best(outcome: Outcome) -> Found | None:
+def _next_best(outcome: Outcome | SizedOutcome) -> Found | SizedFound | None:
     first = outcome.plans[0]
     return next((plan for plan in outcome.plans[1:] if plan.machines != first.machines), None)
 
@@ -142,7 +152,9 @@ def rules_of(compared: Comparison, solution: Solution) -> tuple[PlanRule, ...]:
 
 def _rule_row(rule: Term, running: Running, compared: Comparison) -> PlanRule:
     limit = rule.limit(running.policy)
-    slack = float(rule.slack(running)[running.planned > 0].min()) if rule.slack and limit else None
+    # Slack is measured in the whole mix's rate, which says nothing of sizes that are routed apart.
+    measured = rule.slack if limit and running.solution.shares is None else None
+    slack = float(measured(running)[running.planned > 0].min()) if measured else None
     # Without a limit on anything in use there is no distance to it.
     slack = slack if slack is not None and isfinite(slack) else None
     one_unit = 1.0 if rule.unit == UNITS else float(running.rate.min())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from optimiser.errors import NoFeasiblePlan
 from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.planning.by_size import BY_SIZE, unserved_sizes
 from optimiser.planning.options import allowed_offers
-from optimiser.planning.plan import Plan
+from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.rules import TERMS
 from optimiser.planning.search import search
@@ -89,6 +91,8 @@ def beyond_reason(problem: Problem) -> NoFeasiblePlan | None:
 
 def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
     """Options exist, but no allowed set of them carries the demand: name the rules whose relaxation helps."""
+    if problem.routing == BY_SIZE:
+        return _nothing_by_size(problem, gap)
     firm = [p for option in problem.options for p in option.purchases if p.how is not How.SPOT]
     why = "no set of purchases the policy allows carries the peak"
     if not firm:
@@ -129,6 +133,22 @@ def over_budget(plan: Plan) -> NoFeasiblePlan | None:
         f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
         f"{found:,.0f} USD a month, and {floor}"
     )
+
+
+def _nothing_by_size(problem: Problem, gap: float) -> NoFeasiblePlan:
+    """Options exist, but no allowed set of them carries every size apart."""
+    unserved = unserved_sizes(problem)
+    why = "no set of purchases the policy allows carries every size with its own spare"
+    if unserved:
+        share = sum(problem.bucket_shares[b] for b in unserved)
+        why = f"{len(unserved)} of the request sizes ({share:.1%} of requests) meet the target alone on no machine"
+    found = search(problem, gap, alternatives=1).best
+    if found is None:
+        remedy = str(nothing_allowed(replace(problem, routing="uniform"), gap)).partition(": ")[2]
+    else:
+        usd = found.solution.billed_usd(problem.hours) * HOURS_PER_MONTH / float(problem.hours.sum())
+        remedy = f"routing: uniform has a plan at {usd:,.0f} USD a month"
+    return NoFeasiblePlan(f"{problem.services[0]}: routing: by_size: {why}; {remedy}")
 
 
 def _excess(rejection: Rejection, workload: Workload) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -34,12 +34,14 @@ class Bought:
 class Solution:
     """units[period, column] of each bought purchase, whole numbers.
 
-    sized_for_rps is the unit whose loss the fleet keeps spare: at least the largest that runs.
+    sized_for_rps is the unit whose loss the fleet keeps spare: at least the largest that runs. shares are what each
+    option (by id) carries of every request size, shape (periods, sizes); None where requests follow capacity.
     """
 
     columns: tuple[Bought, ...]
     units: np.ndarray
     sized_for_rps: float = 0.0
+    shares: Mapping[str, Floats] | None = None
 
     @property
     def spare_unit_rps(self) -> float:
@@ -58,6 +60,17 @@ class Solution:
 
     def _sum(self, hours: Floats, prices: list[float]) -> float:
         return float(hours @ (self.units @ np.array(prices))) if prices else 0.0
+
+
+def loads_by_size(problem: Problem, shares: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Units of each option (by id) that a req/s of all demand keeps busy, shape (periods, sizes)."""
+    found: dict[str, Floats] = {}
+    for option in problem.options:
+        if option.id in shares:
+            rates = np.array(option.bucket_rates_rps)
+            each = np.divide(problem.bucket_shares, rates, out=np.zeros_like(rates), where=rates > 0)
+            found[option.id] = shares[option.id] * each
+    return found
 
 
 def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:

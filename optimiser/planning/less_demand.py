@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from optimiser.planning.leaves import Solution
-from optimiser.planning.problem import SIGNED, Problem
+from optimiser.planning.leaves import Solution, loads_by_size
+from optimiser.planning.problem import SIGNED, Floats, Problem
 from optimiser.planning.requirements import total_capacity
 
 DEMAND_LEFT = 0.7
@@ -22,6 +22,8 @@ def used_shares(
     Of u units of r req/s beside c req/s (n units) of those before it, an hour that needs T req/s and f firm units
     uses min(u, max(⌈(T − c) / r⌉, f − n)).
     """
+    if solution.shares is not None:
+        return _used_by_size(problem, solution, solution.shares, demand_left)
     policy = problem.policy
     needed = total_capacity(problem.planned_rps * demand_left, solution.spare_unit_rps, policy)
     capacity, units_before, shares = 0.0, 0, {}
@@ -40,3 +42,26 @@ def used_shares(
         )
         capacity, units_before = capacity + units * rate, units_before + units
     return shares
+
+
+def _used_by_size(
+    problem: Problem, solution: Solution, shares: Mapping[str, Floats], demand_left: float
+) -> Mapping[str, float]:
+    """The same where sizes are routed: of each option's own units, at what it carries then."""
+    policy, used = problem.policy, {}
+    loads = loads_by_size(problem, shares)
+    none = np.zeros(len(problem.periods))
+    before: dict[str, int] = {}
+    signed = [c for c, one in enumerate(solution.columns) if one.purchase.how in SIGNED]
+    for c in sorted(
+        signed, key=lambda c: (solution.columns[c].purchase.billed, solution.columns[c].purchase.id)
+    ):
+        one, units = solution.columns[c], int(solution.units[0, c])
+        name = one.option.id
+        load = demand_left * problem.planned_rps * loads[name].sum(axis=1) if name in loads else none
+        spare = policy.survive_instance_losses * (load > 0)
+        wanted = np.ceil(np.maximum(load / policy.utilisation_ceiling, load + spare) - 1e-9)
+        busy = np.clip(wanted - before.get(name, 0), 0, units)
+        used[one.purchase.id] = float(problem.hours @ busy / (max(units, 1) * problem.hours.sum()))
+        before[name] = before.get(name, 0) + units
+    return used

@@ -83,6 +83,20 @@ class Outcome:
     carbon_steps: int = 0
 
     @property
+    def method(self) -> str:
+        """How the bound came about, in words."""
+        exactly = (
+            "every fleet of the last candidates listed"
+            if self.exact
+            else f"sums rounded both ways to {self.unit_rps:g} req/s"
+        )
+        carbon = f"; {self.carbon_steps} carbon prices for the cap" if self.carbon_steps else ""
+        return (
+            f"branch and bound over sites and instance types, {self.leaves_solved} of {self.leaves} sets solved; "
+            f"two-sided decomposition over hours, {exactly}{carbon}"
+        )
+
+    @property
     def best(self) -> Found | None:
         """The cheapest plan found."""
         return self.plans[0] if self.plans else None

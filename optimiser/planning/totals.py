@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from optimiser.planning.assemble import Core, plan_charges
-from optimiser.planning.leaves import Solution
+from optimiser.planning.leaves import Solution, loads_by_size
 from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanTotals
@@ -34,8 +34,6 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
     requests = exact(float(hours @ problem.mean_rps) * SECONDS_PER_HOUR) * HOURS_PER_MONTH / horizon
     prompt = exact(sum(bucket.share * bucket.prompt_tokens for bucket in workload.buckets))
     output = exact(sum(bucket.share * bucket.output_tokens for bucket in workload.buckets))
-    rate = np.array([column.option.rate_rps for column in solution.columns])
-    capacity = float(hours @ (solution.units @ rate))
     prefill = exact(_prefill_share(solution, hours))
     millions = requests / 1_000_000
     return PlanTotals(
@@ -47,9 +45,20 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
         usd_per_million_input_tokens=(total * prefill / (millions * prompt)).quantize(TOKENS_UNIT),
         usd_per_million_output_tokens=(total * (1 - prefill) / (millions * output)).quantize(TOKENS_UNIT),
         usd_per_million_tokens=(total / (millions * (prompt + output))).quantize(TOKENS_UNIT),
-        mean_utilisation=float(hours @ problem.mean_rps) / capacity,
+        mean_utilisation=_mean_utilisation(problem, solution),
         charges_monthly_usd=charges,
     )
+
+
+def _mean_utilisation(problem: Problem, solution: Solution) -> float:
+    """Share of the capacity run that is busy; by size, of the unit-hours."""
+    hours = problem.hours
+    if solution.shares is not None:
+        busy = sum(loads.sum(axis=1) for loads in loads_by_size(problem, solution.shares).values())
+        unit_hours = float(hours @ solution.units.sum(axis=1))
+        return float(hours @ (np.asarray(busy) * problem.mean_rps)) / unit_hours
+    rate = np.array([column.option.rate_rps for column in solution.columns])
+    return float(hours @ problem.mean_rps) / float(hours @ (solution.units @ rate))
 
 
 def all_in_monthly_usd(problem: Problem, solution: Solution) -> Decimal:

@@ -18,6 +18,7 @@ FORMATS = {
     "json": "optimiser.report.as_json",
     "markdown": "optimiser.report.as_markdown",
     "csv": "optimiser.report.as_csv",
+    "gateway": "optimiser.report.as_gateway",
 }
 
 

@@ -49,6 +49,7 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
         engine=fields.engine,
         techniques=_techniques(fields),
         performance=fields.performance,
+        routing=fields.routing,
         description=fields.description,
         source=fields.source,
         policy=dict(fields.policy),

@@ -90,6 +90,7 @@ class Workload:
     """One service, ready to plan: every length in tokens, every rate in requests per second, times in UTC.
 
     target is None for work without a latency target, performance (one of PERFORMANCE) where the settings decide.
+    routing is "uniform" (every option gets every size alike) or "by_size".
     policy holds the workload's own overrides of the default policy, by field name. notes say what was assumed
     while reading the input.
     """
@@ -105,6 +106,7 @@ class Workload:
     engine: str = "vllm"
     techniques: Techniques = Techniques()
     performance: str | None = None
+    routing: str = "uniform"
     description: str = ""
     source: str = ""
     policy: dict[str, Any] = field(default_factory=dict)

@@ -45,6 +45,7 @@
       from_trace: true              the sizes in demand.trace
       trace: file.parquet           the sizes in another trace (which needs no times)
       cached_prefix_share: 0.4      optional, 0; of every prompt, where nothing above says how much is cached
+    routing: by_size                optional, uniform; by_size sends each request size where it is served cheapest
     policy: {max_spot_share: 0.5}   optional; fields of the policy that differ for this workload
 
 Files are named relative to the workload file.
@@ -207,6 +208,7 @@ class WorkloadFields(_Section):
     sizes: SizesFields = Field(
         description="prompt_tokens with output_tokens, buckets, quantiles, from_trace or trace"
     )
+    routing: Literal["uniform", "by_size"] = Field(default="uniform", description="uniform or by_size")
     policy: dict[str, Any] = Field(
         default_factory=dict, description="fields of the policy, such as max_spot_share: 0.5"
     )

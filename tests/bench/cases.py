@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,44 @@ def workload_files(shipped: Path, folder: Path, count: int) -> list[Path]:
         files.append(folder / f"service-{number:04}.yaml")
         files[-1].write_text(yaml.safe_dump(made), encoding="utf-8")
     return files
+
+
+# Whose rates by request size stand in for a GPU's: those of the mixes are of four GPUs.
+MIX_GPU = {
+    "T4": "L4",
+    "L4": "L4",
+    "A10G": "A10G",
+    "L40S": "A10G",
+    "A100-40": "A100-80GB",
+    "A100-80": "A100-80GB",
+    "H100": "H100",
+    "H200": "H100",
+    "B200": "H100",
+}
+
+
+def sized_hours_problem(
+    options: list[dict[str, Any]],
+    demand: list[float],
+    spot_share: float,
+    firm_floor: int,
+    mix: dict[str, Any],
+) -> Problem:
+    """Hours × options × tiers by request size: capacity is spread over sizes as an option's GPU's rates are in a mix.
+
+    An option serves the mix's sizes in their shares at its capacity: rate[b] = cap · Σ share / gpu_rate · gpu_rate[b],
+    over the sizes that its GPU serves.
+    """
+    shares = tuple(share for row in mix["request_share"] for share in row)
+    by_gpu = {
+        one["name"]: [rate for row in one["max_requests_per_second"] for rate in row]
+        for one in mix["options"]
+    }
+    blended = hours_problem(options, demand, spot_share, firm_floor)
+    sized = []
+    for option in blended.options:
+        rates = by_gpu[MIX_GPU[option.id.split("x")[0]]]
+        served = [(share, rate) for share, rate in zip(shares, rates, strict=True) if rate > 0]
+        busy = sum(share / rate for share, rate in served) / sum(share for share, _ in served)
+        sized.append(replace(option, bucket_rates_rps=tuple(option.rate_rps * busy * rate for rate in rates)))
+    return replace(blended, options=tuple(sized), bucket_shares=shares, routing="by_size")

@@ -100,7 +100,7 @@ def test_a_workloads_policy_is_refused_with_its_file(
         (("--set", "demand.scale=-1"), "demand.scale = -1"),
         (("--as-of", "today"), "--as-of: date = 'today': must be a date like 2026-11-09"),
         (("--as-of", "20261109"), "--as-of: date = '20261109': must be a date"),
-        (("--format", "xml"), "--format: format = 'xml': known: csv, json, markdown, table"),
+        (("--format", "xml"), "--format: format = 'xml': known: csv, gateway, json, markdown, table"),
         (("--config", "/nowhere"), "--config: directory = '/nowhere': no such directory"),
     ],
 )

@@ -201,3 +201,11 @@ def test_a_file_that_holds_no_workload_is_refused(tmp_path, content, words):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     assert_refused(tmp_path / "none.yaml", ["none.yaml", "cannot be read", "No such file"])
     assert_refused(tmp_path, ["cannot be read"])
+
+
+def test_routing_is_uniform_unless_told_and_nothing_else_than_by_size(write_workload):
+    path = write_workload()
+    assert load_workload(path).routing == "uniform"
+    assert load_workload(path, {"routing": "by_size"}).routing == "by_size"
+    with pytest.raises(UsageError, match=r"routing = 'by_sise'.*'uniform' or 'by_size'"):
+        load_workload(path, {"routing": "by_sise"})

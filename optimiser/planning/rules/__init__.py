@@ -24,6 +24,7 @@ from optimiser.planning.rules import (
     weighed,
 )
 from optimiser.planning.rules.allowed import verify_allowed
+from optimiser.planning.rules.by_size import BY_SIZE_CHECKS
 from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.rule import Rule, Term
 from optimiser.planning.rules.signed import verify_signing
@@ -69,7 +70,9 @@ def verify_plan(plan: dict[str, Any]) -> list[str]:
     """Every term's check of a plan's JSON, that it buys only what is allowed, that what is to be signed covers its
     commitments, and that its money adds up: empty where the plan stands."""
     view = PlanView(plan)
-    faults = [f"{term.name}: {fault}" for term in TERMS.values() for fault in term.verify(view)]
+    instead = BY_SIZE_CHECKS if view.by_size else {}
+    checks = {name: instead.get(name, term.verify) for name, term in TERMS.items()}
+    faults = [f"{name}: {fault}" for name, verify in checks.items() for fault in verify(view)]
     return (
         faults
         + verify_allowed(view)
