@@ -21,6 +21,7 @@ from optimiser.cli.options import (
     Margin,
     Output,
     OutputOrFolder,
+    Pareto,
     PlanFormat,
     Providers,
     Regions,
@@ -104,6 +105,7 @@ def recommend(
     as_of: AsOf = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
+    pareto: Pareto = None,
 ) -> None:
     """Plan a workload: what to buy, how to pay for it, what it costs and saves, how sure that is.
 
@@ -111,11 +113,13 @@ def recommend(
     """
     from optimiser.cli.many_workloads import Asked, meant, recommend_many
     from optimiser.cli.output import emit, wants_colour
+    from optimiser.cli.pareto_question import check_axis, swept
     from optimiser.cli.question import asking, request_for
     from optimiser.report import renderer
 
-    render = renderer(format_name)
     many = meant(workloads)
+    axis = check_axis(pareto, many, format_name) if pareto else None
+    render = renderer(format_name)
     asked = Asked(format_name=format_name, output=output, explain=explain, jobs=jobs, cluster=cluster)
     asked.check(many)
     question = asking(
@@ -131,6 +135,9 @@ def recommend(
         recommend_many(many, question, asked)
         return
     request = request_for(question, workloads[0])
+    if axis is not None:
+        emit(swept(request, axis, format_name, colour=wants_colour(output)), output)
+        return
     from optimiser import recommend as pipeline
 
     plan = pipeline.recommend(request)

@@ -64,6 +64,12 @@ Confidence = Annotated[
         metavar="SHARE", help="Plan on rates that this share of estimates reach: 0.75 unless told, 0.5 to 1."
     ),
 ]
+Pareto = Annotated[
+    str | None,
+    typer.Option(
+        "--pareto", metavar="spot|margin|carbon", help="Cost against spot, caution or carbon: a plan each."
+    ),
+]
 PlanFormat = Annotated[
     str, typer.Option("--format", metavar="table|json|markdown|csv", help="How to show it.")
 ]

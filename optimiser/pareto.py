@@ -1,0 +1,116 @@
+"""What more safety or less carbon costs: the same question planned along one axis of the policy."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from optimiser.errors import NoFeasiblePlan
+from optimiser.planning.plan import Plan
+from optimiser.recommend import Request, recommend
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """A field of the policy and the values it takes, and what of a plan is set against its cost.
+
+    measure is None where the plan does not know it. more says whether more of it is better.
+    """
+
+    field: str
+    values: tuple[float, ...]
+    measured: str
+    measure: Callable[[Plan], float | None]
+    more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """The plan under one value of the field; None, and why, where there is none.
+
+    beaten: another point costs no more and measures no worse, and is better in one.
+    """
+
+    value: float
+    plan: Plan | None
+    measured: float | None
+    beaten: bool = False
+    why_no_plan: str = ""
+
+
+def spot_share(plan: Plan) -> float:
+    """Share of the capacity of the horizon, req/s-hours, that is on spot."""
+    rate = {option.id: option.rate_rps for option in plan.options}
+    bought = {purchase.id: purchase for purchase in plan.purchases}
+    running: dict[bool, float] = defaultdict(float)
+    for count in plan.counts:
+        one = bought[count.purchase]
+        running[one.how == "spot"] += rate[one.option] * count.units * plan.periods[count.period].hours
+    return running[True] / (running[True] + running[False])
+
+
+def kg_co2e(plan: Plan) -> float | None:
+    """kg CO2e a month; None where not all of the plan's options have a figure."""
+    known = {row.option: row.kg_co2e_monthly for row in plan.carbon}
+    return None if {one.option for one in plan.purchases} - set(known) else sum(known.values())
+
+
+AXES: Mapping[str, Axis] = {
+    "spot": Axis(
+        field="max_spot_share",
+        values=(0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0),
+        measured="share of capacity on spot",
+        measure=spot_share,
+    ),
+    "margin": Axis(
+        field="performance_confidence",
+        values=(0.5, 0.6, 0.75, 0.9, 0.95),
+        measured="share of cases in which the fleet suffices",
+        measure=lambda plan: float(plan.policy["performance_confidence"]),
+        more=True,
+    ),
+    "carbon": Axis(
+        field="carbon_usd_per_tonne",
+        values=(0.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0),
+        measured="kg CO2e a month",
+        measure=kg_co2e,
+    ),
+}
+
+
+def sweep(request: Request, axis: Axis) -> tuple[Point, ...]:
+    """The plan under each value of the axis and under the policy's own, values ascending.
+
+    The margin that would stand in the confidence's place is left out. Raises what `recommend` does but for
+    NoFeasiblePlan, which is a point without a plan.
+    """
+    own = getattr(request.policy, axis.field)
+    points = [_point(request, axis, value) for value in sorted({*axis.values, own})]
+    return tuple(replace(one, beaten=_beaten(one, points, axis)) for one in points)
+
+
+def _point(request: Request, axis: Axis, value: float) -> Point:
+    change: dict[str, float | None] = {axis.field: value}
+    if axis.field == "performance_confidence":
+        change["performance_margin"] = None
+    asked = replace(request, policy=request.policy.model_copy(update=change), explain=False)
+    try:
+        plan = recommend(asked)
+    except NoFeasiblePlan as why:
+        return Point(value=value, plan=None, measured=None, why_no_plan=str(why))
+    return Point(value=value, plan=plan, measured=axis.measure(plan))
+
+
+def _beaten(point: Point, points: Sequence[Point], axis: Axis) -> bool:
+    if point.plan is None or point.measured is None:
+        return False
+    sign = -1 if axis.more else 1
+    cost, measured = point.plan.totals.total_monthly_usd, sign * point.measured
+    for other in points:
+        if other.plan is None or other.measured is None or other is point:
+            continue
+        pair = (other.plan.totals.total_monthly_usd, sign * other.measured)
+        if pair[0] <= cost and pair[1] <= measured and pair != (cost, measured):
+            return True
+    return False
