@@ -40,7 +40,11 @@ def _away_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 @pytest.fixture(scope="session", autouse=True)
 def _worked_out_once() -> Iterator[None]:
-    """The same YAML text is parsed once, each reader having a copy of its own, and typer's commands are built once."""
+    """The same YAML text is parsed once, each reader having a copy of its own; so are the shipped prices that a
+    refresh judges first prices by, and typer's commands are built once.
+    """
+    from optimiser.prices.snapshot import read_offers_csv
+
     parsed: dict[tuple[str, type], bytes] = {}
     parse = yaml.load
 
@@ -51,6 +55,7 @@ def _worked_out_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml, "load", load)
+        patch.setattr("optimiser.refreshing.judged.read_offers_csv", cache(read_offers_csv))
         patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
         yield
 
