@@ -14,7 +14,12 @@ from typing import Any
 import pytest
 import typer.main
 import yaml
+from hypothesis import settings
 from postgres_server import postgres_server, server_programs
+
+# A machine that others use too may halt any example for longer than Hypothesis allows one.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_sessionstart() -> None:

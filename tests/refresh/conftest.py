@@ -11,7 +11,7 @@ from typing import Any
 
 import command_line
 import pytest
-from postgres_server import new_database
+from postgres_server import empty_database, new_database
 from refresh_doubles import REGIONS, SHAPES, Clock, Cloud, usual_cloud
 
 from optimiser.config import Config, load_config
@@ -44,12 +44,23 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/prices.sqlite3"
 
 
+@pytest.fixture(scope="session")
+def shared_database(postgres_url: str) -> str:
+    """The URL of a database which the tests use one after the other.
+
+    The server speaks no TLS, and every connection that asked it to would read the machine's certificates first.
+    """
+    return f"{new_database(postgres_url)}?sslmode=disable"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def every_store_url(request: pytest.FixtureRequest) -> str:
-    """Where a store can be made, in SQLite and in PostgreSQL in turn."""
+    """Where a store can be made and none is yet, in SQLite and in PostgreSQL in turn."""
     if request.param == "sqlite":
         return str(request.getfixturevalue("sqlite_url"))
-    return new_database(request.getfixturevalue("postgres_url"))
+    url = str(request.getfixturevalue("shared_database"))
+    empty_database(url)
+    return url
 
 
 @pytest.fixture
