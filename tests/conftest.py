@@ -45,9 +45,11 @@ def _away_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 @pytest.fixture(scope="session", autouse=True)
 def _worked_out_once() -> Iterator[None]:
-    """The same YAML text is parsed once, each reader having a copy of its own; so are the shipped prices that a
-    refresh judges first prices by, and typer's commands are built once.
+    """YAML text (each reader has a copy of its own), the shipped prices that a refresh judges first prices by and
+    AWS's descriptions of its services are read once, and typer's commands are built once.
     """
+    from botocore.loaders import JSONFileLoader
+
     from optimiser.prices.snapshot import read_offers_csv
 
     parsed: dict[tuple[str, type], bytes] = {}
@@ -61,6 +63,7 @@ def _worked_out_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml, "load", load)
         patch.setattr("optimiser.refreshing.judged.read_offers_csv", cache(read_offers_csv))
+        patch.setattr(JSONFileLoader, "load_file", staticmethod(cache(JSONFileLoader().load_file)))
         patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
         yield
 

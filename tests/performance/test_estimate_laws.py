@@ -141,7 +141,7 @@ def test_results_come_in_the_order_of_the_shapes_whatever_they_share() -> None:
     assert together == apart
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     ttft=st.floats(300, 4000),
     tpot=st.floats(15, 100),
@@ -157,7 +157,7 @@ def test_a_longer_target_never_lowers_the_rate(ttft: float, tpot: float, longer:
         assert high.requests_per_second >= low.requests_per_second * 0.99
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     faster=st.floats(1.0, 2.0), compute=st.booleans(), prompt=st.floats(50, 6000), output=st.floats(2, 800)
 )
