@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planning_cases import Case, case, committed, faults, held, hourly, machine, random_case, spot
+from planning_cases import Case, case, committed, faults, held, hourly, machine, spot
+from random_cases import random_case
 
 from optimiser.planning import decompose as decomposed
 from optimiser.planning import grid, large, tables

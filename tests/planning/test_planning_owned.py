@@ -20,11 +20,11 @@ from planning_cases import (
     machine,
     owned,
     plan_json,
-    random_case,
     shape,
     spot,
 )
 from planning_offers import price_table
+from random_cases import random_case
 
 from optimiser.planning.baselines import solve_baseline
 from optimiser.planning.large import decompose_large

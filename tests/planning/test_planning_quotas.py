@@ -16,9 +16,9 @@ from planning_cases import (
     hourly,
     machine,
     plan_json,
-    random_case,
     spot,
 )
+from random_cases import random_case
 
 from optimiser.planning.capped_tables import kinds_of
 from optimiser.planning.comparison import compare, rules_of

@@ -8,19 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 from independent_optimum import optimum_usd
-from planning_cases import (
-    Case,
-    case,
-    columns_of,
-    committed,
-    faults,
-    held,
-    hourly,
-    machine,
-    plan_json,
-    random_case,
-    spot,
-)
+from planning_cases import Case, case, columns_of, committed, faults, held, hourly, machine, plan_json, spot
+from random_cases import random_case
 
 from optimiser.planning.leaves import Solution
 from optimiser.planning.model import solve_compact
