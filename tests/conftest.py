@@ -1,12 +1,35 @@
-"""What holds for every test: nothing of the user's own is read or written, and a database where one is asked for."""
+"""What holds for every test: nothing of the user's own is read or written, a database where one is asked for, and
+nothing is worked out twice that cannot differ.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
+import pickle
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 import pytest
+import typer.main
+import yaml
+from hypothesis import settings
 from postgres_server import postgres_server, server_programs
+
+# A machine that others use too may halt any example for longer than Hypothesis allows one.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+
+def pytest_sessionstart() -> None:
+    # Thousands of tests are collected, none of which is garbage: a fifth of the collection went into looking.
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,6 +40,31 @@ def _away_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
             patch.setenv(variable, str(tmp_path_factory.mktemp(variable.lower())))
         for variable in ("OPTIMISER_STORE", "OPTIMISER_CONFIG"):
             patch.delenv(variable, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _worked_out_once() -> Iterator[None]:
+    """YAML text (each reader has a copy of its own), the shipped prices that a refresh judges first prices by and
+    AWS's descriptions of its services are read once, and typer's commands are built once.
+    """
+    from botocore.loaders import JSONFileLoader
+
+    from optimiser.prices.snapshot import read_offers_csv
+
+    parsed: dict[tuple[str, type], bytes] = {}
+    parse = yaml.load
+
+    def load(text: str, Loader: type) -> Any:  # noqa: N803 (PyYAML's own name)
+        if (text, Loader) not in parsed:
+            parsed[text, Loader] = pickle.dumps(parse(text, Loader=Loader))
+        return pickle.loads(parsed[text, Loader])  # noqa: S301 (what the line above wrote)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "load", load)
+        patch.setattr("optimiser.refreshing.judged.read_offers_csv", cache(read_offers_csv))
+        patch.setattr(JSONFileLoader, "load_file", staticmethod(cache(JSONFileLoader().load_file)))
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
         yield
 
 

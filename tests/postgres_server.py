@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 ORDINARY_USERS = ("postgres", "nobody")
 FOLDERS = (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (each made fresh by mkdtemp)
@@ -62,19 +63,33 @@ def postgres_server(programs: Path) -> Iterator[str]:
 
 def new_database(server_url: str) -> str:
     """The URL of a fresh, empty database of the server."""
+    name = f"store_{os.getpid()}_{next(_numbers)}"
+    _execute(server_url, f"CREATE DATABASE {name}")
+    return f"{server_url.rsplit('/', 1)[0]}/{name}"
+
+
+def empty_database(url: str) -> None:
+    """Leave nothing in a database of new_database()."""
+    _execute(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+
+
+def _execute(url: str, *statements: str) -> None:
     import pg8000
 
-    name = f"store_{os.getpid()}_{next(_numbers)}"
-    address, _ = server_url.rsplit("/", 1)
-    user, place = address.removeprefix("postgresql://").split("@")
-    host, port = place.split(":")
-    connection = pg8000.connect(user=user, host=host, port=int(port), database="postgres")
+    place = urlsplit(url)
+    connection = pg8000.connect(
+        user=str(place.username),
+        host=str(place.hostname),
+        port=place.port,
+        database=place.path[1:],
+        ssl_context=False,
+    )
     try:
         connection.autocommit = True
-        connection.cursor().execute(f"CREATE DATABASE {name}")
+        for statement in statements:
+            connection.cursor().execute(statement)
     finally:
         connection.close()
-    return f"{address}/{name}"
 
 
 def _start(user: pwd.struct_passwd | None, folder: Path, programs: Path, data: Path) -> int:

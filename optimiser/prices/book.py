@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,18 +71,7 @@ class PriceBook:
         """The offer of that id, money exact as in its file. Raises UsageError if there is none."""
         if offer_id not in self.offers.index:
             raise UsageError(f"offer {offer_id!r}: not in the price book of {self.as_of}")
-        row: Any = self.offers.loc[offer_id]
-        text = {name: str(row[name]) for name in _OFFER_TEXT}
-        text |= {name: str(row[f"{name}_text"]) for name in ("usd_per_hour", "upfront_usd")}
-        text["term_months"] = str(row["term_months"])
-        text["max_instances"] = "" if np.isnan(row["max_instances"]) else str(int(row["max_instances"]))
-        text["valid_until"] = "" if pd.isna(row["valid_until"]) else row["valid_until"].date().isoformat()
-        text["observed_on"] = row["observed_on"].date().isoformat()
-        text["observed_on_is_lower_bound"] = "true" if row["observed_on_is_lower_bound"] else ""
-        price = parse_row(text, f"{row['file']} line {row['line']}", None)
-        if isinstance(price, Missing):
-            raise TypeError(f"{offer_id} has no price")
-        return price
+        return next(offers_of(self.offers.loc[[offer_id]]))
 
     def coverage(self) -> pd.DataFrame:
         """Per (provider, tier): number of offers, instance types, regions; oldest and newest observed_on."""
@@ -146,6 +134,22 @@ def load_book(
         notes=notes,
         quotas=live.quotas if live else (),
     )
+
+
+def offers_of(table: pd.DataFrame) -> Iterator[Offer]:
+    """The offers of rows of PriceBook.offers, in their order, money exact as in its file."""
+    for offer_id, row in zip(table.index, table.to_dict("records"), strict=True):
+        text = {name: str(row[name]) for name in _OFFER_TEXT}
+        text |= {name: str(row[f"{name}_text"]) for name in ("usd_per_hour", "upfront_usd")}
+        text["term_months"] = str(row["term_months"])
+        text["max_instances"] = "" if np.isnan(row["max_instances"]) else str(int(row["max_instances"]))
+        text["valid_until"] = "" if pd.isna(row["valid_until"]) else row["valid_until"].date().isoformat()
+        text["observed_on"] = row["observed_on"].date().isoformat()
+        text["observed_on_is_lower_bound"] = "true" if row["observed_on_is_lower_bound"] else ""
+        price = parse_row(text, f"{row['file']} line {row['line']}", None)
+        if isinstance(price, Missing):
+            raise TypeError(f"{offer_id} has no price")
+        yield price
 
 
 def _layered(below: list[Path], above: list[Path], live: LivePrices | None) -> pd.DataFrame:

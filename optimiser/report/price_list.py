@@ -10,7 +10,7 @@ from decimal import Decimal
 import pandas as pd
 
 from optimiser.errors import StalePrices, UsageError, did_you_mean
-from optimiser.prices.book import PriceBook
+from optimiser.prices.book import PriceBook, offers_of
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.terms import OFFER_FIELDS, OfferRow, offer_fields
 from optimiser.report.wording import counted, hourly, usd, words
@@ -86,7 +86,7 @@ def _offers(
 ) -> list[PriceRow]:
     chosen = _chosen(book.offers, shapes, filters)
     rows = []
-    for offer in map(book.offer, map(str, chosen.index)):
+    for offer in offers_of(chosen):
         shape = shapes[offer.provider, offer.instance_type]
         rows.append(
             PriceRow(

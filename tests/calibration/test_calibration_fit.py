@@ -38,7 +38,7 @@ def test_planted_factors_are_found_again() -> None:
     }
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     compute=st.floats(0.3, 0.95),
     rows=st.floats(10, 300),

@@ -80,7 +80,7 @@ def test_a_step_takes_the_whole_prompts_that_a_chunk_and_the_places_hold(
     assert max(step.prompts for step in run.steps) == together
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     requests=st.lists(st.tuples(st.floats(0, 5), st.integers(1, 6)), min_size=1, max_size=25),
     places=st.integers(1, 6),
@@ -116,7 +116,7 @@ def test_settled_steps_begin_with_the_first_counted_request_and_end_with_the_las
     assert settled_steps(run, 2) == run.steps[2:4]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(requests=st.integers(1, 500), rate=st.floats(0.1, 1000), seed=st.integers(0, 99))
 def test_arrivals_are_in_order_and_of_the_rate_asked_for(requests: int, rate: float, seed: int) -> None:
     arrivals = poisson_arrivals(requests, rate, seed)

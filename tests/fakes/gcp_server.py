@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -45,7 +44,7 @@ GRPC_CODES = {
 @dataclass(kw_only=True)
 class Fault:
     """What befalls a page: an error status (with an ErrorInfo reason, with a wait asked for), or, with status
-    200, a body cut off after `cut` bytes of JSON, after holding still for hold_seconds. times None: for ever.
+    200, a body cut off after `cut` bytes of JSON; held for hold_seconds unless released. times None: for ever.
     """
 
     status: int
@@ -55,6 +54,7 @@ class Fault:
     retry_after_seconds: float | None = None
     cut: int | None = None
     hold_seconds: float = 0.0
+    released: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +84,10 @@ class GcpServer:
     grpc_target: str = ""
     grpc_local_target: str = ""
 
-    def fail(self, page: int, status: int, times: int | None = None, **more: Any) -> None:
+    def fail(self, page: int, status: int, times: int | None = None, **more: Any) -> Fault:
         """Answer that page with this status for so many tries, for ever without times."""
-        self.faults.setdefault(page, []).append(Fault(status=status, times=times, **more))
+        self.faults.setdefault(page, []).append(fault := Fault(status=status, times=times, **more))
+        return fault
 
     def __enter__(self) -> GcpServer:
         self._lock = threading.Lock()
@@ -169,7 +170,8 @@ def _handler(server: GcpServer) -> type[BaseHTTPRequestHandler]:
                     status=fault.status if fault else 200,
                 )
             )
-            time.sleep(fault.hold_seconds if fault else 0)
+            if fault:
+                fault.released.wait(fault.hold_seconds)
             if fault and fault.status != 200:
                 self._answer(fault.status, _rest_error(fault), fault.retry_after_seconds)
                 return
@@ -242,7 +244,8 @@ class _GrpcHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
                 status=fault.status if fault else 200,
             )
         )
-        time.sleep(fault.hold_seconds if fault else 0)
+        if fault:
+            fault.released.wait(fault.hold_seconds)
         if fault and fault.status != 200:
             context.abort_with_status(rpc_status.to_status(_grpc_error(fault)))
         return self._server.body_of("grpc", page, request.page_size)

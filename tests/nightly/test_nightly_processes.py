@@ -66,12 +66,13 @@ def test_kill_9_while_the_second_cloud_is_asked_keeps_the_first_and_loses_nothin
     start: Callable[..., subprocess.Popen[str]], nights: Nights, clouds: Clouds
 ) -> None:
     before = nights.nights()
-    clouds.gcp.fail(page=2, status=200, hold_seconds=60)
+    held = clouds.gcp.fail(page=2, status=200, hold_seconds=PATIENCE_S)
     asked = len(clouds.gcp.log)
     running = start("refresh", "--provider", "aws", "--provider", "gcp")
     wait_for(lambda: len(clouds.gcp.log) > asked)
     running.kill()
     running.communicate(timeout=PATIENCE_S)
+    held.released.set()
     assert running.returncode == -signal.SIGKILL
     assert whole(nights)
     assert nights.nights().keys() == before.keys()
@@ -83,7 +84,7 @@ def test_kill_9_while_the_second_cloud_is_asked_keeps_the_first_and_loses_nothin
 def test_two_refreshes_at_once_the_second_says_who_is_at_it(
     start: Callable[..., subprocess.Popen[str]], nights: Nights, clouds: Clouds
 ) -> None:
-    clouds.gcp.fail(page=2, status=200, hold_seconds=4, times=1)
+    held = clouds.gcp.fail(page=2, status=200, hold_seconds=PATIENCE_S, times=1)
     asked = len(clouds.gcp.log)
     first = start("refresh", "--provider", "gcp")
     wait_for(lambda: len(clouds.gcp.log) > asked)
@@ -96,6 +97,7 @@ def test_two_refreshes_at_once_the_second_says_who_is_at_it(
     assert reader.returncode == 0
     assert "p5.48xlarge" in read
     assert first.poll() is None
+    held.released.set()
     waiting = start("refresh", "--provider", "gcp", "--tier", "spot", "--wait", "50")
     for one in (first, waiting):
         said = one.communicate(timeout=PATIENCE_S)

@@ -190,7 +190,7 @@ def test_precisions_asked_together_answer_as_each_does_alone(target: Target | No
     assert len(set().union(*serving)) > len(pairs) / 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(
     ttft=st.floats(300, 4000),
     tpot=st.floats(15, 100),
@@ -206,7 +206,7 @@ def test_a_longer_target_never_lowers_the_rate(ttft: float, tpot: float, longer:
         assert high.requests_per_second >= low.requests_per_second * 0.99
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(
     faster=st.floats(1.0, 2.0), compute=st.booleans(), prompt=st.floats(50, 6000), output=st.floats(8, 800)
 )

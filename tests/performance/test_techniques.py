@@ -71,7 +71,7 @@ def test_requests_hold_their_cached_prefix_in_the_kv_cache() -> None:
     assert cached.requests_per_second > 4 * plain.requests_per_second
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     prompt=st.integers(2, 20_000),
     output=st.integers(1, 2000),
@@ -157,7 +157,7 @@ def test_drafts_halve_a_lone_sequence_s_time_per_token_and_do_nothing_for_a_full
     assert drafted.requests_per_second < full.requests_per_second
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(tokens=st.tuples(st.floats(1, 4), st.floats(1, 4)), target=st.sampled_from([None, CHAT]))
 def test_the_more_drafts_are_accepted_the_more_is_served(
     tokens: tuple[float, float], target: Target | None

@@ -14,7 +14,8 @@ from typing import Any
 
 import highspy
 import numpy as np
-from planning_cases import Case, plan_json, random_case
+from planning_cases import Case, plan_json
+from random_cases import random_case
 
 from optimiser.planning.leaves import Solution
 from optimiser.planning.problem import Option, Problem, Purchase

@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 
 import pytest
-from planning_cases import Case, hourly, machine, random_case
+from planning_cases import Case, hourly, machine
+from random_cases import random_case
 
 from optimiser.planning.search import Outcome, search
 

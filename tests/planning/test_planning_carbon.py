@@ -17,9 +17,9 @@ from planning_cases import (
     hourly,
     machine,
     plan_json,
-    random_case,
     shape,
 )
+from random_cases import random_case
 
 from optimiser.performance.specs import GpuSpec
 from optimiser.planning.carbon import Carbon, Grid, Power, Pue, at_more_a_kg, instance_w, with_footprints

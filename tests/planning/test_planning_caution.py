@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from planning_cases import Case, case, faults, hourly, machine, plan_json, random_case
+from planning_cases import Case, case, faults, hourly, machine, plan_json
+from random_cases import random_case
 
 from optimiser.planning.comparison import compare, rules_of
 from optimiser.planning.infeasible import nothing_allowed

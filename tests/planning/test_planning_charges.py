@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from independent_optimum import optimum_usd
-from planning_cases import Case, case, committed, faults, hourly, machine, owned, plan_json, random_case, spot
+from planning_cases import Case, case, committed, faults, hourly, machine, owned, plan_json, spot
+from random_cases import random_case
 
 from optimiser.planning.charges import Charges
 from optimiser.planning.comparison import best_by_provider, compare, rules_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planning_cases import Case, case, columns_of, committed, held, hourly, machine, random_case, spot
+from planning_cases import Case, case, columns_of, committed, held, hourly, machine, spot
+from random_cases import random_case
 
 from optimiser.planning.assemble import core_of
 from optimiser.planning.leaves import Solution

@@ -8,19 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from independent_optimum import optimum_usd
-from planning_cases import (
-    Case,
-    case,
-    committed,
-    estimate,
-    faults,
-    hourly,
-    machine,
-    random_case,
-    shape,
-    spot,
-)
+from planning_cases import Case, case, committed, estimate, faults, hourly, machine, shape, spot
 from planning_offers import price_table, spot_row
+from random_cases import random_case
 
 from optimiser.planning.baselines import solve_baseline
 from optimiser.planning.bounds import Profiles

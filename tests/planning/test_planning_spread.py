@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from independent_optimum import optimum_usd
-from planning_cases import Case, case, faults, hourly, machine, random_case, spot
+from planning_cases import Case, case, faults, hourly, machine, spot
+from random_cases import random_case
 
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.large import decompose_large

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning_cases import Case, case, committed, faults, hourly, machine, plan_json, random_case, spot
+from planning_cases import Case, case, committed, faults, hourly, machine, plan_json, spot
+from random_cases import random_case
 
 from optimiser.planning.comparison import compare, rules_of
 from optimiser.planning.infeasible import nothing_allowed

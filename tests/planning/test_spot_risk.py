@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from independent_optimum import optimum_usd
-from planning_cases import Case, case, estimate, faults, hourly, machine, random_case, shape, spot
+from planning_cases import Case, case, estimate, faults, hourly, machine, shape, spot
 from planning_offers import price_table, spot_row
+from random_cases import random_case
 
 from optimiser.planning.comparison import compare, rules_of
 from optimiser.planning.offer_money import planned_spot_usd

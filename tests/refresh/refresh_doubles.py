@@ -20,6 +20,8 @@ from providers.shape import GpuLink, InstanceShape, Obtainability, QuotaUnit
 NIGHT = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 ON_DEMAND, SPOT, RESERVED = Tier.ON_DEMAND, Tier.SPOT, Tier.RESERVED
 REGIONS = {"aws": ("us-east-1", "us-west-2"), "gcp": ("us-central1",), "azure": ("eastus", "westeurope")}
+EAST, WEST = Scope("aws", "us-east-1", ON_DEMAND), Scope("aws", "us-west-2", ON_DEMAND)
+LATER = NIGHT + timedelta(days=1)
 
 
 def shape(provider: str, name: str, gpu: str, count: int, vcpus: int = 96) -> InstanceShape:
@@ -240,3 +242,7 @@ class Clock:
 def scopes_stored(url: str) -> int:
     with open_store(url) as store:
         return len(scopes_in_force(store))
+
+
+def usd_of(found: ScopePrices, instance_type: str) -> set[Decimal]:
+    return {one.usd_per_hour for one in found.offers if one.instance_type == instance_type}

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 from command_line import Run
-from refresh_doubles import ON_DEMAND, SPOT, Cloud, scopes_stored
+from refresh_doubles import EAST, ON_DEMAND, SPOT, WEST, Cloud, scopes_stored
 
 from providers.errors import Unavailable
-from providers.fetch import Scope
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (info|warning|error) .+")
-EAST, WEST = Scope("aws", "us-east-1", ON_DEMAND), Scope("aws", "us-west-2", ON_DEMAND)
 
 
 def test_a_good_refresh_answers_on_stdout_and_logs_on_stderr(typed: Run, sqlite_url: str) -> None:

@@ -8,129 +8,32 @@ spot (quoted at 15, planned at 35 % of 55.04 = 19.264) in the third:
 """
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from optimiser.performance.estimate_types import LoadPoint
+from hand_made_parts import MONTHLY_USD, PLANNED_ON, aged, alternative, offer, option, purchase, rule, shifted
+
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_bought import PlanCommitment, PlanOffer, PlanOption, PlanPurchase, PlanSpot
+from optimiser.planning.plan_bought import PlanCommitment, PlanSpot
 from optimiser.planning.plan_parts import (
-    PlanAlternative,
     PlanBound,
     PlanBucket,
     PlanCount,
     PlanDemand,
     PlanFleetLine,
     PlanPeriod,
-    PlanPriceDate,
     PlanQuota,
     PlanRejection,
     PlanRoute,
-    PlanRule,
     PlanScenario,
-    PlanSensitivity,
     PlanService,
     PlanTotals,
 )
 from optimiser.policy import Policy
 
-PLANNED_ON = date(2026, 6, 1)
 START = datetime(2026, 6, 1, tzinfo=UTC)  # a Monday
 HORIZON_USD = Decimal("2696.064")
-MONTHLY_USD = Decimal("82005.28")
-
-
-def option(**changes: Any) -> PlanOption:
-    """One p5.48xlarge in us-east-1, two replicas of four GPUs, 10 req/s planned per unit."""
-    point = {"concurrency_per_replica": 40.0, "ttft_ms": 500.0, "tpot_ms": 30.0}
-    return replace(
-        PlanOption(
-            id="aws/us-east-1/p5.48xlarge",
-            provider="aws",
-            region="us-east-1",
-            region_kind="region",
-            instance_type="p5.48xlarge",
-            gpu="H100",
-            gpus_per_instance=8,
-            vcpus_per_instance=192,
-            memory_gib_per_instance=2048.0,
-            obtainability="scarce",
-            quota_family="P",
-            quota_unit="vcpu",
-            instances_per_unit=1,
-            replicas_per_unit=2,
-            tensor_parallel=4,
-            pipeline_parallel=1,
-            weight_precision="bf16",
-            kv_precision="bf16",
-            estimated_rps=12.5,
-            margin=0.2,
-            rate_rps=10.0,
-            bucket_rates_rps=(10.0,),
-            ttft_ms=1800.0,
-            tpot_ms=49.5,
-            prefill_time_share=0.4,
-            limited_by="kv_room",
-            load_points=(
-                LoadPoint(utilisation=0.5, requests_per_second=6.25, **point),
-                LoadPoint(utilisation=1.0, requests_per_second=12.5, **point),
-            ),
-            estimate_method="roofline of the tests",
-            estimate_relative_error=0.25,
-            low_confidence=False,
-            notes=(),
-            attention_data_parallel=False,
-        ),
-        **changes,
-    )
-
-
-def offer(tier: str, usd: str, planned: str | None = None, **changes: Any) -> PlanOffer:
-    """A price of that tier for the option above; planned is the same where it is not given."""
-    place = "aws/us-east-1/p5.48xlarge"
-    return replace(
-        PlanOffer(
-            id=f"{place}/{tier}",
-            provider="aws",
-            region="us-east-1",
-            zone="",
-            instance_type="p5.48xlarge",
-            tier=tier,
-            market="standard",
-            kind="",
-            term_months=0,
-            payment="",
-            contract="",
-            usd_per_hour=Decimal(usd),
-            upfront_usd=Decimal(0),
-            amortised_usd_per_hour=Decimal(usd),
-            planned_usd_per_hour=Decimal(planned or usd),
-            max_instances=None,
-            valid_until=None,
-            observed_on=PLANNED_ON,
-            source="by hand",
-        ),
-        **changes,
-    )
-
-
-def purchase(how: str, offer_id: str, units: tuple[int, ...], monthly: str, **changes: Any) -> PlanPurchase:
-    """Units per period of equal length."""
-    return replace(
-        PlanPurchase(
-            id=f"{offer_id}:{how}",
-            option="aws/us-east-1/p5.48xlarge",
-            offer=offer_id,
-            how=how,
-            pool="",
-            min_units=min(units),
-            mean_units=sum(units) / len(units),
-            max_units=max(units),
-            monthly_usd=Decimal(monthly),
-        ),
-        **changes,
-    )
 
 
 UNITS = {"commitment": (2, 2, 2, 2), "on_demand": (0, 1, 1, 0), "spot": (0, 0, 1, 0)}
@@ -160,61 +63,6 @@ PURCHASES = (
     purchase("spot", OFFERS[2].id, UNITS["spot"], "3515.68", pool="aws/us-east-1/use1-az1/p5.48xlarge"),
 )
 DEMAND = ((8.0, 10.0), (12.0, 20.0), (16.0, 24.0), (8.0, 10.0))  # mean and planned, req/s
-
-
-def alternative(name: str, monthly: str | None, fleet: tuple[PlanFleetLine, ...] = ()) -> PlanAlternative:
-    """Another plan, its extra cost against MONTHLY_USD."""
-    amount = None if monthly is None else Decimal(monthly)
-    return PlanAlternative(
-        name=name,
-        description=name.replace("_", " "),
-        monthly_usd=amount,
-        extra_monthly_usd=None if amount is None else amount - MONTHLY_USD,
-        fleet=fleet,
-    )
-
-
-def price_date(tier: str, used: date | None) -> PlanPriceDate:
-    """AWS prices of a tier, the oldest used on that day."""
-    return PlanPriceDate(
-        provider="aws",
-        tier=tier,
-        oldest=date(2026, 1, 1),
-        newest=PLANNED_ON,
-        oldest_used=used,
-        offers=100,
-    )
-
-
-def aged(**days: int) -> tuple[PlanPriceDate, ...]:
-    """Price dates whose oldest used price of each tier is so many days old."""
-    return tuple(price_date(tier, PLANNED_ON - timedelta(days=age)) for tier, age in days.items())
-
-
-def rule(name: str, **changes: Any) -> PlanRule:
-    """A rule that does not bind and was not priced."""
-    plain = PlanRule(
-        name=name, limit="a limit", slack=1.5, unit="req/s", binding=False, cost_monthly_usd=None
-    )
-    return replace(plain, **changes)
-
-
-def shifted(**changes: Any) -> PlanSensitivity:
-    """What is held is a fifth dearer, and the same machines are still best."""
-    plain = PlanSensitivity(
-        of="price",
-        provider="aws",
-        region="us-east-1",
-        name="p5.48xlarge",
-        how="commitment",
-        factor=1.2,
-        kept_monthly_usd=Decimal(1200),
-        kept_short_rps=0.0,
-        best_monthly_usd=Decimal(1200),
-        best_fleet=(),
-        same_machines=True,
-    )
-    return replace(plain, **changes)
 
 
 def plan(**changes: Any) -> Plan:

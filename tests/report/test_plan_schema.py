@@ -6,7 +6,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hand_made_plans import long_plan, option, plan
+from hand_made_parts import option
+from hand_made_plans import long_plan, plan
 
 from optimiser.errors import UsageError
 from optimiser.planning.plan import Plan

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from hand_made_plans import MONTHLY_USD, OFFERS, PURCHASES, alternative, plan, rule
+from hand_made_parts import MONTHLY_USD, alternative, rule
+from hand_made_plans import OFFERS, PURCHASES, plan
 from printed_tables import section, table
 
 from optimiser.policy import Policy

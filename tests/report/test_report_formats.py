@@ -8,7 +8,8 @@ import sys
 from decimal import Decimal
 
 import pytest
-from hand_made_plans import HORIZON_USD, MONTHLY_USD, long_plan, option, plan
+from hand_made_parts import MONTHLY_USD, option
+from hand_made_plans import HORIZON_USD, long_plan, plan
 
 from optimiser.errors import UsageError
 from optimiser.planning.plan import Plan, to_jsonable

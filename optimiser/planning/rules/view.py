@@ -19,7 +19,7 @@ class PlanView:
         self.options: dict[str, dict[str, Any]] = {option["id"]: option for option in plan["options"]}
         self.offers: dict[str, dict[str, Any]] = {offer["id"]: offer for offer in plan["offers"]}
         self.purchases: dict[str, dict[str, Any]] = {one["id"]: one for one in plan["purchases"]}
-        self.by_size = any(service["routing"] == "by_size" for service in plan.get("services", ()))
+        self.by_size = any(service.get("routing") == "by_size" for service in plan.get("services", ()))
         self.spare_unit = float(plan["spare_unit_rps"])
         self.hours = [float(period["hours"]) for period in plan["periods"]]
         self.planned = [0.0] * len(self.hours)

@@ -96,7 +96,7 @@ def agrees_with_a_dictionary(store: Store, sequence: list[list[ScopePrices]], pr
     assert len(in_force_table(store)) == rows
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(sequence=st.lists(nights(), max_size=7), pruned_at=st.integers(0, 12))
 def test_any_sequence_of_snapshots_leaves_the_last_good_of_every_scope(
     shared_sqlite_store: tuple[str, Store], sequence: list[list[ScopePrices]], pruned_at: int
@@ -104,7 +104,7 @@ def test_any_sequence_of_snapshots_leaves_the_last_good_of_every_scope(
     agrees_with_a_dictionary(shared_sqlite_store[1], sequence, pruned_at)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 @given(sequence=st.lists(nights(), min_size=2, max_size=6), pruned_at=st.integers(0, 12))
 def test_any_sequence_leaves_the_last_good_in_postgresql_too(
     shared_postgres_store: tuple[str, Store], sequence: list[list[ScopePrices]], pruned_at: int

@@ -242,7 +242,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     value=st.dictionaries(st.text(max_size=5), st.lists(json_values, max_size=3), max_size=3),
     size=st.integers(1, 40),
