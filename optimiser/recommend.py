@@ -39,7 +39,7 @@ from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanLeftOut
 from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
-from optimiser.planning.problem import GrantedQuota, Option, Problem
+from optimiser.planning.problem import AS_MEASURED, GrantedQuota, Option, Problem, Scenario
 from optimiser.planning.round_trips import options_within_reach
 from optimiser.planning.search import search
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
@@ -173,11 +173,14 @@ def _problem(
     workload: Workload, options: tuple[Option, ...], policy: Policy, quotas: tuple[GrantedQuota, ...]
 ) -> Problem:
     """What is to be planned. Raises UsageError for next to no demand, NoFeasiblePlan for more than can be bought."""
+    courses = workload.scenarios
     problem = Problem(
         services=(workload.name,),
         options=options,
-        periods=planned_periods(workload.periods, policy),
+        periods=planned_periods([one.periods for one in courses] or [workload.periods], policy),
         policy=policy,
+        scenarios=tuple(Scenario(name=one.name, probability=one.probability) for one in courses)
+        or (AS_MEASURED,),
         bucket_shares=tuple(bucket.share for bucket in workload.buckets),
         quotas=quotas,
         output_tokens_per_request=sum(bucket.share * bucket.output_tokens for bucket in workload.buckets),

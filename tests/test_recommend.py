@@ -14,6 +14,7 @@ from optimiser import NoFeasiblePlan, Policy, UsageError, load_book, load_config
 from optimiser.config import Config
 from optimiser.planning.owned import PLANNED_DAYS
 from optimiser.planning.plan import Plan
+from optimiser.planning.plan_schema import plan_from_json
 from optimiser.planning.price_basis import lasting_a_month
 from optimiser.prices.discounts import Discount
 from optimiser.recommend import Request, recommend
@@ -194,3 +195,55 @@ def test_what_is_owned_alone_may_carry_all(tmp_path: Path) -> None:
     assert (plan.totals.total_monthly_usd, plan.bound.value_usd, plan.bound.gap) == (0, 0, 0)
     for name in ("table", "markdown", "json", "csv"):
         assert renderer(name)(plan)
+
+
+COURSES = (
+    "[{name: usual, probability: 0.75}, {name: growth, probability: 0.15, grow_per_month: 0.1, months: 3}, "
+    "{name: bad day, probability: 0.1, bad_day: {factor: 2}}]"
+)
+SMALL = {"demand.scale": "0.1", "scenarios": COURSES}
+
+
+def test_of_several_courses_a_plan_is_expected_and_worst_and_carries_each(config: Config) -> None:
+    plan = plan_of(config, SMALL)
+    assert [(one.name, one.probability) for one in plan.scenarios] == [
+        ("usual", 0.75),
+        ("growth", 0.15),
+        ("bad day", 0.1),
+    ]
+    months = {one.name: one.monthly_usd for one in plan.scenarios}
+    assert months["usual"] == min(months.values())
+    by_probability = sum(Decimal(repr(one.probability)) * (one.monthly_usd or 0) for one in plan.scenarios)
+    assert abs(by_probability - plan.totals.total_monthly_usd) <= Decimal("0.02")
+    # The busiest day has twice its rates, every other hour those of the usual week.
+    planned = {(row.scenario, row.period): row.planned_rps for row in plan.demand}
+    ratios = [planned[2, p] / planned[0, p] for p in range(168)]
+    assert ratios.count(1.0) == pytest.approx(168 - 24, abs=2)
+    assert max(ratios) == pytest.approx(2.0, abs=0.3)
+    text = renderer("table")(plan)
+    assert text.startswith("chat-llama-70b: expected $")
+    assert len(renderer("csv")(plan).splitlines()) == 1 + 3 * 168 * len(plan.purchases)
+    assert plan_from_json(renderer("json")(plan)) == plan
+
+
+def test_one_course_in_two_names_is_the_plan_of_one(config: Config) -> None:
+    twice = "[{name: one, probability: 0.5}, {name: two, probability: 0.5}]"
+    alone = plan_of(config, {"demand.scale": "0.1"})
+    split = plan_of(config, {"demand.scale": "0.1", "scenarios": twice})
+    assert split.totals.total_monthly_usd == alone.totals.total_monthly_usd
+    assert split.totals.horizon_usd == alone.totals.horizon_usd
+    assert [(one.id, one.min_units, one.max_units) for one in split.purchases] == [
+        (one.id, one.min_units, one.max_units) for one in alone.purchases
+    ]
+    assert {one.monthly_usd for one in split.scenarios} == {alone.totals.total_monthly_usd}
+
+
+def test_a_budget_is_of_what_is_expected(config: Config) -> None:
+    only = {"instance_types": ("p5.48xlarge",)}
+    found = plan_of(config, SMALL, **only)
+    expected, worst = found.totals.total_monthly_usd, max(one.monthly_usd or 0 for one in found.scenarios)
+    assert expected < worst
+    between = float((expected + worst) / 2)
+    assert plan_of(config, SMALL, max_monthly_usd=between, **only).totals == found.totals
+    with pytest.raises(NoFeasiblePlan, match="the cheapest plan found is expected to cost"):
+        plan_of(config, SMALL, max_monthly_usd=float(expected) - 1, **only)
