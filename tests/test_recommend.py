@@ -247,3 +247,20 @@ def test_a_budget_is_of_what_is_expected(config: Config) -> None:
     assert plan_of(config, SMALL, max_monthly_usd=between, **only).totals == found.totals
     with pytest.raises(NoFeasiblePlan, match="the cheapest plan found is expected to cost"):
         plan_of(config, SMALL, max_monthly_usd=float(expected) - 1, **only)
+
+
+def test_what_is_owed_beside_the_instances_is_owed_in_each_course(config: Config) -> None:
+    policy = {
+        "instance_types": ("p5.48xlarge",),
+        "overheads": {"usd_per_node_hour": 0.5, "percent": 3, "egress_usd_per_gb": 900.0},
+        "deployment": {"surge_instances": 1, "hours_per_week": 5},
+    }
+    without = plan_of(config, SMALL, **policy)
+    # The 3 % are no spending: so much is left unspent in part.
+    promised = {"aws": float(without.totals.total_monthly_usd)}
+    plan = plan_of(config, SMALL, minimum_monthly_usd_by_provider=promised, **policy)
+    assert {charge.kind for charge in plan.charges} == {"deployment_surge", "egress", "minimum_spend"}
+    months = [one.monthly_usd or Decimal(0) for one in plan.scenarios]
+    shares = [Decimal(repr(one.probability)) for one in plan.scenarios]
+    expected = sum(map(Decimal.__mul__, shares, months), Decimal(0))
+    assert abs(expected - plan.totals.total_monthly_usd) <= Decimal("0.05")
