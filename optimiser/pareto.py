@@ -46,7 +46,8 @@ def spot_share(plan: Plan) -> float:
     running: dict[bool, float] = defaultdict(float)
     for count in plan.counts:
         one = bought[count.purchase]
-        running[one.how == "spot"] += rate[one.option] * count.units * plan.periods[count.period].hours
+        hours = plan.periods[count.period].hours * plan.scenarios[count.scenario].probability
+        running[one.how == "spot"] += rate[one.option] * count.units * hours
     return running[True] / (running[True] + running[False])
 
 

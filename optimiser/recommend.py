@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -12,15 +12,9 @@ from optimiser import __version__
 from optimiser.config import Config
 from optimiser.config.carbon import load_carbon
 from optimiser.config.quotas import granted_quotas
-from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value, did_you_mean
-from optimiser.measured.anchoring import anchors_of
-from optimiser.measured.store import stored_measurements
-from optimiser.performance.anchor import Anchors
-from optimiser.performance.estimate import estimate_shapes
+from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value
+from optimiser.estimating import estimates_for
 from optimiser.performance.estimate_types import Estimate, Rejection
-from optimiser.performance.setups import Candidate
-from optimiser.performance.specs import ModelSpec
-from optimiser.performance.trial import AnchorsOf, Question
 from optimiser.planning.answer import Answer, plan_of
 from optimiser.planning.by_size import BY_SIZE, SizedOutcome, search_by_size, with_rates_by_size
 from optimiser.planning.carbon import with_footprints
@@ -40,7 +34,7 @@ from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanLeftOut
 from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
-from optimiser.planning.problem import GrantedQuota, Option, Problem
+from optimiser.planning.problem import AS_MEASURED, GrantedQuota, Option, Problem, Scenario
 from optimiser.planning.round_trips import options_within_reach
 from optimiser.planning.search import search
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
@@ -49,7 +43,6 @@ from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST, SpotPast
 from optimiser.workload import Target, Workload
 from providers.offer import Offer
-from providers.shape import InstanceShape
 
 SECONDS_PER_HOUR = 3600
 FEWEST_REQUESTS = 1e-3
@@ -176,11 +169,14 @@ def _problem(
     workload: Workload, options: tuple[Option, ...], policy: Policy, quotas: tuple[GrantedQuota, ...]
 ) -> Problem:
     """What is to be planned. Raises UsageError for next to no demand, NoFeasiblePlan for more than can be bought."""
+    courses = workload.scenarios
     blended = Problem(
         services=(workload.name,),
         options=options,
-        periods=planned_periods(workload.periods, policy),
+        periods=planned_periods([one.periods for one in courses] or [workload.periods], policy),
         policy=policy,
+        scenarios=tuple(Scenario(name=one.name, probability=one.probability) for one in courses)
+        or (AS_MEASURED,),
         bucket_shares=tuple(bucket.share for bucket in workload.buckets),
         routing=workload.routing,
         quotas=quotas,
@@ -205,82 +201,6 @@ def _with_what_is_left_out(
     return StalePrices(
         f"{refusal}; left out: {names}: run `optimiser refresh`, see `optimiser prices status`"
     )
-
-
-def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Estimate | Rejection]:
-    """What every instance type the policy considers would do for the workload, or why it is out.
-
-    Raises as model_for and anchors_for do.
-    """
-    return estimate_shapes(
-        model_for(workload, config),
-        workload.buckets,
-        workload.target,
-        _considered(config, policy),
-        config.gpus,
-        config.fit,
-        workload.weight_precision,
-        workload.kv_precision,
-        workload.engine,
-        anchors_for(workload, config),
-        workload.techniques,
-    )
-
-
-def anchors_for(workload: Workload, config: Config) -> AnchorsOf:
-    """What estimates of set-ups rest on besides the roofline: what was measured and imported into the config
-    directories, and where that says nothing and `performance: silicon` holds, measured operators.
-
-    Raises UsageError where those are asked for and not installed.
-    """
-    stored = config.measurements
-    measured = anchors_of(stored_measurements(config.directories) if stored is None else stored)
-    if (workload.performance or config.settings.performance) == "roofline":
-        return measured
-    # Nobody else pays for the room's import.
-    from optimiser.silicon.library import require_library
-    from optimiser.silicon.surfaces import operators_of
-
-    require_library(workload.name if workload.performance else config.settings.source)
-
-    def with_operators(question: Question, candidates: Sequence[Candidate]) -> Anchors:
-        found = measured(question, candidates) or (None,) * len(candidates)
-        rest = [one for one, anchor in zip(candidates, found, strict=True) if anchor is None]
-        operators = iter(operators_of(question, rest))
-        return tuple(next(operators) if anchor is None else anchor for anchor in found)
-
-    return with_operators
-
-
-def model_for(workload: Workload, config: Config) -> ModelSpec:
-    """The workload's model, as an engine that is known can serve it.
-
-    Raises UsageError for an unknown model or engine, and for requests longer than the model's context.
-    """
-    if workload.engine not in config.fit.engines:
-        raise bad_value(
-            workload.name, "engine", workload.engine, did_you_mean(workload.engine, config.fit.engines)
-        )
-    model = config.find_model(workload.model)
-    longest = max(bucket.prompt_tokens + bucket.output_tokens for bucket in workload.buckets)
-    if longest > model.max_context:
-        right = f"{model.name} supports {model.max_context:,} tokens, prompt and output together"
-        raise bad_value(workload.name, "longest request", round(longest), right)
-    return model
-
-
-def _considered(config: Config, policy: Policy) -> list[InstanceShape]:
-    def allowed(value: str, names: Iterable[str] | None) -> bool:
-        return names is None or value in names
-
-    return [
-        shape
-        for shape in config.shapes.values()
-        if config.gpus[shape.gpu].vendor in policy.gpu_vendors
-        and allowed(shape.gpu, policy.gpus)
-        and allowed(shape.provider, policy.providers)
-        and allowed(shape.instance_type, policy.instance_types)
-    ]
 
 
 def _offers(

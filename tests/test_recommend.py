@@ -14,6 +14,7 @@ from optimiser import NoFeasiblePlan, Policy, UsageError, load_book, load_config
 from optimiser.config import Config
 from optimiser.planning.owned import PLANNED_DAYS
 from optimiser.planning.plan import Plan
+from optimiser.planning.plan_schema import plan_from_json
 from optimiser.planning.price_basis import lasting_a_month
 from optimiser.prices.discounts import Discount
 from optimiser.recommend import Request, recommend
@@ -236,3 +237,72 @@ def test_rules_that_routing_by_size_does_not_keep_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=rf"{said}: routing: by_size does not keep that rule"):
         plan_of(config, {"routing": "by_size"}, **policy)
+
+
+COURSES = (
+    "[{name: usual, probability: 0.75}, {name: growth, probability: 0.15, grow_per_month: 0.1, months: 3}, "
+    "{name: bad day, probability: 0.1, bad_day: {factor: 2}}]"
+)
+SMALL = {"demand.scale": "0.1", "scenarios": COURSES}
+
+
+def test_of_several_courses_a_plan_is_expected_and_worst_and_carries_each(config: Config) -> None:
+    plan = plan_of(config, SMALL)
+    assert [(one.name, one.probability) for one in plan.scenarios] == [
+        ("usual", 0.75),
+        ("growth", 0.15),
+        ("bad day", 0.1),
+    ]
+    months = {one.name: one.monthly_usd for one in plan.scenarios}
+    assert months["usual"] == min(months.values())
+    by_probability = sum(Decimal(repr(one.probability)) * (one.monthly_usd or 0) for one in plan.scenarios)
+    assert abs(by_probability - plan.totals.total_monthly_usd) <= Decimal("0.02")
+    # The busiest day has twice its rates, every other hour those of the usual week.
+    planned = {(row.scenario, row.period): row.planned_rps for row in plan.demand}
+    ratios = [planned[2, p] / planned[0, p] for p in range(168)]
+    assert ratios.count(1.0) == pytest.approx(168 - 24, abs=2)
+    assert max(ratios) == pytest.approx(2.0, abs=0.3)
+    text = renderer("table")(plan)
+    assert text.startswith("chat-llama-70b: expected $")
+    assert len(renderer("csv")(plan).splitlines()) == 1 + 3 * 168 * len(plan.purchases)
+    assert plan_from_json(renderer("json")(plan)) == plan
+
+
+def test_one_course_in_two_names_is_the_plan_of_one(config: Config) -> None:
+    twice = "[{name: one, probability: 0.5}, {name: two, probability: 0.5}]"
+    alone = plan_of(config, {"demand.scale": "0.1"})
+    split = plan_of(config, {"demand.scale": "0.1", "scenarios": twice})
+    assert split.totals.total_monthly_usd == alone.totals.total_monthly_usd
+    assert split.totals.horizon_usd == alone.totals.horizon_usd
+    assert [(one.id, one.min_units, one.max_units) for one in split.purchases] == [
+        (one.id, one.min_units, one.max_units) for one in alone.purchases
+    ]
+    assert {one.monthly_usd for one in split.scenarios} == {alone.totals.total_monthly_usd}
+
+
+def test_a_budget_is_of_what_is_expected(config: Config) -> None:
+    only = {"instance_types": ("p5.48xlarge",)}
+    found = plan_of(config, SMALL, **only)
+    expected, worst = found.totals.total_monthly_usd, max(one.monthly_usd or 0 for one in found.scenarios)
+    assert expected < worst
+    between = float((expected + worst) / 2)
+    assert plan_of(config, SMALL, max_monthly_usd=between, **only).totals == found.totals
+    with pytest.raises(NoFeasiblePlan, match="the cheapest plan found is expected to cost"):
+        plan_of(config, SMALL, max_monthly_usd=float(expected) - 1, **only)
+
+
+def test_what_is_owed_beside_the_instances_is_owed_in_each_course(config: Config) -> None:
+    policy = {
+        "instance_types": ("p5.48xlarge",),
+        "overheads": {"usd_per_node_hour": 0.5, "percent": 3, "egress_usd_per_gb": 900.0},
+        "deployment": {"surge_instances": 1, "hours_per_week": 5},
+    }
+    without = plan_of(config, SMALL, **policy)
+    # The 3 % are no spending: so much is left unspent in part.
+    promised = {"aws": float(without.totals.total_monthly_usd)}
+    plan = plan_of(config, SMALL, minimum_monthly_usd_by_provider=promised, **policy)
+    assert {charge.kind for charge in plan.charges} == {"deployment_surge", "egress", "minimum_spend"}
+    months = [one.monthly_usd or Decimal(0) for one in plan.scenarios]
+    shares = [Decimal(repr(one.probability)) for one in plan.scenarios]
+    expected = sum(map(Decimal.__mul__, shares, months), Decimal(0))
+    assert abs(expected - plan.totals.total_monthly_usd) <= Decimal("0.05")

@@ -192,9 +192,9 @@ def estimate(
 
 def _estimates(asked: Request, format_name: str, *, colour: bool) -> str:
     """Every instance type considered, as the format has it."""
+    from optimiser.estimating import estimates_for
     from optimiser.performance.estimate_types import Estimate, Rejection
     from optimiser.planning.token_costs import token_costs
-    from optimiser.recommend import estimates_for
     from optimiser.report.estimate_list import estimate_document, estimate_rows
     from optimiser.report.records import render_records
 

@@ -18,9 +18,9 @@ def why_of(request: Request, instance_type: str) -> Why:
 
     Raises UsageError for a name that is unknown, or that several providers use and the policy does not settle.
     """
+    from optimiser.estimating import anchors_for, model_for
     from optimiser.performance.lifts import Asked
     from optimiser.performance.why import explain
-    from optimiser.recommend import anchors_for, model_for
 
     workload, config = request.workload, request.config
     return explain(

@@ -28,14 +28,13 @@ from optimiser.planning.plan_parts import (
     PlanBucket,
     PlanLeftOut,
     PlanRejection,
-    PlanScenario,
     PlanService,
 )
 from optimiser.planning.price_basis import own_prices, price_dates, price_sources, uncovered_tiers
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.search import Outcome
 from optimiser.planning.solve import Solved
-from optimiser.planning.totals import totals_of
+from optimiser.planning.totals import scenarios_of, totals_of
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from optimiser.workload import Workload
@@ -82,7 +81,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         tool_version=tool_version,
         planned_on=as_of,
         services=(_service(answer, used[0]),),
-        scenarios=tuple(PlanScenario(name=s.name, probability=s.probability) for s in problem.scenarios),
+        scenarios=scenarios_of(problem, answer.solution, core),
         policy=problem.policy.model_dump(mode="json"),
         periods=core.periods,
         demand=core.demand,
@@ -222,7 +221,8 @@ def _routing_notes(answer: Answer) -> tuple[str, ...]:
 
 def _demand_notes(answer: Answer) -> tuple[str, ...]:
     """How the planned rate of an hour came from its demand."""
-    policy, periods = answer.problem.policy, answer.workload.periods
+    policy, workload = answer.problem.policy, answer.workload
+    periods = [period for one in workload.scenarios for period in one.periods] or workload.periods
     if all(period.exact for period in periods):
         basis = "the work is scheduled: hours are planned at exactly its rate"
     elif all(period.peak_10min_rps is not None or period.exact for period in periods):

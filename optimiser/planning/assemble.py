@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 
 from optimiser.planning.carbon import plan_carbon
-from optimiser.planning.charges import Charges
+from optimiser.planning.charges import plan_charges
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.less_demand import used_shares
 from optimiser.planning.offer_money import (
@@ -38,6 +38,7 @@ from optimiser.planning.plan_parts import (
     PlanPeriod,
     PlanQuota,
     PlanRoute,
+    PlanScenario,
 )
 from optimiser.planning.problem import Floats, How, Option, Problem, QuotaKey
 from optimiser.planning.signing import signing_of
@@ -47,8 +48,9 @@ from providers.offer import Offer
 
 @dataclass(frozen=True, kw_only=True)
 class Core:
-    """The parts of a plan that its rules are checked on."""
+    """The parts of a plan that its rules are checked on. horizon_usd is what is expected over the scenarios."""
 
+    scenarios: tuple[PlanScenario, ...]
     periods: tuple[PlanPeriod, ...]
     demand: tuple[PlanDemand, ...]
     options: tuple[PlanOption, ...]
@@ -75,7 +77,12 @@ def core_of(
     }
     weighed = {name: weighed_usd(problem.policy, offers[name], usd) for name, usd in planned.items()}
     spot = {column.purchase.offer_id: column.purchase.spot for column in solution.columns}
-    hours = [exact(period.hours) for period in problem.periods]
+    # 1 and not 1.0, which would lengthen every amount by a digit.
+    hours = [
+        exact(scenario.probability).normalize() * exact(period.hours)
+        for scenario in problem.scenarios
+        for period in problem.periods
+    ]
     still_used = used_shares(problem, solution)
 
     def signed(column: Bought, instances: int) -> PlanCommitment:
@@ -95,6 +102,7 @@ def core_of(
     )
     bought = tuple(purchase for purchase, _ in purchases)
     return Core(
+        scenarios=tuple(PlanScenario(name=s.name, probability=s.probability) for s in problem.scenarios),
         periods=tuple(PlanPeriod(start=period.start, hours=period.hours) for period in problem.periods),
         demand=tuple(
             PlanDemand(
@@ -111,7 +119,7 @@ def core_of(
         options=plan_options,
         offers=plan_offers,
         purchases=bought,
-        counts=_counts(solution),
+        counts=_counts(problem, solution),
         routing=_routing(problem, solution),
         quotas=_quotas(problem, solution),
         signing=signing_of(plan_options, plan_offers, bought),
@@ -129,7 +137,7 @@ def _purchase(
     planned: Decimal,
     signed: Callable[[Bought, int], PlanCommitment],
 ) -> tuple[PlanPurchase, Decimal]:
-    """One purchase and its USD over the horizon; signed says what committing to so many instances means."""
+    """One purchase and its expected USD over the horizon; signed says what committing to so many instances means."""
     option = column.option
     instances = option.estimate.setup.instances_per_unit
     horizon_hours = sum(hours, Decimal(0))
@@ -216,18 +224,6 @@ def fleet_lines(solution: Solution) -> tuple[PlanFleetLine, ...]:
     )
 
 
-def plan_charges(problem: Problem, solution: Solution) -> tuple[PlanCharge, ...]:
-    """What is owed beside the instances, a month; nothing below half a cent."""
-    months = exact(float(problem.hours.sum())) / HOURS_PER_MONTH
-    owed = Charges(problem).of(solution, lambda column: column.purchase.billed)
-    monthly = ((one, cents(exact(one.usd) / months)) for one in owed)
-    return tuple(
-        PlanCharge(provider=one.provider, kind=one.kind, what=one.what, monthly_usd=usd)
-        for one, usd in monthly
-        if usd
-    )
-
-
 def _quotas(problem: Problem, solution: Solution) -> tuple[PlanQuota, ...]:
     """What is taken at the peak of each quota, as the provider counts it, beside what is known to be granted."""
     peak: dict[tuple[QuotaKey, str], np.ndarray] = {}
@@ -248,10 +244,13 @@ def _quotas(problem: Problem, solution: Solution) -> tuple[PlanQuota, ...]:
     )
 
 
-def _counts(solution: Solution) -> tuple[PlanCount, ...]:
+def _counts(problem: Problem, solution: Solution) -> tuple[PlanCount, ...]:
     return tuple(
         PlanCount(
-            scenario=0, period=p, purchase=solution.columns[c].purchase.id, units=int(solution.units[p, c])
+            scenario=p // len(problem.periods),
+            period=p % len(problem.periods),
+            purchase=solution.columns[c].purchase.id,
+            units=int(solution.units[p, c]),
         )
         for p, c in np.argwhere(solution.units > 0).tolist()
     )
@@ -267,13 +266,19 @@ def _routing(problem: Problem, solution: Solution) -> tuple[PlanRoute, ...]:
         [[column.option.id == name for name in names] for column in solution.columns], dtype=np.float64
     )
     rate = np.array([column.option.rate_rps for column in solution.columns])
-    capacity = (solution.units * rate) @ member if names else np.zeros((len(problem.periods), 0))
+    capacity = (solution.units * rate) @ member if names else np.zeros((len(problem.hours), 0))
     for p, planned in enumerate(problem.planned_rps):
         if planned > 0:
             share = capacity[p] / capacity[p].sum()
+            scenario, period = divmod(p, len(problem.periods))
             rows += [
                 PlanRoute(
-                    scenario=0, period=p, service=0, bucket=None, option=name, share=round(float(part), 6)
+                    scenario=scenario,
+                    period=period,
+                    service=0,
+                    bucket=None,
+                    option=name,
+                    share=round(float(part), 6),
                 )
                 for name, part in zip(names, share, strict=True)
                 if part > 0

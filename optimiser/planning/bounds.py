@@ -21,6 +21,9 @@ import numpy as np
 from optimiser.planning.problem import Floats, How, Option, Problem
 from optimiser.planning.requirements import Levels, levels
 
+# Corners of sets looked at together: all at once would fill the memory where there are a hundred scenarios.
+CORNERS_AT_ONCE = 1_000_000
+
 ORDER = (How.COMMITMENT, How.HELD, How.HOURLY, How.SPOT)
 
 
@@ -45,9 +48,7 @@ class Profiles:
 
     problem: Problem
     _known: dict[float, _Profile] = field(default_factory=dict)
-    _rows: dict[tuple[float, float, float], tuple[Floats, Floats, Floats, float]] = field(
-        default_factory=dict
-    )
+    _ends: dict[tuple[float, float, float], tuple[Floats, float]] = field(default_factory=dict)
     _pools: dict[tuple[float, float], int] = field(default_factory=dict)
     _cheapest: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -84,9 +85,21 @@ class Profiles:
         """
         if not sets:
             return np.zeros(0)
+        at_once = max(CORNERS_AT_ONCE // len(self._profile(level_rps[0]).corner), 1)
+        parts = [slice(first, first + at_once) for first in range(0, len(sets), at_once)]
+        return np.concatenate(
+            [self._bounds(sets[part], level_rps[part], committing_rps[part]) for part in parts]
+        )
+
+    def _bounds(
+        self, sets: Sequence[Sequence[Option]], level_rps: Sequence[float], committing_rps: Sequence[float]
+    ) -> Floats:
         owned = [sum(map(_owned_rps, options)) for options in sets]
-        corner, above_total, above_firm, below = (
-            np.array(part) for part in zip(*map(self._row, level_rps, committing_rps, owned), strict=True)
+        ends, below = map(np.array, zip(*map(self._end, level_rps, committing_rps, owned), strict=True))
+        profiles = [self._profile(rps) for rps in level_rps]
+        corner, above_total, above_firm = (
+            np.concatenate([[getattr(one, name) for one in profiles], ends[:, row]], axis=1)
+            for row, name in enumerate(("corner", "above_total", "above_firm"))
         )
         cheapest = np.array([self.cheapest(options) for options in sets])
         hours = self.at(level_rps[0]).horizon_hours
@@ -103,23 +116,16 @@ class Profiles:
             self._known[largest_rps] = _Profile.of(levels(self.problem, largest_rps))
         return self._known[largest_rps]
 
-    def _row(
-        self, level_rps: float, committing_rps: float, owned_rps: float
-    ) -> tuple[Floats, Floats, Floats, float]:
-        """Corners, those where what is owned and commitments beside it end among them, what lies above each, and how
+    def _end(self, level_rps: float, committing_rps: float, owned_rps: float) -> tuple[Floats, float]:
+        """The corners where what is owned and commitments beside it end, what of T and of F lies above each, and how
         much may be committed."""
         key = (level_rps, committing_rps, owned_rps)
-        if key not in self._rows:
-            profile, below = self._profile(level_rps), self.committed_below(committing_rps)
-            level = profile.level
+        if key not in self._ends:
+            level, below = self.at(level_rps), self.committed_below(committing_rps)
             end = np.minimum(np.array([owned_rps, owned_rps + below]), level.total[-1])
-            self._rows[key] = (
-                np.append(profile.corner, end),
-                np.append(profile.above_total, _above(level.total, end, level)),
-                np.append(profile.above_firm, _above(level.firm, end, level)),
-                below,
-            )
-        return self._rows[key]
+            above = (_above(values, end, level) for values in (level.total, level.firm))
+            self._ends[key] = (np.array([end, *above]), below)
+        return self._ends[key]
 
     def _cheapest_of(self, option: Option) -> tuple[float, ...]:
         if option.id not in self._cheapest:

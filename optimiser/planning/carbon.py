@@ -130,7 +130,7 @@ def at_more_a_kg(problem: Problem, usd_per_kg: float) -> Problem:
 def plan_carbon(problem: Problem, solution: Solution) -> tuple[PlanCarbon, ...]:
     """What each option in use emits a month, where that is known."""
     hours: dict[Option, float] = {}
-    month = HOURS_PER_MONTH / float(problem.hours.sum())
+    month = HOURS_PER_MONTH / problem.horizon_hours
     for column, run in zip(solution.columns, (problem.hours @ solution.units).tolist(), strict=True):
         hours[column.option] = hours.get(column.option, 0.0) + run * month
     return tuple(

@@ -40,7 +40,7 @@ def horizon_kg(problem: Problem, solution: Solution) -> float:
 def cap_kg(problem: Problem) -> float:
     """The cap over the horizon, kg CO2e; inf where there is none."""
     monthly = problem.policy.max_monthly_kg_co2e
-    return np.inf if monthly is None else monthly * float(problem.hours.sum()) / HOURS_PER_MONTH
+    return np.inf if monthly is None else monthly * problem.horizon_hours / HOURS_PER_MONTH
 
 
 def search_within_cap(problem: Problem, solve: Callable[[Problem], Outcome], gap: float) -> Outcome:

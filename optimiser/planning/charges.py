@@ -5,21 +5,25 @@ was promised m[p] USD bills at least that much, used or not:
 
     cost = Σ_p max(spent[p], m[p]),    spent[p] = units[p] + surge[p] + egress[p]
 
-The search counts units as they are weighed, the plan as they are billed.
+in each scenario, and in expectation by their probabilities: at least what it is of the expected spending, since max is
+convex (Jensen's inequality), so that bounds hold. The search counts units as they are weighed, the plan as they are
+billed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from optimiser.planning.carbon import KG_PER_TONNE
 from optimiser.planning.leaves import Bought, Site, Solution
+from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.plan_parts import PlanCharge
 from optimiser.planning.problem import Option, Problem
 
 SURGE, EGRESS, SHORTFALL = "deployment_surge", "egress", "minimum_spend"
@@ -48,7 +52,7 @@ class Charges:
     @cached_property
     def promised(self) -> dict[str, float]:
         """The least that each provider bills."""
-        months = float(self.problem.hours.sum()) / HOURS_PER_MONTH
+        months = self.problem.horizon_hours / HOURS_PER_MONTH
         monthly = self.problem.policy.minimum_monthly_usd_by_provider
         return {provider: usd * months for provider, usd in sorted(monthly.items()) if usd}
 
@@ -68,7 +72,7 @@ class Charges:
         """Hours of one instance that deployments add over the horizon."""
         given = self.problem.policy.deployment
         share = given.hours_per_week / HOURS_PER_WEEK if given.surge_instances else 0.0
-        return share * float(self.problem.hours.sum())
+        return share * self.problem.horizon_hours
 
     @cached_property
     def none(self) -> bool:
@@ -85,9 +89,22 @@ class Charges:
         return self._surge_hours * self.surge_instances(option) * option.surge_usd_per_instance_hour
 
     def of(self, solution: Solution, price: Callable[[Bought], float]) -> tuple[Charge, ...]:
-        """What a solution owes where its units cost `price` an hour each."""
-        hours = self.problem.hours @ solution.units
-        owed = (*self._surge(solution), *self._egress(solution))
+        """What a solution is expected to owe where its units cost `price` an hour each."""
+        unspent = dict.fromkeys(self.promised, 0.0)
+        for number, scenario in enumerate(self.problem.scenarios if self.promised else ()):
+            for charge in self.in_scenario(solution, price, number):
+                if charge.kind == SHORTFALL:
+                    unspent[charge.provider] += scenario.probability * charge.usd
+        return (*self._surge(solution), *self._egress(solution), *_short(unspent))
+
+    def in_scenario(
+        self, solution: Solution, price: Callable[[Bought], float], number: int
+    ) -> tuple[Charge, ...]:
+        """What it owes where one scenario comes; deployments are of the dearest option of any."""
+        alone = self._alone[number]
+        part = np.split(solution.units, len(self._alone))[number]
+        hours = alone.problem.hours @ part
+        owed = (*self._surge(solution), *alone._egress(replace(solution, units=part)))
         spent = dict.fromkeys(self.promised, 0.0)
         for column, length in zip(solution.columns, hours.tolist(), strict=True):
             if column.option.provider in spent:
@@ -95,13 +112,15 @@ class Charges:
         for charge in owed:
             if charge.provider in spent:
                 spent[charge.provider] += charge.usd
-        unspent = {provider: least - spent[provider] for provider, least in self.promised.items()}
-        short = (
-            Charge(provider=provider, kind=SHORTFALL, what="promised and not spent", usd=usd)
-            for provider, usd in unspent.items()
-            if usd > 0
+        return (
+            *owed,
+            *_short({provider: least - spent[provider] for provider, least in self.promised.items()}),
         )
-        return (*owed, *short)
+
+    @cached_property
+    def _alone(self) -> tuple[Charges, ...]:
+        """The charges where it is certain which scenario comes."""
+        return tuple(Charges(self.problem.in_scenario(n)) for n in range(len(self.problem.scenarios)))
 
     def _surge(self, solution: Solution) -> tuple[Charge, ...]:
         """More of the dearest option in use."""
@@ -130,7 +149,7 @@ class Charges:
         for column, part in zip(solution.columns, by_column.tolist(), strict=True):
             shares[column.option.provider] = shares.get(column.option.provider, 0.0) + part
         usd_per_gb = self.problem.policy.overheads.egress_usd_per_gb
-        months = float(self.problem.hours.sum()) / HOURS_PER_MONTH
+        months = self.problem.horizon_hours / HOURS_PER_MONTH
         return tuple(
             Charge(
                 provider=provider,
@@ -154,8 +173,8 @@ class Charges:
     def least_usd(self, site: Site, units_usd: float, types: Collection[str] = ()) -> float:
         """What any plan in a choice of sites costs whose units cost at least units_usd, as weighed.
 
-        max(units + surge + egress, Σ m[p] of the providers there) + Σ m[p] of all others: exact for one provider.
-        types are those that each have a unit in use.
+        max(units + surge + egress, Σ m[p] of the providers there) + Σ m[p] of all others: exact for one provider and
+        one scenario. types are those that each have a unit in use.
         """
         if self.none:
             return units_usd
@@ -186,3 +205,31 @@ class Charges:
         by_type = self._least_surge[site]
         surge = max(by_type[name] for name in types) if types else min(by_type.values(), default=0.0)
         return self._egress_usd + surge
+
+
+def _short(unspent: Mapping[str, float]) -> Iterator[Charge]:
+    """What is promised and not spent, where there is any."""
+    for provider, usd in unspent.items():
+        if usd > 0:
+            yield Charge(provider=provider, kind=SHORTFALL, what="promised and not spent", usd=usd)
+
+
+def plan_charges(problem: Problem, solution: Solution, scenario: int | None = None) -> tuple[PlanCharge, ...]:
+    """What is owed beside the instances, a month, expected or in one scenario; nothing below half a cent."""
+    months = exact(problem.horizon_hours) / HOURS_PER_MONTH
+    charges = Charges(problem)
+    owed = (
+        charges.of(solution, _billed)
+        if scenario is None
+        else charges.in_scenario(solution, _billed, scenario)
+    )
+    monthly = ((one, cents(exact(one.usd) / months)) for one in owed)
+    return tuple(
+        PlanCharge(provider=one.provider, kind=one.kind, what=one.what, monthly_usd=usd)
+        for one, usd in monthly
+        if usd
+    )
+
+
+def _billed(column: Bought) -> float:
+    return column.purchase.billed

@@ -86,7 +86,7 @@ def _without(name: str, problem: Problem, gap: float) -> Found | None:
 
 def monthly_usd(problem: Problem, usd: float) -> Decimal:
     """USD over the horizon as USD a month of 730 h."""
-    return cents(exact(usd) * HOURS_PER_MONTH / exact(float(problem.hours.sum())))
+    return cents(exact(usd) * HOURS_PER_MONTH / exact(problem.horizon_hours))
 
 
 def _alternative(

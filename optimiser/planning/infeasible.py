@@ -129,8 +129,9 @@ def over_budget(plan: Plan) -> NoFeasiblePlan | None:
     if any(rule.name == "weigh_commitments" and rule.limit for rule in plan.rules):
         eased = "price_decline_per_year: 0 and discount_rate_per_year: 0"
         floor = f"one with more commitments may cost less today: {eased} would find it"
+    costs = "is expected to cost" if len(plan.scenarios) > 1 else "costs"
     return NoFeasiblePlan(
-        f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found costs "
+        f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found {costs} "
         f"{found:,.0f} USD a month, and {floor}"
     )
 

@@ -32,7 +32,7 @@ class Bought:
 
 @dataclass(frozen=True)
 class Solution:
-    """units[period, column] of each bought purchase, whole numbers.
+    """units[period, column] of each bought purchase, whole numbers; the periods of every scenario, one after the other.
 
     sized_for_rps is the unit whose loss the fleet keeps spare: at least the largest that runs. shares are what each
     option (by id) carries of every request size, shape (periods, sizes); None where requests follow capacity.

@@ -19,9 +19,9 @@ from optimiser.planning.solve import Programme, Solved, Terms, Variable, value
 
 @dataclass
 class Model:
-    """Variables of a problem. running[c][p] is units of column c in period p (one variable all along for what
-    is signed); used[i] whether option i is bought at all; largest[i] and smallest[i] pick the extreme unit
-    in use.
+    """Variables of a problem. running[c][p] is units of column c in period p, counted on from scenario to scenario (one
+    variable all along for what is signed); used[i] whether option i is bought at all; largest[i] and smallest[i] pick
+    the extreme unit in use.
     """
 
     problem: Problem
@@ -35,8 +35,8 @@ class Model:
 
     @property
     def periods(self) -> range:
-        """Indices of the periods."""
-        return range(len(self.problem.periods))
+        """Indices of the periods of every scenario."""
+        return range(len(self.problem.hours))
 
     def add(self, name: str, terms: Terms, sense: str, right: float) -> None:
         """A named row Σ coefficient · variable (sense "<=", "=", ">=") right."""
@@ -57,7 +57,7 @@ class Model:
 
 
 def build_model(problem: Problem, rules: Iterable[Callable[[Model], None]]) -> Model:
-    """Variables, objective (USD over the horizon) and the rows of the given rules."""
+    """Variables, objective (USD over the horizon, expected) and the rows of the given rules."""
     columns = tuple(Bought(option, purchase) for option in problem.options for purchase in option.purchases)
     model = Model(problem, Programme("fleet"), columns, [])
     model.levels = [levels(problem, option.rate_rps) for option in problem.options]
@@ -73,7 +73,7 @@ def build_model(problem: Problem, rules: Iterable[Callable[[Model], None]]) -> M
 
 def _running(model: Model, c: int, column: Bought) -> list[Variable]:
     if column.purchase.how in SIGNED:
-        return [model.programme.variable(f"units_{c}", whole=True)] * len(model.problem.periods)
+        return [model.programme.variable(f"units_{c}", whole=True)] * len(model.periods)
     return [model.programme.variable(f"units_{c}_{p}", whole=True) for p in model.periods]
 
 

@@ -130,7 +130,10 @@ class PlanCommitment:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanPurchase:
-    """One way of paying for one option. how: commitment | held_on_demand | on_demand | spot | owned."""
+    """One way of paying for one option. how: commitment | held_on_demand | on_demand | spot | owned.
+
+    Units are over the periods of all scenarios, mean_units and monthly_usd as they are expected.
+    """
 
     id: str
     option: str

@@ -33,10 +33,12 @@ class PlanService:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanScenario:
-    """One course of demand and its probability."""
+    """One course of demand and its probability; monthly_usd is what the plan costs a month where it comes, overheads
+    included (null in older plans)."""
 
     name: str
     probability: float
+    monthly_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class PlanPeriod:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanDemand:
-    """Demand of a service in a period: its mean, and what the plan carries after bursts and start-up."""
+    """Demand of a service in a period of a scenario: its mean, and what the plan carries after bursts and start-up."""
 
     scenario: int
     service: int
@@ -60,7 +62,7 @@ class PlanDemand:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanCount:
-    """Units of a purchase running in a period (zero is left out)."""
+    """Units of a purchase running in a period of a scenario (zero is left out)."""
 
     scenario: int
     period: int
@@ -126,7 +128,8 @@ class PlanCarbon:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanTotals:
-    """Money a month of 730 h: instances alone, overheads given by the user, charges, and all of it."""
+    """Money a month of 730 h: instances alone, overheads given by the user, charges, and all of it; expected over the
+    scenarios."""
 
     horizon_hours: float
     horizon_usd: Decimal

@@ -11,16 +11,32 @@ from optimiser.policy import Policy
 from optimiser.workload import DemandPeriod
 
 
-def planned_periods(demand: Sequence[DemandPeriod], policy: Policy) -> tuple[Period, ...]:
+def planned_periods(courses: Sequence[Sequence[DemandPeriod]], policy: Policy) -> tuple[Period, ...]:
+    """The periods with what each course of demand (a scenario each, all over the same periods) asks of them."""
+    carried = [_carried_rps(demand, policy) for demand in courses]
+    return tuple(
+        Period(
+            start=period.start,
+            hours=period.hours,
+            demand=tuple(
+                (Demand(mean_rps=demand[p].mean_rps, planned_rps=rates[p]),)
+                for demand, rates in zip(courses, carried, strict=True)
+            ),
+        )
+        for p, period in enumerate(courses[0])
+    )
+
+
+def _carried_rps(demand: Sequence[DemandPeriod], policy: Policy) -> list[float]:
     """Each period's planned rate, req/s: its burst, or that of the next start_up_hours if higher.
 
     A burst is the highest 10-minute rate × burst_factor_over_10min_peak, or the mean ×
     burst_factor_over_hour_mean where only that is known; scheduled demand needs neither. Carrying what is
     about to come pays for machines while they start. The horizon repeats: its last period looks at its first.
     """
-    burst = np.array([_burst(period, policy) for period in demand])
+    burst = [_burst(period, policy) for period in demand]
     starts = np.concatenate([[0.0], np.cumsum([period.hours for period in demand])])
-    carried = burst.copy()
+    carried = list(burst)
     for p in range(len(demand)):
         reach, following = starts[p + 1] + policy.start_up_hours - 1e-9, p + 1
         while following < p + len(demand):
@@ -29,14 +45,7 @@ def planned_periods(demand: Sequence[DemandPeriod], policy: Policy) -> tuple[Per
                 break
             carried[p] = max(carried[p], burst[following % len(demand)])
             following += 1
-    return tuple(
-        Period(
-            start=period.start,
-            hours=period.hours,
-            demand=((Demand(mean_rps=period.mean_rps, planned_rps=float(rate)),),),
-        )
-        for period, rate in zip(demand, carried, strict=True)
-    )
+    return carried
 
 
 def _burst(period: DemandPeriod, policy: Policy) -> float:

@@ -1,15 +1,23 @@
 """The planning problem as a value: options, how each can be paid, periods, demand, policy.
 
-Axes (scenario, service, period, size bucket) all exist; one service and one scenario are planned so far.
-Rates are requests per second, money is USD, a *unit* is the smallest thing that can be bought (an instance, or
-a group of instances that holds one replica).
+Axes (scenario, service, period, size bucket) all exist; one service is planned so far. Rates are requests per second,
+money is USD, a *unit* is the smallest thing that can be bought (an instance, or a group of instances that holds one
+replica).
+
+Scenarios are planned in two stages (a two-stage stochastic programme with recourse: Birge and Louveaux, Introduction
+to Stochastic Programming, 2011, ch. 2): what runs all along is decided before it is known which of them comes, what
+follows the hour after. Beside what runs all along nothing couples two periods, so this is one longer list of periods,
+scenario after scenario, in which a period lasts its hours × its scenario's probability.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +34,8 @@ Floats = npt.NDArray[np.float64]
 class How(StrEnum):
     """How a unit is paid, which is also when it runs.
 
-    A commitment, what is owned already and a unit held on demand run for the whole horizon; on demand and spot follow
-    the hour.
+    A commitment, what is owned already and a unit held on demand run for the whole horizon, whatever scenario comes; on
+    demand and spot follow the hour.
     """
 
     COMMITMENT = "commitment"
@@ -194,6 +202,8 @@ class GrantedQuota:
 
 
 AS_MEASURED = Scenario(name="as measured", probability=1.0)
+# What a sum of probabilities may be off 1 by, for the rounding of its terms.
+PROBABILITY_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +211,8 @@ class Problem:
     """Everything planning needs. bucket_shares sums to 1; commitments last the whole horizon. quotas are those known,
     of which the policy says whether they limit the plan.
 
-    Raises ValueError for more than one service or scenario: the axes are there, planning over them is not yet.
+    Raises ValueError for more than one service (the axis is there, planning over it is not yet), and for scenarios
+    whose probabilities do not add up to 1 or that a period has no demand of.
     """
 
     services: tuple[str, ...]
@@ -215,22 +226,50 @@ class Problem:
     output_tokens_per_request: float = 0.0
 
     def __post_init__(self) -> None:
-        if len(self.services) != 1 or len(self.scenarios) != 1:
-            raise ValueError(
-                f"{len(self.services)} services × {len(self.scenarios)} scenarios: one of each is planned"
-            )
+        if len(self.services) != 1:
+            raise ValueError(f"{len(self.services)} services: one is planned")
+        total = math.fsum(scenario.probability for scenario in self.scenarios)
+        if abs(total - 1) > PROBABILITY_TOLERANCE:
+            raise ValueError(f"the scenarios' probabilities add up to {total}, not 1")
+        if any(len(period.demand) != len(self.scenarios) for period in self.periods):
+            raise ValueError(f"a period has no demand of some of the {len(self.scenarios)} scenarios")
 
-    @property
+    def in_scenario(self, number: int) -> Problem:
+        """The problem where it is certain that one scenario comes."""
+        certain = replace(self.scenarios[number], probability=1.0)
+        periods = tuple(replace(period, demand=(period.demand[number],)) for period in self.periods)
+        return replace(self, scenarios=(certain,), periods=periods)
+
+    @cached_property
+    def horizon_hours(self) -> float:
+        """Length of all periods in hours."""
+        return float(np.array([period.hours for period in self.periods], dtype=np.float64).sum())
+
+    @cached_property
     def hours(self) -> Floats:
-        """Length of each period in hours, shape (periods,)."""
-        return np.array([period.hours for period in self.periods], dtype=np.float64)
+        """What each period of each scenario counts for: its hours × the probability, shape (scenarios · periods,).
 
-    @property
+        Scenario after scenario, as in every array by period.
+        """
+        hours = np.array([period.hours for period in self.periods], dtype=np.float64)
+        return np.concatenate([hours * scenario.probability for scenario in self.scenarios])
+
+    @cached_property
     def planned_rps(self) -> Floats:
-        """Demand to carry in the one scenario and service, shape (periods,), requests per second."""
-        return np.array([period.demand[0][0].planned_rps for period in self.periods], dtype=np.float64)
+        """Demand to carry of the one service, shape (scenarios · periods,), requests per second."""
+        return np.array([demand.planned_rps for demand in self._demand()], dtype=np.float64)
 
-    @property
+    @cached_property
     def mean_rps(self) -> Floats:
-        """Mean demand in the one scenario and service, shape (periods,), requests per second."""
-        return np.array([period.demand[0][0].mean_rps for period in self.periods], dtype=np.float64)
+        """Mean demand of the one service, shape (scenarios · periods,), requests per second."""
+        return np.array([demand.mean_rps for demand in self._demand()], dtype=np.float64)
+
+    @cached_property
+    def distinct(self) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
+        """Each distinct planned_rps, ascending, the hours it lasts in all, and which of them each period asks for."""
+        demand, which = np.unique(self.planned_rps, return_inverse=True)
+        hours = np.bincount(which, weights=self.hours, minlength=len(demand)).astype(np.float64)
+        return demand, hours, which.astype(np.int64)
+
+    def _demand(self) -> Iterator[Demand]:
+        return (period.demand[s][0] for s in range(len(self.scenarios)) for period in self.periods)

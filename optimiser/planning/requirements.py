@@ -12,7 +12,8 @@ runs leave at most T / z + (1 − 1 / z) · t in a zone (Graham, Bounds on multi
 Math. 17, 1969), so that T ≥ d · z / (z − 1) + t outlives any. The last term of T stands only with z, d in F only with z
 or survive_spot_region_loss, T − d in P only with survive_spot_pool_loss. Commitments stay below T of the hour at
 commitment_hours_share (lowest demand first), taken for the smallest unit in use, plus that unit: each committed unit is
-needed in all but that share of the hours.
+needed in all but that share of the hours. Where there are scenarios, T, F and P are those of each period of each, and
+an hour of one counts as much as it is probable.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from optimiser.policy import Policy
 
 @dataclass(frozen=True, kw_only=True)
 class Levels:
-    """Capacity levels per distinct demand, in req/s; hours is how long each lasts in the horizon.
+    """Capacity levels per distinct demand, in req/s; hours is how long each lasts in the horizon, in expectation.
 
     largest_rps is the unit they keep spare, pool_rules the rules that the limit of a pool is of.
     """
@@ -67,8 +68,7 @@ def total_capacity(demand: Floats, largest_rps: float, policy: Policy) -> Floats
 def levels(problem: Problem, largest_rps: float) -> Levels:
     """The capacity levels of every distinct demand, ascending, for a fleet whose largest unit is largest_rps."""
     policy = problem.policy
-    demand, slot_of_period = np.unique(problem.planned_rps, return_inverse=True)
-    hours = np.bincount(slot_of_period, weights=problem.hours, minlength=len(demand)).astype(np.float64)
+    demand, hours, slot_of_period = problem.distinct
     total = total_capacity(demand, largest_rps, policy)
     firm = (1 - policy.max_spot_share) * total
     if policy.survive_spot_region_loss or policy.survive_zone_loss_of:

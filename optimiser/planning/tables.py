@@ -207,18 +207,16 @@ class Knapsack:
         cell, table = int(self._cell(np.array([need]))[0]), self.usd
         unlimited = [i for i, item in enumerate(self.items) if item.max_units is None and self._weights[i]]
         while cell > 0:
-            for index in unlimited:
-                # An item that ends one best purchase ends all along it, so its units come off in one run.
-                cells = np.append(np.arange(cell, 0, -self._weights[index]), 0)
-                with np.errstate(invalid="ignore"):
-                    bought = np.abs(table[cells[1:]] + self.items[index].usd - table[cells[:-1]]) < 1e-7
-                run = int(np.argmin(np.append(bought, False)))
-                counts[index] += run
-                cell = int(cells[run])
-                if run:
-                    break
-            else:
+            index = next((item for item in unlimited if self._bought_last(item, cell)), None)
+            if index is None:
                 break
+            # An item that ends one best purchase ends all along it, so its units come off in one run.
+            cells = np.append(np.arange(cell, 0, -self._weights[index]), 0)
+            with np.errstate(invalid="ignore"):
+                bought = np.abs(table[cells[1:]] + self.items[index].usd - table[cells[:-1]]) < 1e-7
+            run = int(np.argmin(np.append(bought, False)))
+            counts[index] += run
+            cell = int(cells[run])
         value = table[cell]
         for index, size, before_stage in reversed(self._stages):
             if abs(before_stage[cell] - value) > 1e-7:
@@ -226,6 +224,10 @@ class Knapsack:
                 cell = max(cell - self._weights[index] * size, 0)
                 value = before_stage[cell]
         return counts
+
+    def _bought_last(self, index: int, cell: int) -> bool:
+        before = float(self.usd[max(cell - self._weights[index], 0)])
+        return abs(before + self.items[index].usd - float(self.usd[cell])) < 1e-7
 
     def _cell(self, need: Floats) -> Indices:
         cells = np.ceil(np.maximum(need, 0.0) / self.unit - 1e-6).astype(np.int64)

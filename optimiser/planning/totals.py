@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 
-from optimiser.planning.assemble import Core, plan_charges
+from optimiser.planning.assemble import Core
+from optimiser.planning.charges import plan_charges
 from optimiser.planning.leaves import Solution, loads_by_size
 from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.plan import HOURS_PER_MONTH
-from optimiser.planning.plan_parts import PlanTotals
+from optimiser.planning.plan_parts import PlanScenario, PlanTotals
 from optimiser.planning.problem import Problem
 from optimiser.workload import Workload
 
@@ -19,17 +21,17 @@ TOKENS_UNIT = Decimal("0.0001")
 
 
 def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Core) -> PlanTotals:
-    """Totals a month of 730 h.
+    """Totals a month of 730 h, expected over the scenarios.
 
     Cost per token: the monthly total splits into input and output by the share of busy time the estimate gives
     to prompts and to generation (weighted by the capacity each option runs), each over its tokens; blended is
     the total over all tokens.
     """
     hours = problem.hours
-    horizon = exact(float(hours.sum()))
+    horizon = exact(problem.horizon_hours)
     instances_monthly = cents(core.horizon_usd * HOURS_PER_MONTH / horizon)
     charges = sum((one.monthly_usd for one in core.charges), Decimal(0))
-    overheads = cents(_overheads(problem, solution, instances_monthly + charges, horizon))
+    overheads = cents(_overheads(problem, solution, instances_monthly + charges))
     total = instances_monthly + charges + overheads
     requests = exact(float(hours @ problem.mean_rps) * SECONDS_PER_HOUR) * HOURS_PER_MONTH / horizon
     prompt = exact(sum(bucket.share * bucket.prompt_tokens for bucket in workload.buckets))
@@ -63,15 +65,34 @@ def _mean_utilisation(problem: Problem, solution: Solution) -> float:
 
 def all_in_monthly_usd(problem: Problem, solution: Solution) -> Decimal:
     """A solution's instances, charges and overheads, USD a month, on the basis of PlanTotals.total_monthly_usd."""
-    horizon = exact(float(problem.hours.sum()))
+    horizon = exact(problem.horizon_hours)
     nodes = problem.policy.overheads.usd_per_node_hour * _node_hours(problem, solution)
     instances = exact(solution.billed_usd(problem.hours) - nodes) * HOURS_PER_MONTH / horizon
     billed = instances + sum((one.monthly_usd for one in plan_charges(problem, solution)), Decimal(0))
-    return cents(billed + _overheads(problem, solution, billed, horizon))
+    return cents(billed + _overheads(problem, solution, billed))
 
 
-def _overheads(problem: Problem, solution: Solution, billed_monthly: Decimal, horizon: Decimal) -> Decimal:
-    given = problem.policy.overheads
+def scenarios_of(problem: Problem, solution: Solution, core: Core) -> tuple[PlanScenario, ...]:
+    """The scenarios with what the plan costs a month in each, on the basis of PlanTotals.total_monthly_usd."""
+    instances = {option.id: option.instances_per_unit for option in core.options}
+    planned = {offer.id: offer.planned_usd_per_hour for offer in core.offers}
+    each = {one.id: instances[one.option] * planned[one.offer] for one in core.purchases}
+    hours = [exact(period.hours) for period in problem.periods]
+    usd = [Decimal(0)] * len(core.scenarios)
+    for row in core.counts:
+        usd[row.scenario] += row.units * each[row.purchase] * hours[row.period]
+    found = []
+    for number, units in enumerate(np.split(solution.units, len(core.scenarios))):
+        alone, its = problem.in_scenario(number), replace(solution, units=units)
+        billed = cents(usd[number] * HOURS_PER_MONTH / exact(problem.horizon_hours))
+        billed += sum((one.monthly_usd for one in plan_charges(problem, solution, number)), Decimal(0))
+        monthly = billed + cents(_overheads(alone, its, billed))
+        found.append(replace(core.scenarios[number], monthly_usd=monthly))
+    return tuple(found)
+
+
+def _overheads(problem: Problem, solution: Solution, billed_monthly: Decimal) -> Decimal:
+    given, horizon = problem.policy.overheads, exact(problem.horizon_hours)
     node_hours = exact(_node_hours(problem, solution))
     per_node = node_hours * exact(given.usd_per_node_hour) * HOURS_PER_MONTH / horizon
     return per_node + exact(given.usd_per_month) + billed_monthly * exact(given.percent) / 100

@@ -37,7 +37,7 @@ class Limits(Frozen):
         default=None, ge=1, description="GPUs running at once, all purchases together; null is no limit"
     )
     max_monthly_usd: float | None = Field(
-        default=None, gt=0, description="monthly budget in USD; null is none"
+        default=None, gt=0, description="monthly budget in USD, expected over the scenarios; null is none"
     )
     overheads: Overheads = Overheads()
     carbon_usd_per_tonne: float = Field(

@@ -1,4 +1,5 @@
-"""The Plan as a timetable: one CSV row for every period and purchase, whose usd sum to the horizon's cost."""
+"""The Plan as a timetable: one CSV row for every period and purchase of every scenario, whose usd sum to the horizon's
+cost in that scenario."""
 
 from __future__ import annotations
 

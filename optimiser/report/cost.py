@@ -5,16 +5,17 @@ from __future__ import annotations
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanAlternative
 from optimiser.report.document import Block, Column, Row, Table
-from optimiser.report.headline import saved_share
-from optimiser.report.wording import percent, provider_name, usd, usd_or_dash, words
+from optimiser.report.headline import dearest_first, saved_share
+from optimiser.report.wording import counted, percent, provider_name, usd, usd_or_dash, words
 
 WITHOUT_SPOT = "without_spot"
 _ABSENT = "—: not allowed or not possible under this policy."
 _SPOT = "Spot's part of the saving"
+_SCENARIOS_SHOWN = 10
 
 
 def blocks(plan: Plan) -> tuple[Block, ...]:
-    """Cost a month and per 1M tokens."""
+    """Cost a month and per 1M tokens, and by scenario, where there are several."""
     totals = plan.totals
     tokens = (
         f"Per 1M tokens: {usd(totals.usd_per_million_input_tokens)} input, "
@@ -31,7 +32,7 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         f"Charged {usd(one.monthly_usd)} a month: {provider_name(one.provider)}, {one.what}."
         for one in plan.charges
     )
-    return (month, *owed, tokens, *_carbon(plan))
+    return (month, *owed, tokens, *_by_scenario(plan), *_carbon(plan))
 
 
 def _carbon(plan: Plan) -> tuple[Block, ...]:
@@ -50,6 +51,24 @@ def _carbon(plan: Plan) -> tuple[Block, ...]:
         f"Carbon: {kg:,.0f} kg CO2e and {kwh:,.0f} kWh a month{weighed}; grid {'; '.join(figures)}. Yearly averages of "
         f"the place, without certificates and without what building the machines emitted.{without}",
     )
+
+
+def _by_scenario(plan: Plan) -> tuple[Block, ...]:
+    """The dearest scenarios, and what all of them share."""
+    dearest = dearest_first(plan)
+    if not dearest:
+        return ()
+    rows = tuple(
+        Row((one.name, percent(one.probability), usd_or_dash(one.monthly_usd)))
+        for one in dearest[:_SCENARIOS_SHOWN]
+    )
+    table = Table(
+        (Column("scenario"), *(Column(name, right=True) for name in ("probability", "$ a month"))), rows
+    )
+    more = len(dearest) - len(rows)
+    rest = (f"{counted(more, 'scenario')} more cost no more than the last of these.",) if more else ()
+    shared = "All of the above is expected over the scenarios; what runs all along is the same in each."
+    return (shared, table, *rest)
 
 
 def savings(plan: Plan) -> tuple[Block, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from optimiser.planning.plan import Plan
-from optimiser.planning.plan_parts import PlanAlternative
-from optimiser.report.wording import counted, percent, provider_name, site, usd, words
+from optimiser.planning.plan_parts import PlanAlternative, PlanScenario
+from optimiser.report.wording import counted, percent, provider_name, site, usd, usd_or_dash, words
 
 HEADLINE_BASELINE = "single_type_on_demand"
 _SITES_NAMED = 2
@@ -16,11 +16,16 @@ _SAME = 0.0005
 def headline(plan: Plan) -> str:
     """`chat: $281,300 a month on AWS us-east-1, 38 % below on demand; gap 0.2 %, throughput ±13 %`.
 
+    With scenarios `chat: expected $281,300, worst $402,100 (bad day) a month on …`.
+
     Old prices, and providers that were not compared, are said beside the amount, so that no narrow terminal
     hides them; old prices are dated at the end.
     """
     names = ", ".join(service.name for service in plan.services)
-    answer = f"{names}: {usd(plan.totals.total_monthly_usd)} a month on {place(plan)}"
+    amount = usd(plan.totals.total_monthly_usd)
+    if worst := dearest_first(plan)[:1]:
+        amount = f"expected {amount}, worst {usd_or_dash(worst[0].monthly_usd)} ({worst[0].name})"
+    answer = f"{names}: {amount} a month on {place(plan)}"
     if plan.providers_left_out:
         without = ", ".join(
             f"{provider_name(one.provider)} ({one.reason})" for one in plan.providers_left_out
@@ -36,6 +41,12 @@ def headline(plan: Plan) -> str:
     if any(option.low_confidence for option in plan.options):
         sure += " (low confidence)"
     return f"{answer}; {sure}" + (f"; prices: {', '.join(old)}" if old else "")
+
+
+def dearest_first(plan: Plan) -> list[PlanScenario]:
+    """The scenarios by what the plan costs in them; none where there is but one."""
+    several = plan.scenarios if len(plan.scenarios) > 1 else ()
+    return sorted(several, key=lambda one: one.monthly_usd or 0, reverse=True)
 
 
 def headline_baseline(plan: Plan) -> PlanAlternative | None:

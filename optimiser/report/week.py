@@ -29,9 +29,10 @@ class Bar:
 
 
 def title(plan: Plan) -> str:
-    """What the chart shows."""
+    """What the chart shows; of several scenarios the first, which authors begin with what is usual."""
     hours = sum(period.hours for period in plan.periods)
-    return f"The {'week' if hours == 168 else f'{number(hours)} hours'}, requests per second (UTC)"
+    of = f" of '{plan.scenarios[0].name}'" if len(plan.scenarios) > 1 else ""
+    return f"The {'week' if hours == 168 else f'{number(hours)} hours'}{of}, requests per second (UTC)"
 
 
 def chart(plan: Plan) -> Chart:

@@ -6,6 +6,7 @@
 from optimiser.workload.read import load_workload
 from optimiser.workload.resolved import (
     DemandPeriod,
+    DemandScenario,
     LoraAdapters,
     SizeBucket,
     SpeculativeDecoding,
@@ -16,6 +17,7 @@ from optimiser.workload.resolved import (
 
 __all__ = [
     "DemandPeriod",
+    "DemandScenario",
     "LoraAdapters",
     "SizeBucket",
     "SpeculativeDecoding",

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from optimiser.errors import UsageError, bad_value
 from optimiser.workload import clock
 from optimiser.workload.csv_table import read_csv
+from optimiser.workload.demand_fields import DEMAND_KINDS, BatchFields
 from optimiser.workload.profile import profile_periods, profile_zone
 from optimiser.workload.resolved import DemandPeriod, SizeBucket
-from optimiser.workload.schema import DEMAND_KINDS, BatchFields, WorkloadFields
+from optimiser.workload.schema import WorkloadFields
 from optimiser.workload.trace import Trace, trace_periods
 
 HOURS_PER_WEEK = 168
@@ -56,7 +57,7 @@ def demand_periods(
     if not any(period.mean_rps > 0 for period in periods):
         kind = next(kind for kind in DEMAND_KINDS if getattr(demand, kind) is not None)
         raise UsageError(f"{where}: demand.{kind}: every rate is 0: at least one period needs some demand")
-    return _scaled(periods, demand.scale), zone.key
+    return scaled(periods, demand.scale), zone.key
 
 
 def workload_zone(where: str, fields: WorkloadFields) -> ZoneInfo:
@@ -74,7 +75,8 @@ def hourly_periods(
     )
 
 
-def _scaled(periods: tuple[DemandPeriod, ...], scale: float) -> tuple[DemandPeriod, ...]:
+def scaled(periods: tuple[DemandPeriod, ...], scale: float) -> tuple[DemandPeriod, ...]:
+    """The periods with every rate multiplied."""
     if scale == 1.0:
         return periods
     return tuple(

@@ -13,6 +13,7 @@ from optimiser.files import read_yaml
 from optimiser.workload import schema
 from optimiser.workload.demand import demand_periods, workload_zone
 from optimiser.workload.resolved import LoraAdapters, SpeculativeDecoding, Target, Techniques, Workload
+from optimiser.workload.scenarios import demand_scenarios
 from optimiser.workload.sizes import size_buckets
 from optimiser.workload.trace import read_trace
 
@@ -43,6 +44,7 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
         target=None if target is None else Target(**target.model_dump()),
         buckets=buckets,
         periods=periods,
+        scenarios=demand_scenarios(path, fields, buckets, (periods, timezone), notes),
         timezone=timezone,
         weight_precision=fields.weight_precision,
         kv_precision=fields.kv_precision,

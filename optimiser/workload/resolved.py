@@ -86,13 +86,22 @@ class DemandPeriod:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DemandScenario:
+    """One course that demand may take, over the same periods as any other, and its probability."""
+
+    name: str
+    probability: float
+    periods: tuple[DemandPeriod, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Workload:
     """One service, ready to plan: every length in tokens, every rate in requests per second, times in UTC.
 
-    target is None for work without a latency target, performance (one of PERFORMANCE) where the settings decide.
-    routing is "uniform" (every option gets every size alike) or "by_size".
-    policy holds the workload's own overrides of the default policy, by field name. notes say what was assumed
-    while reading the input.
+    periods is demand as it is given; scenarios, where there are any, the courses it may take instead, of probabilities
+    that add up to 1. target is None for work without a latency target, performance (one of PERFORMANCE) where the
+    settings decide. routing is "uniform" (every option gets every size alike) or "by_size". policy holds the workload's
+    own overrides of the default policy, by field name. notes say what was assumed while reading the input.
     """
 
     name: str
@@ -100,6 +109,7 @@ class Workload:
     target: Target | None
     buckets: tuple[SizeBucket, ...]
     periods: tuple[DemandPeriod, ...]
+    scenarios: tuple[DemandScenario, ...] = ()
     timezone: str = "UTC"
     weight_precision: str | None = None
     kv_precision: str | None = None

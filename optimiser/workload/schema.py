@@ -35,6 +35,18 @@
         timezone: Europe/Berlin     optional; the workload's zone where absent
       start: 2026-01-05T00:00:00    optional, Monday 2026-01-05 00:00; when the first hour begins
       scale: 2.0                    optional, 1; multiplies every rate
+    scenarios:                      optional; courses that demand may take: what runs all along suits them all
+      - name: as usual              each with a name
+        probability: 0.7            above 0; they add up to 1
+        scale: 1.5                  and at most one of: every rate times this
+        grow_per_month: 0.1         (1 + this)^months times every rate, above -1
+        months: 6                   with it; months from now, above 0
+        bad_day:                    one day of the horizon (local time), its rates
+          factor: 2                 times this
+          day: busiest              optional; a date such as 2026-01-06, or the day with most requests
+        quantile: 0.9               each hour of the week at this quantile of its rates in a profile or trace of two
+                                    weeks or more; of two days or more, each hour of the day
+        demand: {…}                 a demand of its own, of as many periods
     sizes:                          required; exactly one of
       prompt_tokens: 1200           with output_tokens: one size for every request
       output_tokens: 250
@@ -53,41 +65,28 @@ Files are named relative to the workload file.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
 from optimiser.field_faults import right_of
+from optimiser.workload.demand_fields import (
+    BadDayFields,
+    BatchFields,
+    DemandFields,
+    NotNegative,
+    Positive,
+    ScenarioFields,
+    Section,
+    check_demand,
+    check_scenarios,
+    not_bool,
+)
 from optimiser.workload.resolved import PERFORMANCE
 
-
-def _not_bool(value: object) -> object:
-    # Python takes true for 1 and YAML takes `yes` for true: neither is a rate or a length.
-    if isinstance(value, bool):
-        raise ValueError("a number, not true or false")
-    return value
-
-
-def _not_number(value: object) -> object:
-    # 20260105 would be taken for seconds since 1970.
-    if isinstance(value, (int, float)):
-        raise ValueError("a time")
-    return value
-
-
-def _clock_time(value: object) -> object:
-    # YAML 1.1 reads an unquoted 22:00 as the base-60 integer 1320.
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value // 60:02d}:{value % 60:02d}"
-    return value
-
-
-Positive = Annotated[float, BeforeValidator(_not_bool), Field(gt=0)]
-NotNegative = Annotated[float, BeforeValidator(_not_bool), Field(ge=0)]
-Tokens = Annotated[float, BeforeValidator(_not_bool), Field(ge=1)]
-Whole = Annotated[int, BeforeValidator(_not_bool)]
+Tokens = Annotated[float, BeforeValidator(not_bool), Field(ge=1)]
+Whole = Annotated[int, BeforeValidator(not_bool)]
 
 
 def _known_performance(value: object) -> object:
@@ -96,65 +95,33 @@ def _known_performance(value: object) -> object:
     return value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
-
-
-class TargetFields(_Section):
+class TargetFields(Section):
     ttft_ms: Positive = Field(description="time to first token in ms")
     tpot_ms: Positive = Field(description="time per output token in ms")
-    percentile: Annotated[float, BeforeValidator(_not_bool)] = Field(
+    percentile: Annotated[float, BeforeValidator(not_bool)] = Field(
         default=95.0, ge=50, lt=100, description="95 is p95; 50 or more and below 100"
     )
-    arrival_cv: Annotated[float, BeforeValidator(_not_bool)] = Field(
+    arrival_cv: Annotated[float, BeforeValidator(not_bool)] = Field(
         default=1.0, ge=1, le=10, description="1 for Poisson arrivals at a replica, up to 10 for bursts"
     )
 
 
-class BatchFields(_Section):
-    requests: Positive | None = Field(default=None, description="requests per window")
-    input_tokens: Positive | None = Field(default=None, description="prompt tokens per window")
-    output_tokens: Positive | None = Field(default=None, description="output tokens per window")
-    start: Annotated[str, BeforeValidator(_clock_time)] = Field(description='local time such as "22:00"')
-    deadline_hours: Annotated[int, BeforeValidator(_not_bool)] = Field(
-        ge=1, description="whole hours, 1 or more"
-    )
-    every: Literal["day", "week"] = Field(default="day", description="day or week")
-    timezone: str | None = Field(default=None, description="an IANA time zone")
-
-
-class DemandFields(_Section):
-    requests_per_second: Positive | None = Field(default=None, description="one rate in requests per second")
-    hourly_requests_per_second: tuple[NotNegative, ...] | None = Field(
-        default=None, min_length=1, description="requests per second of each hour, in order"
-    )
-    profile: str | None = Field(default=None, min_length=1, description="a CSV file with one row an hour")
-    trace: str | None = Field(
-        default=None, min_length=1, description="a CSV or Parquet file, one row a request"
-    )
-    batch: BatchFields | None = Field(default=None, description="scheduled work: an amount and a deadline")
-    start: Annotated[datetime | None, BeforeValidator(_not_number)] = Field(
-        default=None, description="an ISO 8601 time such as 2026-01-05T00:00:00"
-    )
-    scale: Positive = Field(default=1.0, description="multiplies every rate")
-
-
-class BucketFields(_Section):
+class BucketFields(Section):
     prompt_tokens: Tokens = Field(description="prompt length in tokens")
     output_tokens: Tokens = Field(description="output length in tokens")
-    share: Annotated[float, BeforeValidator(_not_bool)] = Field(
+    share: Annotated[float, BeforeValidator(not_bool)] = Field(
         gt=0, le=1, description="share of all requests"
     )
     cached_prefix_tokens: NotNegative = Field(default=0.0, description="of the prompt, found in the KV cache")
 
 
-class SizesFields(_Section):
+class SizesFields(Section):
     prompt_tokens: Tokens | None = Field(default=None, description="prompt length in tokens")
     output_tokens: Tokens | None = Field(default=None, description="output length in tokens")
     cached_prefix_tokens: NotNegative | None = Field(
         default=None, description="of the prompt, found in the KV cache"
     )
-    cached_prefix_share: Annotated[float, BeforeValidator(_not_bool)] | None = Field(
+    cached_prefix_share: Annotated[float, BeforeValidator(not_bool)] | None = Field(
         default=None, ge=0, lt=1, description="share of every prompt found in the KV cache, below 1"
     )
     buckets: tuple[BucketFields, ...] | None = Field(
@@ -169,8 +136,8 @@ class SizesFields(_Section):
     )
 
 
-class SpeculativeFields(_Section):
-    tokens_per_step: Annotated[float, BeforeValidator(_not_bool)] = Field(
+class SpeculativeFields(Section):
+    tokens_per_step: Annotated[float, BeforeValidator(not_bool)] = Field(
         ge=1, description="tokens a sequence gains per step on average, 1 or more"
     )
     draft_tokens: Whole = Field(ge=1, le=16, description="tokens proposed per step, 1 to 16")
@@ -180,12 +147,12 @@ class SpeculativeFields(_Section):
     draft_layers: Whole = Field(default=1, ge=1, le=200, description="layers of the draft")
 
 
-class LoraFields(_Section):
+class LoraFields(Section):
     adapters: Whole = Field(ge=1, le=10_000, description="adapters held in GPU memory at once")
     rank: Whole = Field(ge=1, le=1024, description="rank of every adapter, such as 16")
 
 
-class WorkloadFields(_Section):
+class WorkloadFields(Section):
     name: str = Field(min_length=1, description="what the service is called")
     description: str = Field(default="", description="free text")
     source: str = Field(default="", description="where demand and sizes come from")
@@ -205,6 +172,9 @@ class WorkloadFields(_Section):
     demand: DemandFields = Field(
         description="requests_per_second, hourly_requests_per_second, profile, trace or batch"
     )
+    scenarios: tuple[ScenarioFields, ...] | None = Field(
+        default=None, min_length=1, description="a list of {name, probability, and how demand differs}"
+    )
     sizes: SizesFields = Field(
         description="prompt_tokens with output_tokens, buckets, quantiles, from_trace or trace"
     )
@@ -214,15 +184,17 @@ class WorkloadFields(_Section):
     )
 
 
-DEMAND_KINDS = ("requests_per_second", "hourly_requests_per_second", "profile", "trace", "batch")
-
-_SECTIONS: dict[tuple[str, ...], type[_Section]] = {
+_SECTIONS: dict[tuple[str, ...], type[Section]] = {
     (): WorkloadFields,
     ("target",): TargetFields,
     ("speculative_decoding",): SpeculativeFields,
     ("lora",): LoraFields,
     ("demand",): DemandFields,
     ("demand", "batch"): BatchFields,
+    ("scenarios",): ScenarioFields,
+    ("scenarios", "bad_day"): BadDayFields,
+    ("scenarios", "demand"): DemandFields,
+    ("scenarios", "demand", "batch"): BatchFields,
     ("sizes",): SizesFields,
     ("sizes", "buckets"): BucketFields,
 }
@@ -234,7 +206,9 @@ def validate(where: str, raw: dict[str, Any]) -> WorkloadFields:
         fields = WorkloadFields.model_validate(raw)
     except ValidationError as error:
         raise _first_fault(where, error) from None
-    _check_demand(where, fields.demand)
+    check_demand(where, "demand", fields.demand)
+    if fields.scenarios:
+        check_scenarios(where, fields.scenarios)
     _check_sizes(where, fields.sizes)
     drafts = fields.speculative_decoding
     if drafts and drafts.tokens_per_step > drafts.draft_tokens + 1:
@@ -243,14 +217,6 @@ def validate(where: str, raw: dict[str, Any]) -> WorkloadFields:
         )
         raise bad_value(where, "speculative_decoding.tokens_per_step", drafts.tokens_per_step, right)
     return fields
-
-
-def _check_demand(where: str, demand: DemandFields) -> None:
-    given = [kind for kind in DEMAND_KINDS if getattr(demand, kind) is not None]
-    if len(given) != 1:
-        raise bad_value(
-            where, "demand", ", ".join(given) or None, f"exactly one of {', '.join(DEMAND_KINDS)}"
-        )
 
 
 def _check_sizes(where: str, sizes: SizesFields) -> None:

@@ -9,15 +9,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
-from optimiser.planning.problem import Demand, How, Option, Period, Problem, Purchase
+from optimiser.planning.problem import Demand, Floats, How, Option, Period, Problem, Purchase, Scenario
 from optimiser.policy import Policy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "planning"))
 from planning_cases import estimate, shape
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
+SPREAD, HOURLY_SPREAD = 0.3, 0.1
 
 
 def read(path: Path) -> Any:
@@ -25,9 +27,10 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def period(start: datetime, rate: float) -> Period:
-    """One hour at a rate in req/s."""
-    return Period(start=start, hours=1.0, demand=((Demand(mean_rps=rate, planned_rps=rate),),))
+def period(start: datetime, *rates: float) -> Period:
+    """One hour at a rate in req/s, that of each scenario."""
+    demand = tuple((Demand(mean_rps=rate, planned_rps=rate),) for rate in rates)
+    return Period(start=start, hours=1.0, demand=demand)
 
 
 def mix_problem(case: dict[str, Any]) -> Problem:
@@ -62,9 +65,17 @@ def mix_problem(case: dict[str, Any]) -> Problem:
 
 
 def hours_problem(
-    options: list[dict[str, Any]], demand: list[float], spot_share: float, firm_floor: int
+    options: list[dict[str, Any]],
+    demand: list[float],
+    spot_share: float,
+    firm_floor: int,
+    scenarios: int = 1,
 ) -> Problem:
-    """Hours × options × tiers: capacity `cap` req/s and USD per hour on demand, reserved and spot per option."""
+    """Hours × options × tiers: capacity `cap` req/s and USD per hour on demand, reserved and spot per option.
+
+    Each of several scenarios, all alike probable, multiplies the week by a lognormal factor around 1 (σ = SPREAD) and
+    each of its hours by another (σ = HOURLY_SPREAD).
+    """
     built = tuple(
         Option(
             id=option["name"],
@@ -97,8 +108,16 @@ def hours_problem(
         utilisation_ceiling=1.0,
         commitment_hours_share=1.0,
     )
-    periods = tuple(period(START + timedelta(hours=h), rate) for h, rate in enumerate(demand))
-    return Problem(services=("hours",), options=built, periods=periods, policy=policy)
+    rates = np.array([demand]) if scenarios == 1 else np.array(demand) * _factors(scenarios, len(demand))
+    periods = tuple(period(START + timedelta(hours=h), *rates[:, h].tolist()) for h in range(len(demand)))
+    courses = tuple(Scenario(name=f"draw {n}", probability=1 / scenarios) for n in range(scenarios))
+    return Problem(services=("hours",), options=built, periods=periods, policy=policy, scenarios=courses)
+
+
+def _factors(scenarios: int, hours: int) -> Floats:
+    draw = np.random.default_rng(20260105)
+    weeks = draw.normal(0, SPREAD, (scenarios, 1)) + draw.normal(0, HOURLY_SPREAD, (scenarios, hours))
+    return np.exp(weeks)
 
 
 MODELS = ("llama-3.3-70b", "qwen2.5-72b", "mixtral-8x7b", "qwen2.5-32b", "llama-3.1-8b")

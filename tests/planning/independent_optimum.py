@@ -78,11 +78,18 @@ def required(problem: Problem, planned: float, largest: float) -> float:
     return max(plain, planned + problem.policy.survive_instance_losses * largest, without_zone)
 
 
+def asked(problem: Problem) -> list[tuple[float, float]]:
+    """Of every period of every scenario what is planned, req/s, and its hours by the scenario's probability."""
+    return [
+        (period.demand[s][0].planned_rps, period.hours * scenario.probability)
+        for s, scenario in enumerate(problem.scenarios)
+        for period in problem.periods
+    ]
+
+
 def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
     """Capacity required at the quantile of hours, lowest first."""
-    ranked = sorted(
-        (required(problem, p.demand[0][0].planned_rps, smallest), p.hours) for p in problem.periods
-    )
+    ranked = sorted((required(problem, planned, smallest), hours) for planned, hours in asked(problem))
     total, seen = sum(hours for _, hours in ranked), 0.0
     for value, hours in ranked:
         seen += hours
@@ -94,32 +101,32 @@ def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
 def _cheapest(
     problem: Problem, options: tuple[Option, ...], smallest: float, largest: float, surge_usd: float
 ) -> float:
-    policy, periods = problem.policy, problem.periods
+    policy, periods = problem.policy, asked(problem)
     columns: list[Column] = [(o, p) for o in options for p in o.purchases]
-    model = _Rows(len(columns) * len(periods), len(policy.minimum_monthly_usd_by_provider))
+    promised = len(policy.minimum_monthly_usd_by_provider) * len(problem.scenarios)
+    model = _Rows(len(columns) * len(periods), promised)
 
     def at(c: int, p: int) -> int:
         return c * len(periods) + p
 
     for c, (option, purchase) in enumerate(columns):
-        for p, period in enumerate(periods):
-            model.cost[at(c, p)] = _usd(option, purchase) * period.hours
+        for p, (_, hours) in enumerate(periods):
+            model.cost[at(c, p)] = _usd(option, purchase) * hours
             if purchase.max_units is not None:
                 model.upper[at(c, p)] = purchase.max_units
             if p and purchase.how.value in ("commitment", "held_on_demand", "owned"):
                 model.row({at(c, p): 1.0, at(c, 0): -1.0}, 0.0, 0.0)
     firm = [c for c, (_, purchase) in enumerate(columns) if purchase.how.value != "spot"]
-    for p, period in enumerate(periods):
-        total = required(problem, period.demand[0][0].planned_rps, largest)
+    for p, (planned, _) in enumerate(periods):
+        total = required(problem, planned, largest)
         model.row({at(c, p): o.rate_rps for c, (o, _) in enumerate(columns)}, total, math.inf)
         share = (1 - policy.max_spot_share) * total
         if policy.survive_spot_region_loss or policy.survive_zone_loss_of:
-            share = max(share, period.demand[0][0].planned_rps)
+            share = max(share, planned)
         model.row({at(c, p): columns[c][0].rate_rps for c in firm}, share, math.inf)
         model.row({at(c, p): 1.0 for c in firm}, policy.min_firm_instances, math.inf)
         _keep_counted(model, problem, columns, partial(at, p=p))
-        spare = total - period.demand[0][0].planned_rps
-        for inside, most in _spot_limits(problem, columns, total, spare):
+        for inside, most in _spot_limits(problem, columns, total, total - planned):
             model.row({at(c, p): columns[c][0].rate_rps for c in inside}, -math.inf, most)
     _keep_monthly(model, problem, columns, surge_usd)
     signed = {at(c, 0): o.rate_rps for c, (o, one) in enumerate(columns) if one.how.value == "commitment"}
@@ -130,28 +137,29 @@ def _cheapest(
 
 
 def _keep_monthly(model: _Rows, problem: Problem, columns: list[Column], surge_usd: float) -> None:
-    """Rows over all periods, a column's variables being its periods in order: what is promised, and what is emitted."""
-    policy, periods = problem.policy, problem.periods
-    months = sum(period.hours for period in periods) / 730
-    for number, (provider, monthly) in enumerate(policy.minimum_monthly_usd_by_provider.items()):
-        unspent = len(columns) * len(periods) + number
+    """Rows over all periods, a column's variables being its periods in order: what is promised and not spent, in each
+    scenario, and what is emitted.
+    """
+    policy, lengths = problem.policy, [period.hours for period in problem.periods]
+    every, months = len(problem.scenarios) * len(lengths), sum(lengths) / 730
+    pairs = product(policy.minimum_monthly_usd_by_provider.items(), enumerate(problem.scenarios))
+    for number, ((provider, monthly), (s, scenario)) in enumerate(pairs):
+        unspent = len(columns) * every + number
         inside = [c for c, (o, _) in enumerate(columns) if o.provider == provider]
-        at = [c * len(periods) + p for c in inside for p in range(len(periods))]
-        model.cost[unspent] = 1.0
+        at = [c * every + s * len(lengths) + p for c in inside for p in range(len(lengths))]
+        model.cost[unspent] = scenario.probability
         beside = surge_usd if provider == columns[0][0].provider else 0.0
-        spent = {variable: model.cost[variable] for variable in at}
+        spent = {variable: model.cost[variable] / scenario.probability for variable in at}
         model.row({**spent, unspent: 1.0}, monthly * months - beside, math.inf)
     if policy.max_monthly_kg_co2e is not None:
-        emitted = {c * len(periods) + p: kg for (c, p), kg in _emitted(problem, columns).items()}
+        emitted = {c * every + p: kg for (c, p), kg in _emitted(problem, columns).items()}
         model.row(emitted, -math.inf, policy.max_monthly_kg_co2e * months)
 
 
 def _emitted(problem: Problem, columns: list[Column]) -> dict[tuple[int, int], float]:
     """kg of a unit of each column in each period: W / 1000 × PUE × g / 1000 × hours."""
     kg = [o.footprint.watts_per_unit * o.footprint.pue * o.footprint.gco2_per_kwh / 1e6 for o, _ in columns]
-    return {
-        (c, p): each * period.hours for c, each in enumerate(kg) for p, period in enumerate(problem.periods)
-    }
+    return {(c, p): each * hours for c, each in enumerate(kg) for p, (_, hours) in enumerate(asked(problem))}
 
 
 def _spot_limits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +22,7 @@ from optimiser.planning.problem import (
     Problem,
     Purchase,
     QuotaKey,
+    Scenario,
 )
 from optimiser.planning.rules import verify_plan
 from optimiser.policy import Policy
@@ -42,6 +44,11 @@ def scaled(demand: Demand, factor: float) -> Demand:
     return Demand(mean_rps=demand.mean_rps * factor, planned_rps=demand.planned_rps * factor)
 
 
+def demanded(rate: float) -> Demand:
+    """So many req/s planned, seven tenths of them on average."""
+    return Demand(mean_rps=rate * 0.7, planned_rps=rate)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """A problem and the exact offers behind its purchases, by offer id."""
@@ -61,10 +68,22 @@ class Case:
     def with_demand(self, factor: float) -> Case:
         """The same case with every demand multiplied."""
         periods = tuple(
-            replace(period, demand=((scaled(period.demand[0][0], factor),),))
+            replace(period, demand=tuple((scaled(demand, factor),) for (demand,) in period.demand))
             for period in self.problem.periods
         )
         return replace(self, problem=replace(self.problem, periods=periods))
+
+    def with_scenarios(self, *courses: tuple[float, Sequence[float]]) -> Case:
+        """The same case where demand may take other courses: the probability of each, and req/s planned per period.
+
+        They are called s0, s1, …
+        """
+        periods = tuple(
+            replace(period, demand=tuple((demanded(rates[p]),) for _, rates in courses))
+            for p, period in enumerate(self.problem.periods)
+        )
+        named = tuple(Scenario(name=f"s{n}", probability=share) for n, (share, _) in enumerate(courses))
+        return replace(self, problem=replace(self.problem, periods=periods, scenarios=named))
 
 
 def estimate(
@@ -280,9 +299,7 @@ def case(
     periods = []
     start = MONDAY
     for rate, length in zip(demand, hours, strict=True):
-        periods.append(
-            Period(start=start, hours=length, demand=((Demand(mean_rps=rate * 0.7, planned_rps=rate),),))
-        )
+        periods.append(Period(start=start, hours=length, demand=((demanded(rate),),)))
         start += timedelta(hours=length)
     problem = Problem(
         services=("test",),

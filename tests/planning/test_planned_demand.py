@@ -28,7 +28,7 @@ def demand(*rows: tuple[float, float], exact: bool = False, peaks: bool = False)
 
 
 def carried(rows: list[DemandPeriod], policy: Policy) -> list[float]:
-    return [period.demand[0][0].planned_rps for period in planned_periods(rows, policy)]
+    return [period.demand[0][0].planned_rps for period in planned_periods([rows], policy)]
 
 
 def test_a_mean_is_planned_at_one_point_four_and_a_peak_at_one_point_two() -> None:
@@ -72,7 +72,7 @@ def test_a_look_ahead_longer_than_the_horizon_sees_everything_once() -> None:
 
 def test_everything_else_of_a_period_stays() -> None:
     rows = demand((1, 10), (0.5, 20))
-    for before, after in zip(rows, planned_periods(rows, Policy()), strict=True):
+    for before, after in zip(rows, planned_periods([rows], Policy()), strict=True):
         assert (after.start, after.hours, after.demand[0][0].mean_rps) == (
             before.start,
             before.hours,

@@ -55,7 +55,7 @@ def test_there_are_no_escapes_unless_colour_is_wanted_and_colour_adds_nothing_el
 
 def test_the_report_reads_every_field_of_a_plan() -> None:
     """A field that no section needs is one that nobody would miss; these few are for other programs."""
-    programs_only = {"schema_version", "tool_version", "scenarios", "routing"}
+    programs_only = {"schema_version", "tool_version", "routing"}
 
     class Seen:
         def __init__(self, made: Plan) -> None:

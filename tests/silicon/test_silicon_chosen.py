@@ -9,7 +9,7 @@ import pytest
 
 from optimiser.config import load_config
 from optimiser.errors import UsageError
-from optimiser.recommend import anchors_for
+from optimiser.estimating import anchors_for
 from optimiser.workload import load_workload
 
 WORKLOAD = """

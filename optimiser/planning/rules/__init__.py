@@ -27,6 +27,7 @@ from optimiser.planning.rules.allowed import verify_allowed
 from optimiser.planning.rules.by_size import BY_SIZE_CHECKS
 from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.rule import Rule, Term
+from optimiser.planning.rules.scenarios import verify_scenarios
 from optimiser.planning.rules.signed import verify_signing
 from optimiser.planning.rules.view import PlanView
 
@@ -78,5 +79,6 @@ def verify_plan(plan: dict[str, Any]) -> list[str]:
         + verify_allowed(view)
         + verify_signing(view)
         + charges.verify_egress(view)
+        + verify_scenarios(view)
         + verify_money(plan)
     )

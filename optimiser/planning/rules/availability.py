@@ -41,7 +41,7 @@ def verify_survive_instance_loss(view: PlanView) -> list[str]:
         short = view.planned[p] + losses * largest - view.capacity(p)
         if view.planned[p] > 0 and short > TOLERANCE:
             lost = f"{losses} unit{'' if losses == 1 else 's'} of {largest:.4g} req/s"
-            faults.append((short, f"period {p}: {short:.4g} req/s lost with {lost}"))
+            faults.append((short, f"{view.when(p)}: {short:.4g} req/s lost with {lost}"))
     return worst(faults)
 
 
@@ -66,7 +66,7 @@ def verify_keep_firm_floor(view: PlanView) -> list[str]:
     for p in view.periods():
         firm = sum(units[p] for name, units in view.units.items() if view.how(name) != "spot")
         if firm < floor:
-            faults.append((float(floor - firm), f"period {p}: {firm} firm units, floor {floor}"))
+            faults.append((float(floor - firm), f"{view.when(p)}: {firm} firm units, floor {floor}"))
     return worst(faults)
 
 

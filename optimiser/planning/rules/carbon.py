@@ -98,7 +98,7 @@ def without_a_price(problem: Problem) -> Problem:
 
 def what_it_emits(problem: Problem, solution: Solution) -> str:
     """What a solution without the cap emits, and the least that any found does."""
-    month = HOURS_PER_MONTH / float(problem.hours.sum())
+    month = HOURS_PER_MONTH / problem.horizon_hours
     free = policy_with(max_monthly_kg_co2e=None)(problem)
     least = search(at_more_a_kg(free, LEAST_CARBON * _usd_per_kg(problem, solution))).best
     found = horizon_kg(problem, least.solution) if least else 0.0

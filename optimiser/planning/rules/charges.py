@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from optimiser.planning.rules.rule import Term, policy_with
@@ -18,18 +19,47 @@ NANO = 1e-8
 
 def verify_pay_minimum_spend(view: PlanView) -> list[str]:
     """Each provider's row is what was promised to it a month less what the plan spends there: instances, nodes, and
-    what else is charged."""
+    what else is charged; in each scenario by its probability."""
+    return _differences(_charged(view, "minimum_spend"), _expected(view, unspent))
+
+
+def unspent(view: PlanView, scenario: int) -> dict[str, float]:
+    """USD a month of what each provider was promised that a scenario does not spend there, 0 where it does."""
     spent: dict[str, float] = defaultdict(float)
-    for name, units in view.units.items():
-        hours = sum(n * length for n, length in zip(units, view.hours, strict=True))
-        each = _per_hour(view, name) * view.option_of(name)["instances_per_unit"]
-        spent[view.option_of(name)["provider"]] += each * hours * HOURS_PER_MONTH / sum(view.hours)
-    for kind in ("deployment_surge", "egress"):
-        for provider, usd in _charged(view, kind).items():
+    for name, hours in view.instance_hours_a_month(scenario).items():
+        spent[view.option_of(name)["provider"]] += _per_hour(view, name) * hours
+    out = egress(view, scenario) if "services" in view.plan else _charged(view, "egress")
+    for charged in (surge(view), out):
+        for provider, usd in charged.items():
             spent[provider] += usd
     promised = view.policy.get("minimum_monthly_usd_by_provider", {})
-    right = {name: max(usd - spent[name], 0.0) for name, usd in promised.items()}
-    return _differences(_charged(view, "minimum_spend"), right)
+    return {name: max(float(usd) - spent[name], 0.0) for name, usd in promised.items()}
+
+
+def surge(view: PlanView) -> dict[str, float]:
+    """USD a month charged for deployments, by provider."""
+    return _charged(view, "deployment_surge")
+
+
+def egress(view: PlanView, scenario: int) -> dict[str, float]:
+    """USD a month for the text that a scenario sends out, by provider as much as it serves."""
+    given = view.policy["overheads"]
+    per_byte = given.get("egress_usd_per_gb", 0) * given.get("egress_bytes_per_output_token", 0) / 1e9
+    right: dict[str, float] = defaultdict(float)
+    if not per_byte or "services" not in view.plan:
+        return right
+    tokens = sum(one["share"] * one["output_tokens"] for one in view.plan["services"][0]["buckets"])
+    lengths = [float(period["hours"]) for period in view.plan["periods"]]
+    month = HOURS_PER_MONTH / sum(lengths)
+    for row in view.plan["demand"]:
+        if row["scenario"] != scenario:
+            continue
+        p = view.index(row)
+        seconds, total = 3600 * lengths[row["period"]] * month, view.capacity(p) or 1.0
+        for name, units in view.units.items():
+            share = view.rate(name) * units[p] / total
+            right[view.option_of(name)["provider"]] += row["mean_rps"] * seconds * tokens * per_byte * share
+    return right
 
 
 def verify_pay_for_surge(view: PlanView) -> list[str]:
@@ -58,23 +88,17 @@ def _surge(option: dict[str, Any], given: dict[str, Any]) -> float:
 
 def verify_egress(view: PlanView) -> list[str]:
     """The rows come to requests × output tokens × bytes × price, each provider's as much as it serves."""
-    given = view.policy["overheads"]
-    per_byte = given.get("egress_usd_per_gb", 0) * given.get("egress_bytes_per_output_token", 0) / 1e9
+    right = _expected(view, egress)
+    return [f"egress: {fault}" for fault in _differences(_charged(view, "egress"), right)] if right else []
+
+
+def _expected(view: PlanView, monthly: Callable[[PlanView, int], dict[str, float]]) -> dict[str, float]:
+    """USD a month by provider, of all scenarios by their probabilities."""
     right: dict[str, float] = defaultdict(float)
-    if per_byte and "services" in view.plan:
-        buckets = view.plan["services"][0]["buckets"]
-        tokens = sum(one["share"] * one["output_tokens"] for one in buckets)
-        mean = [0.0] * len(view.hours)
-        for row in view.plan["demand"]:
-            mean[row["period"]] += row["mean_rps"]
-        for p in view.periods():
-            total = view.capacity(p) or 1.0
-            seconds = 3600 * view.hours[p] * HOURS_PER_MONTH / sum(view.hours)
-            for name, units in view.units.items():
-                share = view.rate(name) * units[p] / total
-                right[view.option_of(name)["provider"]] += mean[p] * seconds * tokens * per_byte * share
-        return [f"egress: {fault}" for fault in _differences(_charged(view, "egress"), right)]
-    return []
+    for number, scenario in enumerate(view.plan["scenarios"]):
+        for provider, usd in monthly(view, number).items():
+            right[provider] += float(scenario["probability"]) * usd
+    return right
 
 
 def _per_hour(view: PlanView, name: str) -> float:

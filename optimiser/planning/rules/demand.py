@@ -29,7 +29,10 @@ def verify_carry_demand(view: PlanView) -> list[str]:
         if view.planned[p] > ceiling * view.capacity(p) + TOLERANCE
     ]
     return worst(
-        [(gap, f"period {p}: {gap:.4g} req/s of {view.planned[p]:.4g} above the ceiling") for gap, p in short]
+        [
+            (gap, f"{view.when(p)}: {gap:.4g} req/s of {view.planned[p]:.4g} above the ceiling")
+            for gap, p in short
+        ]
     )
 
 

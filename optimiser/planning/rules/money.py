@@ -1,4 +1,4 @@
-"""A plan's total is what its counts cost at its prices."""
+"""A plan's total is what its counts cost at its prices, expected over its scenarios."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ CENT = Decimal("0.01")
 
 
 def verify_money(plan: dict[str, Any]) -> list[str]:
-    """Recomputes the horizon's cost from counts, offers and hours, in exact decimals, and adds up the month.
+    """Recomputes the horizon's cost from counts, offers, hours and probabilities in decimals, and adds up the month.
 
-    horizon_usd = Σ units × instances_per_unit × planned_usd_per_hour × hours
+    horizon_usd = Σ probability × units × instances_per_unit × planned_usd_per_hour × hours
     total_monthly_usd = instances + overheads + Σ charges
     """
     if "totals" not in plan:
@@ -20,9 +20,10 @@ def verify_money(plan: dict[str, Any]) -> list[str]:
     options = {option["id"]: option for option in plan["options"]}
     offers = {offer["id"]: offer for offer in plan["offers"]}
     hours = [Decimal(repr(float(period["hours"]))) for period in plan["periods"]]
+    shares = [Decimal(repr(float(scenario["probability"]))) for scenario in plan["scenarios"]]
     unit_hours: dict[str, Decimal] = defaultdict(Decimal)
     for row in plan["counts"]:
-        unit_hours[row["purchase"]] += row["units"] * hours[row["period"]]
+        unit_hours[row["purchase"]] += row["units"] * hours[row["period"]] * shares[row["scenario"]]
     total = Decimal(0)
     for purchase in plan["purchases"]:
         price = Decimal(offers[purchase["offer"]]["planned_usd_per_hour"])

@@ -66,9 +66,7 @@ def verify_respect_quotas(view: PlanView) -> list[str]:
         for p in view.periods() if quota["granted"] is not None and key in taken else ():
             beyond = taken[key][p] - quota["granted"]
             if beyond > TOLERANCE:
-                text = (
-                    f"period {p}: {taken[key][p]:,} {quota['unit']} of {key}, {quota['granted']:,g} granted"
-                )
+                text = f"{view.when(p)}: {taken[key][p]:,} {quota['unit']} of {key}, {quota['granted']:,g} granted"
                 faults.append((beyond, text))
     return worst(faults)
 
@@ -84,7 +82,11 @@ def verify_limit_gpus(view: PlanView) -> list[str]:
     }
     running = [sum(gpus * view.units[name][p] for name, gpus in each.items()) for p in view.periods()]
     return worst(
-        [(n - most, f"period {p}: {n} GPUs run, {most} allowed") for p, n in enumerate(running) if n > most]
+        [
+            (n - most, f"{view.when(p)}: {n} GPUs run, {most} allowed")
+            for p, n in enumerate(running)
+            if n > most
+        ]
     )
 
 

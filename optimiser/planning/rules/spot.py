@@ -32,7 +32,9 @@ def verify_limit_spot_share(view: PlanView) -> list[str]:
     for p in view.periods():
         short = (1 - share) * view.required(p) - view.capacity(p, *FIRM)
         if short > TOLERANCE:
-            faults.append((short, f"period {p}: firm capacity {short:.4g} req/s short of {1 - share:.0%}"))
+            faults.append(
+                (short, f"{view.when(p)}: firm capacity {short:.4g} req/s short of {1 - share:.0%}")
+            )
     return worst(faults)
 
 
@@ -61,7 +63,7 @@ def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
             beyond = inside - (view.required(p) - view.planned[p])
             if beyond > TOLERANCE:
                 faults.append(
-                    (beyond, f"period {p}: pool {pool} holds {beyond:.4g} req/s more than is kept spare")
+                    (beyond, f"{view.when(p)}: pool {pool} holds {beyond:.4g} req/s more than is kept spare")
                 )
     return worst(faults)
 

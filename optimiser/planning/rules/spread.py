@@ -41,7 +41,7 @@ def verify_spread_spot(view: PlanView) -> list[str]:
             beyond = inside - part * view.required(p)
             if beyond > TOLERANCE:
                 faults.append(
-                    (beyond, f"period {p}: pool {pool} holds {beyond:.4g} req/s more than its part")
+                    (beyond, f"{view.when(p)}: pool {pool} holds {beyond:.4g} req/s more than its part")
                 )
     return worst(faults)
 
@@ -68,7 +68,7 @@ def verify_survive_spot_region_loss(view: PlanView) -> list[str]:
     for p in view.periods():
         short = view.planned[p] - (view.capacity(p) - view.capacity(p, "spot"))
         if short > TOLERANCE:
-            faults.append((short, f"period {p}: {short:.4g} req/s lost with all spot"))
+            faults.append((short, f"{view.when(p)}: {short:.4g} req/s lost with all spot"))
     return worst(faults)
 
 
@@ -103,7 +103,7 @@ def verify_survive_zone_loss(view: PlanView) -> list[str]:
             loads[loads.index(min(loads))] += rate
         short = view.planned[p] - (sum(loads) - max(loads))
         if short > TOLERANCE:
-            faults.append((short, f"period {p}: {short:.4g} req/s lost with a zone of {zones}"))
+            faults.append((short, f"{view.when(p)}: {short:.4g} req/s lost with a zone of {zones}"))
     return worst(faults)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 TOLERANCE = 1e-6
+HOURS_PER_MONTH = 730
 
 
 class PlanView:
-    """Running units and capacity per period of a plan's JSON (one scenario, one service).
+    """Running units and capacity per period of a plan's JSON (one service).
 
-    units[purchase id][period] whole units; planned[period] req/s; hours[period].
+    Periods count on from scenario to scenario: units[purchase id][period] whole units; planned[period] req/s;
+    hours[period], by the scenario's probability.
     """
 
     def __init__(self, plan: dict[str, Any]) -> None:
@@ -21,13 +23,17 @@ class PlanView:
         self.purchases: dict[str, dict[str, Any]] = {one["id"]: one for one in plan["purchases"]}
         self.by_size = any(service.get("routing") == "by_size" for service in plan.get("services", ()))
         self.spare_unit = float(plan["spare_unit_rps"])
-        self.hours = [float(period["hours"]) for period in plan["periods"]]
+        self.hours = [
+            float(period["hours"]) * float(scenario["probability"])
+            for scenario in plan["scenarios"]
+            for period in plan["periods"]
+        ]
         self.planned = [0.0] * len(self.hours)
         for row in plan["demand"]:
-            self.planned[row["period"]] += row["planned_rps"]
+            self.planned[self.index(row)] += row["planned_rps"]
         self.units = {name: [0] * len(self.hours) for name in self.purchases}
         for row in plan["counts"]:
-            self.units[row["purchase"]][row["period"]] += row["units"]
+            self.units[row["purchase"]][self.index(row)] += row["units"]
 
     def option_of(self, purchase: str) -> dict[str, Any]:
         """The option a purchase pays for."""
@@ -71,6 +77,20 @@ class PlanView:
             for _ in range(units[period])
         ]
 
+    def instance_hours_a_month(self, scenario: int) -> dict[str, float]:
+        """Instance-hours of each purchase in a month of 730 h of one scenario."""
+        lengths = [float(period["hours"]) for period in self.plan["periods"]]
+        first = scenario * len(lengths)
+        return {
+            name: sum(
+                n * hours for n, hours in zip(units[first : first + len(lengths)], lengths, strict=True)
+            )
+            * self.option_of(name)["instances_per_unit"]
+            * HOURS_PER_MONTH
+            / sum(lengths)
+            for name, units in self.units.items()
+        }
+
     def used(self) -> list[str]:
         """Purchases of which any unit ever runs."""
         return [name for name, units in self.units.items() if any(units)]
@@ -95,8 +115,18 @@ class PlanView:
         return max(planned / float(self.policy["utilisation_ceiling"]), planned + spare, over_zones)
 
     def periods(self) -> range:
-        """Indices of the periods."""
+        """Indices of the periods of every scenario."""
         return range(len(self.hours))
+
+    def when(self, period: int) -> str:
+        """A period by its number, and by its scenario where there are several."""
+        scenario, number = divmod(period, len(self.plan["periods"]))
+        alone = len(self.plan["scenarios"]) == 1
+        return f"period {number}" + ("" if alone else f" of {self.plan['scenarios'][scenario]['name']!r}")
+
+    def index(self, row: dict[str, Any]) -> int:
+        """The period that a row of the plan is of."""
+        return int(row["scenario"]) * len(self.plan["periods"]) + int(row["period"])
 
 
 def worst(faults: list[tuple[float, str]]) -> list[str]:
