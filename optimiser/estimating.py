@@ -15,7 +15,8 @@ from optimiser.performance.setups import Candidate
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import AnchorsOf, Question
 from optimiser.policy import Policy
-from optimiser.workload import Workload
+from optimiser.pooling import least_running_rps, pooled_answers
+from optimiser.workload import Target, Workload
 from providers.shape import InstanceShape
 
 
@@ -24,19 +25,27 @@ def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Es
 
     Raises as model_for and anchors_for do.
     """
-    return estimate_shapes(
-        model_for(workload, config),
-        workload.buckets,
-        workload.target,
-        _considered(config, policy),
-        config.gpus,
-        config.fit,
-        workload.weight_precision,
-        workload.kv_precision,
-        workload.engine,
-        anchors_for(workload, config),
-        workload.techniques,
-    )
+    model, anchors = model_for(workload, config), anchors_for(workload, config)
+
+    def at(target: Target | None) -> list[Estimate | Rejection]:
+        return estimate_shapes(
+            model,
+            workload.buckets,
+            target,
+            _considered(config, policy),
+            config.gpus,
+            config.fit,
+            workload.weight_precision,
+            workload.kv_precision,
+            workload.engine,
+            anchors,
+            workload.techniques,
+        )
+
+    target = workload.target
+    if target is None or target.service_arrival_cv == 1:
+        return at(target)
+    return pooled_answers(at, target, least_running_rps(workload, policy), policy)
 
 
 def anchors_for(workload: Workload, config: Config) -> AnchorsOf:

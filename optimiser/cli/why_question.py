@@ -21,13 +21,15 @@ def why_of(request: Request, instance_type: str) -> Why:
     from optimiser.estimating import anchors_for, model_for
     from optimiser.performance.lifts import Asked
     from optimiser.performance.why import explain
+    from optimiser.pooling import target_of_pool
 
     workload, config = request.workload, request.config
+    target = workload.target
     return explain(
         Asked(
             model=model_for(workload, config),
             buckets=workload.buckets,
-            target=workload.target,
+            target=target and target_of_pool(target, 1),
             shape=shape_named(instance_type, config.shapes, request.policy.providers),
             gpus=config.gpus,
             fit=config.fit,

@@ -37,11 +37,10 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
     trace = None if name is None else read_trace(path.parent / name, workload_zone(where, fields))
     buckets = size_buckets(path, fields.sizes, trace, notes)
     periods, timezone = demand_periods(path, fields, buckets, trace, notes)
-    target = fields.target
     return Workload(
         name=fields.name,
         model=fields.model,
-        target=None if target is None else Target(**target.model_dump()),
+        target=_target(where, fields),
         buckets=buckets,
         periods=periods,
         scenarios=demand_scenarios(path, fields, buckets, (periods, timezone), notes),
@@ -57,6 +56,17 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
         policy=dict(fields.policy),
         notes=tuple(notes),
     )
+
+
+def _target(where: str, fields: schema.WorkloadFields) -> Target | None:
+    """The latency target. Raises UsageError where bursts are given twice."""
+    if fields.target is None:
+        return None
+    target = Target(**fields.target.model_dump())
+    if target.arrival_cv > 1 and target.service_arrival_cv > 1:
+        right = "is of the whole service, target.arrival_cv of one replica: give one of the two"
+        raise bad_value(where, "target.service_arrival_cv", target.service_arrival_cv, right)
+    return target
 
 
 def _techniques(fields: schema.WorkloadFields) -> Techniques:

@@ -12,14 +12,15 @@ class Target:
     """TTFT and TPOT limits in ms that hold at `percentile` (95.0 is p95) over the whole mix of requests.
 
     arrival_cv is the coefficient of variation of the gaps between the requests that one replica gets: 1 for
-    Poisson arrivals, 2 to 3 for bursty ones. Of a stream of squared variation a, one of n replicas gets
-    1 + (a − 1)/n where each request goes to any of them alike.
+    Poisson arrivals, 2 to 3 for bursty ones. service_arrival_cv is that of the whole service instead: how much of it
+    a replica sees follows from how many there are.
     """
 
     ttft_ms: float
     tpot_ms: float
     percentile: float = 95.0
     arrival_cv: float = 1.0
+    service_arrival_cv: float = 1.0
 
 
 # What step times rest on: the roofline, or measured operators (optimiser.silicon) where they cover a set-up.

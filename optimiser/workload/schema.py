@@ -20,6 +20,7 @@
       tpot_ms: 50                   time per output token after the first, ms, above 0
       percentile: 95                at which both hold over the whole mix; 50 or more, below 100
       arrival_cv: 1                 optional; how bursty arrivals at a replica are: 1 is Poisson, 2 to 3 in bursts
+      service_arrival_cv: 1         optional, instead: the same of the whole service, before it is spread over replicas
     demand:                         required; exactly one of the five kinds, and what goes with it
       requests_per_second: 12.5     one rate: a flat week (168 hourly periods)
       hourly_requests_per_second: [3.0, 2.5, …]   any number of hours, in order
@@ -103,6 +104,9 @@ class TargetFields(Section):
     )
     arrival_cv: Annotated[float, BeforeValidator(not_bool)] = Field(
         default=1.0, ge=1, le=10, description="1 for Poisson arrivals at a replica, up to 10 for bursts"
+    )
+    service_arrival_cv: Annotated[float, BeforeValidator(not_bool)] = Field(
+        default=1.0, ge=1, le=10, description="the same of the whole service, in the place of arrival_cv"
     )
 
 

@@ -1,0 +1,73 @@
+"""The pool effect: bursts of a whole service are spread over its replicas, so each sees less of them.
+
+Of a stream whose gaps vary by a² (squared coefficient of variation) one that gets every n-th request at random sees
+1 + (a² − 1) / n (thinning of a renewal stream; Whitt, "Approximating a Point Process by a Renewal Process", 1982). A
+replica that carries r of the T req/s that run gets one request in n = T / r, whatever else runs beside it; so the
+quietest hour with demand, where T is least, says how many replicas may be counted on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.planning.options import planned_rate_rps
+from optimiser.planning.planned_demand import planned_periods
+from optimiser.policy import Policy
+from optimiser.workload import Target, Workload
+
+POOLS = (1, 2, 4, 8, 16, 32, 64)
+Answer = list[Estimate | Rejection]
+Key = tuple[str, str]
+
+
+def target_of_pool(target: Target, replicas: int) -> Target:
+    """The target of one replica of so many: its own part of the service's bursts, where those are given."""
+    if target.service_arrival_cv == 1:
+        return target
+    scv = 1.0 + (target.service_arrival_cv**2 - 1.0) / replicas
+    return replace(target, arrival_cv=math.sqrt(scv), service_arrival_cv=1.0)
+
+
+def least_running_rps(workload: Workload, policy: Policy) -> float:
+    """The capacity that runs at least in any hour with demand, req/s: its planned rate over the ceiling."""
+    courses = [one.periods for one in workload.scenarios] or [workload.periods]
+    rates = [
+        one[0].planned_rps
+        for period in planned_periods(courses, policy)
+        for one in period.demand
+        if one[0].planned_rps > 0
+    ]
+    return min(rates, default=0.0) / policy.utilisation_ceiling
+
+
+def pooled_answers(
+    answers_of: Callable[[Target], Answer], target: Target, least_rps: float, policy: Policy
+) -> Answer:
+    """Every shape at the largest of POOLS that its replicas always come to; answers_of asks all shapes at a target."""
+    chosen: dict[Key, Answer] = {}
+    for replicas in POOLS:
+        by_shape: dict[Key, Answer] = {}
+        for one in answers_of(target_of_pool(target, replicas)):
+            by_shape.setdefault((one.provider, one.instance_type), []).append(_noted(one, replicas))
+        enough = {key for key, found in by_shape.items() if replicas * _most_rps(found, policy) <= least_rps}
+        if replicas > 1 and not enough:
+            break
+        chosen |= {key: found for key, found in by_shape.items() if replicas == 1 or key in enough}
+    return [one for found in chosen.values() for one in found]
+
+
+def _most_rps(found: Answer, policy: Policy) -> float:
+    """What one replica of a shape is planned at, the largest of its set-ups; inf where none serves."""
+    served = [one for one in found if isinstance(one, Estimate)]
+    rates = (planned_rate_rps(one, policy) / one.setup.replicas_per_unit for one in served)
+    return max(rates, default=math.inf)
+
+
+def _noted(one: Estimate | Rejection, replicas: int) -> Estimate | Rejection:
+    if isinstance(one, Rejection):
+        return one
+    over = "one replica" if replicas == 1 else f"{replicas} replicas or more"
+    return replace(one, notes=(*one.notes, f"bursts of the service are spread over {over}"))

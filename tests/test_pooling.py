@@ -1,0 +1,86 @@
+"""The pool effect: how much of a service's bursts a replica sees, and what that makes of its rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from optimiser import Policy, UsageError, load_config, load_workload
+from optimiser.config import Config
+from optimiser.estimating import estimates_for
+from optimiser.performance.estimate_types import Estimate
+from optimiser.planning.options import planned_rate_rps
+from optimiser.pooling import POOLS, least_running_rps, target_of_pool
+from optimiser.workload import Target, Workload
+
+POLICY = Policy(providers=("aws",), instance_types=("p5.48xlarge", "g6.12xlarge", "g6e.12xlarge"))
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return load_config()
+
+
+def chat(config: Config, rate: float, cv: float, **more: str) -> Workload:
+    overrides = {"demand": f"{{requests_per_second: {rate}}}", "target.service_arrival_cv": str(cv), **more}
+    return load_workload(config.find_workload("code-llama-8b"), overrides)
+
+
+def rates(config: Config, workload: Workload) -> dict[str, Estimate]:
+    found = estimates_for(workload, config, POLICY)
+    return {one.instance_type: one for one in found if isinstance(one, Estimate)}
+
+
+def planned_at(config: Config, one: Estimate, replicas: int) -> float:
+    """What one replica of the same machine is planned at where there are so many, bursts of the service at 3."""
+    cv = math.sqrt(1 + 8 / replicas)
+    other = rates(config, chat(config, 60, 1.0, **{"target.arrival_cv": str(cv)}))[one.instance_type]
+    return planned_rate_rps(other, POLICY) / other.setup.replicas_per_unit
+
+
+def test_one_of_n_replicas_sees_the_nth_part_of_the_excess_variation() -> None:
+    target = Target(ttft_ms=1000, tpot_ms=50, service_arrival_cv=3.0)
+    assert target_of_pool(target, 1).arrival_cv == 3.0
+    assert target_of_pool(target, 4).arrival_cv == pytest.approx(math.sqrt(1 + 8 / 4))
+    plain = replace(target, service_arrival_cv=1.0, arrival_cv=2.0)
+    assert target_of_pool(plain, 8) == plain
+
+
+def test_a_thinned_stream_of_gamma_gaps_varies_as_the_formula_says() -> None:
+    rng, cv, replicas = np.random.default_rng(7), 3.0, 6
+    times = np.cumsum(rng.gamma(1 / cv**2, cv**2, 600_000))
+    own = np.diff(times[rng.integers(replicas, size=len(times)) == 0])
+    assert own.var() / own.mean() ** 2 == pytest.approx(1 + (cv**2 - 1) / replicas, rel=0.05)
+
+
+def test_the_more_replicas_always_run_the_higher_the_rate_up_to_that_of_even_arrivals(config: Config) -> None:
+    even = rates(config, chat(config, 40, 1.0))
+    many, few = rates(config, chat(config, 4000, 3.0)), rates(config, chat(config, 1, 3.0))
+    alone = rates(config, chat(config, 1, 1.0, **{"target.arrival_cv": "3"}))
+    assert even
+    for name, one in even.items():
+        assert few[name].requests_per_second == alone[name].requests_per_second
+        assert few[name].requests_per_second <= many[name].requests_per_second <= one.requests_per_second
+    assert any(few[name].requests_per_second < many[name].requests_per_second for name in even)
+
+
+def test_the_pool_is_the_largest_that_the_quietest_hour_fills(config: Config) -> None:
+    workload = chat(config, 60, 3.0)
+    least = least_running_rps(workload, POLICY)
+    # 60 req/s planned at 1.4 times that, at 80 % of what runs.
+    assert least == pytest.approx(60 * 1.4 / 0.8)
+    for one in rates(config, workload).values():
+        (note,) = (text for text in one.notes if text.startswith("bursts of the service"))
+        replicas = 1 if "one replica" in note else int(note.split()[-4])
+        each = planned_rate_rps(one, POLICY) / one.setup.replicas_per_unit
+        assert replicas == 1 or replicas * each <= least
+        assert replicas in POOLS
+        assert replicas == POOLS[-1] or 2 * replicas * planned_at(config, one, 2 * replicas) > least
+
+
+def test_bursts_are_given_once(config: Config) -> None:
+    with pytest.raises(UsageError, match=r"target.service_arrival_cv = 3.0: .*give one of the two"):
+        chat(config, 10, 3.0, **{"target.arrival_cv": "2"})
