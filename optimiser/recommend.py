@@ -92,6 +92,7 @@ def recommend(request: Request) -> Plan:
         solution, solved = outcome.best.solution, outcome.settled
     else:
         solution, solved = settle(problem, outcome.best.solution, outcome.best.usd_per_kg)
+        solved = replace(solved, timed_out=solved.timed_out or outcome.timed_out)
     answer = Answer(
         problem=problem,
         workload=workload,

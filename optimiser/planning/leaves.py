@@ -257,7 +257,7 @@ def _pools_needed(
     return kept
 
 
-def solution_of(leaf: Leaf, bought: dict[How, list[Bought]], fleet: Fleet) -> Solution:
+def solution_of(leaf: Leaf, bought: Mapping[How, Sequence[Bought]], fleet: Fleet) -> Solution:
     """The fleet as units per period and purchase; purchases that are never used are left out."""
     slots = len(leaf.levels.total)
     parts = {

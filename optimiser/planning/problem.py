@@ -47,6 +47,7 @@ class How(StrEnum):
 
 SIGNED = frozenset({How.COMMITMENT, How.OWNED})
 CONSTANT = SIGNED | {How.HELD}
+BY_THE_HOUR = frozenset({How.HOURLY, How.SPOT})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ import numpy as np
 from optimiser.planning.problem import Option, Problem, Purchase
 
 Column = tuple[Option, Purchase]
+MOST_MOVED = 100.0  # more than any case runs
 STRICTLY = 1e-4  # "below", well above the tolerance of the solver and well below any rate
 
 
@@ -103,8 +104,10 @@ def _cheapest(
 ) -> float:
     policy, periods = problem.policy, asked(problem)
     columns: list[Column] = [(o, p) for o in options for p in o.purchases]
+    # Counts, then starts and stops, each per column and period; then whether a period changes anything.
+    counts = len(columns) * len(periods)
     promised = len(policy.minimum_monthly_usd_by_provider) * len(problem.scenarios)
-    model = _Rows(len(columns) * len(periods), promised)
+    model = _Rows(3 * counts + len(periods), promised)
 
     def at(c: int, p: int) -> int:
         return c * len(periods) + p
@@ -133,6 +136,7 @@ def _cheapest(
     if policy.commitment_hours_share < 1 and signed:
         low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
         model.row(signed, -math.inf, low + smallest - STRICTLY)
+    _keep_schedule(model, problem, columns)
     return model.minimum() + surge_usd
 
 
@@ -144,7 +148,7 @@ def _keep_monthly(model: _Rows, problem: Problem, columns: list[Column], surge_u
     every, months = len(problem.scenarios) * len(lengths), sum(lengths) / 730
     pairs = product(policy.minimum_monthly_usd_by_provider.items(), enumerate(problem.scenarios))
     for number, ((provider, monthly), (s, scenario)) in enumerate(pairs):
-        unspent = len(columns) * every + number
+        unspent = (3 * len(columns) + 1) * every + number
         inside = [c for c, (o, _) in enumerate(columns) if o.provider == provider]
         at = [c * every + s * len(lengths) + p for c in inside for p in range(len(lengths))]
         model.cost[unspent] = scenario.probability
@@ -173,6 +177,56 @@ def _spot_limits(
             yield inside, spare
         if policy.min_spot_pools > 1:
             yield inside, policy.max_spot_share * total / policy.min_spot_pools
+
+
+def _keep_schedule(model: _Rows, problem: Problem, columns: list[Column]) -> None:
+    """Rows of what moves: u[p] − u[p − 1] = started[p] − stopped[p], both at most M · changed[p]."""
+    policy, hours = problem.policy, [period.hours for period in problem.periods]
+    n, every = len(hours), len(problem.scenarios) * len(hours)
+    counts = len(columns) * every
+    if not (
+        policy.min_up_hours
+        or policy.max_starts_per_hour is not None
+        or policy.max_stops_per_hour is not None
+        or policy.max_schedule_changes_per_day is not None
+    ):
+        return
+    for c, s, p in product(range(len(columns)), range(len(problem.scenarios)), range(n)):
+        first = c * every + s * n
+        before, at = first + (p - 1) % n, first + p
+        moved = {counts + at: -1.0, 2 * counts + at: 1.0}
+        model.row({**moved, **({at: 1.0, before: -1.0} if n > 1 else {})}, 0.0, 0.0)
+        model.row(
+            {counts + at: 1.0, 2 * counts + at: 1.0, 3 * counts + s * n + p: -MOST_MOVED}, -math.inf, 0.0
+        )
+        lately = {}
+        for q in _since(hours, p, policy.min_up_hours) if policy.min_up_hours else ():
+            lately[counts + first + q] = lately.get(counts + first + q, 0.0) + 1.0
+        model.row({**lately, at: -1.0}, -math.inf, 0.0)
+    for kind, most in ((1, policy.max_starts_per_hour), (2, policy.max_stops_per_hour)):
+        for option, s, p in product({o.id for o, _ in columns}, range(len(problem.scenarios)), range(n)):
+            inside = {
+                kind * counts + c * every + s * n + q: 1.0
+                for c, (o, _) in enumerate(columns)
+                for q in _since(hours, p, 1.0)
+                if o.id == option
+            }
+            model.row(inside, -math.inf, math.inf if most is None else most)
+    days = {period.start.date() for period in problem.periods}
+    for day, s in product(days, range(len(problem.scenarios))):
+        on_day = [p for p, one in enumerate(problem.periods) if one.start.date() == day]
+        inside = {3 * counts + s * n + p: 1.0 for p in on_day}
+        most = policy.max_schedule_changes_per_day
+        model.row(inside, -math.inf, math.inf if most is None else most)
+
+
+def _since(hours: list[float], p: int, span: float) -> Iterator[int]:
+    """Periods begun in the `span` hours up to p, again for each time round."""
+    ago = 0.0
+    while ago < span - 1e-9:
+        yield p
+        p = (p - 1) % len(hours)
+        ago += hours[p]
 
 
 def _keep_counted(
