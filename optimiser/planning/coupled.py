@@ -103,9 +103,10 @@ def _of_the_best(problem: Problem, outcome: Outcome, charges: Charges) -> tuple[
 
 def repaired(problem: Problem, options: Sequence[Option]) -> Solution | None:
     """A plan of a set of options that keeps the schedule, and the caps that are on them; None where none was found."""
-    leaf, bought = build_leaf(options, Profiles(problem), caps_of(problem))
-    block = blocks_of(problem)
-    leaf = replace(leaf, levels=_levels_of_blocks(problem, leaf.levels, block))
+    profiles, block = Profiles(problem), blocks_of(problem)
+    leaf, bought = build_leaf(options, profiles, caps_of(problem))
+    merged = _levels_of_blocks(problem, profiles.at(leaf.levels.largest_rps), block)
+    leaf = replace(leaf, levels=merged.standing_idle() if leaf.levels.idle_hours else merged)
     # What moves on spot leaves less room to move on demand: fewer ways to pay may keep the schedule for less.
     twice = {one.option.id for one in bought[How.SPOT]}
     still = [n for n, one in enumerate(bought[How.HOURLY]) if one.option.id not in twice]

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimiser.planning.carbon_cap import cap_kg, horizon_kg
-from optimiser.planning.leaves import Solution, is_constant
+from optimiser.planning.leaves import Solution, is_constant, with_idle_row
 from optimiser.planning.problem import Floats, How, Problem
-from optimiser.planning.requirements import Levels, levels
+from optimiser.planning.requirements import IDLE, Levels, levels
 from optimiser.planning.rules.schedule import keeps_schedule
 from optimiser.planning.solve import Programme, Solved, Variable, value
+from optimiser.planning.start_up import may_stand_idle
 
 PATTERNS_PER_SLOT = 6
 
@@ -31,6 +32,8 @@ def settle(problem: Problem, solution: Solution, usd_per_kg: float = 0.0) -> tup
     stays as it was.
     """
     level = levels(problem, solution.spare_unit_rps)
+    if may_stand_idle(problem.policy, [one.option for one in solution.columns if not is_constant(one)]):
+        level = level.standing_idle()
     kg = np.array([column.option.kg_per_unit_hour for column in solution.columns])
     usd = np.array([column.purchase.usd_per_unit_hour for column in solution.columns]) + usd_per_kg * kg
     constant = np.array([is_constant(column) for column in solution.columns], dtype=bool)
@@ -56,6 +59,7 @@ def settle(problem: Problem, solution: Solution, usd_per_kg: float = 0.0) -> tup
     for (slot, k), pick in choice.items():
         if value(pick) > 0.5:
             units[slot] = patterns[k]
+    units = with_idle_row(units, solution.columns)
     settled = Solution(solution.columns, units[level.slot_of_period], solution.spare_unit_rps)
     over = horizon_kg(problem, settled) > max(cap_kg(problem), horizon_kg(problem, solution))
     return solution if over or not keeps_schedule(problem, settled) else settled, solved
@@ -87,7 +91,12 @@ class Reached:
         )
 
     def fits(self, level: Levels, slot: int, floor: int) -> np.ndarray:
-        """Whether each pattern reaches the levels of a slot and a floor of firm units, shape (patterns,)."""
+        """Whether each pattern reaches the levels of a slot and a floor of firm units, shape (patterns,).
+
+        In idle periods any does that is not on spot.
+        """
+        if slot == IDLE:
+            return np.asarray((self.pools <= 1e-6).all(axis=1))
         enough = (self.total >= level.total[slot] - 1e-6) & (self.firm >= level.firm[slot] - 1e-6)
         return np.asarray(
             enough & (self.units >= floor) & (self.pools <= level.pool[slot] + 1e-6).all(axis=1)

@@ -28,8 +28,8 @@ from optimiser.planning.leaves import (
     Site,
     Solution,
     build_leaf,
+    leaf_sets,
     listed_by_type,
-    option_sets,
     sites,
     solution_of,
 )
@@ -198,7 +198,7 @@ class _Run:
                 self._solve(site, options, bound, types)
 
     def _branch(self, site: Site, options: tuple[Option, ...]) -> None:
-        sets = list(option_sets(options, self.problem.policy))
+        sets = list(leaf_sets(options, self.problem))
         rates = [[option.rate_rps for option in chosen] for chosen in sets]
         bounds = self.profiles.bounds(sets, [max(r) for r in rates], [min(r) for r in rates]).tolist()
         by_type = listed_by_type(options, self.problem.policy)
@@ -258,6 +258,7 @@ class _Run:
             leaf.hourly,
             leaf.spot,
             leaf.levels.total[-1],
+            leaf.levels.idle_hours,
             leaf.committed_below,
             leaf.caps,
         )

@@ -34,6 +34,8 @@ def optimum_usd(problem: Problem) -> float:
             if inside and key not in tried:
                 tried.add(key)
                 best = min(best, _cheapest(problem, inside, smallest, largest, surge))
+                if problem.policy.scale_to_zero_within_s is not None:
+                    best = min(best, _cheapest(problem, inside, smallest, largest, surge, may_idle=True))
     return best
 
 
@@ -100,8 +102,15 @@ def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
 
 
 def _cheapest(
-    problem: Problem, options: tuple[Option, ...], smallest: float, largest: float, surge_usd: float
+    problem: Problem,
+    options: tuple[Option, ...],
+    smallest: float,
+    largest: float,
+    surge_usd: float,
+    *,
+    may_idle: bool = False,
 ) -> float:
+    """may_idle: nothing need run in hours without demand, and nothing that starts late runs by the hour."""
     policy, periods = problem.policy, asked(problem)
     columns: list[Column] = [(o, p) for o in options for p in o.purchases]
     # Counts, then starts and stops, each per column and period; then whether a period changes anything.
@@ -112,13 +121,7 @@ def _cheapest(
     def at(c: int, p: int) -> int:
         return c * len(periods) + p
 
-    for c, (option, purchase) in enumerate(columns):
-        for p, (_, hours) in enumerate(periods):
-            model.cost[at(c, p)] = _usd(option, purchase) * hours
-            if purchase.max_units is not None:
-                model.upper[at(c, p)] = purchase.max_units
-            if p and purchase.how.value in ("commitment", "held_on_demand", "owned"):
-                model.row({at(c, p): 1.0, at(c, 0): -1.0}, 0.0, 0.0)
+    _keep_own(model, problem, columns, may_idle=may_idle)
     firm = [c for c, (_, purchase) in enumerate(columns) if purchase.how.value != "spot"]
     for p, (planned, _) in enumerate(periods):
         total = required(problem, planned, largest)
@@ -127,7 +130,8 @@ def _cheapest(
         if policy.survive_spot_region_loss or policy.survive_zone_loss_of:
             share = max(share, planned)
         model.row({at(c, p): columns[c][0].rate_rps for c in firm}, share, math.inf)
-        model.row({at(c, p): 1.0 for c in firm}, policy.min_firm_instances, math.inf)
+        floor = 0 if may_idle and planned <= 0 else policy.min_firm_instances
+        model.row({at(c, p): 1.0 for c in firm}, floor, math.inf)
         _keep_counted(model, problem, columns, partial(at, p=p))
         for inside, most in _spot_limits(problem, columns, total, total - planned):
             model.row({at(c, p): columns[c][0].rate_rps for c in inside}, -math.inf, most)
@@ -138,6 +142,21 @@ def _cheapest(
         model.row(signed, -math.inf, low + smallest - STRICTLY)
     _keep_schedule(model, problem, columns)
     return model.minimum() + surge_usd
+
+
+def _keep_own(model: _Rows, problem: Problem, columns: list[Column], *, may_idle: bool) -> None:
+    """What each column costs, how many there may be of it, and whether it runs all along."""
+    within, lengths = problem.policy.scale_to_zero_within_s or 0, [hours for _, hours in asked(problem)]
+    n = len(lengths)
+    for (c, (option, purchase)), (p, hours) in product(enumerate(columns), enumerate(lengths)):
+        model.cost[c * n + p] = _usd(option, purchase) * hours
+        if purchase.max_units is not None:
+            model.upper[c * n + p] = purchase.max_units
+        late = option.start_up_minutes * 60 > within
+        if may_idle and late and purchase.how.value in ("on_demand", "spot"):
+            model.upper[c * n + p] = 0
+        if p and purchase.how.value in ("commitment", "held_on_demand", "owned"):
+            model.row({c * n + p: 1.0, c * n: -1.0}, 0.0, 0.0)
 
 
 def _keep_monthly(model: _Rows, problem: Problem, columns: list[Column], surge_usd: float) -> None:

@@ -22,6 +22,7 @@ from optimiser.planning.rules import (
     spot,
     spot_price,
     spread,
+    start_up,
     weighed,
 )
 from optimiser.planning.rules.allowed import verify_allowed
@@ -64,6 +65,7 @@ _IN_OPTIONS: tuple[Term, ...] = (
     charges.PAY_MINIMUM_SPEND,
     charges.PAY_FOR_SURGE,
     carbon.WEIGH_CARBON,
+    start_up.START_IN_TIME,
 )
 # All of it.
 TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}
