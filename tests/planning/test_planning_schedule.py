@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from independent_optimum import optimum_usd
-from planning_cases import Case, case, faults, hourly, machine, spot
+from planning_cases import Case, case, emitting, faults, hourly, machine, spot
 from random_cases import random_case
 
 from optimiser.planning.blocks import blocks_of
@@ -176,3 +176,17 @@ def test_blocks_are_cut_where_least_is_lost() -> None:
     assert len(set(block[[2, 3]])) == 1
     assert len(set(block[[4, 5, 0, 1]])) == 1
     assert block[1] != block[2]
+
+
+def test_a_cap_on_carbon_and_a_schedule_hold_together() -> None:
+    dirty = emitting(machine("m", 1.0, hourly(1.0)), 1.0)
+    clean = emitting(machine("n", 1.0, hourly(1.5)), 0.2)
+    subject = case([dirty, clean], [1.0, 4.0, 1.0, 1.0]).with_policy(
+        max_starts_per_hour=2, max_monthly_kg_co2e=4 * 182.5
+    )
+    proven, outcome = optimum_usd(subject.problem), search(subject.problem, gap=0.0)
+    assert outcome.best is not None
+    assert faults(subject, outcome.best.solution) == []
+    assert outcome.lower_usd <= proven * (1 + 1e-9)
+    assert proven * (1 - 1e-9) <= outcome.best.usd <= proven * 1.1
+    assert outcome.best.solution.usd(subject.problem.hours) == pytest.approx(outcome.best.usd)
