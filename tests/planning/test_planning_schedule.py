@@ -190,3 +190,38 @@ def test_a_cap_on_carbon_and_a_schedule_hold_together() -> None:
     assert outcome.lower_usd <= proven * (1 + 1e-9)
     assert proven * (1 - 1e-9) <= outcome.best.usd <= proven * 1.1
     assert outcome.best.solution.usd(subject.problem.hours) == pytest.approx(outcome.best.usd)
+
+
+@pytest.mark.parametrize("seed", range(6, 24))
+def test_each_course_of_demand_keeps_its_own_schedule(seed: int) -> None:
+    subject = scheduled(seed)
+    courses = [
+        (chance, [round(p.demand[0][0].planned_rps * factor, 2) for p in subject.problem.periods])
+        for chance, factor in ((0.75, 1.0), (0.25, 0.5))
+    ]
+    subject = subject.with_scenarios(*courses)
+    proven, outcome = optimum_usd(subject.problem), search(subject.problem, gap=0.0)
+    assert outcome.lower_usd <= proven * (1 + 1e-6) or outcome.lower_usd == proven
+    assert usd(outcome) >= proven * (1 - 1e-6)
+    if outcome.best:
+        assert faults(subject, outcome.best.solution) == []
+
+
+def test_what_runs_last_in_one_course_of_demand_is_no_start_of_the_next() -> None:
+    subject = case([ONE], [1.0, 1.0]).with_policy(max_starts_per_hour=1)
+    subject = subject.with_scenarios((0.5, [1.0, 1.0]), (0.5, [5.0, 5.0]))
+    outcome = search(subject.problem, gap=0.0)
+    assert usd(outcome) == outcome.lower_usd == pytest.approx(0.5 * 2 + 0.5 * 10)
+
+
+def test_two_courses_of_three_days_keep_their_schedules() -> None:
+    subject = case(MIXED, [round(d, 3) for d in DAYS]).with_policy(
+        max_spot_share=0.4, max_starts_per_hour=2, min_up_hours=2.0
+    )
+    subject = subject.with_scenarios(
+        (0.6, [round(d, 3) for d in DAYS]), (0.4, [round(d * 1.5, 3) for d in DAYS])
+    )
+    outcome = search(subject.problem, gap=0.0)
+    assert outcome.best is not None
+    assert faults(subject, outcome.best.solution) == []
+    assert outcome.best.usd <= outcome.lower_usd * 1.12

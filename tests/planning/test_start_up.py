@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from independent_optimum import optimum_usd
-from planning_cases import Case, case, estimate, faults, held, hourly, machine, random_case, shape, spot
+from planning_cases import Case, case, estimate, faults, held, hourly, machine, shape, spot
+from random_cases import random_case
 
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.model import solve_compact
