@@ -38,6 +38,7 @@ from optimiser.planning.problem import AS_MEASURED, GrantedQuota, Option, Proble
 from optimiser.planning.round_trips import options_within_reach
 from optimiser.planning.search import search
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
+from optimiser.planning.start_up import slow_start_notes
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST, SpotPast
@@ -92,6 +93,7 @@ def recommend(request: Request) -> Plan:
         solution, solved = outcome.best.solution, outcome.settled
     else:
         solution, solved = settle(problem, outcome.best.solution, outcome.best.usd_per_kg)
+        solved = replace(solved, timed_out=solved.timed_out or outcome.timed_out)
     answer = Answer(
         problem=problem,
         workload=workload,
@@ -103,7 +105,8 @@ def recommend(request: Request) -> Plan:
         notes=age_notes
         + place_notes
         + left_out_notes(estimates, offers, policy, request.spot_past)
-        + mixed_sources_note(options),
+        + mixed_sources_note(options)
+        + slow_start_notes(options, policy),
         rejections=tuple(result for result in results if isinstance(result, Rejection)),
         comparison=compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
@@ -133,6 +136,7 @@ def _options(
         policy,
         owned=owned,
         past=request.spot_past,
+        start_up=config.settings.start_up,
         target=workload.target,
         estimates_within=within,
     )

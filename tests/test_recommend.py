@@ -230,6 +230,9 @@ def test_routing_by_size_names_sizes_that_no_machine_serves_alone(config: Config
     [
         ({"min_spot_pools": 2}, "min_spot_pools = 2"),
         ({"max_monthly_kg_co2e": 9.0}, "max_monthly_kg_co2e = 9.0"),
+        ({"min_up_hours": 2.0}, "min_up_hours = 2.0"),
+        ({"max_starts_per_hour": 3}, "max_starts_per_hour = 3"),
+        ({"scale_to_zero_within_s": 900.0}, "scale_to_zero_within_s = 900.0"),
     ],
 )
 def test_rules_that_routing_by_size_does_not_keep_are_refused(

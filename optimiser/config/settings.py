@@ -11,11 +11,12 @@ from typing import Any
 
 from optimiser.config.entries import mapping_of, only_known, parse_entry
 from optimiser.errors import bad_value, did_you_mean
+from optimiser.planning.start_up import StartUpTimes
 from optimiser.prices.discounts import Discount
 from optimiser.workload.resolved import PERFORMANCE
 from providers.offer import Tier
 
-SETTINGS = ("policy", "solver", "max_price_age_days", "live_prices", "store", "discounts")
+SETTINGS = ("policy", "solver", "max_price_age_days", "live_prices", "store", "discounts", "start_up")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Settings:
     live_prices: LivePriceLimits
     store_url: str | None
     discounts: tuple[Discount, ...]
+    start_up: StartUpTimes
 
 
 def settings_of(
@@ -76,6 +78,7 @@ def settings_of(
         performance=performance,
         max_price_age_days=ages,
         live_prices=_live_prices(sections.get("live_prices", {}), where),
+        start_up=parse_entry(StartUpTimes, sections.get("start_up"), f"{where}: start_up"),
         store_url=_store_url(sections.get("store", {}), where),
         discounts=tuple(
             _discount(name, entry, f"{where}: discounts.{name}")

@@ -116,7 +116,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         ),
         estimate_relative_error=max(option.estimate_relative_error for option in used),
         solver=f"{answer.solved.solver} through PuLP",
-        deterministic=answer.solved.status == "optimal",
+        deterministic=answer.solved.status == "optimal" and not answer.solved.timed_out,
         not_included=_not_included(problem.policy),
         notes=(
             *workload.notes,

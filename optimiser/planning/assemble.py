@@ -202,6 +202,7 @@ def plan_option(option: Option) -> PlanOption:
         spot_quota_family=shape.spot_quota_family,
         round_trip_ms=option.round_trip_ms,
         surge_usd_per_instance_hour=to_the_nano(option.surge_usd_per_instance_hour),
+        start_up_minutes=option.start_up_minutes,
     )
 
 

@@ -95,6 +95,11 @@ NOT_BY_SIZE = {
     "survive_spot_region_loss": False,
     "survive_zone_loss_of": None,
     "max_monthly_kg_co2e": None,
+    "scale_to_zero_within_s": None,
+    "min_up_hours": 0,
+    "max_starts_per_hour": None,
+    "max_stops_per_hour": None,
+    "max_schedule_changes_per_day": None,
 }
 
 

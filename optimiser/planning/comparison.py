@@ -16,7 +16,7 @@ from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanAlternative, PlanRule, PlanSensitivity
 from optimiser.planning.problem import Problem
 from optimiser.planning.rules import TERMS
-from optimiser.planning.rules.rule import UNITS, Term
+from optimiser.planning.rules.rule import RPS, Term
 from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
 from optimiser.planning.sensitivity import sensitivity_of
@@ -157,7 +157,7 @@ def _rule_row(rule: Term, running: Running, compared: Comparison) -> PlanRule:
     slack = float(measured(running)[running.planned > 0].min()) if measured else None
     # Without a limit on anything in use there is no distance to it.
     slack = slack if slack is not None and isfinite(slack) else None
-    one_unit = 1.0 if rule.unit == UNITS else float(running.rate.min())
+    one_unit = float(running.rate.min()) if rule.unit == RPS else 1.0
     binding = slack is not None and slack < one_unit - 1e-9
     cost = None if limit else Decimal(0)
     without = compared.without_rule.get(rule.name)

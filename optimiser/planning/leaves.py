@@ -13,7 +13,8 @@ from optimiser.errors import UsageError
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.caps import Cap, caps_of
 from optimiser.planning.leaf import Fleet, Leaf
-from optimiser.planning.problem import CONSTANT, Floats, How, Option, Problem, Purchase
+from optimiser.planning.problem import BY_THE_HOUR, CONSTANT, Floats, How, Option, Problem, Purchase
+from optimiser.planning.start_up import may_stand_idle, that_may_idle
 from optimiser.planning.tables import Item
 from optimiser.policy import Policy
 
@@ -162,6 +163,18 @@ def listed_by_type(options: Sequence[Option], policy: Policy) -> bool:
     return most is not None and not most >= types > 2
 
 
+def leaf_sets(options: Sequence[Option], problem: Problem) -> Iterator[tuple[Option, ...]]:
+    """Sets of options, and beside each whose machines start too late for hours in which nothing runs, the same with
+    those not bought by the hour."""
+    idle = problem.policy.scale_to_zero_within_s is not None and bool((problem.planned_rps <= 0).any())
+    for chosen in option_sets(options, problem.policy):
+        yield chosen
+        if idle:
+            kept = that_may_idle(chosen, problem.policy)
+            if kept and kept != chosen:
+                yield kept
+
+
 def _choices(by_size: dict[float, list[Option]]) -> list[list[Option]]:
     """Every non-empty choice of the unit sizes of one instance type, as the options of those sizes."""
     sizes = list(by_size)
@@ -180,18 +193,22 @@ def build_leaf(
     rates = [option.rate_rps for option in chosen]
     smallest, largest = min(rates), max(rates)
     bought: dict[How, list[Bought]] = {how: [] for how in How}
+    # A set may leave ways to pay out (leaf_sets): an option is the same without them.
+    whole = {option.id: option for option in profiles.problem.options}
     for option in chosen:
         for purchase in option.purchases:
             # What is owned runs all along without the limit on commitments, as what is held does.
             how = How.HELD if purchase.how is How.OWNED else purchase.how
-            bought[how].append(Bought(option, purchase))
+            bought[how].append(Bought(whole[option.id], purchase))
     for how in (How.COMMITMENT, How.HELD, How.HOURLY):
         bought[how] = _cheapest_by_rate(bought[how], caps)
     bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, largest, caps)
     pools = {one.purchase.pool: number for number, one in enumerate(bought[How.SPOT])}
     items = {how: tuple(_item(one, pools, caps) for one in columns) for how, columns in bought.items()}
+    by_the_hour = [one.option for how in BY_THE_HOUR for one in bought[how]]
+    levels = profiles.at(largest)
     leaf = Leaf(
-        levels=profiles.at(largest),
+        levels=levels.standing_idle() if may_stand_idle(policy, by_the_hour) else levels,
         commitments=items[How.COMMITMENT],
         held=items[How.HELD],
         hourly=items[How.HOURLY],
@@ -257,7 +274,7 @@ def _pools_needed(
     return kept
 
 
-def solution_of(leaf: Leaf, bought: dict[How, list[Bought]], fleet: Fleet) -> Solution:
+def solution_of(leaf: Leaf, bought: Mapping[How, Sequence[Bought]], fleet: Fleet) -> Solution:
     """The fleet as units per period and purchase; purchases that are never used are left out."""
     slots = len(leaf.levels.total)
     parts = {
@@ -273,7 +290,14 @@ def solution_of(leaf: Leaf, bought: dict[How, list[Bought]], fleet: Fleet) -> So
     used = [(one, units) for one, units in columns if units.any()]
     by_slot = np.column_stack([units for _, units in used]) if used else np.zeros((slots, 0), dtype=np.int64)
     columns_used = tuple(one for one, _ in used)
+    by_slot = with_idle_row(by_slot, columns_used)
     return Solution(columns_used, by_slot[leaf.levels.slot_of_period], leaf.levels.largest_rps)
+
+
+def with_idle_row(by_slot: np.ndarray, columns: Sequence[Bought]) -> np.ndarray:
+    """Units by slot, shape (slots, columns), and those of idle periods after them: what runs all along."""
+    still = np.array([is_constant(column) for column in columns], dtype=np.int64)
+    return np.vstack([by_slot, by_slot[:1] * still])
 
 
 def is_constant(one: Bought) -> bool:

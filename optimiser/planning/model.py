@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optimiser.planning.leaves import Bought, Solution
+from optimiser.planning.periods import before, recent
 from optimiser.planning.problem import SIGNED, Option, Problem
 from optimiser.planning.requirements import Levels, levels
 from optimiser.planning.solve import Programme, Solved, Terms, Variable, value
@@ -21,7 +22,7 @@ from optimiser.planning.solve import Programme, Solved, Terms, Variable, value
 class Model:
     """Variables of a problem. running[c][p] is units of column c in period p, counted on from scenario to scenario (one
     variable all along for what is signed); used[i] whether option i is bought at all; largest[i] and smallest[i] pick
-    the extreme unit in use.
+    the extreme unit in use. The horizon repeats: its last period comes before its first.
     """
 
     problem: Problem
@@ -32,6 +33,7 @@ class Model:
     largest: list[Variable] = field(default_factory=list)
     smallest: list[Variable] = field(default_factory=list)
     levels: list[Levels] = field(default_factory=list)
+    _moves: dict[tuple[int, int], list[Variable]] = field(default_factory=dict)
 
     @property
     def periods(self) -> range:
@@ -54,6 +56,36 @@ class Model:
         """factor · T, the capacity required in the period, which follows the unit that is sized for."""
         values = [float(level.total[level.slot_of_period[period]]) for level in self.levels]
         return [(pick, factor * value) for pick, value in zip(self.largest, values, strict=True)]
+
+    def most_units(self, option: Option) -> int:
+        """More units of one option than any sensible plan runs: enough for the peak twice over, and the floor."""
+        peak = max(float(level.total.max()) for level in self.levels)
+        return 2 * int(np.ceil(peak / option.rate_rps)) + self.problem.policy.min_firm_instances + 1
+
+    def started(self, c: int) -> list[Variable]:
+        """At least how many units of column c more run in each period than in the one before.
+
+        moved[c, p]  ≥  running[c, p] − running[c, p − 1]
+        """
+        return self._moved(c, 1)
+
+    def stopped(self, c: int) -> list[Variable]:
+        """At least how many fewer."""
+        return self._moved(c, -1)
+
+    def _moved(self, c: int, sign: int) -> list[Variable]:
+        if (c, sign) not in self._moves:
+            name = "started" if sign > 0 else "stopped"
+            moved = [self.programme.variable(f"{name}_{c}_{p}") for p in self.periods]
+            for p, earlier in enumerate(before(self.problem).tolist()):
+                change = [(self.running[c][p], -float(sign)), (self.running[c][earlier], float(sign))]
+                self.add(f"{name}_at_least_{c}_{p}", [(moved[p], 1.0), *change], ">=", 0)
+            self._moves[c, sign] = moved
+        return self._moves[c, sign]
+
+    def begun_within(self, hours: float) -> list[list[int]]:
+        """Per period, those that began in so many hours up to its own beginning, itself among them."""
+        return recent(self.problem, hours)
 
 
 def build_model(problem: Problem, rules: Iterable[Callable[[Model], None]]) -> Model:
@@ -107,7 +139,7 @@ def _pick_extremes(model: Model) -> None:
         for p in (0,) if column.purchase.how in SIGNED else model.periods:
             model.add(
                 f"only_if_used_{c}_{p}",
-                [(model.running[c][p], 1), (model.used[i], -_most_units(model, column.option))],
+                [(model.running[c][p], 1), (model.used[i], -model.most_units(column.option))],
                 "<=",
                 0,
             )
@@ -127,18 +159,17 @@ def _pick_extremes(model: Model) -> None:
         )
 
 
-def _most_units(model: Model, option: Option) -> int:
-    """More units of one option than any sensible plan runs: enough for the peak twice over, and the floor."""
-    peak = max(float(level.total.max()) for level in model.levels)
-    return 2 * int(np.ceil(peak / option.rate_rps)) + model.problem.policy.min_firm_instances + 1
-
-
 def solve_compact(
-    problem: Problem, rules: Iterable[Callable[[Model], None]], gap: float = 1e-6, time_limit_s: float = 60
+    problem: Problem,
+    rules: Iterable[Callable[[Model], None]],
+    gap: float = 1e-6,
+    time_limit_s: float = 60,
+    nodes: int | None = None,
 ) -> tuple[Solution | None, Solved]:
-    """The optimum of the whole problem under the given rules, by HiGHS; None where it is infeasible."""
+    """The optimum of the whole problem under the given rules, by HiGHS, or the best of so many nodes; None where it is
+    infeasible."""
     model = build_model(problem, rules)
-    solved = model.programme.solve(gap, time_limit_s)
+    solved = model.programme.solve(gap, time_limit_s, nodes)
     if solved.usd is None:
         return None, solved
     units = np.array(

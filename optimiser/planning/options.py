@@ -16,6 +16,7 @@ from optimiser.planning.owned import Owned
 from optimiser.planning.plan_bought import PlanSpot
 from optimiser.planning.problem import How, Option, Purchase
 from optimiser.planning.spot_price import spot_prices
+from optimiser.planning.start_up import StartUpTimes, start_up_minutes, too_slow
 from optimiser.planning.weighing import weighed_table
 from optimiser.policy import Policy
 from optimiser.prices.spot_past import NO_PAST, SpotPast
@@ -46,12 +47,14 @@ def build_options(
     *,
     owned: Sequence[Owned] = (),
     past: SpotPast = NO_PAST,
+    start_up: StartUpTimes | None = None,
 ) -> tuple[Option, ...]:
     """One option per estimate and region in which the policy allows any of its offers, ordered by id.
 
     The rate is the estimate less its margin, rounded down to four digits. A scarce machine on demand is held for
     the whole horizon; reservation-only and spot-only machines have no purchase but spot, unless the policy assumes
-    they can be had. What is owned joins the first set-up of its machine, at no price.
+    they can be had. What starts later than the policy looks ahead is held too, and has no spot; start_up None takes
+    starts as instant. What is owned joins the first set-up of its machine, at no price.
     """
     by_key: dict[Key, list[Estimate]] = defaultdict(list)
     for estimate in estimates:
@@ -71,7 +74,7 @@ def build_options(
             usable = [
                 offer for offer in priced if not (limited_elsewhere and np.isfinite(offer.max_instances))
             ]
-            option = _option(estimate, shapes[key], region, region_kind, usable, policy)
+            option = _option(estimate, shapes[key], region, region_kind, usable, policy, start_up)
             if option.purchases:
                 options.append(option)
     return tuple(sorted(options, key=lambda option: option.id))
@@ -159,7 +162,13 @@ def _option(
     region_kind: str,
     priced: list[_Priced],
     policy: Policy,
+    start_up: StartUpTimes | None,
 ) -> Option:
+    minutes = (
+        start_up_minutes(estimate, shape, start_up, policy.weights_load_gb_per_s)
+        if start_up is not None
+        else 0.0
+    )
     setup = estimate.setup
     suffix = f"×{setup.instances_per_unit}" if setup.instances_per_unit > 1 else ""
     place = region if region_kind == "region" else f"{region} ({region_kind})"
@@ -182,7 +191,9 @@ def _option(
             else "",
             spot=offer.spot,
         )
-        for offer, how in _worth_having(priced, shape, setup.instances_per_unit, policy)
+        for offer, how in _worth_having(
+            priced, shape, setup.instances_per_unit, policy, slow=too_slow(policy, minutes)
+        )
         if not offer.max_instances < setup.instances_per_unit
     ]
     return Option(
@@ -197,18 +208,22 @@ def _option(
         estimate=estimate,
         shape=shape,
         margin=margin,
+        start_up_minutes=minutes,
     )
 
 
 def _worth_having(
-    priced: list[_Priced], shape: InstanceShape, instances_per_unit: int, policy: Policy
+    priced: list[_Priced], shape: InstanceShape, instances_per_unit: int, policy: Policy, *, slow: bool
 ) -> list[tuple[_Priced, How]]:
     """The cheapest unlimited offer of each way to pay, every limited one, and every spot pool."""
     kept: list[tuple[_Priced, How]] = []
     cheapest: dict[How, _Priced] = {}
     for offer in priced:
         how = _how(offer.tier, shape, policy)
-        if how is None or (how is How.SPOT and instances_per_unit > 1 and not policy.spot_for_groups):
+        if how is How.HOURLY and slow:
+            how = How.HELD
+        group = instances_per_unit > 1 and not policy.spot_for_groups
+        if how is None or (how is How.SPOT and (slow or group)):
             continue
         if how is How.SPOT or np.isfinite(offer.max_instances):
             kept.append((offer, how))

@@ -6,13 +6,17 @@ found, each only in the slots whose levels it reaches, and must come to the deco
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from optimiser.planning.carbon_cap import cap_kg, horizon_kg
-from optimiser.planning.leaves import Solution, is_constant
+from optimiser.planning.leaves import Solution, is_constant, with_idle_row
 from optimiser.planning.problem import Floats, How, Problem
-from optimiser.planning.requirements import levels
+from optimiser.planning.requirements import IDLE, Levels, levels
+from optimiser.planning.rules.schedule import keeps_schedule
 from optimiser.planning.solve import Programme, Solved, Variable, value
+from optimiser.planning.start_up import may_stand_idle
 
 PATTERNS_PER_SLOT = 6
 
@@ -24,23 +28,25 @@ def settle(problem: Problem, solution: Solution, usd_per_kg: float = 0.0) -> tup
         min Σ_{slot, k} hours[slot] · usd[k] · z[slot, k]      Σ_k z[slot, k] = 1 ∀ slot,   0 ≤ z ≤ 1
 
     The choice in one slot does not touch another's, so the linear programme has a whole-number optimum. Where
-    the solver stops before it, or equal patterns would pass the cap on carbon, the solution stays as it was.
+    the solver stops before it, or its choice breaks a rule on the schedule or passes the cap on carbon, the solution
+    stays as it was.
     """
     level = levels(problem, solution.spare_unit_rps)
-    rate = np.array([column.option.rate_rps for column in solution.columns])
+    if may_stand_idle(problem.policy, [one.option for one in solution.columns if not is_constant(one)]):
+        level = level.standing_idle()
     kg = np.array([column.option.kg_per_unit_hour for column in solution.columns])
     usd = np.array([column.purchase.usd_per_unit_hour for column in solution.columns]) + usd_per_kg * kg
-    firm = np.array([column.purchase.how is not How.SPOT for column in solution.columns], dtype=bool)
     constant = np.array([is_constant(column) for column in solution.columns], dtype=bool)
     patterns = np.unique(solution.units, axis=0)
     price = patterns @ np.where(constant, 0.0, usd)
-    fits = _fits(problem, solution, patterns, rate, firm, level.total, level.firm, level.pool)
+    reached = Reached.of(solution, patterns)
     order = np.argsort(price, kind="stable")
     master = Programme("master")
     choice: dict[tuple[int, int], Variable] = {}
     objective = []
     for slot, hours in enumerate(level.hours.tolist()):
-        columns = [int(k) for k in order if fits[slot, k]][:PATTERNS_PER_SLOT]
+        fitting = reached.fits(level, slot, problem.policy.min_firm_instances)
+        columns = order[fitting[order]][:PATTERNS_PER_SLOT].tolist()
         picks = [master.variable(f"slot_{slot}_pattern_{k}", 1) for k in columns]
         choice |= {(slot, k): pick for k, pick in zip(columns, picks, strict=True)}
         objective += [(pick, hours * float(price[k])) for k, pick in zip(columns, picks, strict=True)]
@@ -53,27 +59,45 @@ def settle(problem: Problem, solution: Solution, usd_per_kg: float = 0.0) -> tup
     for (slot, k), pick in choice.items():
         if value(pick) > 0.5:
             units[slot] = patterns[k]
+    units = with_idle_row(units, solution.columns)
     settled = Solution(solution.columns, units[level.slot_of_period], solution.spare_unit_rps)
-    if horizon_kg(problem, settled) > max(cap_kg(problem), horizon_kg(problem, solution)):
-        return solution, solved
-    return settled, solved
+    over = horizon_kg(problem, settled) > max(cap_kg(problem), horizon_kg(problem, solution))
+    return solution if over or not keeps_schedule(problem, settled) else settled, solved
 
 
-def _fits(
-    problem: Problem,
-    solution: Solution,
-    patterns: np.ndarray,
-    rate: Floats,
-    firm: np.ndarray,
-    total: Floats,
-    firm_level: Floats,
-    pool_level: Floats,
-) -> np.ndarray:
-    """Whether each pattern reaches the levels of each slot, shape (slots, patterns)."""
-    capacity, firm_capacity = patterns @ rate, patterns @ np.where(firm, rate, 0.0)
-    enough_units = patterns @ firm.astype(np.int64) >= problem.policy.min_firm_instances
-    fits = (capacity >= total[:, None] - 1e-6) & (firm_capacity >= firm_level[:, None] - 1e-6) & enough_units
-    for name in {column.purchase.pool for column in solution.columns} - {""}:
-        inside = np.array([column.purchase.pool == name for column in solution.columns], dtype=bool)
-        fits &= patterns @ np.where(inside, rate, 0.0) <= pool_level[:, None] + 1e-6
-    return fits
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """What patterns of units reach: capacity in all and of firm units, in req/s, firm units, each of shape (patterns,),
+    and the capacity in each spot pool, shape (patterns, pools).
+    """
+
+    total: Floats
+    firm: Floats
+    units: np.ndarray
+    pools: Floats
+
+    @classmethod
+    def of(cls, solution: Solution, patterns: np.ndarray) -> Reached:
+        """Patterns of a solution's columns, shape (patterns, columns)."""
+        rate = np.array([column.option.rate_rps for column in solution.columns])
+        firm = np.array([column.purchase.how is not How.SPOT for column in solution.columns], dtype=bool)
+        names = sorted({column.purchase.pool for column in solution.columns} - {""})
+        pool = np.array([[column.purchase.pool == name for name in names] for column in solution.columns])
+        return cls(
+            total=patterns @ rate,
+            firm=patterns @ np.where(firm, rate, 0.0),
+            units=patterns @ firm.astype(np.int64),
+            pools=patterns @ (pool * rate[:, None]),
+        )
+
+    def fits(self, level: Levels, slot: int, floor: int) -> np.ndarray:
+        """Whether each pattern reaches the levels of a slot and a floor of firm units, shape (patterns,).
+
+        In idle periods any does that is not on spot.
+        """
+        if slot == IDLE:
+            return np.asarray((self.pools <= 1e-6).all(axis=1))
+        enough = (self.total >= level.total[slot] - 1e-6) & (self.firm >= level.firm[slot] - 1e-6)
+        return np.asarray(
+            enough & (self.units >= floor) & (self.pools <= level.pool[slot] + 1e-6).all(axis=1)
+        )

@@ -17,6 +17,7 @@ class PlanOption:
     with its performance_confidence: 1 − (1 + estimate_relative_error)^(−log2(1 / (2 (1 − confidence)))). TTFTs have
     round_trip_ms in them, the policy's allowance for the way there and back. surge_usd_per_instance_hour is what one
     more instance costs by the hour while a deployment lasts, the overhead of a node included (null in older plans).
+    start_up_minutes is how long a unit takes until it serves (null in older plans).
     """
 
     id: str
@@ -55,6 +56,7 @@ class PlanOption:
     spot_quota_family: str = ""
     round_trip_ms: float = 0.0
     surge_usd_per_instance_hour: Decimal | None = None
+    start_up_minutes: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,7 @@ class How(StrEnum):
 
 SIGNED = frozenset({How.COMMITMENT, How.OWNED})
 CONSTANT = SIGNED | {How.HELD}
+BY_THE_HOUR = frozenset({How.HOURLY, How.SPOT})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,7 @@ class Option:
     rate_rps is what one unit is planned to carry of the whole mix, after the margin for the estimate's error;
     bucket_rates_rps the same per size bucket served alone (0 where the target cannot be met). round_trip_ms is what the
     policy allows for the way there and back: the estimate meets the target less that.
+    start_up_minutes is how long a unit takes to start.
     """
 
     id: str
@@ -111,6 +113,7 @@ class Option:
     shape: InstanceShape
     bucket_rates_rps: tuple[float, ...] = ()
     margin: float = 0.0
+    start_up_minutes: float = 0.0
     region_kind: str = "region"
     round_trip_ms: float = 0.0
     footprint: Footprint | None = None

@@ -18,19 +18,23 @@ an hour of one counts as much as it is probable.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from optimiser.planning.problem import Floats, Problem
 from optimiser.policy import Policy
 
+# The slot of periods in which nothing by the hour runs: the last of a list that has one more than there are levels.
+IDLE = -1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Levels:
     """Capacity levels per distinct demand, in req/s; hours is how long each lasts in the horizon, in expectation.
 
-    largest_rps is the unit they keep spare, pool_rules the rules that the limit of a pool is of.
+    largest_rps is the unit they keep spare, pool_rules the rules that the limit of a pool is of. idle_hours are those
+    without demand in which nothing by the hour need run: they have no level, and slot_of_period is IDLE there.
     """
 
     largest_rps: float
@@ -42,11 +46,28 @@ class Levels:
     committed: float
     slot_of_period: np.ndarray
     pool_rules: tuple[str, ...] = ()
+    idle_hours: float = 0.0
 
     @property
     def horizon_hours(self) -> float:
         """Hours in the horizon."""
-        return float(self.hours.sum())
+        return float(self.hours.sum()) + self.idle_hours
+
+    def standing_idle(self) -> Levels:
+        """The same where nothing by the hour need run without demand."""
+        idle = int(np.count_nonzero(self.demand <= 0))
+        if not 0 < idle < len(self.demand):
+            return self
+        return replace(
+            self,
+            demand=self.demand[idle:],
+            hours=self.hours[idle:],
+            total=self.total[idle:],
+            firm=self.firm[idle:],
+            pool=self.pool[idle:],
+            slot_of_period=np.maximum(self.slot_of_period - idle, IDLE),
+            idle_hours=float(self.hours[:idle].sum()),
+        )
 
 
 def low_quantile(values: Floats, hours: Floats, share: float) -> float:

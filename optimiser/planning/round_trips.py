@@ -11,6 +11,7 @@ from optimiser.performance.estimate_types import Estimate
 from optimiser.planning.options import build_options
 from optimiser.planning.owned import Owned
 from optimiser.planning.problem import Option
+from optimiser.planning.start_up import StartUpTimes
 from optimiser.policy import Policy
 from optimiser.prices.spot_past import SpotPast
 from optimiser.workload import Target
@@ -25,6 +26,7 @@ def options_within_reach(
     *,
     owned: Sequence[Owned],
     past: SpotPast,
+    start_up: StartUpTimes | None,
     target: Target | None,
     estimates_within: Callable[[Target], Sequence[Estimate]],
 ) -> tuple[tuple[Option, ...], tuple[str, ...]]:
@@ -38,7 +40,7 @@ def options_within_reach(
     taken = {name: ms for name, ms in policy.round_trip_ms_by_region.items() if ms and target is not None}
     known = {*offers["region"].unique(), *(one.region for one in owned)} & taken.keys()
     if target is None or not known:
-        return build_options(estimates, shapes, offers, policy, owned=owned, past=past), ()
+        return build_options(estimates, shapes, offers, policy, owned=owned, past=past, start_up=start_up), ()
     options: list[Option] = []
     notes: list[str] = []
     for ms in sorted({0.0, *(taken[name] for name in known)}):
@@ -57,6 +59,7 @@ def options_within_reach(
             policy,
             owned=[one for one in owned if (one.region in here if ms else one.region not in known)],
             past=past,
+            start_up=start_up,
         )
         options += [replace(option, round_trip_ms=ms) for option in made]
     return tuple(sorted(options, key=lambda option: option.id)), tuple(notes)

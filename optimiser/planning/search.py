@@ -20,6 +20,7 @@ from optimiser.planning.bounds import Profiles
 from optimiser.planning.caps import Cap, caps_of, exceeded, most_capacity_rps, within_reach
 from optimiser.planning.carbon_cap import search_within_cap
 from optimiser.planning.charges import Charges
+from optimiser.planning.coupled import on_schedule
 from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Decomposed, Leaf
 from optimiser.planning.leaves import (
@@ -27,12 +28,13 @@ from optimiser.planning.leaves import (
     Site,
     Solution,
     build_leaf,
+    leaf_sets,
     listed_by_type,
-    option_sets,
     sites,
     solution_of,
 )
 from optimiser.planning.problem import How, Option, Problem
+from optimiser.planning.rules.schedule import schedule_rules
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Found:
     """One solved leaf: USD over the horizon as commitments are weighed, charges included, and the solution.
 
     usd_per_kg is what a kilogram of CO2e was priced at beyond the policy's price, for a cap's sake, to find it.
+    on_schedule is the solution of a plan that had to be made anew for rules on the schedule.
     """
 
     usd: float
@@ -49,12 +52,19 @@ class Found:
     bought: dict[How, list[Bought]]
     result: Decomposed
     usd_per_kg: float = 0.0
+    on_schedule: Solution | None = None
 
     @property
     def solution(self) -> Solution:
         """Units per period and purchase."""
+        if self.on_schedule is not None:
+            return self.on_schedule
         assert self.result.fleet is not None  # noqa: S101 - only feasible leaves are kept as Found
         return solution_of(self.leaf, self.bought, self.result.fleet)
+
+    def rank(self) -> tuple[object, ...]:
+        """Plans in order: the cheapest first, then that of fewest options."""
+        return self.usd, len(self.options), self.site, [option.id for option in self.options]
 
     @property
     def machines(self) -> frozenset[str]:
@@ -70,7 +80,7 @@ class Outcome:
     what is owed beside them (charges.py).
 
     leaves is how many sets of options were bounded, leaves_solved how many had to be solved. carbon_steps is how many
-    carbon prices were searched at for a cap (0: none).
+    carbon prices were searched at for a cap (0: none). timed_out: a solver was stopped by the clock.
     """
 
     plans: list[Found] = field(default_factory=list)
@@ -81,6 +91,7 @@ class Outcome:
     unit_rps: float = 0.0
     dropped: tuple[str, ...] = ()
     carbon_steps: int = 0
+    timed_out: bool = False
 
     @property
     def method(self) -> str:
@@ -122,7 +133,9 @@ def _search(problem: Problem, gap: float, alternatives: int) -> Outcome:
     run = _Run(within_reach(problem, caps), gap, alternatives, caps)
     run.add_branches(sites(run.problem))
     run.drain()
-    return run.outcome
+    if not schedule_rules(problem.policy):
+        return run.outcome
+    return on_schedule(run.problem, run.outcome)
 
 
 # Leaves of large fleets that are solved before the rest is left to its bound, at up to half a second each.
@@ -185,7 +198,7 @@ class _Run:
                 self._solve(site, options, bound, types)
 
     def _branch(self, site: Site, options: tuple[Option, ...]) -> None:
-        sets = list(option_sets(options, self.problem.policy))
+        sets = list(leaf_sets(options, self.problem))
         rates = [[option.rate_rps for option in chosen] for chosen in sets]
         bounds = self.profiles.bounds(sets, [max(r) for r in rates], [min(r) for r in rates]).tolist()
         by_type = listed_by_type(options, self.problem.policy)
@@ -245,6 +258,7 @@ class _Run:
             leaf.hourly,
             leaf.spot,
             leaf.levels.total[-1],
+            leaf.levels.idle_hours,
             leaf.committed_below,
             leaf.caps,
         )
@@ -269,9 +283,7 @@ class _Run:
         providers = _providers(found.site)
         self.best[providers] = min(self.best.get(providers, np.inf), found.usd)
         self.outcome.plans.append(found)
-        self.outcome.plans.sort(
-            key=lambda plan: (plan.usd, len(plan.options), plan.site, [option.id for option in plan.options])
-        )
+        self.outcome.plans.sort(key=Found.rank)
 
 
 def _providers(site: Site) -> frozenset[str]:

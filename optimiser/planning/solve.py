@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +24,15 @@ class Solved:
     """status is "optimal", "feasible" (a limit stopped it), "stopped" (a limit stopped it with nothing found),
     "infeasible" or "unbounded"; usd is the cost of what was found.
 
-    lower_usd is the solver's own proven bound where it gives one (HiGHS), else None.
+    lower_usd is the solver's own proven bound where it gives one (HiGHS), else None. timed_out: the clock stopped it,
+    so that another run may end elsewhere.
     """
 
     status: str
     usd: float | None
     lower_usd: float | None
     solver: str
+    timed_out: bool = False
 
 
 class Programme:
@@ -60,25 +63,33 @@ class Programme:
         """Set the cost."""
         self.lp.setObjective(pulp.LpAffineExpression(list(terms)))
 
-    def solve(self, gap: float = 1e-4, time_limit_s: float = 60) -> Solved:
-        """Minimise with HiGHS, or with CBC where HiGHS cannot be loaded.
+    def solve(self, gap: float = 1e-4, time_limit_s: float = 60, nodes: int | None = None) -> Solved:
+        """Minimise with HiGHS, or with CBC where HiGHS cannot be loaded; of whole-number programmes look at so many
+        nodes at most.
 
         Reads sol_status: PuLP's status calls a time-limited incumbent optimal. threads stays 1 in every call,
         since HiGHS quietly solves nothing when it changes within a process.
         """
-        highs = pulp.HiGHS(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s)
+        limit = {} if nodes is None else {"mip_max_nodes": nodes}
+        highs = pulp.HiGHS(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s, **limit)
         name = "HiGHS" if highs.available() else "CBC"
-        self.lp.solve(highs if name == "HiGHS" else _cbc(gap, time_limit_s))
+        started = time.monotonic()
+        self.lp.solve(highs if name == "HiGHS" else _cbc(gap, time_limit_s, nodes))
+        timed_out = time.monotonic() - started >= time_limit_s
         if self.lp.sol_status not in _GOOD:
             status = _WITHOUT_SOLUTION.get(self.lp.sol_status, "infeasible")
-            return Solved(status=status, usd=None, lower_usd=None, solver=name)
+            return Solved(status=status, usd=None, lower_usd=None, solver=name, timed_out=timed_out)
         usd = float(pulp.value(self.lp.objective) or 0.0)
         whole = bool(self.lp.isMIP())
         lower = usd if not whole else (self._highs_bound() if name == "HiGHS" else None)
         optimal = self.lp.sol_status == pulp.LpSolutionOptimal
         proven = lower is None or usd - lower <= gap * abs(usd) + 1e-6
         return Solved(
-            status="optimal" if optimal and proven else "feasible", usd=usd, lower_usd=lower, solver=name
+            status="optimal" if optimal and proven else "feasible",
+            usd=usd,
+            lower_usd=lower,
+            solver=name,
+            timed_out=timed_out,
         )
 
     def _highs_bound(self) -> float | None:
@@ -91,8 +102,8 @@ def value(variable: Variable) -> float:
     return float(variable.value() or 0.0)
 
 
-def _cbc(gap: float, time_limit_s: float) -> pulp.LpSolver:
+def _cbc(gap: float, time_limit_s: float, nodes: int | None) -> pulp.LpSolver:
     with warnings.catch_warnings():
         # The bundled CBC goes away with PuLP 4, which this file does not support yet.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return pulp.PULP_CBC_CMD(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s)
+        return pulp.PULP_CBC_CMD(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s, maxNodes=nodes)

@@ -69,6 +69,16 @@ def _shifted(one: PlanSensitivity) -> Row:
     return Row((what, by, kept, usd_or_dash(one.best_monthly_usd), best))
 
 
+def start_up(plan: Plan) -> tuple[Block, ...]:
+    """How long each machine in use takes to start."""
+    known = {
+        one.instance_type: one.start_up_minutes for one in plan.options if one.start_up_minutes is not None
+    }
+    columns = (Column("instance type"), Column("minutes until it serves", right=True))
+    rows = tuple(Row((name, f"{minutes:g}")) for name, minutes in known.items())
+    return (Table(columns, rows),) if rows else ()
+
+
 def rejections(plan: Plan) -> tuple[Block, ...]:
     """Instance types that are out, grouped by reason, with examples."""
     groups: dict[str, list[PlanRejection]] = defaultdict(list)

@@ -29,6 +29,7 @@ def document(plan: Plan, *, explain: bool = False) -> Document:
             Section("Rules", explained.rules(plan)),
             Section("What if", explained.what_ifs(plan)),
             Section("If a price or an estimate is off", explained.sensitivity(plan)),
+            Section("Start-up", explained.start_up(plan)),
             Section("Alternatives", choices.alternatives(plan)),
             Section("Rejected", explained.rejections(plan)),
         ]

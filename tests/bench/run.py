@@ -27,6 +27,7 @@ from typing import Any
 from capped_weeks import capped_weeks
 from cases import hours_problem, mix_problem, read, workload_files
 from refresh_volume import refreshes
+from scheduled_weeks import scheduled_weeks
 from sized_weeks import sized_weeks
 
 from optimiser.config import load_config
@@ -74,6 +75,7 @@ def main() -> None:
     rows += [*mixes(arguments.cases), *weeks(arguments.cases)]
     rows += [*apart(arguments.workloads)]
     rows += [Row(*line) for line in (*capped_weeks(arguments.cases), *sized_weeks(arguments.cases))]
+    rows += [Row(*line) for line in scheduled_weeks(arguments.cases)]
     rows += [Row(*line) for line in refreshes(arguments.runs)]
     width = max(len(row.case) for row in rows)
     print(f"{'case':{width}}  {'measured':52}  target")

@@ -14,6 +14,7 @@ from optimiser.config.settings import SolverSettings
 from optimiser.performance.physics import Engine, Physics
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
 from optimiser.planning.owned import Owned
+from optimiser.planning.start_up import StartUpTimes
 from optimiser.policy import Policy
 from optimiser.prices.book import load_book
 from optimiser.prices.discounts import Discount
@@ -98,6 +99,7 @@ def test_the_settings_table_names_every_setting(readme: str) -> None:
         "live_prices.refuse_after_hours",
         "store.url",
         "discounts",
+        *(f"start_up.{field.name}" for field in dataclasses.fields(StartUpTimes)),
     }
     discount = {field.name for field in dataclasses.fields(Discount)} - {"name"}
     assert set(first_cells(section(readme, "Settings"))) == {

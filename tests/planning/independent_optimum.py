@@ -18,6 +18,7 @@ import numpy as np
 from optimiser.planning.problem import Option, Problem, Purchase
 
 Column = tuple[Option, Purchase]
+MOST_MOVED = 100.0  # more than any case runs
 STRICTLY = 1e-4  # "below", well above the tolerance of the solver and well below any rate
 
 
@@ -33,6 +34,8 @@ def optimum_usd(problem: Problem) -> float:
             if inside and key not in tried:
                 tried.add(key)
                 best = min(best, _cheapest(problem, inside, smallest, largest, surge))
+                if problem.policy.scale_to_zero_within_s is not None:
+                    best = min(best, _cheapest(problem, inside, smallest, largest, surge, may_idle=True))
     return best
 
 
@@ -99,23 +102,26 @@ def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
 
 
 def _cheapest(
-    problem: Problem, options: tuple[Option, ...], smallest: float, largest: float, surge_usd: float
+    problem: Problem,
+    options: tuple[Option, ...],
+    smallest: float,
+    largest: float,
+    surge_usd: float,
+    *,
+    may_idle: bool = False,
 ) -> float:
+    """may_idle: nothing need run in hours without demand, and nothing that starts late runs by the hour."""
     policy, periods = problem.policy, asked(problem)
     columns: list[Column] = [(o, p) for o in options for p in o.purchases]
+    # Counts, then starts and stops, each per column and period; then whether a period changes anything.
+    counts = len(columns) * len(periods)
     promised = len(policy.minimum_monthly_usd_by_provider) * len(problem.scenarios)
-    model = _Rows(len(columns) * len(periods), promised)
+    model = _Rows(3 * counts + len(periods), promised)
 
     def at(c: int, p: int) -> int:
         return c * len(periods) + p
 
-    for c, (option, purchase) in enumerate(columns):
-        for p, (_, hours) in enumerate(periods):
-            model.cost[at(c, p)] = _usd(option, purchase) * hours
-            if purchase.max_units is not None:
-                model.upper[at(c, p)] = purchase.max_units
-            if p and purchase.how.value in ("commitment", "held_on_demand", "owned"):
-                model.row({at(c, p): 1.0, at(c, 0): -1.0}, 0.0, 0.0)
+    _keep_own(model, problem, columns, may_idle=may_idle)
     firm = [c for c, (_, purchase) in enumerate(columns) if purchase.how.value != "spot"]
     for p, (planned, _) in enumerate(periods):
         total = required(problem, planned, largest)
@@ -124,7 +130,8 @@ def _cheapest(
         if policy.survive_spot_region_loss or policy.survive_zone_loss_of:
             share = max(share, planned)
         model.row({at(c, p): columns[c][0].rate_rps for c in firm}, share, math.inf)
-        model.row({at(c, p): 1.0 for c in firm}, policy.min_firm_instances, math.inf)
+        floor = 0 if may_idle and planned <= 0 else policy.min_firm_instances
+        model.row({at(c, p): 1.0 for c in firm}, floor, math.inf)
         _keep_counted(model, problem, columns, partial(at, p=p))
         for inside, most in _spot_limits(problem, columns, total, total - planned):
             model.row({at(c, p): columns[c][0].rate_rps for c in inside}, -math.inf, most)
@@ -133,7 +140,23 @@ def _cheapest(
     if policy.commitment_hours_share < 1 and signed:
         low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
         model.row(signed, -math.inf, low + smallest - STRICTLY)
+    _keep_schedule(model, problem, columns)
     return model.minimum() + surge_usd
+
+
+def _keep_own(model: _Rows, problem: Problem, columns: list[Column], *, may_idle: bool) -> None:
+    """What each column costs, how many there may be of it, and whether it runs all along."""
+    within, lengths = problem.policy.scale_to_zero_within_s or 0, [hours for _, hours in asked(problem)]
+    n = len(lengths)
+    for (c, (option, purchase)), (p, hours) in product(enumerate(columns), enumerate(lengths)):
+        model.cost[c * n + p] = _usd(option, purchase) * hours
+        if purchase.max_units is not None:
+            model.upper[c * n + p] = purchase.max_units
+        late = option.start_up_minutes * 60 > within
+        if may_idle and late and purchase.how.value in ("on_demand", "spot"):
+            model.upper[c * n + p] = 0
+        if p and purchase.how.value in ("commitment", "held_on_demand", "owned"):
+            model.row({c * n + p: 1.0, c * n: -1.0}, 0.0, 0.0)
 
 
 def _keep_monthly(model: _Rows, problem: Problem, columns: list[Column], surge_usd: float) -> None:
@@ -144,7 +167,7 @@ def _keep_monthly(model: _Rows, problem: Problem, columns: list[Column], surge_u
     every, months = len(problem.scenarios) * len(lengths), sum(lengths) / 730
     pairs = product(policy.minimum_monthly_usd_by_provider.items(), enumerate(problem.scenarios))
     for number, ((provider, monthly), (s, scenario)) in enumerate(pairs):
-        unspent = len(columns) * every + number
+        unspent = (3 * len(columns) + 1) * every + number
         inside = [c for c, (o, _) in enumerate(columns) if o.provider == provider]
         at = [c * every + s * len(lengths) + p for c in inside for p in range(len(lengths))]
         model.cost[unspent] = scenario.probability
@@ -173,6 +196,56 @@ def _spot_limits(
             yield inside, spare
         if policy.min_spot_pools > 1:
             yield inside, policy.max_spot_share * total / policy.min_spot_pools
+
+
+def _keep_schedule(model: _Rows, problem: Problem, columns: list[Column]) -> None:
+    """Rows of what moves: u[p] − u[p − 1] = started[p] − stopped[p], both at most M · changed[p]."""
+    policy, hours = problem.policy, [period.hours for period in problem.periods]
+    n, every = len(hours), len(problem.scenarios) * len(hours)
+    counts = len(columns) * every
+    if not (
+        policy.min_up_hours
+        or policy.max_starts_per_hour is not None
+        or policy.max_stops_per_hour is not None
+        or policy.max_schedule_changes_per_day is not None
+    ):
+        return
+    for c, s, p in product(range(len(columns)), range(len(problem.scenarios)), range(n)):
+        first = c * every + s * n
+        before, at = first + (p - 1) % n, first + p
+        moved = {counts + at: -1.0, 2 * counts + at: 1.0}
+        model.row({**moved, **({at: 1.0, before: -1.0} if n > 1 else {})}, 0.0, 0.0)
+        model.row(
+            {counts + at: 1.0, 2 * counts + at: 1.0, 3 * counts + s * n + p: -MOST_MOVED}, -math.inf, 0.0
+        )
+        lately = {}
+        for q in _since(hours, p, policy.min_up_hours) if policy.min_up_hours else ():
+            lately[counts + first + q] = lately.get(counts + first + q, 0.0) + 1.0
+        model.row({**lately, at: -1.0}, -math.inf, 0.0)
+    for kind, most in ((1, policy.max_starts_per_hour), (2, policy.max_stops_per_hour)):
+        for option, s, p in product({o.id for o, _ in columns}, range(len(problem.scenarios)), range(n)):
+            inside = {
+                kind * counts + c * every + s * n + q: 1.0
+                for c, (o, _) in enumerate(columns)
+                for q in _since(hours, p, 1.0)
+                if o.id == option
+            }
+            model.row(inside, -math.inf, math.inf if most is None else most)
+    days = {period.start.date() for period in problem.periods}
+    for day, s in product(days, range(len(problem.scenarios))):
+        on_day = [p for p, one in enumerate(problem.periods) if one.start.date() == day]
+        inside = {3 * counts + s * n + p: 1.0 for p in on_day}
+        most = policy.max_schedule_changes_per_day
+        model.row(inside, -math.inf, math.inf if most is None else most)
+
+
+def _since(hours: list[float], p: int, span: float) -> Iterator[int]:
+    """Periods begun in the `span` hours up to p, again for each time round."""
+    ago = 0.0
+    while ago < span - 1e-9:
+        yield p
+        p = (p - 1) % len(hours)
+        ago += hours[p]
 
 
 def _keep_counted(

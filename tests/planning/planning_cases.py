@@ -203,6 +203,7 @@ def machine(
     region: str = "r1",
     provider: str = "aws",
     instances_per_unit: int = 1,
+    start_up_minutes: float = 0.0,
     **counted: Any,
 ) -> tuple[Option, dict[str, Offer]]:
     """An option and its offers. A machine with held purchases is scarce. counted is gpus, vcpus and quota family."""
@@ -244,6 +245,7 @@ def machine(
         rate_rps=rate,
         bucket_rates_rps=(rate,),
         purchases=tuple(purchases),
+        start_up_minutes=start_up_minutes,
         estimate=estimate(instance_type, rate, provider=provider, instances_per_unit=instances_per_unit),
         shape=shape(
             instance_type,

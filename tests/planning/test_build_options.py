@@ -14,6 +14,7 @@ from planning_offers import price_table, reserved_row, spot_row
 
 from optimiser.planning.options import build_options, four_digits_down
 from optimiser.planning.problem import How, Option
+from optimiser.planning.start_up import StartUpTimes
 from optimiser.policy import Overheads, Policy
 from providers.shape import Obtainability
 
@@ -291,3 +292,23 @@ def test_options_come_in_the_order_of_their_ids_whatever_the_order_of_prices() -
     there, back = options_of(*rows), options_of(*reversed(rows))
     assert there == back
     assert [option.id for option in there] == sorted(option.id for option in there)
+
+
+def test_what_takes_longer_to_start_than_is_looked_ahead_is_held_and_has_no_spot() -> None:
+    slow = StartUpTimes(
+        one_gpu_boot_minutes=50,
+        several_gpus_boot_minutes=90,
+        image_minutes=6,
+        engine_minutes=5,
+        source="made by hand",
+    )
+    shapes, table = {("aws", "m"): shape("m")}, price_table(LIST, spot_row(4.0, "a"))
+
+    def hows(**policy: object) -> set[How]:
+        (one,) = build_options([ONE], shapes, table, Policy(**policy), start_up=slow)  # type: ignore[arg-type]
+        assert one.start_up_minutes == 61.3  # 50 + 6 + 16 GiB at 1 GB/s: 0.29 + 5
+        return {purchase.how for purchase in one.purchases}
+
+    assert hows() == {How.HELD}
+    assert hows(start_up_hours=2) == {How.HOURLY, How.SPOT}
+    assert hows(start_up_hours=0) == {How.HOURLY, How.SPOT}

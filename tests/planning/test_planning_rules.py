@@ -62,6 +62,16 @@ def by_rule() -> dict[str, Case]:
         "limit_gpus": case(
             [machine("m", 1.0, hourly(1.0)), machine("n", 4.0, hourly(6.0))], [2.0, 5.0]
         ).with_policy(max_gpus=3),
+        "keep_up": case([machine("m", 1.0, hourly(1.0))], [1.0, 3.0, 1.0]).with_policy(min_up_hours=2),
+        "limit_starts": case([machine("m", 1.0, hourly(1.0))], [1.0, 3.0, 1.0]).with_policy(
+            max_starts_per_hour=1
+        ),
+        "limit_stops": case([machine("m", 1.0, hourly(1.0))], [1.0, 3.0, 1.0]).with_policy(
+            max_stops_per_hour=1
+        ),
+        "limit_schedule_changes": case([machine("m", 1.0, hourly(1.0))], [1.0, 3.0, 1.0, 2.0]).with_policy(
+            max_schedule_changes_per_day=2
+        ),
         "limit_sites": case(
             [
                 machine("m", 5.0, hourly(4.0)),

@@ -43,6 +43,7 @@ def reached(
         policy,
         owned=[OWNED],
         past=NO_PAST,
+        start_up=None,
         target=target,
         estimates_within=within,
     )

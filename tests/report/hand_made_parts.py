@@ -59,6 +59,7 @@ def option(**changes: Any) -> PlanOption:
             low_confidence=False,
             notes=(),
             attention_data_parallel=False,
+            start_up_minutes=33.4,
         ),
         **changes,
     )

@@ -17,10 +17,12 @@ from optimiser.planning.rules import (
     offers,
     quotas,
     round_trips,
+    schedule,
     sites,
     spot,
     spot_price,
     spread,
+    start_up,
     weighed,
 )
 from optimiser.planning.rules.allowed import verify_allowed
@@ -48,6 +50,7 @@ RULES: dict[str, Rule] = {
         offers.RESPECT_OFFER_LIMITS,
         quotas.RESPECT_QUOTAS,
         quotas.LIMIT_GPUS,
+        *schedule.SCHEDULE_RULES,
         sites.LIMIT_SITES,
         sites.LIMIT_INSTANCE_TYPES,
         carbon.LIMIT_CARBON,
@@ -62,6 +65,7 @@ _IN_OPTIONS: tuple[Term, ...] = (
     charges.PAY_MINIMUM_SPEND,
     charges.PAY_FOR_SURGE,
     carbon.WEIGH_CARBON,
+    start_up.START_IN_TIME,
 )
 # All of it.
 TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from optimiser.planning.model import Model
-from optimiser.planning.problem import Floats, How
+from optimiser.planning.problem import BY_THE_HOUR, Floats, How
 from optimiser.planning.rules.rule import RPS, UNITS, Rule, policy_with
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
+from optimiser.planning.start_up import may_stand_idle
 from optimiser.policy import Policy
 
 
@@ -46,24 +47,47 @@ def verify_survive_instance_loss(view: PlanView) -> list[str]:
 
 
 def keep_firm_floor(m: Model) -> None:
-    """At least so many units that are not spot run at all times.
+    """At least so many units that are not spot run at all times: in hours without demand only if some unit by the hour
+    starts too late for scale_to_zero_within_s.
 
-    Σ_{c firm} running[c, p]  ≥  min_firm_instances      ∀ p
+    Σ_{c firm} running[c, p]  ≥  min_firm_instances                ∀ p with demand
+    Σ_{c firm} running[c, p]  ≥  min_firm_instances · late         ∀ p without
+    running[c, q]  ≤  M · late                                     ∀ c by the hour that starts too late, period q
     """
+    policy, late = m.problem.policy, None
+    if policy.scale_to_zero_within_s is not None:
+        late = m.programme.binary("starts_too_late")
+        for c, column in enumerate(m.columns):
+            if column.purchase.how in BY_THE_HOUR and not may_stand_idle(policy, [column.option]):
+                for p in m.periods:
+                    most = -m.most_units(column.option)
+                    m.add(f"keep_firm_floor_late_{c}_{p}", [(m.running[c][p], 1.0), (late, most)], "<=", 0)
     for p in m.periods:
         firm = [
             (m.running[c][p], 1.0)
             for c, column in enumerate(m.columns)
             if column.purchase.how is not How.SPOT
         ]
-        m.add(f"keep_firm_floor_{p}", firm, ">=", m.problem.policy.min_firm_instances)
+        floor = policy.min_firm_instances
+        if late is not None and m.problem.planned_rps[p] <= 0:
+            m.add(f"keep_firm_floor_{p}", [*firm, (late, -floor)], ">=", 0)
+        else:
+            m.add(f"keep_firm_floor_{p}", firm, ">=", floor)
 
 
 def verify_keep_firm_floor(view: PlanView) -> list[str]:
-    """The count of firm units never drops below the floor."""
-    floor = int(view.policy["min_firm_instances"])
+    """The count of firm units never drops below the floor, but where all by the hour start soon enough for hours
+    without demand.
+    """
+    floor, within = int(view.policy["min_firm_instances"]), view.policy["scale_to_zero_within_s"]
+    by_the_hour = [view.option_of(name) for name in view.used() if view.how(name) in ("on_demand", "spot")]
+    idle = within is not None and all(
+        one["start_up_minutes"] is not None and one["start_up_minutes"] * 60 <= within for one in by_the_hour
+    )
     faults = []
     for p in view.periods():
+        if idle and view.planned[p] <= 0:
+            continue
         firm = sum(units[p] for name, units in view.units.items() if view.how(name) != "spot")
         if firm < floor:
             faults.append((float(floor - firm), f"{view.when(p)}: {firm} firm units, floor {floor}"))
@@ -87,7 +111,12 @@ def loss_slack(run: Running) -> Floats:
 def floor_in_words(policy: Policy) -> str:
     """The floor."""
     floor = policy.min_firm_instances
-    return f"at least {floor} instances (or groups) that are not spot" if floor else ""
+    idle = (
+        ", but without demand where all start soon enough"
+        if policy.scale_to_zero_within_s is not None
+        else ""
+    )
+    return f"at least {floor} instances (or groups) that are not spot{idle}" if floor else ""
 
 
 def floor_slack(run: Running) -> Floats:

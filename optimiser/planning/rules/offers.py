@@ -8,6 +8,7 @@ from optimiser.planning.model import Model
 from optimiser.planning.problem import SIGNED, How, Problem
 from optimiser.planning.rules.rule import Rule
 from optimiser.planning.rules.view import PlanView
+from optimiser.planning.start_up import too_slow
 from optimiser.policy import Policy
 
 
@@ -66,12 +67,14 @@ def scarce_in_words(policy: Policy) -> str:
 
 
 def by_the_hour(problem: Problem) -> Problem:
-    """The problem where scarce machines start and stop by the hour."""
+    """The problem where scarce machines that start in time start and stop by the hour."""
     options = tuple(
         replace(
             option,
             purchases=tuple(replace(p, how=How.HOURLY) if p.how is How.HELD else p for p in option.purchases),
         )
+        if not too_slow(problem.policy, option.start_up_minutes)
+        else option
         for option in problem.options
     )
     return replace(problem, options=options)
