@@ -38,7 +38,7 @@ def spot_menus(
         for units in np.unique(allowed, axis=0):
             group = np.flatnonzero((allowed == units).all(axis=1))
             limited = [replace(item, max_units=int(count)) for item, count in zip(spot, units, strict=True)]
-            yield group, listed(limited, float(room[group].max()))
+            yield group, _equal_as_one(limited, float(room[group].max()), listed)
         return
     order = np.argsort(np.concatenate(pools))
     for limit in np.unique(levels.pool):
@@ -50,3 +50,22 @@ def spot_menus(
             most_rps = min(float(limit), reach + max(spot[i].rate for i in members)) + 2e-9
             menu = combined(menu, listed_below([spot[i] for i in members], most_rps), reach)
         yield group, replace(menu, units=menu.units[:, order])
+
+
+def _equal_as_one(
+    limited: Sequence[Item], limit: float, listed: Callable[[Sequence[Item], float], Table]
+) -> Table:
+    """The table of items of pools of their own; pools of equal units at one price are listed as one and filled last
+    first: every split of units among them is as good."""
+    alike: dict[Item, list[int]] = {}
+    for place, item in enumerate(limited):
+        alike.setdefault(replace(item, pool=-1), []).append(place)
+    together = [replace(item, max_units=(item.max_units or 0) * len(same)) for item, same in alike.items()]
+    menu = listed(together, limit)
+    units = np.zeros((len(menu.units), len(limited)), dtype=np.int64)
+    for column, (item, same) in enumerate(alike.items()):
+        left = menu.units[:, column]
+        for place in reversed(same):
+            units[:, place] = np.minimum(left, item.max_units or 0)
+            left = left - units[:, place]
+    return replace(menu, units=units)

@@ -121,18 +121,24 @@ def worth_keeping(capacity: Floats, usd: Floats, count: Units | None = None, flo
 
     With a floor, a point is dominated only by one that counts at least as many units (up to the floor).
     """
-    order = np.lexsort((usd, -capacity))
+    by_usd = np.argsort(usd, kind="stable")
     if count is None or not floor:
-        cost = usd[order]
-        cheapest_above = np.minimum.accumulate(np.append(np.inf, cost[:-1]))
-        return order[cost < cheapest_above - 1e-12][::-1]
-    kept = np.zeros(len(usd), dtype=bool)
-    for units in range(floor + 1):
-        enough = order[count[order] >= units]
-        cost = usd[enough]
-        cheapest_above = np.minimum.accumulate(np.append(np.inf, cost[:-1]))
-        kept[enough[cost < cheapest_above - 1e-12]] = True
-    return order[kept[order]][::-1]
+        return _holding_more(by_usd, capacity, usd)
+    counts = count[by_usd]
+    parts = [_holding_more(by_usd[counts >= units], capacity, usd) for units in range(floor + 1)]
+    kept = np.unique(np.concatenate(parts))
+    return kept[np.lexsort((usd[kept], -capacity[kept]))][::-1]
+
+
+def _holding_more(by_usd: Indices, capacity: Floats, usd: Floats) -> Indices:
+    """Of points in ascending usd those that hold more than all before them and save something on the next such one.
+
+    One stable sort orders all the sums of two tables; of points that cost and hold the same the first stays.
+    """
+    holds = capacity[by_usd]
+    more = by_usd[holds > np.maximum.accumulate(np.append(-np.inf, holds[:-1]))]
+    cost = usd[more]
+    return more[cost < np.append(cost[1:], np.inf) - 1e-12]
 
 
 def listed_size(items: Sequence[Item], limit: float) -> float:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimiser.planning.tables import Item, Knapsack, frontier, undominated
+from optimiser.planning.tables import Item, Knapsack, frontier, undominated, worth_keeping
 
 RATES = st.sampled_from([1.0, 1.5, 2.0, 2.7, 3.3, 5.0])
 USD = st.integers(1, 60).map(lambda cents: cents / 10)
@@ -55,6 +55,33 @@ def test_a_frontier_covers_every_need_at_the_true_minimum(
     for units in range(floor + 1):
         found = table.at_least(units).cover(needs)
         assert found == pytest.approx([cheapest(items, need, reach, units) for need in needs])
+
+
+POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 4)), max_size=25)
+
+
+@given(points=POINTS, floor=st.integers(0, 3))
+@QUICK
+def test_a_point_is_kept_unless_another_of_as_many_units_holds_as_much_for_as_little(
+    points: list[tuple[int, int, int]], floor: int
+) -> None:
+    def beaten(place: int, units: int) -> bool:
+        """By one that holds more for as little, as much for less, or the same as the first of equals."""
+        capacity, usd, _ = points[place]
+        own = (-capacity, usd, place)
+        return any(
+            count >= units and cost <= usd and (-holds, cost, other) < own
+            for other, (holds, cost, count) in enumerate(points)
+        )
+
+    kept = {
+        place
+        for place, (_, _, count) in enumerate(points)
+        if any(count >= units and not beaten(place, units) for units in range(floor + 1))
+    }
+    capacity, usd, count = np.array(points, dtype=np.int64).reshape(-1, 3).T
+    found = worth_keeping(capacity.astype(np.float64), usd.astype(np.float64), count, floor)
+    assert found.tolist() == sorted(kept, key=lambda place: (points[place][0], -points[place][1], -place))
 
 
 @given(items=ITEMS, need=st.floats(0.0, 10.0))
