@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -309,3 +310,16 @@ def test_what_is_owed_beside_the_instances_is_owed_in_each_course(config: Config
     shares = [Decimal(repr(one.probability)) for one in plan.scenarios]
     expected = sum(map(Decimal.__mul__, shares, months), Decimal(0))
     assert abs(expected - plan.totals.total_monthly_usd) <= Decimal("0.05")
+
+
+def test_sizes_are_routed_in_each_course(config: Config) -> None:
+    demand = "{hourly_requests_per_second: [20, 45]}"
+    courses = "[{name: usual, probability: 0.9}, {name: more, probability: 0.1, scale: 1.4}]"
+    found = plan_of(config, {"routing": "by_size", "demand": demand, "scenarios": courses})
+    sizes = set(range(len(found.services[0].buckets)))
+    for when in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        assert {row.bucket for row in found.routing if (row.scenario, row.period) == when} == sizes
+    usual, more = (one.monthly_usd or 0 for one in found.scenarios)
+    assert usual <= found.totals.total_monthly_usd <= more
+    assert renderer("table")(found).startswith("chat-llama-70b: expected $")
+    assert len(json.loads(renderer("gateway")(found))["periods"]) == 2

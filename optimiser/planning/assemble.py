@@ -40,7 +40,8 @@ from optimiser.planning.plan_parts import (
     PlanRoute,
     PlanScenario,
 )
-from optimiser.planning.problem import Floats, How, Option, Problem, QuotaKey
+from optimiser.planning.plan_routes import routing_of
+from optimiser.planning.problem import How, Option, Problem, QuotaKey
 from optimiser.planning.signing import signing_of
 from optimiser.planning.weighing import weighed_usd
 from providers.offer import Offer
@@ -120,7 +121,7 @@ def core_of(
         offers=plan_offers,
         purchases=bought,
         counts=_counts(problem, solution),
-        routing=_routing(problem, solution),
+        routing=routing_of(problem, solution),
         quotas=_quotas(problem, solution),
         signing=signing_of(plan_options, plan_offers, bought),
         charges=plan_charges(problem, solution),
@@ -254,47 +255,4 @@ def _counts(problem: Problem, solution: Solution) -> tuple[PlanCount, ...]:
             units=int(solution.units[p, c]),
         )
         for p, c in np.argwhere(solution.units > 0).tolist()
-    )
-
-
-def _routing(problem: Problem, solution: Solution) -> tuple[PlanRoute, ...]:
-    """Requests follow capacity: every option in use is loaded alike; or each size goes where the solution says."""
-    if solution.shares is not None:
-        return _routing_by_size(problem, solution.shares)
-    rows: list[PlanRoute] = []
-    names = list(dict.fromkeys(column.option.id for column in solution.columns))
-    member = np.array(
-        [[column.option.id == name for name in names] for column in solution.columns], dtype=np.float64
-    )
-    rate = np.array([column.option.rate_rps for column in solution.columns])
-    capacity = (solution.units * rate) @ member if names else np.zeros((len(problem.hours), 0))
-    for p, planned in enumerate(problem.planned_rps):
-        if planned > 0:
-            share = capacity[p] / capacity[p].sum()
-            scenario, period = divmod(p, len(problem.periods))
-            rows += [
-                PlanRoute(
-                    scenario=scenario,
-                    period=period,
-                    service=0,
-                    bucket=None,
-                    option=name,
-                    share=round(float(part), 6),
-                )
-                for name, part in zip(names, share, strict=True)
-                if part > 0
-            ]
-    return tuple(rows)
-
-
-def _routing_by_size(problem: Problem, shares: Mapping[str, Floats]) -> tuple[PlanRoute, ...]:
-    """What each option carries of each size, in every period with demand."""
-    names = list(shares)
-    parts = np.stack([shares[name] for name in names], axis=-1)
-    parts[problem.planned_rps <= 0] = 0.0
-    return tuple(
-        PlanRoute(
-            scenario=0, period=p, service=0, bucket=b, option=names[i], share=round(float(parts[p, b, i]), 9)
-        )
-        for p, b, i in np.argwhere(parts > 0).tolist()
     )

@@ -110,9 +110,6 @@ def with_rates_by_size(problem: Problem) -> Problem:
         if given != off:
             right = f"routing: by_size does not keep that rule: leave it at {json.dumps(off)}, or set routing: uniform"
             raise bad_value(problem.services[0], f"policy.{name}", given, right)
-    if len(problem.scenarios) > 1:
-        right = "routing: by_size plans one course of demand: leave scenarios out, or set routing: uniform"
-        raise bad_value(problem.services[0], "scenarios", len(problem.scenarios), right)
     shares = problem.bucket_shares
     options = (replace(one, bucket_rates_rps=consistent_rates(one, shares)) for one in problem.options)
     return replace(problem, options=tuple(options))

@@ -95,8 +95,7 @@ class Sized:
 
 def slots_of(problem: Problem) -> tuple[list[Slot], np.ndarray]:
     """A slot for every distinct demand, ascending, and the slot of each period."""
-    demand, slot_of_period = np.unique(problem.planned_rps, return_inverse=True)
-    hours = np.bincount(slot_of_period, weights=problem.hours, minlength=len(demand)).astype(np.float64)
+    demand, hours, slot_of_period = problem.distinct
     share = problem.policy.commitment_hours_share
     low = low_quantile(demand, hours, share)
     slots = [

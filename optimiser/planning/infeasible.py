@@ -147,7 +147,7 @@ def _nothing_by_size(problem: Problem, gap: float) -> NoFeasiblePlan:
     if found is None:
         remedy = str(nothing_allowed(replace(problem, routing="uniform"), gap)).partition(": ")[2]
     else:
-        usd = found.solution.billed_usd(problem.hours) * HOURS_PER_MONTH / float(problem.hours.sum())
+        usd = found.solution.billed_usd(problem.hours) * HOURS_PER_MONTH / problem.horizon_hours
         remedy = f"routing: uniform has a plan at {usd:,.0f} USD a month"
     return NoFeasiblePlan(f"{problem.services[0]}: routing: by_size: {why}; {remedy}")
 

@@ -50,7 +50,7 @@ def _used_by_size(
     """The same where sizes are routed: of each option's own units, at what it carries then."""
     policy, used = problem.policy, {}
     loads = loads_by_size(problem, shares)
-    none = np.zeros(len(problem.periods))
+    none = np.zeros(len(problem.hours))
     before: dict[str, int] = {}
     signed = [c for c, one in enumerate(solution.columns) if one.purchase.how in SIGNED]
     for c in sorted(

@@ -30,11 +30,12 @@ SAME_LENGTH = 1.15
 
 
 def render(plan: Plan, *, explain: bool = False, colour: bool = False) -> str:  # noqa: ARG001
-    """The routing table; of a plan that sends every size alike, weights for requests of any length."""
+    """The routing table, of several scenarios that of the first; of a plan that sends every size alike, weights for
+    requests of any length."""
     service = plan.services[0]
     routes: dict[int, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     alike: dict[int, dict[str, float]] = defaultdict(dict)
-    for one in plan.routing:
+    for one in (row for row in plan.routing if row.scenario == 0):
         if one.bucket is None:
             alike[one.period][one.option] = one.share
         else:

@@ -20,13 +20,18 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
     if not by_size:
         return ()
     options = {option.id: option for option in plan.options}
-    requests = {row.period: row.mean_rps * plan.periods[row.period].hours for row in plan.demand}
-    total = sum(requests[p] for p in {one.period for one in by_size}) or 1.0
-    share: dict[tuple[int, str], dict[int, float]] = defaultdict(dict)
+    requests = {
+        (row.scenario, row.period): row.mean_rps
+        * plan.periods[row.period].hours
+        * plan.scenarios[row.scenario].probability
+        for row in plan.demand
+    }
+    total = sum(requests[p] for p in {(one.scenario, one.period) for one in by_size}) or 1.0
+    share: dict[tuple[int, str], dict[tuple[int, int], float]] = defaultdict(dict)
     for one in by_size:
-        share[one.bucket or 0, one.option][one.period] = one.share
+        share[one.bucket or 0, one.option][one.scenario, one.period] = one.share
     names = list(dict.fromkeys(one.option for one in by_size))
-    hours = len({one.period for one in by_size})
+    hours = len({(one.scenario, one.period) for one in by_size})
     cells = [
         tuple(
             _cell(
@@ -63,7 +68,7 @@ def _row(sizes: list[PlanBucket], cells: tuple[str, ...]) -> Row:
     return Row((number(sizes[0].prompt_tokens), "–".join(lengths), share, *cells))
 
 
-def _cell(by_period: dict[int, float], mean: float, hours: int) -> str:
+def _cell(by_period: dict[tuple[int, int], float], mean: float, hours: int) -> str:
     """`40 %` all the time, `40 % (0–100)` where it changes by the hour, nothing where it is next to nothing."""
     if not by_period or max(by_period.values()) < _SHOWN:
         return ""

@@ -32,6 +32,26 @@ def test_a_small_case_comes_to_the_optimum_of_an_independent_model_and_obeys_eve
     assert verify_plan(sized_plan(subject, outcome.best.solution)) == []
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_over_scenarios_it_comes_to_the_optimum_of_the_independent_model_too(seed: int) -> None:
+    subject = random_sized_case(seed)
+    rates = subject.problem.planned_rps
+    subject = subject.with_scenarios((0.7, rates.tolist()), (0.3, (rates[::-1] * 1.4).tolist()))
+    optimum = sized_optimum_usd(subject.problem)
+    outcome = search_by_size(subject.problem, gap=1e-6)
+    if math.isinf(optimum):
+        assert outcome.best is None
+        return
+    assert outcome.best is not None
+    assert outcome.best.usd == pytest.approx(optimum, rel=2e-4, abs=1e-6)
+    plan = sized_plan(subject, outcome.best.solution)
+    assert verify_plan(plan) == []
+    last = plan["routing"][-1]
+    assert (last["scenario"], last["period"] < len(plan["periods"])) == (1, True)
+    last["share"] /= 2
+    assert any("of 's1'" in fault for fault in verify_plan(plan))
+
+
 def _two_machines() -> Case:
     """Small requests are cheap on "small", which cannot serve long ones; "large" serves both."""
     small, large = (

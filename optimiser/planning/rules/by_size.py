@@ -24,7 +24,7 @@ class SizedView:
         self.sizes: list[dict[str, Any]] = view.plan["services"][0]["buckets"]
         self.share: dict[tuple[int, str], dict[int, float]] = defaultdict(dict)
         for row in view.plan["routing"]:
-            self.share[row["period"], row["option"]][row["bucket"]] = row["share"]
+            self.share[view.index(row), row["option"]][row["bucket"]] = row["share"]
 
     def load(self, period: int, option: str) -> float:
         """Units kept busy; inf where a size is sent that the option cannot serve at the target."""
@@ -62,11 +62,13 @@ def verify_carry_demand(view: PlanView) -> list[str]:
         for b, size in enumerate(sized.sizes):
             routed = sum(sized.share.get((p, name), {}).get(b, 0.0) for name in view.options)
             if size["share"] > 0 and abs(routed - 1) > TOLERANCE:
-                faults.append((abs(routed - 1), f"period {p}: {routed:.6g} of size {b} is routed"))
+                faults.append((abs(routed - 1), f"{view.when(p)}: {routed:.6g} of size {b} is routed"))
         for name in view.options:
             beyond = sized.load(p, name) - ceiling * sized.units(p, name)
             if beyond > TOLERANCE:
-                faults.append((beyond, f"period {p}: {name} is loaded {beyond:.4g} units above the ceiling"))
+                faults.append(
+                    (beyond, f"{view.when(p)}: {name} is loaded {beyond:.4g} units above the ceiling")
+                )
     return worst(faults)
 
 
@@ -76,7 +78,7 @@ def verify_survive_instance_loss(view: PlanView) -> list[str]:
     for p, name in sized.share:
         short = sized.load(p, name) + losses - sized.units(p, name)
         if losses and any(sized.share[p, name].values()) and short > TOLERANCE:
-            faults.append((short, f"period {p}: {name} is {short:.4g} units short after losing {losses}"))
+            faults.append((short, f"{view.when(p)}: {name} is {short:.4g} units short after losing {losses}"))
     return worst(faults)
 
 
@@ -87,7 +89,9 @@ def verify_limit_spot_share(view: PlanView) -> list[str]:
     for p, name in sized.share:
         short = (1 - share) * sized.needed(p, name) - sized.units(p, name, *firm)
         if short > TOLERANCE:
-            faults.append((short, f"period {p}: {name} is {short:.4g} firm units short of {1 - share:.0%}"))
+            faults.append(
+                (short, f"{view.when(p)}: {name} is {short:.4g} firm units short of {1 - share:.0%}")
+            )
     return worst(faults)
 
 
@@ -102,7 +106,7 @@ def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
             left = sized.units(p, option) - sized.units(p, option, pool=pool)
             short = sized.load(p, option) - left
             if sized.units(p, option, pool=pool) and short > TOLERANCE:
-                faults.append((short, f"period {p}: {option} is {short:.4g} units short without {pool}"))
+                faults.append((short, f"{view.when(p)}: {option} is {short:.4g} units short without {pool}"))
     return worst(faults)
 
 
@@ -122,7 +126,7 @@ def verify_limit_commitments(view: PlanView) -> list[str]:
         for p in (p for p in view.periods() if view.planned[p] >= low):
             units, needed = sized.units(p, option, "commitment"), sized.needed(p, option)
             if units >= needed + 1 + TOLERANCE:
-                faults.append(f"period {p}: {units} units of {option} are committed, {needed:.4g} needed")
+                faults.append(f"{view.when(p)}: {units} units of {option} are committed, {needed:.4g} needed")
                 break
     return faults
 
