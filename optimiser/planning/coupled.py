@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,29 +25,23 @@ from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Leaf
 from optimiser.planning.leaves import Bought, Solution, build_leaf, solution_of
 from optimiser.planning.model import solve_compact
-from optimiser.planning.patterns import Reached
-from optimiser.planning.periods import begun_within, lengths
-from optimiser.planning.problem import Floats, How, Option, Problem
+from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.requirements import Levels
 from optimiser.planning.rules import RULES
 from optimiser.planning.rules.schedule import keeps_schedule, schedule_rules
 from optimiser.planning.solve import Solved
+from optimiser.planning.stepped import stepped
 
 if TYPE_CHECKING:
     from optimiser.planning.search import Found, Outcome
 
 # Plans that are looked at, cheapest first, beside the best of each provider.
 PLANS = 3
-# Fleets that each hour may choose from.
-FLEETS = 48
 # Counts of a problem that is solved whole, and nodes of its tree that are looked at.
 WHOLE_COUNTS = 160
 WHOLE_NODES = 4_000
 # Periods up to which every choice of ways to pay is tried, past it the first that does is taken.
 ALL_WAYS_PERIODS = 1_000
-# Neighbours that a fleet is made ready for, and fleets that the walk through the hours is begun with.
-LOOK_AHEAD = 4
-BEGINNINGS = 8
 
 
 def on_schedule(problem: Problem, outcome: Outcome) -> Outcome:
@@ -134,8 +127,8 @@ def _of_leaf(
     solution = solution_of(leaf, bought, result.fleet)
     if keeps_schedule(problem, solution):
         return solution
-    stepped = _stepped(problem, leaf, solution, block)
-    return stepped if stepped and keeps_schedule(problem, stepped) else None
+    moved = stepped(problem, leaf, solution, block)
+    return moved if moved and keeps_schedule(problem, moved) else None
 
 
 def solved_whole(problem: Problem) -> tuple[Solution | None, Solved | None]:
@@ -171,157 +164,3 @@ def _levels_of_blocks(problem: Problem, levels: Levels, block: np.ndarray) -> Le
         pool=pool[order],
         slot_of_period=rank[block],
     )
-
-
-def _stepped(problem: Problem, leaf: Leaf, solution: Solution, block: np.ndarray) -> Solution | None:
-    """The cheapest choice of a fleet per block such that starts and stops stay within their limits."""
-    periods, units = len(problem.periods), []
-    for begin in range(0, len(block), periods):
-        course = _course(problem, leaf, solution, block[begin : begin + periods], begin)
-        if course is None:
-            return None
-        units.append(course)
-    return replace(solution, units=np.concatenate(units))
-
-
-def _course(
-    problem: Problem, leaf: Leaf, solution: Solution, block: np.ndarray, begin: int
-) -> np.ndarray | None:
-    """The same of the scenario whose periods begin there, shape (periods, columns)."""
-    policy, here = problem.policy, slice(begin, begin + len(block))
-    _, first, own = np.unique(block, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    weighed, hours = (
-        np.asarray(np.bincount(own, each)[order], dtype=np.float64)
-        for each in (problem.hours[here], lengths(problem))
-    )
-    first = first[order] + begin
-    crowd = np.array([len(recent) for recent in begun_within(hours, 1.0)])
-    starts, stops = (
-        np.full(len(hours), np.inf) if most is None else np.floor(most / crowd)
-        for most in (policy.max_starts_per_hour, policy.max_stops_per_hour)
-    )
-    names = [column.option.id for column in solution.columns]
-    alike = np.array([names.count(name) for name in names])
-    variants = [
-        fleet
-        for share in dict.fromkeys((1, int(alike.max())))
-        for fleet in _between(solution.units[first], starts, stops, np.minimum(alike, share))
-    ]
-    fleets, where = np.unique(np.concatenate(variants), axis=0, return_inverse=True)
-    price = fleets @ np.array([column.purchase.usd_per_unit_hour for column in solution.columns])
-    choices = _choices(
-        problem, leaf, solution, fleets, price, where.reshape(len(variants), len(first)), first
-    )
-    if not all(map(len, choices)):
-        return None
-    picked = _walk(solution, fleets, price, choices, weighed, (starts, stops))
-    if picked is None:
-        return None
-    place = np.empty(len(first), dtype=np.int64)
-    place[order] = np.arange(len(first))
-    return np.asarray(fleets[picked][place[own]])
-
-
-def _choices(
-    problem: Problem,
-    leaf: Leaf,
-    solution: Solution,
-    fleets: np.ndarray,
-    price: Floats,
-    own: np.ndarray,
-    first: np.ndarray,
-) -> list[np.ndarray]:
-    """Fleets open to each block: the cheapest that do, and those made for it (own, shape (variants, blocks))."""
-    reached = Reached.of(solution, fleets)
-    within = np.ones(len(fleets), dtype=bool)
-    for cap in caps_of(problem):
-        within &= cap.taken(replace(solution, units=fleets)) <= cap.amount
-    cheapest = np.argsort(price, kind="stable")
-    choices = []
-    for slot, near in zip(leaf.levels.slot_of_period[first].tolist(), own.T, strict=True):
-        fitting = within & reached.fits(leaf.levels, slot, problem.policy.min_firm_instances)
-        choices.append(np.union1d(cheapest[fitting[cheapest]][:FLEETS], near[fitting[near]]))
-    return choices
-
-
-def _between(units: np.ndarray, starts: Floats, stops: Floats, share: np.ndarray) -> list[np.ndarray]:
-    """Fleets on the way from each block's to its neighbours', shape of units each: this block's own, with what must
-    have started by then for those that follow, and with what may not have stopped yet of those before.
-    """
-    most_up, most_down = (
-        np.maximum(np.where(np.isfinite(most), most, 1e9).astype(np.int64)[:, None] // share, 1)
-        for most in (starts, stops)
-    )
-    ahead = behind = both = units
-    found = [units]
-    for step in range(len(units)):
-        ahead = np.maximum(ahead, np.roll(ahead, -1, axis=0) - most_up)
-        behind = np.maximum(behind, np.roll(behind, 1, axis=0) - most_down)
-        before = both
-        both = np.maximum(
-            both, np.maximum(np.roll(both, -1, axis=0) - most_up, np.roll(both, 1, axis=0) - most_down)
-        )
-        if step < LOOK_AHEAD:
-            found += [ahead, behind, both]
-        if np.array_equal(both, before):
-            break
-    after, before = np.roll(units, -1, axis=0), np.roll(units, 1, axis=0)
-    peak = np.tile(units.max(axis=0), (len(units), 1))
-    return [*found, both, np.maximum(units, after), np.maximum(units, before), peak]
-
-
-def _walk(
-    solution: Solution,
-    fleets: np.ndarray,
-    price: Floats,
-    choices: list[np.ndarray],
-    hours: Floats,
-    limits: tuple[Floats, Floats],
-) -> np.ndarray | None:
-    """The cheapest fleet per block of those open to it, moves between neighbours within limits; the last block comes
-    before the first. None where there is no way round.
-    """
-    names = sorted({column.option.id for column in solution.columns})
-    member = np.array(
-        [[column.option.id == name for name in names] for column in solution.columns], dtype=float
-    )
-    seam = min(range(len(choices)), key=lambda i: float(price[choices[i]].min()))
-    turn = np.roll(np.arange(len(choices)), -seam).tolist()
-
-    def open_between(i: int, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        change = fleets[after][None, :] - fleets[before][:, None]
-        starts, stops = (np.maximum(sign * change, 0) @ member for sign in (1, -1))
-        return np.asarray(((starts <= limits[0][i]) & (stops <= limits[1][i])).all(axis=2))
-
-    steps = [open_between(i, choices[h], choices[i]) for h, i in pairwise(turn)]
-
-    def way(start: np.ndarray, closing: np.ndarray) -> tuple[float, list[int]]:
-        cost, back = start, []
-        for i, allowed in zip(turn[1:], steps, strict=True):
-            total = np.where(allowed, cost[:, None], np.inf)
-            came = total.argmin(axis=0)
-            back.append(came)
-            cost = total[came, np.arange(len(came))] + hours[i] * price[choices[i]]
-        cost = np.where(closing, cost, np.inf)
-        at = int(cost.argmin())
-        usd, path = float(cost[at]), [at]
-        for came in reversed(back):
-            path.append(int(came[path[-1]]))
-        return usd, path[::-1]
-
-    begin = hours[seam] * price[choices[seam]]
-    last = choices[turn[-1]]
-    _, free = way(begin, np.ones(len(last), dtype=bool))
-    best: tuple[float, list[int]] = (np.inf, [])
-    for start in dict.fromkeys([free[0], *np.argsort(begin, kind="stable").tolist()[:BEGINNINGS]]):
-        only = np.where(np.arange(len(begin)) == start, begin, np.inf)
-        found = way(only, open_between(seam, last, choices[seam][[start]])[:, 0])
-        best = min(best, found, key=lambda one: one[0])
-        if np.isfinite(best[0]) and start == free[0] and found[1] == free:
-            break
-    if not np.isfinite(best[0]):
-        return None
-    picked = np.empty(len(choices), dtype=np.int64)
-    picked[turn] = [choices[i][k] for i, k in zip(turn, best[1], strict=True)]
-    return picked
