@@ -62,13 +62,21 @@ class Request:
     spot_past: SpotPast = NO_PAST
 
 
-def recommend(request: Request) -> Plan:
-    """The cheapest plan found, its bound and what it rests on.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A question as planning takes it, and what is to be said of it: prices left out, places, what is owned."""
 
-    Raises NoFeasiblePlan where nothing meets the workload under the policy and budget, saying what stands in
-    the way, StalePrices where every price that would do is past its age limit, and UsageError for an unknown
-    model.
-    """
+    problem: Problem
+    estimates: Sequence[Estimate]
+    rejections: tuple[Rejection, ...]
+    offers: pd.DataFrame
+    owned: Sequence[Owned]
+    notes: tuple[str, ...]
+    left_out: tuple[PlanLeftOut, ...]
+
+
+def prepared(request: Request) -> Prepared:
+    """What is to be planned. Raises as recommend does where there is nothing to plan."""
     workload, policy = request.workload, request.policy
     results = estimates_for(workload, request.config, policy)
     estimates = [result for result in results if isinstance(result, Estimate)]
@@ -84,11 +92,32 @@ def recommend(request: Request) -> Plan:
     options, place_notes = _options(request, estimates, offers, owned)
     if not options:
         raise _nothing_to_buy(request, estimates, age_notes, left_out, place_notes)
-    problem = _problem(workload, options, policy, granted_quotas(request.config.quotas, request.book.quotas))
+    return Prepared(
+        problem=_problem(
+            workload, options, policy, granted_quotas(request.config.quotas, request.book.quotas)
+        ),
+        estimates=estimates,
+        rejections=tuple(result for result in results if isinstance(result, Rejection)),
+        offers=offers,
+        owned=owned,
+        notes=age_notes + place_notes,
+        left_out=left_out,
+    )
+
+
+def recommend(request: Request) -> Plan:
+    """The cheapest plan found, its bound and what it rests on.
+
+    Raises NoFeasiblePlan where nothing meets the workload under the policy and budget, saying what stands in
+    the way, StalePrices where every price that would do is past its age limit, and UsageError for an unknown
+    model.
+    """
+    workload, policy, known = request.workload, request.policy, prepared(request)
+    problem, left_out = known.problem, known.left_out
     gap = request.config.settings.solver.relative_gap
     outcome = search_by_size(problem, gap) if problem.routing == BY_SIZE else search(problem, gap)
     if outcome.best is None:
-        raise _with_what_is_left_out(nothing_allowed(problem, gap), left_out)
+        raise with_what_is_left_out(nothing_allowed(problem, gap), left_out)
     if isinstance(outcome, SizedOutcome):
         solution, solved = outcome.best.solution, outcome.settled
     else:
@@ -101,13 +130,12 @@ def recommend(request: Request) -> Plan:
         outcome=outcome,
         solution=solution,
         solved=solved,
-        offers=_offers(request.book, outcome.best.options, owned, request.as_of),
-        notes=age_notes
-        + place_notes
-        + left_out_notes(estimates, offers, policy, request.spot_past)
-        + mixed_sources_note(options)
-        + slow_start_notes(options, policy),
-        rejections=tuple(result for result in results if isinstance(result, Rejection)),
+        offers=offers_behind(request.book, outcome.best.options, known.owned, request.as_of),
+        notes=known.notes
+        + left_out_notes(known.estimates, known.offers, policy, request.spot_past)
+        + mixed_sources_note(problem.options)
+        + slow_start_notes(problem.options, policy),
+        rejections=known.rejections,
         comparison=compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
         left_out=left_out,
@@ -195,7 +223,7 @@ def _problem(
     return problem
 
 
-def _with_what_is_left_out(
+def with_what_is_left_out(
     refusal: NoFeasiblePlan, left_out: Sequence[PlanLeftOut]
 ) -> NoFeasiblePlan | StalePrices:
     """The refusal; where prices are missing that might have allowed a plan, it is for want of those."""
@@ -207,7 +235,7 @@ def _with_what_is_left_out(
     )
 
 
-def _offers(
+def offers_behind(
     book: PriceBook, options: Sequence[Option], owned: Sequence[Owned], as_of: date
 ) -> Mapping[str, Offer]:
     """Exact offers behind the options, what is owned among them, and the list price on demand beside each."""

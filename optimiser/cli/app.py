@@ -27,6 +27,7 @@ from optimiser.cli.options import (
     Regions,
     Set,
     Store,
+    Together,
     Types,
     Workload,
     Workloads,
@@ -106,22 +107,28 @@ def recommend(
     jobs: Jobs = None,
     cluster: Cluster = None,
     pareto: Pareto = None,
+    together: Together = False,
 ) -> None:
     """Plan a workload: what to buy, how to pay for it, what it costs and saves, how sure that is.
 
     Several, a directory or a 'pattern' are planned apart: a line for each, with --format json a JSON document a line.
+    With --together they share what is paid all along, in one plan.
     """
     from optimiser.cli.many_workloads import Asked, meant, recommend_many
     from optimiser.cli.output import emit, wants_colour
     from optimiser.cli.pareto_question import check_axis, swept
     from optimiser.cli.question import asking, request_for
+    from optimiser.cli.together_command import plan_together, refuse_together
     from optimiser.report import renderer
 
     many = meant(workloads)
     axis = check_axis(pareto, many, format_name) if pareto else None
     render = renderer(format_name)
+    if together:
+        beside = {"--jobs": jobs, "--cluster": cluster, "--explain": explain, "--pareto": pareto}
+        refuse_together(many, format_name, beside)
     asked = Asked(format_name=format_name, output=output, explain=explain, jobs=jobs, cluster=cluster)
-    asked.check(many)
+    asked.check(None if together else many)
     question = asking(
         directory=config,
         as_of=as_of,
@@ -131,6 +138,9 @@ def recommend(
         options=_policy_options(provider, region, gpu, instance_type, margin, confidence),
         explain=explain,
     )
+    if many is not None and together:
+        plan_together(many, question, format_name, output)
+        return
     if many is not None:
         recommend_many(many, question, asked)
         return

@@ -26,6 +26,9 @@ Cluster = Annotated[
         "--cluster", metavar="ADDRESS", help="Plan several on a cluster: dask://HOST:PORT or ray://HOST:PORT."
     ),
 ]
+Together = Annotated[
+    bool, typer.Option("--together", help="Plan several as one fleet that shares what is paid all along.")
+]
 OutputOrFolder = Annotated[
     Path | None,
     typer.Option(metavar="FILE|DIR", help="Write there instead of to stdout; several plans, a file each."),

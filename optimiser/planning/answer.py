@@ -80,7 +80,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
     return Plan(
         tool_version=tool_version,
         planned_on=as_of,
-        services=(_service(answer, used[0]),),
+        services=(service_of(workload, answer.model, problem.routing, used[0]),),
         scenarios=scenarios_of(problem, answer.solution, core),
         policy=problem.policy.model_dump(mode="json"),
         periods=core.periods,
@@ -137,12 +137,12 @@ def _not_included(policy: Policy) -> tuple[str, ...]:
     return tuple(name for name in NOT_INCLUDED if not given.get(name))
 
 
-def _service(answer: Answer, served_on: PlanOption) -> PlanService:
+def service_of(workload: Workload, model: ModelSpec, routing: str, served_on: PlanOption) -> PlanService:
     """What is served, at the precisions of a machine in use."""
-    workload, target = answer.workload, answer.workload.target
+    target = workload.target
     return PlanService(
         name=workload.name,
-        model=answer.model.name,
+        model=model.name,
         weight_precision=served_on.weight_precision,
         kv_precision=served_on.kv_precision,
         ttft_ms=target.ttft_ms if target else None,
@@ -152,7 +152,7 @@ def _service(answer: Answer, served_on: PlanOption) -> PlanService:
             PlanBucket(prompt_tokens=b.prompt_tokens, output_tokens=b.output_tokens, share=b.share)
             for b in workload.buckets
         ),
-        routing=answer.problem.routing,
+        routing=routing,
     )
 
 

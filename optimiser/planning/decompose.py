@@ -27,6 +27,7 @@ from optimiser.planning.spot_menus import spot_menus
 from optimiser.planning.tables import (
     Frontier,
     Indices,
+    Units,
     combined,
     frontier,
     frontier_below,
@@ -46,15 +47,16 @@ def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
             return CappedLeaf(leaf).solve(cutoff_usd)
         except NotListed:
             return decompose_large_capped(leaf)
-    if not _can_be_listed(leaf):
+    if not can_be_listed(leaf):
         return decompose_large(leaf)
     committed, held = _constants(leaf)
     if len(committed.usd) * len(held.usd) > CONSTANTS_LISTED:
         return decompose_large(leaf)
-    return _Listed(leaf, committed, held).solve(cutoff_usd)
+    constant = combined(committed, held, float(leaf.levels.total[-1]), leaf.floor)
+    return Listed(leaf, constant).solve(cutoff_usd)
 
 
-def _can_be_listed(leaf: Leaf) -> bool:
+def can_be_listed(leaf: Leaf) -> bool:
     limit, room = float(leaf.levels.total[-1]), float((leaf.levels.total - leaf.levels.firm).max())
     combinations = max(listed_size(items, limit) for items in (leaf.commitments, leaf.held, leaf.hourly))
     return combinations <= LISTED_LIMIT and all(item.most(room) <= SPOT_UNITS_LISTED for item in leaf.spot)
@@ -70,12 +72,12 @@ def _constants(leaf: Leaf) -> tuple[Frontier, Frontier]:
     return committed, frontier(leaf.held, limit, leaf.floor)
 
 
-class _Listed:
-    """A leaf whose fleets can be listed: every table exact, every lookup exact."""
+class Listed:
+    """A leaf whose fleets can be listed, beside the constant fleets to choose from: every table and lookup exact."""
 
-    def __init__(self, leaf: Leaf, committed: Frontier, held: Frontier) -> None:
+    def __init__(self, leaf: Leaf, constant: Frontier) -> None:
         self.leaf = leaf
-        self.constant = combined(committed, held, float(leaf.levels.total[-1]), leaf.floor)
+        self.constant = constant
 
     @cached_property
     def hourly(self) -> list[Frontier]:
@@ -94,30 +96,39 @@ class _Listed:
         usd, bound = constant_bounds(self.leaf, self.constant.capacity, self.constant.usd)
         return scan(usd, bound, self._hours_usd, self._fleet, cutoff_usd)
 
-    def _hours_usd(self, points: Indices) -> Floats:
-        """Σ over slots of the best hour beside each constant fleet, USD over the horizon, shape (points,)."""
-        levels = self.leaf.levels
+    def by_slot(self, points: Indices) -> Floats:
+        """The best hour of each slot beside each constant fleet, USD per hour, shape (points, slots)."""
         capacity = self.constant.capacity[points]
         shortage = np.maximum(self.leaf.floor - self.constant.units[points].sum(axis=1), 0)
-        total = np.zeros(len(points))
+        usd = np.zeros((len(points), len(self.leaf.levels.total)))
         for slots, menu in self.menus:
             for units in np.unique(shortage):
                 rows = np.flatnonzero(shortage == units)
                 need = still_needed(self.leaf, slots, capacity[rows][:, None, None], menu.capacity)
-                best = (menu.usd + self.hourly[units].cover(need)).min(axis=2)
-                total[rows] += best @ levels.hours[slots]
-        return total
+                usd[np.ix_(rows, slots)] = (menu.usd + self.hourly[units].cover(need)).min(axis=2)
+        return usd
 
-    def _fleet(self, point: int) -> Fleet:
+    def beside(self, point: int) -> tuple[Units, Units]:
+        """Units by the hour and on spot that those hours beside one constant fleet take, shapes (slots, items)."""
         leaf, slots_total = self.leaf, len(self.leaf.levels.total)
-        units = self.constant.units[point]
-        table = self.hourly[max(leaf.floor - int(units.sum()), 0)]
+        table = self.hourly[max(leaf.floor - int(self.constant.units[point].sum()), 0)]
         hourly = np.zeros((slots_total, len(leaf.hourly)), dtype=np.int64)
         spot = np.zeros((slots_total, len(leaf.spot)), dtype=np.int64)
         for slots, menu in self.menus:
             need = still_needed(leaf, slots, self.constant.capacity[point], menu.capacity)
             choice = (menu.usd + table.cover(need)).argmin(axis=1)
             spot[slots] = menu.units[choice]
-            hourly[slots] = table.units[table.index_of_cover(need[np.arange(len(slots)), choice])]
-        split = len(leaf.commitments)
+            bought = table.index_of_cover(need[np.arange(len(slots)), choice])
+            # Where no purchase covers a slot, its cost is infinite and nobody asks for its units.
+            hourly[slots] = table.units[np.minimum(bought, len(table.units) - 1)]
+        return hourly, spot
+
+    def _hours_usd(self, points: Indices) -> Floats:
+        """Σ over slots of the best hour beside each constant fleet, USD over the horizon, shape (points,)."""
+        total: Floats = self.by_slot(points) @ self.leaf.levels.hours
+        return total
+
+    def _fleet(self, point: int) -> Fleet:
+        units, (hourly, spot) = self.constant.units[point], self.beside(point)
+        split = len(self.leaf.commitments)
         return Fleet(commitments=units[:split], held=units[split:], hourly=hourly, spot=spot)

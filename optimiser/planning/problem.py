@@ -35,7 +35,7 @@ class How(StrEnum):
     """How a unit is paid, which is also when it runs.
 
     A commitment, what is owned already and a unit held on demand run for the whole horizon, whatever scenario comes; on
-    demand and spot follow the hour.
+    demand and spot follow the hour. Shared is a service's use of what is bought for several.
     """
 
     COMMITMENT = "commitment"
@@ -43,6 +43,7 @@ class How(StrEnum):
     HOURLY = "on_demand"
     SPOT = "spot"
     OWNED = "owned"
+    SHARED = "shared"
 
 
 SIGNED = frozenset({How.COMMITMENT, How.OWNED})

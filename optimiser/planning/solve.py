@@ -92,6 +92,11 @@ class Programme:
             timed_out=timed_out,
         )
 
+    def price(self, row: str) -> float:
+        """What one more on the right of a row would add to the least cost of a linear programme that is solved."""
+        found = self.lp.get_constraint_by_name(row)
+        return float(found.pi or 0.0) if found is not None else 0.0
+
     def _highs_bound(self) -> float | None:
         bound = float(self.lp.solverModel.getInfo().mip_dual_bound)
         return bound if math.isfinite(bound) and abs(bound) < 1e20 else None

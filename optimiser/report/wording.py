@@ -11,6 +11,7 @@ HOW = {
     "held_on_demand": "held on demand",
     "on_demand": "on demand by hour",
     "spot": "spot",
+    "shared": "shared",
 }
 _ABBREVIATIONS = frozenset({"kv", "ram", "tpot", "ttft"})
 _WHOLE_DOLLARS_FROM = 100

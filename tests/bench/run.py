@@ -29,6 +29,7 @@ from cases import hours_problem, mix_problem, read, workload_files
 from refresh_volume import refreshes
 from scheduled_weeks import scheduled_weeks
 from sized_weeks import sized_weeks
+from together_weeks import together_weeks
 
 from optimiser.config import load_config
 from optimiser.performance.estimate import estimate_precisions
@@ -76,6 +77,7 @@ def main() -> None:
     rows += [*apart(arguments.workloads)]
     rows += [Row(*line) for line in (*capped_weeks(arguments.cases), *sized_weeks(arguments.cases))]
     rows += [Row(*line) for line in scheduled_weeks(arguments.cases)]
+    rows += [Row(*line) for line in together_weeks()]
     rows += [Row(*line) for line in refreshes(arguments.runs)]
     width = max(len(row.case) for row in rows)
     print(f"{'case':{width}}  {'measured':52}  target")

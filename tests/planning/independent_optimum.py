@@ -116,7 +116,7 @@ def _cheapest(
     # Counts, then starts and stops, each per column and period; then whether a period changes anything.
     counts = len(columns) * len(periods)
     promised = len(policy.minimum_monthly_usd_by_provider) * len(problem.scenarios)
-    model = _Rows(3 * counts + len(periods), promised)
+    model = Rows(3 * counts + len(periods), promised)
 
     def at(c: int, p: int) -> int:
         return c * len(periods) + p
@@ -144,7 +144,7 @@ def _cheapest(
     return model.minimum() + surge_usd
 
 
-def _keep_own(model: _Rows, problem: Problem, columns: list[Column], *, may_idle: bool) -> None:
+def _keep_own(model: Rows, problem: Problem, columns: list[Column], *, may_idle: bool) -> None:
     """What each column costs, how many there may be of it, and whether it runs all along."""
     within, lengths = problem.policy.scale_to_zero_within_s or 0, [hours for _, hours in asked(problem)]
     n = len(lengths)
@@ -159,7 +159,7 @@ def _keep_own(model: _Rows, problem: Problem, columns: list[Column], *, may_idle
             model.row({c * n + p: 1.0, c * n: -1.0}, 0.0, 0.0)
 
 
-def _keep_monthly(model: _Rows, problem: Problem, columns: list[Column], surge_usd: float) -> None:
+def _keep_monthly(model: Rows, problem: Problem, columns: list[Column], surge_usd: float) -> None:
     """Rows over all periods, a column's variables being its periods in order: what is promised and not spent, in each
     scenario, and what is emitted.
     """
@@ -198,7 +198,7 @@ def _spot_limits(
             yield inside, policy.max_spot_share * total / policy.min_spot_pools
 
 
-def _keep_schedule(model: _Rows, problem: Problem, columns: list[Column]) -> None:
+def _keep_schedule(model: Rows, problem: Problem, columns: list[Column]) -> None:
     """Rows of what moves: u[p] − u[p − 1] = started[p] − stopped[p], both at most M · changed[p]."""
     policy, hours = problem.policy, [period.hours for period in problem.periods]
     n, every = len(hours), len(problem.scenarios) * len(hours)
@@ -249,7 +249,7 @@ def _since(hours: list[float], p: int, span: float) -> Iterator[int]:
 
 
 def _keep_counted(
-    model: _Rows, problem: Problem, columns: list[Column], variable: Callable[[int], int]
+    model: Rows, problem: Problem, columns: list[Column], variable: Callable[[int], int]
 ) -> None:
     """One period's rows of what is counted."""
     for amount, inside in _counted(problem, columns):
@@ -284,7 +284,7 @@ def _usd(option: Option, purchase: Purchase) -> float:
     return (share * float(spot.expected_usd_per_hour) + (1 - share) * float(on_demand)) * instances
 
 
-class _Rows:
+class Rows:
     """So many whole columns, and after them so many amounts."""
 
     def __init__(self, whole: int, amounts: int) -> None:

@@ -11,7 +11,7 @@ from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
 from optimiser.policy import Policy
 
-FIRM = ("commitment", "held_on_demand", "on_demand", "owned")
+FIRM = ("commitment", "held_on_demand", "on_demand", "owned", "shared")
 
 
 def limit_spot_share(m: Model) -> None:

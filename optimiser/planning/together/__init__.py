@@ -1,0 +1,1 @@
+"""Several services planned together: what is paid all along serves whichever of them needs it in an hour."""

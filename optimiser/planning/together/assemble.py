@@ -1,0 +1,155 @@
+"""From what services run together to their plan: parts, what is shared, money in exact decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Decimal
+
+import numpy as np
+
+from optimiser.planning.assemble import Core, core_of
+from optimiser.planning.leaves import Solution
+from optimiser.planning.offer_money import CENT, cents, exact, plan_offer
+from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.plan_parts import PlanService
+from optimiser.planning.problem import How, Problem
+from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherTotals
+from optimiser.planning.weighing import weighed_usd
+from providers.offer import Offer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """A service that is planned: what it runs, and what it stands for and costs apart."""
+
+    problem: Problem
+    solution: Solution
+    service: PlanService
+    stands_for: tuple[str, ...]
+    apart_monthly_usd: Decimal
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a plan of services together is made of."""
+
+    services: tuple[ServicePart, ...]
+    shared: tuple[SharedOffer, ...]
+    totals: TogetherTotals
+
+
+def parts_of(ran: Sequence[Ran], bought: Mapping[str, tuple[How, int]], offers: Mapping[str, Offer]) -> Parts:
+    """The parts of services that run so; bought is how and how many instances of each offer are bought for all."""
+    cores = [core_of(one.problem, one.solution, offers, {}) for one in ran]
+    problem = ran[0].problem
+    shared = tuple(
+        _shared(name, how, instances, offers, problem, ran)
+        for name, (how, instances) in sorted(bought.items())
+        if instances
+    )
+    paid = _paid(ran, cores, shared)
+    services = tuple(_part(one, core, paid) for one, core in zip(ran, cores, strict=True))
+    return Parts(services, shared, _totals(ran, services, shared))
+
+
+def _shared(
+    name: str, how: How, instances: int, offers: Mapping[str, Offer], problem: Problem, ran: Sequence[Ran]
+) -> SharedOffer:
+    offer = offers[name]
+    planned = offer.amortised_usd_per_hour
+    used = np.array([_used(one, name) for one in ran])
+    hours = problem.hours
+    return SharedOffer(
+        offer=plan_offer(name, offer, planned, weighed_usd(problem.policy, offer, planned), None),
+        how=how.value,
+        instances=instances,
+        monthly_usd=cents(planned * instances * HOURS_PER_MONTH),
+        used_share=float(used.sum(axis=0) @ hours) / (instances * float(hours.sum())),
+        used=tuple(tuple(row) for row in used.tolist()),
+    )
+
+
+def _used(ran: Ran, offer_id: str) -> np.ndarray:
+    """Instances of an offer that a service uses in each period."""
+    used = np.zeros(len(ran.problem.periods), dtype=np.int64)
+    for column, units in zip(ran.solution.columns, ran.solution.units.T, strict=True):
+        if column.purchase.offer_id == offer_id and column.purchase.how in (How.SHARED, How.OWNED):
+            used += units * column.option.estimate.setup.instances_per_unit
+    return used
+
+
+def _paid(
+    ran: Sequence[Ran], cores: Sequence[Core], shared: Sequence[SharedOffer]
+) -> dict[tuple[str, str], Decimal]:
+    """What each service pays a month of each shared purchase, by service and purchase: by instance-hours in use, to
+    the cent, the cents left over to the largest remainders."""
+    hours = ran[0].problem.hours
+    paid: dict[tuple[str, str], Decimal] = {}
+    for one in shared:
+        by: dict[tuple[str, str], Decimal] = {}
+        for service, core in zip(ran, cores, strict=True):
+            instances = {o.id: o.instances_per_unit for o in core.options}
+            for c, row in enumerate(core.purchases):
+                if row.offer == one.offer.id and row.how == How.SHARED.value:
+                    unit_hours = exact(float(hours @ service.solution.units[:, c]))
+                    by[service.service.name, row.id] = unit_hours * instances[row.option]
+        total = sum(by.values(), Decimal(0))
+        if not total:
+            continue
+        due = {key: one.monthly_usd * used / total for key, used in by.items()}
+        floors = {key: usd.quantize(CENT, rounding=ROUND_FLOOR) for key, usd in due.items()}
+        left = int((one.monthly_usd - sum(floors.values(), Decimal(0))) / CENT)
+        for key in sorted(due, key=lambda key: (floors[key] - due[key], key))[:left]:
+            floors[key] += CENT
+        paid |= floors
+    return paid
+
+
+def _part(ran: Ran, core: Core, paid: Mapping[tuple[str, str], Decimal]) -> ServicePart:
+    purchases = tuple(
+        replace(one, monthly_usd=paid.get((ran.service.name, one.id), one.monthly_usd))
+        for one in core.purchases
+    )
+    return ServicePart(
+        stands_for=ran.stands_for,
+        service=ran.service,
+        policy=ran.problem.policy.model_dump(mode="json"),
+        demand=core.demand,
+        options=core.options,
+        offers=core.offers,
+        purchases=purchases,
+        counts=core.counts,
+        routing=core.routing,
+        spare_unit_rps=core.spare_unit_rps,
+        monthly_usd=sum((one.monthly_usd for one in purchases), Decimal(0)),
+        apart_monthly_usd=ran.apart_monthly_usd,
+    )
+
+
+def _totals(
+    ran: Sequence[Ran], services: Sequence[ServicePart], shared: Sequence[SharedOffer]
+) -> TogetherTotals:
+    """All services; overheads as a plan's own (totals.py), USD a month of each service's for itself."""
+    given, hours = ran[0].problem.policy.overheads, ran[0].problem.hours
+    nodes = float(hours.sum()) * sum(one.instances for one in shared)
+    gpus = np.zeros(len(hours))
+    for one in ran:
+        for column, units in zip(one.solution.columns, one.solution.units.T, strict=True):
+            gpus += units * column.option.gpus_per_unit
+            if column.purchase.how is How.SHARED or (shared and column.purchase.how is How.OWNED):
+                continue
+            nodes += float(hours @ units) * column.option.estimate.setup.instances_per_unit
+    monthly = sum((one.monthly_usd for one in services), Decimal(0))
+    per_node = exact(nodes / float(hours.sum())) * exact(given.usd_per_node_hour) * HOURS_PER_MONTH
+    overheads = cents(per_node + exact(given.usd_per_month) * len(ran) + monthly * exact(given.percent) / 100)
+    apart = sum((one.apart_monthly_usd for one in services), Decimal(0))
+    return TogetherTotals(
+        horizon_hours=float(hours.sum()),
+        monthly_usd=monthly,
+        overheads_monthly_usd=overheads,
+        total_monthly_usd=monthly + overheads,
+        apart_monthly_usd=apart,
+        saving_monthly_usd=apart - monthly - overheads,
+        max_gpus=int(gpus.max()),
+    )

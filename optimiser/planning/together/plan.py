@@ -1,0 +1,99 @@
+"""Services planned together as a value. Money is USD in decimals, a month of 730 h, rates are requests per second.
+
+Parts that a plan has too are named as there (`optimiser schema plan`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan_parts import (
+    PlanBound,
+    PlanCount,
+    PlanDemand,
+    PlanLeftOut,
+    PlanPeriod,
+    PlanPriceDate,
+    PlanRoute,
+    PlanService,
+)
+
+SCHEMA_VERSION = "1.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServicePart:
+    """What one service runs. A purchase of how "shared" is its use of what is bought once for all (`shared`): counts
+    are units in use, monthly_usd its part of the cost by unit-hours in use, so that the services' monthly_usd add up.
+
+    stands_for names the workloads it was made of, one of its own name or several whose replicas are shared.
+    apart_monthly_usd is what they cost planned apart, overheads included (null where one has no plan apart).
+    """
+
+    stands_for: tuple[str, ...]
+    service: PlanService
+    policy: dict[str, Any]
+    demand: tuple[PlanDemand, ...]
+    options: tuple[PlanOption, ...]
+    offers: tuple[PlanOffer, ...]
+    purchases: tuple[PlanPurchase, ...]
+    counts: tuple[PlanCount, ...]
+    routing: tuple[PlanRoute, ...]
+    spare_unit_rps: float
+    monthly_usd: Decimal
+    apart_monthly_usd: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedOffer:
+    """What is bought once for all services and runs throughout. how: commitment | held_on_demand | owned.
+
+    used_share is of its instance-hours; used[service][period] is instances in use.
+    """
+
+    offer: PlanOffer
+    how: str
+    instances: int
+    monthly_usd: Decimal
+    used_share: float
+    used: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TogetherTotals:
+    """All services. total = monthly (instances) + overheads; saving is apart − total; peak GPUs run at once."""
+
+    horizon_hours: float
+    monthly_usd: Decimal
+    overheads_monthly_usd: Decimal
+    total_monthly_usd: Decimal
+    apart_monthly_usd: Decimal
+    saving_monthly_usd: Decimal
+    max_gpus: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TogetherPlan:
+    """One answer for several services. together is False where planning apart is cheaper: then each service is as it
+    would be alone and nothing is shared."""
+
+    schema_version: str = SCHEMA_VERSION
+    tool_version: str
+    planned_on: date
+    together: bool
+    periods: tuple[PlanPeriod, ...]
+    services: tuple[ServicePart, ...]
+    shared: tuple[SharedOffer, ...]
+    totals: TogetherTotals
+    bound: PlanBound
+    price_dates: tuple[PlanPriceDate, ...]
+    price_sources: tuple[str, ...]
+    providers_left_out: tuple[PlanLeftOut, ...]
+    estimate_relative_error: float
+    deterministic: bool
+    not_included: tuple[str, ...]
+    notes: tuple[str, ...]

@@ -1,0 +1,154 @@
+"""What services together cost at least, at any price of the shared machines in each hour.
+
+With K[o] instances of each constant offer o of a machine m, y[s, m, h] those that service s uses in hour h, and w[h]
+how long the hour lasts, planning together is
+
+    min Σ_o H · usd[o] · K[o] + Σ_s cost_s(y[s])
+    Σ_s y[s, m, h] ≤ Σ_{o of m} K[o]                                              (price π[m, h] ≥ 0)
+    used[m, h] ≤ Σ_s y[s, m, h]  (σ ≥ 0),  used[m, h] ≤ Σ_{o of m, committed} K[o]  (τ ≥ 0),
+    Σ_h w[h] · used[m, h] ≥ (1 − q) · H · Σ_{o of m, committed} K[o]                (λ ≥ 0)
+
+the last two lines where commitments must be in use in all but a share q < 1 of the hours: of every such offer's last
+instance it holds, so it holds on average. Dropping the rows at prices leaves each service an hour by itself
+(Lagrangian relaxation; Geoffrion, Mathematical Programming Study 2, 1974). With p = π − σ, and of all π, σ and τ that
+make the same p those that charge the offers least (π = max(p, 0), σ + τ = λ · w), that is
+
+    Σ_s min_{sets} Σ_h min_{ways} (w[h] · usd[way, h] + Σ_m p[m, h] · taken[way, m])  +  Σ_o min(0, c[o]) · most[o]
+    c[o] = H · usd[o] − worth,   worth = Σ_h max(p[m, h], 0), where o is committed Σ_h p[m, h] + q · λ[m] · H
+
+a lower bound at any p[m, h] ≥ −λ[m] · w[h] that leaves c[o] ≥ 0 wherever most[o] is unlimited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimiser.planning.problem import CONSTANT, Floats, How, Option
+from optimiser.planning.together.services import Constant, Place, Service, machine_of
+
+
+@dataclass(frozen=True)
+class Prices:
+    """use is p, what using an instance of a machine costs in each hour, USD over the horizon, shape (machines, hours);
+    credit is λ, USD per instance-hour, what a committed instance in use is credited with, shape (machines,).
+    """
+
+    use: Floats
+    credit: Floats
+
+
+def even_prices(place: Place) -> Prices:
+    """Each machine at its cheapest constant price in every hour, as if it were shared without a gap."""
+    usd = np.array([_even_usd(place, m) for m in range(len(place.machines))])
+    return Prices(usd[:, None] * place.hours.weight, np.zeros(len(usd)))
+
+
+def _even_usd(place: Place, machine: int) -> float:
+    """A price at which no offer without limit is worth more than it costs."""
+    offers = place.of_machine(machine)
+    return min([one.usd for one in offers if one.most is None] or [one.usd for one in offers])
+
+
+def made_valid(place: Place, prices: Prices, share: float) -> Prices:
+    """The prices, lowered as far as needed to give a bound."""
+    credit = np.maximum(prices.credit, 0.0) if share < 1 else np.zeros_like(prices.credit)
+    lowest = -credit[:, None] * place.hours.weight
+    use = np.maximum(prices.use, lowest)
+    for m in range(len(place.machines)):
+        unlimited = [one for one in place.of_machine(m) if one.most is None]
+        for one in sorted(unlimited, key=_is_committed):
+            most = place.hours.total * one.usd
+            if _is_committed(one, share):
+                use[m] = _lowered(use[m], lowest[m], most - share * credit[m] * place.hours.total)
+            elif (paid := np.maximum(use[m], 0.0)).sum() > most:
+                use[m] = np.where(use[m] > 0, _lowered(paid, np.zeros_like(paid), most), use[m])
+    return Prices(use, credit)
+
+
+def _is_committed(one: Constant, share: float = 0.0) -> bool:
+    return one.how is How.COMMITMENT and share < 1
+
+
+def _lowered(values: Floats, lowest: Floats, most: float) -> Floats:
+    """The nearest point to values, none below lowest, that sums to no more than most (lowest itself where none does):
+    max(values − θ, lowest), the projection on a simplex (Held, Wolfe and Crowder, Mathematical Programming 6, 1974)."""
+    if values.sum() <= most:
+        return values
+    above = np.sort(values - lowest)[::-1]
+    room = most - lowest.sum()
+    if room <= 0:
+        return lowest
+    theta = (np.cumsum(above) - room) / np.arange(1, len(above) + 1)
+    last = int(np.flatnonzero(above > theta)[-1])
+    nearest: Floats = np.maximum(values - theta[last], lowest)
+    return nearest
+
+
+def worth_usd(place: Place, prices: Prices, one: Constant, share: float) -> float:
+    """What one more instance of an offer is worth over the horizon."""
+    use = prices.use[place.machines.index(one.machine)]
+    if _is_committed(one, share):
+        credit = float(prices.credit[place.machines.index(one.machine)])
+        return float(use.sum()) + share * credit * place.hours.total
+    return float(np.maximum(use, 0.0).sum())
+
+
+def constants_usd(place: Place, prices: Prices, share: float) -> float:
+    """Σ_o min(0, c[o]) · most[o]: what limited offers are worth beyond their price, as a cost; minus infinity at
+    prices that are no bound."""
+    total = 0.0
+    for one in place.constants:
+        left = place.hours.total * one.usd - worth_usd(place, prices, one, share)
+        if one.most is not None:
+            total += min(left, 0.0) * one.most
+        elif left < -1e-9 * place.hours.total * max(one.usd, 1.0):
+            return -np.inf
+    return total
+
+
+def relaxed_usd(place: Place, service: Service, sets: Sequence[Sequence[Option]], of_use: Floats) -> Floats:
+    """What each set of options costs a service at least at prices of use, USD over the horizon, shape (sets,).
+
+    Units divisible, pools unlimited, no floor: firm capacity at the cheapest way to have it in the hour, the rest at
+    the cheapest of that and spot. Where using a machine is paid for rather than paid, as much of it as can be useful.
+    """
+    weight = place.hours.weight
+    firm: dict[str, Floats] = {}
+    spot: dict[str, float] = {}
+    for option in service.problem.options:
+        usd = np.full(len(weight), np.inf)
+        cheapest_spot = np.inf
+        for one in option.purchases:
+            if one.how is How.HOURLY:
+                usd = np.minimum(usd, one.usd_per_unit_hour)
+            elif one.how is How.SPOT:
+                cheapest_spot = min(cheapest_spot, one.usd_per_unit_hour)
+        if any(one.how in CONSTANT for one in option.purchases):
+            each = option.estimate.setup.instances_per_unit * of_use[place.machines.index(machine_of(option))]
+            usd = np.minimum(usd, each / weight)
+        firm[option.id], spot[option.id] = usd / option.rate_rps, cheapest_spot / option.rate_rps
+    return np.array([_set_usd(place, service, options, firm, spot) for options in sets])
+
+
+def _set_usd(
+    place: Place,
+    service: Service,
+    options: Sequence[Option],
+    firm: dict[str, Floats],
+    spot: dict[str, float],
+) -> float:
+    rates = [option.rate_rps for option in options]
+    level = service.profiles.at(max(rates))
+    total, least_firm = level.total[service.slot], level.firm[service.slot]
+    by_firm = np.min([firm[option.id] for option in options], axis=0)
+    by_spot = min(spot[option.id] for option in options)
+    beyond = np.maximum(total + min(rates), service.problem.policy.min_firm_instances * max(rates))
+    with np.errstate(invalid="ignore"):
+        paid = np.where(least_firm > 1e-9, by_firm * least_firm, 0.0)
+        rest = np.minimum(by_firm, by_spot)
+        paid = paid + np.where(total - least_firm > 1e-9, rest * (total - least_firm), 0.0)
+        usd = np.where(by_firm < 0, by_firm * beyond, paid)
+    return float(place.hours.weight @ usd)

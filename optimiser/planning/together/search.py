@@ -1,0 +1,149 @@
+"""The cheapest plan found of several services together, and a bound on all of them.
+
+Services share in one site, or each is planned alone: the search looks into the sites whose bound is lowest, cheapest
+first, and leaves the others to their bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimiser.planning.leaves import Bought, Solution
+from optimiser.planning.problem import CONSTANT, How, Option, Problem, Purchase
+from optimiser.planning.search import search
+from optimiser.planning.tables import Units
+from optimiser.planning.together.looked import Searched
+from optimiser.planning.together.menus import Menu, menu_of
+from optimiser.planning.together.services import Place, hours_of, machine_of, places
+from optimiser.planning.together.whole import Rounding, Whole, offers_by_use
+
+# Sites that are looked into; the others have the bound of every machine at its even price.
+SITES_LOOKED_INTO = 2
+
+
+@dataclass(frozen=True)
+class Together:
+    """The services in one site, USD over the horizon as weighed: instances bought of each constant offer, and what
+    each service runs (columns that are paid all along vary with its use of them)."""
+
+    usd: float
+    place: Place
+    bought: dict[str, int]
+    solutions: tuple[Solution, ...]
+
+
+@dataclass(frozen=True)
+class TogetherOutcome:
+    """best is None where no site carries all services for less than the cutoff; lower_usd bounds every plan of all of
+    them in one site; looked_into and sites count those."""
+
+    best: Together | None
+    lower_usd: float
+    looked_into: int
+    sites: int
+
+
+def search_together(problems: Sequence[Problem], cutoff_usd: float, gap: float = 1e-3) -> TogetherOutcome:
+    """The best of all services in one site that costs less than cutoff_usd, the sum of planning apart."""
+    share = problems[0].policy.commitment_hours_share
+    sites = [Searched.of(place, share) for place in places(problems, hours_of(problems))]
+    sites.sort(key=lambda one: (one.lower_usd, one.place.site))
+    best, cutoff = None, cutoff_usd
+    looked_into = [one for one in sites[:SITES_LOOKED_INTO] if one.lower_usd < cutoff_usd]
+    for one in looked_into:
+        one.raise_bound(cutoff)
+        for menus, start in _starts(one, gap):
+            whole = Rounding(one.place, menus, one.prices.use, one.share).search(start)
+            solutions = None if whole is None else _solutions(one.place, whole)
+            if whole is not None and solutions is not None and whole.usd < cutoff:
+                best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd
+    lower_usd = min((one.lower_usd for one in sites), default=np.inf)
+    return TogetherOutcome(best, lower_usd, len(looked_into), len(sites))
+
+
+def _starts(searched: Searched, gap: float) -> Iterator[tuple[tuple[Menu, ...], Units]]:
+    """A menu for each service, and numbers of machines to start from: those of the bound, and those of planning each
+    service alone in the site."""
+    if (cheapest := searched.cheapest_menus()) is not None:
+        yield cheapest
+    place = searched.place
+    alone = [search(service.problem, gap, alternatives=1).best for service in place.services]
+    menus: list[Menu] = []
+    start = np.zeros(len(place.machines), dtype=np.int64)
+    for service, found in zip(place.services, alone, strict=True):
+        menu = None if found is None else menu_of(place, service, found.options)
+        if found is None or menu is None:
+            return
+        menus.append(menu)
+        for column, units in zip(found.solution.columns, found.solution.units[0].tolist(), strict=True):
+            if column.purchase.how in CONSTANT:
+                machine = place.machines.index(machine_of(column.option))
+                start[machine] += units * column.option.estimate.setup.instances_per_unit
+    yield tuple(menus), start
+
+
+def _solutions(place: Place, whole: Whole) -> tuple[Solution, ...] | None:
+    """What each service runs in each period; None where groups of instances cannot be made up of what is bought."""
+    hours = len(place.hours.weight)
+    units: list[dict[str, tuple[Bought, Units]]] = [{} for _ in place.services]
+
+    def run(s: int, one: Bought, hour: int, count: int) -> None:
+        known = units[s].setdefault(one.purchase.id, (one, np.zeros(hours, dtype=np.int64)))
+        known[1][hour] += count
+
+    for hour in range(hours):
+        left = dict(whole.bought)
+        for s, menu in enumerate(whole.menus):
+            way = int(whole.ways[s, hour])
+            for one, count in menu.beside(way, int(menu.service.slot[hour])):
+                run(s, one, hour, count)
+            for option, wanted in zip(menu.options, menu.units[way].tolist(), strict=True):
+                instances, missing = option.estimate.setup.instances_per_unit, wanted
+                for offer in offers_by_use(place, place.machines.index(machine_of(option))) if wanted else ():
+                    taken = min(missing, left[offer.offer_id] // instances)
+                    if taken:
+                        left[offer.offer_id] -= taken * instances
+                        missing -= taken
+                        run(s, Bought(option, _purchase(place, option, offer.offer_id)), hour, taken)
+                if missing:
+                    return None
+    return tuple(
+        _solution(place, menu, [units[s][name] for name in sorted(units[s])])
+        for s, menu in enumerate(whole.menus)
+    )
+
+
+def _solution(place: Place, menu: Menu, columns: Sequence[tuple[Bought, Units]]) -> Solution:
+    by_hour = np.column_stack([units for _, units in columns])
+    largest = max(option.rate_rps for option in menu.options)
+    return Solution(tuple(one for one, _ in columns), by_hour[place.hours.of_period], largest)
+
+
+def _purchase(place: Place, option: Option, offer_id: str) -> Purchase:
+    """How an option's units are paid on a constant offer: what is paid for all is shared, what is owned is owned.
+
+    A limited offer is known to the first set-up of its machine alone, and serves the others too.
+    """
+    machine = machine_of(option)
+    known = next(
+        (other, one)
+        for service in place.services
+        for other in service.problem.options
+        if machine_of(other) == machine
+        for one in other.purchases
+        if one.offer_id == offer_id
+    )
+    instances = option.estimate.setup.instances_per_unit
+    scale = instances / known[0].estimate.setup.instances_per_unit
+    how = How.OWNED if known[1].how is How.OWNED else How.SHARED
+    return replace(
+        known[1],
+        id=f"{offer_id}{f'×{instances}' if instances > 1 else ''}:{how.value}",
+        how=how,
+        usd_per_unit_hour=known[1].usd_per_unit_hour * scale,
+        billed_usd_per_unit_hour=known[1].billed * scale,
+        max_units=None,
+    )

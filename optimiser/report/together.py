@@ -1,0 +1,150 @@
+"""Services planned together, in words: what they cost, what sharing saves, what is bought once and what each runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+from optimiser.errors import bad_value, did_you_mean
+from optimiser.planning.plan import HOURS_PER_MONTH, to_jsonable
+from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherPlan
+from optimiser.report.as_markdown import markdown_of
+from optimiser.report.document import Column, Document, Row, Section, Table
+from optimiser.report.text_layout import text_of
+from optimiser.report.wording import HOW, percent, provider_name, site, units, usd, words
+
+FORMATS = ("table", "json", "markdown")
+_SHORT_HOW = HOW | {"on_demand": "by hour"}
+
+
+def render_together(format_name: str, plan: TogetherPlan, *, colour: bool = False) -> str:
+    """The plan in one of FORMATS. Raises UsageError for another."""
+    if format_name == "json":
+        return json.dumps(to_jsonable(plan), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if format_name == "table":
+        return text_of(together_document(plan), colour=colour)
+    if format_name == "markdown":
+        return markdown_of(together_document(plan))
+    raise bad_value(
+        "--format", "format", format_name, did_you_mean(format_name, FORMATS) + " (with --together)"
+    )
+
+
+def together_document(plan: TogetherPlan) -> Document:
+    """The report of services together."""
+    return Document(
+        _headline(plan),
+        (
+            Section("Services", (_services(plan),)),
+            Section("Bought once, for all", _shared(plan)),
+            Section("Cost", (_cost(plan),)),
+            Section("Proof", (_proof(plan),)),
+            Section("Not included", (", ".join(plan.not_included) + ".",)),
+            Section("Notes", plan.notes),
+        ),
+    )
+
+
+def _headline(plan: TogetherPlan) -> str:
+    totals, count = plan.totals, sum(len(part.stands_for) for part in plan.services)
+    how = "together" if plan.together else "apart, which is cheaper than together"
+    said = f"{count:,} services {how}: {usd(totals.total_monthly_usd)} a month"
+    places = {site(o.provider, o.region): None for part in plan.services for o in part.options}
+    if len(places) == 1:
+        said += f" on {next(iter(places))}"
+    if plan.providers_left_out:
+        without = ", ".join(
+            f"{provider_name(one.provider)} ({one.reason})" for one in plan.providers_left_out
+        )
+        said += f" without {without}"
+    if old := _old(plan):
+        said += f" at OLD PRICES (of {old})"
+    saving = totals.saving_monthly_usd
+    if saving > 0:
+        share = percent(float(saving / totals.apart_monthly_usd))
+        said += f", {usd(saving)} ({share}) below {usd(totals.apart_monthly_usd)} apart"
+    return f"{said}; gap {percent(plan.bound.gap)}, throughput ±{percent(plan.estimate_relative_error)}"
+
+
+def _old(plan: TogetherPlan) -> date | None:
+    """The oldest price in use past the first service's limits of age."""
+    policy = plan.services[0].policy
+    limits = {"spot": policy["spot_age_note_days"]}
+    late = [
+        row.oldest_used
+        for row in plan.price_dates
+        if row.oldest_used
+        and (plan.planned_on - row.oldest_used).days > limits.get(row.tier, policy["price_age_note_days"])
+    ]
+    return min(late, default=None)
+
+
+def _services(plan: TogetherPlan) -> Table:
+    columns = (
+        Column("service"),
+        Column("runs (units)"),
+        Column("$ a month", right=True),
+        Column("apart", right=True),
+    )
+    return Table(columns, tuple(_service(part) for part in plan.services))
+
+
+def _service(part: ServicePart) -> Row:
+    options = {option.id: option for option in part.options}
+    running: dict[tuple[str, str], dict[int, int]] = {}
+    for row in part.counts:
+        bought = next(one for one in part.purchases if one.id == row.purchase)
+        by_period = running.setdefault((options[bought.option].instance_type, bought.how), {})
+        by_period[row.period] = by_period.get(row.period, 0) + row.units
+    periods = len(part.demand)
+    fleet: dict[str, list[str]] = {}
+    for (name, how), counts in running.items():
+        least = min(counts.values()) if len(counts) == periods else 0
+        fleet.setdefault(name, []).append(f"{units(least, max(counts.values()))} {_SHORT_HOW[how]}")
+    said = ", ".join(f"{name} {' + '.join(ways)}" for name, ways in fleet.items())
+    return Row((part.service.name, said, usd(part.monthly_usd), usd(part.apart_monthly_usd)))
+
+
+def _shared(plan: TogetherPlan) -> tuple[Table, ...]:
+    if not plan.shared:
+        return ()
+    columns = (
+        Column("paid"),
+        Column("instances", right=True),
+        Column("instance type"),
+        Column("where"),
+        Column("in use", right=True),
+        Column("$ a month", right=True),
+    )
+    return (Table(columns, tuple(_shared_row(one) for one in plan.shared)),)
+
+
+def _shared_row(one: SharedOffer) -> Row:
+    offer = one.offer
+    terms = f", {offer.term_months} months, {words(offer.payment)}" if offer.term_months else ""
+    return Row(
+        (
+            f"{HOW[one.how]}{terms}",
+            f"{one.instances:,}",
+            offer.instance_type,
+            site(offer.provider, offer.region),
+            percent(one.used_share),
+            usd(one.monthly_usd),
+        )
+    )
+
+
+def _cost(plan: TogetherPlan) -> str:
+    totals = plan.totals
+    return (
+        f"Instances {usd(totals.monthly_usd)} + overheads {usd(totals.overheads_monthly_usd)} = "
+        f"{usd(totals.total_monthly_usd)} a month of {HOURS_PER_MONTH} h; {totals.max_gpus:,} GPUs at the most at once."
+    )
+
+
+def _proof(plan: TogetherPlan) -> str:
+    bound = plan.bound
+    return (
+        f"No plan of these services in one site, or apart, costs less than {usd(bound.value_usd)} a month (gap "
+        f"{percent(bound.gap)}): {bound.method}."
+    )

@@ -1,0 +1,105 @@
+"""`optimiser recommend A B --together`: several services in one plan."""
+
+import copy
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from many_workloads import CHAT, FEW
+
+from optimiser.cli.question import asking, request_for
+from optimiser.planning.together.verify import verify_together
+from optimiser.report.together import render_together
+from optimiser.together import recommend_together
+
+Run = Callable[..., Any]
+Fails = Callable[..., str]
+
+DAY = "demand: {hourly_requests_per_second: [8, 8, 1, 1], start: 2026-01-05}"
+NIGHT = "demand: {hourly_requests_per_second: [1, 1, 8, 8], start: 2026-01-05}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service of the day, one of the night with a slacker target, and a second of the day's kind."""
+    found = tmp_path_factory.mktemp("together")
+    texts = {
+        "day": CHAT.replace("demand: {requests_per_second: 2}", DAY),
+        "night": CHAT.replace("demand: {requests_per_second: 2}", NIGHT).replace(
+            "ttft_ms: 2000", "ttft_ms: 3000"
+        ),
+        "dusk": CHAT.replace("demand: {requests_per_second: 2}", NIGHT),
+        "week": CHAT,
+    }
+    for name, text in texts.items():
+        (found / f"{name}.yaml").write_text(text.replace("name: chat", f"name: {name}"), encoding="utf-8")
+    return found
+
+
+@pytest.fixture(scope="module")
+def plan(folder: Path) -> dict[str, Any]:
+    options = {"gpus": ("--gpu", ["L4"]), "providers": ("--provider", ["gcp"])}
+    without_spot = ["tiers=[on_demand,reserved]", "commitment_hours_share=0.5"]
+    asked = asking(directory=None, as_of="2026-11-21", settings=without_spot, options=options, embedded=True)
+    requests = [request_for(asked, str(folder / f"{name}.yaml")) for name in ("day", "night")]
+    found: dict[str, Any] = json.loads(render_together("json", recommend_together(requests)))
+    return found
+
+
+def test_day_and_night_share_what_is_committed_and_pay_for_it_to_the_cent(plan: dict[str, Any]) -> None:
+    assert plan["together"]
+    totals = {name: Decimal(str(value)) for name, value in plan["totals"].items()}
+    assert totals["saving_monthly_usd"] > 0
+    assert totals["total_monthly_usd"] + totals["saving_monthly_usd"] == totals["apart_monthly_usd"]
+    assert sum(Decimal(part["monthly_usd"]) for part in plan["services"]) == totals["monthly_usd"]
+    # By day one service uses what the other uses by night.
+    used = [sum(one) for one in zip(*(shared["used"][0] for shared in plan["shared"]), strict=True)]
+    assert used[0] > used[2]
+    assert verify_together(plan) == []
+
+
+@pytest.mark.parametrize("change", ["instances", "price", "count", "committed"])
+def test_a_changed_plan_is_rejected(plan: dict[str, Any], change: str) -> None:
+    other = copy.deepcopy(plan)
+    shared = other["shared"][0]
+    if change == "instances":
+        shared["instances"] -= 1
+    elif change == "price":
+        other["services"][0]["monthly_usd"] = str(Decimal(other["services"][0]["monthly_usd"]) + 1)
+    elif change == "count":
+        other["services"][0]["counts"][0]["units"] -= 1
+    else:
+        shared["how"], shared["instances"] = "commitment", shared["instances"] + 5
+    assert verify_together(other)
+
+
+def test_services_of_one_kind_share_replicas(folder: Path, run: Run) -> None:
+    files = [str(folder / f"{name}.yaml") for name in ("day", "dusk")]
+    text = run("recommend", *files, "--together", *FEW).out
+    assert text.startswith("2 services ")
+    assert "day+dusk" in text
+    assert "day and dusk are one service here" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "said"),
+    [
+        (("day", "week"), (), "day and week: planned together they need the same hours"),
+        (("day",), (), "--together: one workload has nothing to share with"),
+        (("day", "night"), ("--explain",), "--explain: does not go with --together"),
+        (("day", "night"), ("--format", "csv"), "--format: format = 'csv'"),
+        (
+            ("day", "night"),
+            ("--set", "max_gpus=8"),
+            "policy.max_gpus = 8: planned together it can only be None",
+        ),
+    ],
+)
+def test_what_cannot_be_planned_together_is_said(
+    folder: Path, fails: Fails, names: tuple[str, ...], more: tuple[str, ...], said: str
+) -> None:
+    files = [str(folder / f"{name}.yaml") for name in names]
+    assert said in fails(2, "recommend", *files, "--together", *FEW, *more)

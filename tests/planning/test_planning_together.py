@@ -1,0 +1,144 @@
+"""Services together: what is shared, what it costs, and how near the bound is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planning_cases import PLAIN, Case, case, committed, held, hourly, machine, spot
+from together_optimum import together_usd
+
+from optimiser.planning.problem import Problem
+from optimiser.planning.search import search
+from optimiser.planning.together.search import TogetherOutcome, search_together
+
+TOGETHER = PLAIN.model_copy(update={"max_sites": 1, "max_instance_types": 2})
+
+
+def services(*cases: Case) -> list[Problem]:
+    """The problems of several cases under names of their own."""
+    return [replace(one.problem, services=(f"s{n}",)) for n, one in enumerate(cases)]
+
+
+def apart_usd(problems: list[Problem]) -> float:
+    """What each costs by itself, added up."""
+    return sum(best.usd if (best := search(one, 0.0).best) else math.inf for one in problems)
+
+
+def together(problems: list[Problem], cutoff_usd: float | None = None) -> TogetherOutcome:
+    """The search, up to what planning apart costs."""
+    return search_together(problems, apart_usd(problems) if cutoff_usd is None else cutoff_usd, 0.0)
+
+
+def test_a_day_and_a_night_service_hold_the_maximum_of_their_sum() -> None:
+    day, night = [5.0, 1.0], [1.0, 4.0]
+    held_alone = [case([machine("m", 1.0, held(2.0))], demand, policy=TOGETHER) for demand in (day, night)]
+    problems = services(*held_alone)
+    # Apart 5 + 4 machines for two hours; together no hour asks for more than 6.
+    assert apart_usd(problems) == pytest.approx(9 * 2.0 * 2)
+    found = together(problems)
+    assert found.best is not None
+    assert found.best.usd == pytest.approx(6 * 2.0 * 2)
+    assert list(found.best.bought.values()) == [6]
+    assert [one.units[:, 0].tolist() for one in found.best.solutions] == [[5, 1], [1, 4]]
+    assert found.lower_usd == pytest.approx(24.0)
+
+
+def test_a_commitment_serves_whoever_needs_it_where_neither_alone_would_fill_it() -> None:
+    paid = machine("m", 1.0, hourly(1.0), committed(0.6))
+    problems = services(*(case([paid], demand, policy=TOGETHER) for demand in ([2.0, 0.0], [0.0, 2.0])))
+    # Alone each commitment would stand idle every other hour: 0.6 × 2 is dearer than 1.0 in one of them.
+    assert apart_usd(problems) == pytest.approx(4.0)
+    found = together(problems)
+    assert found.best is not None
+    assert found.best.usd == pytest.approx(2 * 0.6 * 2)
+    assert list(found.best.bought.values()) == [2]
+
+
+def test_commitments_are_in_use_in_all_but_the_share_of_hours() -> None:
+    paid = machine("m", 1.0, hourly(1.0), committed(0.3))
+    policy = TOGETHER.model_copy(update={"commitment_hours_share": 0.25})
+    demands = ([2.0, 2.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0])
+    problems = services(*(case([paid], demand, policy=policy) for demand in demands))
+    found = together(problems)
+    assert found.best is not None
+    # 3, 2, 1 and 0 are in use; three hours of four fill one. By the hour 2 + 1 + 0 + 0 beside it.
+    assert list(found.best.bought.values()) == [1]
+    assert found.best.usd == pytest.approx(4 * 0.3 + 3.0)
+
+
+def test_nothing_shared_is_no_plan_below_apart() -> None:
+    one = case([machine("m", 1.0, hourly(1.0), region="r1")], [3.0], policy=TOGETHER)
+    other = case([machine("m", 1.0, hourly(1.0), region="r2")], [3.0], policy=TOGETHER)
+    assert together(services(one, other)).best is None
+
+
+def test_the_same_services_have_the_same_plan() -> None:
+    one, other = (together(random_services(26)).best for _ in range(2))
+    assert one is not None
+    assert other is not None
+    assert one.bought == other.bought
+    assert [s.units.tolist() for s in one.solutions] == [s.units.tolist() for s in other.solutions]
+
+
+def _usd(rng: np.random.Generator, low: float, high: float) -> float:
+    return round(float(rng.uniform(low, high)), 3)
+
+
+def random_services(seed: int) -> list[Problem]:
+    """Two or three services on one to three machines in one or two sites, three to five periods."""
+    rng = np.random.default_rng(seed)
+    regions = ("r1", "r2")[: int(rng.integers(1, 3))]
+    periods = int(rng.integers(3, 6))
+    hours = [float(x) for x in rng.choice([1.0, 2.0, 6.0], periods)]
+    kinds = int(rng.integers(1, 4))
+    rates = rng.choice([1.0, 1.7, 2.6, 4.1], kinds)
+    ways = {
+        (kind, region): [
+            way
+            for way in (
+                held(round(float(rng.uniform(0.8, 1.3)), 3))
+                if kind == 0
+                else hourly(round(float(rng.uniform(1, 2)), 3)),
+                committed(_usd(rng, 0.5, 1.2)),
+                spot(_usd(rng, 0.3, 0.8)),
+            )
+            if rng.random() < 0.8 or way.how.value == "held_on_demand"
+        ]
+        for kind in range(kinds)
+        for region in regions
+    }
+    found = []
+    for _ in range(int(rng.integers(2, 4))):
+        speed = float(rng.uniform(0.5, 1.5))
+        machines = [
+            machine(f"m{kind}", round(float(rates[kind]) * speed, 2), *paid, region=region)
+            for (kind, region), paid in ways.items()
+            if paid
+        ]
+        policy = TOGETHER.model_copy(
+            update={
+                "max_instance_types": int(rng.integers(1, 3)),
+                "survive_instance_losses": int(rng.integers(0, 2)),
+                "utilisation_ceiling": float(rng.choice([1.0, 0.8])),
+                "min_firm_instances": int(rng.integers(0, 3)),
+                "max_spot_share": float(rng.choice([0.0, 0.3, 0.6])),
+                "survive_spot_pool_loss": bool(rng.random() < 0.5),
+            }
+        )
+        demand = [round(float(x), 2) for x in rng.choice([0, 0.7, 2, 3.5, 6], periods)]
+        demand[int(rng.integers(periods))] = 4.0
+        found.append(case(machines, demand, hours, policy))
+    return services(*found)
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_the_bound_the_optimum_and_the_plan_stand_in_this_order(seed: int) -> None:
+    problems = random_services(seed)
+    optimum, apart = together_usd(problems), apart_usd(problems)
+    found = together(problems, apart + 1e-6 if math.isfinite(apart) else math.inf)
+    assert found.lower_usd <= optimum * (1 + 1e-7) + 1e-6
+    if found.best is not None:
+        assert optimum - 1e-6 <= found.best.usd <= apart + 1e-6

@@ -1,0 +1,81 @@
+"""The proven optimum of small services together, from the formulas alone, by a model written only for tests.
+
+One model for each site and choice of every service's types and its smallest and largest unit: whole units of each
+service in each period, and of every offer that runs throughout as many instances as all services use of it at once.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations, product
+
+from independent_optimum import Rows, required
+
+from optimiser.planning.problem import Option, Problem
+
+CONSTANT = ("commitment", "held_on_demand", "owned")
+Choice = tuple[tuple[Option, ...], float]
+
+
+def together_usd(problems: list[Problem]) -> float:
+    """USD over the horizon of the cheapest plan of all services in one site; inf where there is none."""
+    sites = set.intersection(*({o.site for o in problem.options} for problem in problems))
+    best = math.inf
+    for site in sorted(sites):
+        choices = [_choices(problem, site) for problem in problems]
+        best = min([best, *(_cheapest(problems, chosen) for chosen in product(*choices))])
+    return best
+
+
+def _choices(problem: Problem, site: tuple[str, str]) -> list[Choice]:
+    """Options that a service may use together, and the largest unit that it keeps spare."""
+    here = [o for o in problem.options if o.site == site]
+    types = sorted({o.instance_type for o in here})
+    kinds = min(problem.policy.max_instance_types or len(types), len(types))
+    found = {}
+    for names in combinations(types, kinds):
+        rates = {o.rate_rps for o in here if o.instance_type in names}
+        for largest in rates:
+            inside = tuple(o for o in here if o.instance_type in names and o.rate_rps <= largest)
+            found[frozenset(o.id for o in inside), largest] = (inside, largest)
+    return list(found.values())
+
+
+def _cheapest(problems: list[Problem], chosen: tuple[Choice, ...]) -> float:
+    """Without a limit on commitments (commitment_hours_share 1)."""
+    periods = problems[0].periods
+    columns = [(s, o, p) for s, (options, _) in enumerate(chosen) for o in options for p in o.purchases]
+    offers = sorted({p.offer_id for _, _, p in columns if p.how.value in CONSTANT})
+    first = len(columns) * len(periods)
+    model = Rows(first + len(offers), 0)
+    used: dict[tuple[str, int], dict[int, float]] = {}
+    for c, (_, option, purchase) in enumerate(columns):
+        instances = option.estimate.setup.instances_per_unit
+        for p, period in enumerate(periods):
+            variable = c * len(periods) + p
+            if purchase.how.value in CONSTANT:
+                number = first + offers.index(purchase.offer_id)
+                model.cost[number] = purchase.usd_per_unit_hour / instances * sum(x.hours for x in periods)
+                if purchase.max_units is not None:
+                    model.upper[number] = purchase.max_units * instances
+                used.setdefault((purchase.offer_id, p), {number: -1.0})[variable] = float(instances)
+            else:
+                model.cost[variable] = purchase.usd_per_unit_hour * period.hours
+    for terms in used.values():
+        model.row(terms, -math.inf, 0.0)
+    for s, (problem, (_, largest)) in enumerate(zip(problems, chosen, strict=True)):
+        mine = [c for c, (service, _, _) in enumerate(columns) if service == s]
+        for p, period in enumerate(problem.periods):
+            planned = period.demand[0][0].planned_rps
+            total = required(problem, planned, largest)
+            at = {c: c * len(periods) + p for c in mine}
+            firm = [c for c in mine if columns[c][2].how.value != "spot"]
+            model.row({at[c]: columns[c][1].rate_rps for c in mine}, total, math.inf)
+            share = (1 - problem.policy.max_spot_share) * total
+            model.row({at[c]: columns[c][1].rate_rps for c in firm}, share, math.inf)
+            model.row({at[c]: 1.0 for c in firm}, problem.policy.min_firm_instances, math.inf)
+            for pool in {columns[c][2].pool for c in mine} - {""}:
+                inside = {at[c]: columns[c][1].rate_rps for c in mine if columns[c][2].pool == pool}
+                if problem.policy.survive_spot_pool_loss:
+                    model.row(inside, -math.inf, total - planned)
+    return model.minimum()
