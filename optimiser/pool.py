@@ -5,6 +5,7 @@ The only file that knows joblib, Dask and Ray, each imported where it is used.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ def spread(
     """
     import joblib
 
+    # Who interrupts the work knows that some of it was under way; joblib says so when it likes, even at the very end.
+    warnings.filterwarnings("ignore", r"\d+ tasks (which were|have been) ", UserWarning)
     with _back_end(cluster, shared, jobs) as how:
         parallel = joblib.Parallel(batch_size=1, **how)
         try:

@@ -186,7 +186,7 @@ def test_a_fault_of_ours_in_one_costs_no_other(shared_and_request: tuple[Shared,
     faulty = replace(good, policy=None)  # type: ignore[arg-type]
     answers = list(plan_apart(shared, [("faulty", faulty), ("good", good)], jobs=1, cluster=None))
     assert [answer.row.exit_code for answer in answers] == [1, 0]
-    assert "faulty: unforeseen AttributeError at recommend.py line" in answers[0].row.why_no_plan
+    assert "faulty: unforeseen AttributeError at estimating.py line" in answers[0].row.why_no_plan
 
 
 def test_what_workloads_share_travels_whole(shared_and_request: tuple[Shared, Request]) -> None:
