@@ -5,6 +5,8 @@ The only file that knows joblib, Dask and Ray, each imported where it is used.
 
 from __future__ import annotations
 
+import os
+import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
@@ -58,7 +60,8 @@ def spread(
     with _back_end(cluster, shared, jobs) as how:
         parallel = joblib.Parallel(batch_size=1, **how)
         try:
-            yield from parallel(joblib.delayed(function)(shared, task) for task in tasks)
+            parent = os.getpid() if cluster is None else None
+            yield from parallel(joblib.delayed(_run)(function, parent, shared, task) for task in tasks)
         except OptimiserError:
             raise
         except Exception as error:
@@ -68,6 +71,15 @@ def spread(
                 raise
             # Each library has errors of its own for a cluster that is lost.
             raise _silent(cluster, error) from None
+
+
+def _run(
+    function: Callable[[Shared, Task], Result], parent: int | None, shared: Shared, task: Task
+) -> Result:
+    """One task; a process of our own leaves an interrupt to its parent, which ends them all in silence."""
+    if parent is not None and os.getpid() != parent:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return function(shared, task)
 
 
 def cores() -> int:
