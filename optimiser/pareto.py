@@ -107,11 +107,16 @@ def _beaten(point: Point, points: Sequence[Point], axis: Axis) -> bool:
     if point.plan is None or point.measured is None:
         return False
     sign = -1 if axis.more else 1
-    cost, measured = point.plan.totals.total_monthly_usd, sign * point.measured
+    cost, measured = point.plan.totals.total_monthly_usd, _rounded(sign * point.measured)
     for other in points:
         if other.plan is None or other.measured is None or other is point:
             continue
-        pair = (other.plan.totals.total_monthly_usd, sign * other.measured)
+        pair = (other.plan.totals.total_monthly_usd, _rounded(sign * other.measured))
         if pair[0] <= cost and pair[1] <= measured and pair != (cost, measured):
             return True
     return False
+
+
+def _rounded(value: float) -> float:
+    """To nine digits: sums of one plan differ in the last ones by the order they were added in."""
+    return float(f"{value:.9g}")

@@ -46,7 +46,7 @@ from optimiser.workload import Target, Workload
 from providers.offer import Offer
 
 SECONDS_PER_HOUR = 3600
-FEWEST_REQUESTS = 1e-3
+FEWEST_REQUESTS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def prepared(request: Request) -> Prepared:
     age_notes += owned_notes + still_owed(request.config.owned, HOURS_PER_MONTH)
     options, place_notes = _options(request, estimates, offers, owned)
     if not options:
-        raise _nothing_to_buy(request, estimates, age_notes, left_out, place_notes)
+        raise _nothing_to_buy(request, estimates, offers, age_notes, left_out, place_notes)
     return Prepared(
         problem=_problem(
             workload, options, policy, granted_quotas(request.config.quotas, request.book.quotas)
@@ -175,16 +175,23 @@ def _options(
 def _nothing_to_buy(
     request: Request,
     estimates: Sequence[Estimate],
+    offers: pd.DataFrame,
     age_notes: Sequence[str],
     left_out: Sequence[PlanLeftOut],
     place_notes: Sequence[str],
 ) -> NoFeasiblePlan | StalePrices:
-    """Why nothing that serves the workload has a price: all are too old, of places that are out, not fetched, or there
-    is none."""
+    """Why nothing that serves the workload has a price among offers: all are too old, of places that are out or too far
+    away, not fetched, or there is none."""
     name, book = request.workload.name, request.book
     if place_notes:
         return NoFeasiblePlan(f"{name}: {'; '.join(place_notes)}, and nothing else is left")
-    if build_options(estimates, request.config.shapes, book.offers, request.policy, past=request.spot_past):
+    shapes, policy, past = request.config.shapes, request.policy, request.spot_past
+    if build_options(estimates, shapes, offers, policy, past=past):
+        return NoFeasiblePlan(
+            f"{name}: nothing meets the target where there is a price, after the round trip to there is taken off its "
+            "TTFT (round_trip_ms_by_region)"
+        )
+    if build_options(estimates, shapes, book.offers, policy, past=past):
         return StalePrices(
             f"{name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "
             "in settings.yaml (live_prices, max_price_age_days)"

@@ -74,7 +74,7 @@ Pareto = Annotated[
     ),
 ]
 PlanFormat = Annotated[
-    str, typer.Option("--format", metavar="table|json|markdown|csv", help="How to show it.")
+    str, typer.Option("--format", metavar="table|json|markdown|csv|gateway", help="How to show it.")
 ]
 ListFormat = Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to show it.")]
 Store = Annotated[

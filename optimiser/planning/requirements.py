@@ -4,16 +4,17 @@ A plan is sized for the loss of k units of t req/s, at least the largest it uses
 t, and the plan names it. It carries, in a period with planned demand d > 0,
 
     total  T = max(d / utilisation_ceiling, d + k · t, d · z / (z − 1) + t)
-    firm   F = max((1 − max_spot_share) · T, d)
+    firm   F = max((1 − max_spot_share) · T, d, d · z / (z − 1) + t)
     pool   P = min(T − d, max_spot_share · T / m)      (the most one spot pool may hold)
 
-with k = survive_instance_losses, m = min_spot_pools and z = survive_zone_loss_of: units put one by one where least
-runs leave at most T / z + (1 − 1 / z) · t in a zone (Graham, Bounds on multiprocessing timing anomalies, SIAM J. Appl.
-Math. 17, 1969), so that T ≥ d · z / (z − 1) + t outlives any. The last term of T stands only with z, d in F only with z
-or survive_spot_region_loss, T − d in P only with survive_spot_pool_loss. Commitments stay below T of the hour at
-commitment_hours_share (lowest demand first), taken for the smallest unit in use, plus that unit: each committed unit is
-needed in all but that share of the hours. Where there are scenarios, T, F and P are those of each period of each, and
-an hour of one counts as much as it is probable.
+with k = survive_instance_losses, m = min_spot_pools and z = survive_zone_loss_of: firm units put one by one where least
+runs leave at most F / z + (1 − 1 / z) · t in a zone (Graham, Bounds on multiprocessing timing anomalies, SIAM J. Appl.
+Math. 17, 1969), so that F ≥ d · z / (z − 1) + t outlives any, all spot lost with it. The last terms of T and F stand
+only with z, d in F only with survive_spot_region_loss, T − d in P only with survive_spot_pool_loss.
+
+Commitments stay below T of the hour at commitment_hours_share (lowest demand first), taken for the smallest unit in
+use, plus that unit: each committed unit is needed in all but that share of the hours. Where there are scenarios, T, F
+and P are those of each period of each, and an hour of one counts as much as it is probable.
 """
 
 from __future__ import annotations
@@ -81,9 +82,15 @@ def total_capacity(demand: Floats, largest_rps: float, policy: Policy) -> Floats
     """T of the module's formula, shape as demand: 0 where nothing is asked."""
     spare = policy.survive_instance_losses * largest_rps
     total = np.maximum(demand / policy.utilisation_ceiling, demand + spare)
-    if zones := policy.survive_zone_loss_of:
-        total = np.maximum(total, demand * zones / (zones - 1) + largest_rps)
-    return np.where(demand > 0, total, 0.0)
+    return np.where(demand > 0, np.maximum(total, over_zones(demand, largest_rps, policy)), 0.0)
+
+
+def over_zones(demand: Floats, largest_rps: float, policy: Policy) -> Floats:
+    """What must run without spot for the loss of a zone: d · z / (z − 1) + t; 0 where nothing is asked."""
+    zones = policy.survive_zone_loss_of
+    if zones is None:
+        return np.zeros_like(demand)
+    return np.where(demand > 0, demand * zones / (zones - 1) + largest_rps, 0.0)
 
 
 def levels(problem: Problem, largest_rps: float) -> Levels:
@@ -91,8 +98,8 @@ def levels(problem: Problem, largest_rps: float) -> Levels:
     policy = problem.policy
     demand, hours, slot_of_period = problem.distinct
     total = total_capacity(demand, largest_rps, policy)
-    firm = (1 - policy.max_spot_share) * total
-    if policy.survive_spot_region_loss or policy.survive_zone_loss_of:
+    firm = np.maximum((1 - policy.max_spot_share) * total, over_zones(demand, largest_rps, policy))
+    if policy.survive_spot_region_loss:
         firm = np.maximum(firm, demand)
     pool, pool_rules = np.full_like(total, np.inf), tuple[str, ...]()
     if policy.survive_spot_pool_loss:

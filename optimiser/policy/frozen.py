@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0)]
+# Sums of money and time, as far as decimals and floats of them add up.
+NotNegative = Annotated[float, Field(ge=0, le=1e12)]
 
 
 class Frozen(BaseModel):

@@ -11,18 +11,21 @@ class Overheads(Frozen):
     """Costs around the instances that no price list holds; all zero unless the user gives them."""
 
     usd_per_node_hour: float = Field(
-        default=0, ge=0, description="USD per running instance and hour (disks, agents)"
+        default=0, ge=0, le=1e6, description="USD per running instance and hour (disks, agents)"
     )
     usd_per_month: float = Field(
-        default=0, ge=0, description="USD a month whatever runs (load balancer, control plane)"
+        default=0, ge=0, le=1e12, description="USD a month whatever runs (load balancer, control plane)"
     )
     percent: float = Field(
-        default=0, ge=0, description="percent on top of instances and charges (support plan, tax)"
+        default=0, ge=0, le=1e4, description="percent on top of instances and charges (support plan, tax)"
     )
-    egress_usd_per_gb: float = Field(default=0, ge=0, description="USD per GB of text sent to users")
+    egress_usd_per_gb: float = Field(default=0, ge=0, le=1e6, description="USD per GB of text sent to users")
     # Bytes of a vLLM chunk of chat.completion.chunk with one token of 4 to 5 letters: "data: {…}" is 246 bytes.
     egress_bytes_per_output_token: float = Field(
-        default=250, ge=0, description="bytes sent per output token: 250 streamed one by one, 5 in one answer"
+        default=250,
+        ge=0,
+        le=1e6,
+        description="bytes sent per output token: 250 streamed one by one, 5 in one answer",
     )
 
 
@@ -41,7 +44,7 @@ class Limits(Frozen):
     )
     overheads: Overheads = Overheads()
     carbon_usd_per_tonne: float = Field(
-        default=0, ge=0, description="USD a tonne of CO2e that plans are weighed at; it is not billed"
+        default=0, ge=0, le=1e6, description="USD a tonne of CO2e that plans are weighed at; it is not billed"
     )
     max_monthly_kg_co2e: float | None = Field(
         default=None,

@@ -52,7 +52,8 @@ def sensitivity(plan: Plan) -> tuple[Block, ...]:
     )
     said = (
         "One at a time, $ a month; an estimate is off everywhere, a price where the plan pays it. This fleet is short "
-        "where it no longer carries the planned demand, spare used up."
+        "where it no longer carries the planned demand, spare used up. The best is chosen with commitments weighed "
+        "against falling prices and shown as billed, so that it may be billed more."
     )
     return (Table(columns, tuple(map(_shifted, plan.sensitivity))), said)
 

@@ -76,9 +76,13 @@ def required(problem: Problem, planned: float, largest: float) -> float:
     if planned <= 0:
         return 0.0
     plain = planned / problem.policy.utilisation_ceiling
+    spare = problem.policy.survive_instance_losses * largest
+    return max(plain, planned + spare, _without_zone(problem, planned, largest))
+
+
+def _without_zone(problem: Problem, planned: float, largest: float) -> float:
     zones = problem.policy.survive_zone_loss_of
-    without_zone = planned / (1 - 1 / zones) + largest if zones else 0.0
-    return max(plain, planned + problem.policy.survive_instance_losses * largest, without_zone)
+    return planned / (1 - 1 / zones) + largest if zones and planned > 0 else 0.0
 
 
 def asked(problem: Problem) -> list[tuple[float, float]]:
@@ -127,7 +131,8 @@ def _cheapest(
         total = required(problem, planned, largest)
         model.row({at(c, p): o.rate_rps for c, (o, _) in enumerate(columns)}, total, math.inf)
         share = (1 - policy.max_spot_share) * total
-        if policy.survive_spot_region_loss or policy.survive_zone_loss_of:
+        share = max(share, _without_zone(problem, planned, largest))
+        if policy.survive_spot_region_loss:
             share = max(share, planned)
         model.row({at(c, p): columns[c][0].rate_rps for c in firm}, share, math.inf)
         floor = 0 if may_idle and planned <= 0 else policy.min_firm_instances

@@ -51,6 +51,15 @@ def test_the_compact_model_agrees_on_what_is_spread(seed: int) -> None:
     assert found == pytest.approx(optimum_usd(subject.problem), rel=1e-6)
 
 
+def test_a_zone_takes_its_part_of_the_firm_units_and_all_spot_with_it_by_hand() -> None:
+    # 8 req/s without a zone of three and without spot: 13 firm units; 13 + 13 × 0.25 on spot would be for nothing.
+    ways = (hourly(1.0), spot(0.2, "a"), spot(0.2, "b"))
+    subject = case([machine("m", 1.0, *ways)], [8.0]).with_policy(survive_zone_loss_of=3, max_spot_share=1.0)
+    best = search(subject.problem, gap=0.0).best
+    assert best is not None
+    assert best.usd == pytest.approx(13)
+
+
 def test_two_pools_of_half_the_share_each_by_hand() -> None:
     # 10 req/s, 40 % spot, two pools: 2 units in each at most, the cheaper first; one pool alone: 2.
     ways = (hourly(1.0), spot(0.4, "a"), spot(0.5, "b"), spot(0.6, "c"))

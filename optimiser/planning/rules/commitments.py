@@ -46,7 +46,8 @@ def verify_limit_commitments(view: PlanView) -> list[str]:
     smallest = view.smallest_used()
     capacity = sum(view.rate(name) * view.units[name][0] for name in committed)
     low = _required_in_low_hours(view, share, smallest)
-    if capacity >= low + smallest - TOLERANCE:
+    tolerance = min(TOLERANCE, min((one for one in view.planned if one > 0), default=1.0) / 10)
+    if capacity >= low + smallest - tolerance:
         faults.append(f"{capacity:.4g} req/s committed, but the lowest {share:.0%} of hours need {low:.4g}")
     return faults
 

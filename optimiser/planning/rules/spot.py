@@ -69,9 +69,9 @@ def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
 
 
 def share_in_words(policy: Policy) -> str:
-    """The share."""
+    """The share, as what is left for all else."""
     share = policy.max_spot_share
-    return f"spot within {share * 100:g} % of required capacity" if share < 1 else ""
+    return f"what is not spot carries {100 - share * 100:g} % of required capacity" if share < 1 else ""
 
 
 def share_slack(run: Running) -> Floats:

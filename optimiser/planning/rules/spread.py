@@ -6,6 +6,7 @@ import numpy as np
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, How
+from optimiser.planning.requirements import over_zones
 from optimiser.planning.rules.rule import RPS, Rule, policy_with
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView, worst
@@ -53,7 +54,7 @@ def survive_spot_region_loss(m: Model) -> None:
 
     In a plan of one site that is its region's spot; in one of several it also covers two that fail together.
     """
-    if not _all_spot_may_vanish(m.problem.policy):
+    if not m.problem.policy.survive_spot_region_loss:
         return
     for p in m.periods:
         firm = m.capacity(p, lambda column: column.purchase.how is not How.SPOT)
@@ -62,7 +63,7 @@ def survive_spot_region_loss(m: Model) -> None:
 
 def verify_survive_spot_region_loss(view: PlanView) -> list[str]:
     """Demand is carried without any spot."""
-    if not (view.policy["survive_spot_region_loss"] or view.policy["survive_zone_loss_of"]):
+    if not view.policy["survive_spot_region_loss"]:
         return []
     faults = []
     for p in view.periods():
@@ -73,9 +74,9 @@ def verify_survive_spot_region_loss(view: PlanView) -> list[str]:
 
 
 def survive_zone_loss(m: Model) -> None:
-    """Spread evenly over z = survive_zone_loss_of zones, the fleet outlives any: T as in `requirements`.
+    """Spread evenly over z = survive_zone_loss_of zones, what is not spot outlives any: F as in `requirements`.
 
-    Σ_c rate[c] · running[c, p]  ≥  planned[p] · z / (z − 1) + Σ_i rate[i] · largest[i]      ∀ p with planned[p] > 0
+    Σ_{c firm} rate[c] · running[c, p]  ≥  planned[p] · z / (z − 1) + Σ_i rate[i] · largest[i]   ∀ p: planned[p] > 0
     """
     zones = m.problem.policy.survive_zone_loss_of
     if zones is None:
@@ -85,30 +86,26 @@ def survive_zone_loss(m: Model) -> None:
         planned = float(m.problem.planned_rps[p])
         if planned > 0:
             least = planned * zones / (zones - 1)
-            m.add(f"survive_zone_loss_{p}", m.capacity(p) + largest, ">=", least)
+            firm = m.capacity(p, lambda column: column.purchase.how is not How.SPOT)
+            m.add(f"survive_zone_loss_{p}", firm + largest, ">=", least)
 
 
 def verify_survive_zone_loss(view: PlanView) -> list[str]:
-    """Dealing each period's units out, largest first, to the zone with least leaves demand carried without any zone.
-
-    Spot is where it is bought: as zones are not named alike, all of it counts as one zone's.
+    """Dealing each period's units that are not spot out, largest first, to the zone with least leaves demand carried
+    without any zone and without any spot.
     """
     zones = view.policy["survive_zone_loss_of"]
     if zones is None:
         return []
     faults = []
     for p in view.periods():
-        loads = [view.capacity(p, "spot"), *[0.0] * (int(zones) - 1)]
+        loads = [0.0] * int(zones)
         for rate in sorted(view.firm_rates(p), reverse=True):
             loads[loads.index(min(loads))] += rate
         short = view.planned[p] - (sum(loads) - max(loads))
         if short > TOLERANCE:
             faults.append((short, f"{view.when(p)}: {short:.4g} req/s lost with a zone of {zones}"))
     return worst(faults)
-
-
-def _all_spot_may_vanish(policy: Policy) -> bool:
-    return policy.survive_spot_region_loss or policy.survive_zone_loss_of is not None
 
 
 def spread_in_words(policy: Policy) -> str:
@@ -126,7 +123,7 @@ def spread_slack(run: Running) -> Floats:
 
 def region_in_words(policy: Policy) -> str:
     """What outlives the loss of all spot."""
-    return "demand outlives the loss of all spot" if _all_spot_may_vanish(policy) else ""
+    return "demand outlives the loss of all spot" if policy.survive_spot_region_loss else ""
 
 
 def region_slack(run: Running) -> Floats:
@@ -138,13 +135,13 @@ def region_slack(run: Running) -> Floats:
 def zone_in_words(policy: Policy) -> str:
     """What is spread over zones."""
     zones = policy.survive_zone_loss_of
-    return f"spread over {zones} zones, demand outlives any one" if zones else ""
+    return f"spread over {zones} zones, demand outlives any one and all spot" if zones else ""
 
 
 def zone_slack(run: Running) -> Floats:
-    """Capacity above what the loss of a zone asks, req/s."""
-    zones = run.policy.survive_zone_loss_of or 2
-    above: Floats = run.capacity - run.planned * zones / (zones - 1) - run.solution.spare_unit_rps
+    """Firm capacity above what the loss of a zone asks, req/s."""
+    least = over_zones(run.planned, run.solution.spare_unit_rps, run.policy)
+    above: Floats = run.paid(lambda how: how is not How.SPOT) - least
     return above
 
 
