@@ -323,3 +323,8 @@ def test_sizes_are_routed_in_each_course(config: Config) -> None:
     assert usual <= found.totals.total_monthly_usd <= more
     assert renderer("table")(found).startswith("chat-llama-70b: expected $")
     assert len(json.loads(renderer("gateway")(found))["periods"]) == 2
+
+
+def test_a_target_that_the_round_trip_uses_up_is_no_want_of_prices(config: Config) -> None:
+    with pytest.raises(NoFeasiblePlan, match="after the round trip to there is taken off its TTFT"):
+        plan_of(config, {}, round_trip_ms_by_region={"us-east-1": 1999.0})

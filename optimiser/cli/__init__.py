@@ -12,13 +12,14 @@ from types import FrameType
 from optimiser.errors import OptimiserError
 
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; arguments default to the process's own.
 
     0 answered · 1 failed · 2 bad usage, workload or config · 3 no feasible plan · 4 prices too old ·
-    130 interrupted · 141 the reader of stdout went away. A foreseeable fault is one message on stderr.
+    130 interrupted · 143 terminated · 141 the reader of stdout went away. A foreseeable fault is one message on stderr.
     """
     with _interrupts() as seen:
         exit_code = _answered(arguments)
@@ -38,10 +39,17 @@ def _interrupts() -> Iterator[list[int]]:
         yield seen
         return
     before = signal.signal(signal.SIGINT, note)
+    ended = signal.signal(signal.SIGTERM, _end)
     try:
         yield seen
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, ended)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """Unwind, so that processes of ours end with us."""
+    raise SystemExit(TERMINATED)
 
 
 def _answered(arguments: Sequence[str] | None) -> int:

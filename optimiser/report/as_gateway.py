@@ -43,6 +43,7 @@ def render(plan: Plan, *, explain: bool = False, colour: bool = False) -> str:  
     table = {
         "schema_version": SCHEMA_VERSION,
         "service": service.name,
+        "scenario": plan.scenarios[0].name,
         "planned_on": plan.planned_on,
         "backends": {option.id: option.instance_type for option in plan.options},
         "periods": [
