@@ -21,7 +21,8 @@ from optimiser.planning.by_size_hours import SetSolved, solve_set
 from optimiser.planning.by_size_pruning import undominated
 from optimiser.planning.by_size_sets import Sized, slots_of
 from optimiser.planning.charges import Charges
-from optimiser.planning.leaves import Site, Solution, sites
+from optimiser.planning.leaves import Site, Solution
+from optimiser.planning.option_sets import sites
 from optimiser.planning.problem import Floats, Option, Problem
 from optimiser.planning.solve import Solved
 

@@ -23,16 +23,8 @@ from optimiser.planning.charges import Charges
 from optimiser.planning.coupled import on_schedule
 from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Decomposed, Leaf
-from optimiser.planning.leaves import (
-    Bought,
-    Site,
-    Solution,
-    build_leaf,
-    leaf_sets,
-    listed_by_type,
-    sites,
-    solution_of,
-)
+from optimiser.planning.leaves import Bought, Site, Solution, build_leaf, solution_of
+from optimiser.planning.option_sets import leaf_sets, listed_by_type, sites
 from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.rules.schedule import schedule_rules
 

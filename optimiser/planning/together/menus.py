@@ -10,7 +10,8 @@ import numpy as np
 
 from optimiser.planning.decompose import Listed, can_be_listed
 from optimiser.planning.leaf import Leaf
-from optimiser.planning.leaves import Bought, build_leaf, option_sets
+from optimiser.planning.leaves import Bought, build_leaf
+from optimiser.planning.option_sets import option_sets
 from optimiser.planning.problem import CONSTANT, Floats, How, Option
 from optimiser.planning.tables import Frontier, Indices, Units
 from optimiser.planning.together.services import Machine, Place, Service, machine_of
