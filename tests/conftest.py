@@ -7,15 +7,19 @@ from __future__ import annotations
 import gc
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
 import yaml
 from hypothesis import settings
 from postgres_server import postgres_server, server_programs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A machine that others use too may halt any example for longer than Hypothesis allows one.
 settings.register_profile("unhurried", deadline=None)
@@ -45,12 +49,19 @@ def _away_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 @pytest.fixture(scope="session", autouse=True)
 def _worked_out_once() -> Iterator[None]:
-    """YAML text (each reader has a copy of its own), the shipped prices that a refresh judges first prices by and
-    AWS's descriptions of its services are read once, and typer's commands are built once.
+    """YAML text and the shipped price tables (each reader has a copy of its own), the shipped prices that a refresh
+    judges first prices by and AWS's descriptions of its services are read once, and typer's commands are built once.
     """
     from botocore.loaders import JSONFileLoader
 
     from optimiser.prices.snapshot import read_offers_csv
+    from optimiser.prices.table import read_price_tables
+
+    shipped, read_once = Path(__file__).resolve().parents[1] / "config", cache(read_price_tables)
+
+    def tables(paths: Sequence[Path]) -> pd.DataFrame:
+        inside = all(path.is_relative_to(shipped) for path in paths)
+        return read_once(tuple(paths)).copy() if inside else read_price_tables(paths)
 
     parsed: dict[tuple[str, type], bytes] = {}
     parse = yaml.load
@@ -62,6 +73,7 @@ def _worked_out_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml, "load", load)
+        patch.setattr("optimiser.prices.book.read_price_tables", tables)
         patch.setattr("optimiser.refreshing.judged.read_offers_csv", cache(read_offers_csv))
         patch.setattr(JSONFileLoader, "load_file", staticmethod(cache(JSONFileLoader().load_file)))
         patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
