@@ -24,6 +24,7 @@ _RIGHT = {
     "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
     "model_type": "must be a mapping of fields",
+    "string_pattern_mismatch": "must be one line without control characters",
     "string_too_short": "must not be empty",
     "string_type": "must be text",
     "too_short": "must have at least one entry",

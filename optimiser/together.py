@@ -29,6 +29,9 @@ from optimiser.planning.totals import all_in_monthly_usd
 from optimiser.recommend import Prepared, Request, offers_behind, prepared, with_what_is_left_out
 from providers.offer import Offer
 
+# Nothing was looked into: there is but one service.
+ALONE = TogetherOutcome(best=None, lower_usd=math.inf, looked_into=0, sites=0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Apart:
@@ -62,12 +65,20 @@ def recommend_together(requests: Sequence[Request]) -> TogetherPlan:
     apart = [one for kind in of_one_kind(requests) for one in _apart(kind, gap)]
     apart_usd = sum(one.usd for one in apart)
     apart_lower = sum(one.outcome.lower_usd for one in apart)
-    found = search_together([one.problem for one in apart], apart_usd, gap)
+    if len(apart) == 1 and not _owns(apart[0].problem):
+        found = ALONE
+    else:
+        found = search_together([one.problem for one in apart], apart_usd, gap)
     plan = _plan_of(apart, found, apart_usd, min(found.lower_usd, apart_lower))
     faults = verify_together(to_jsonable(plan))
     if faults:
         raise OptimiserError(f"internal error, no plan is given: {'; '.join(faults)}")
     return plan
+
+
+def _owns(problem: Problem) -> bool:
+    """Whether there is something owned, which planning apart leaves out."""
+    return any(one.how is How.OWNED for option in problem.options for one in option.purchases)
 
 
 def _apart(kind: Sequence[Request], gap: float) -> list[_Apart]:
@@ -131,7 +142,6 @@ def _plan_of(
         offers[c.purchase.offer_id] for s in solutions for c in s.columns if c.purchase.how is not How.OWNED
     ]
     usd = apart_usd if best is None else best.usd
-    gap = max(usd / lower_usd - 1, 0.0) if lower_usd > 0 else 0.0
     return TogetherPlan(
         tool_version=__version__,
         planned_on=first.as_of,
@@ -140,14 +150,7 @@ def _plan_of(
         services=parts.services,
         shared=parts.shared,
         totals=parts.totals,
-        bound=PlanBound(
-            value_usd=monthly_usd(problem, lower_usd),
-            gap=round(gap, 9),
-            method=_method(found),
-            unit_rps=0.0,
-            dropped_rules=(),
-            plan_usd=monthly_usd(problem, usd),
-        ),
+        bound=_bound(problem, found, usd, lower_usd),
         price_dates=price_dates(first.book, problem, used),
         price_sources=price_sources(
             first.book, first.config.directories[0], {offer.offer_id for offer in used}
@@ -162,7 +165,21 @@ def _plan_of(
     )
 
 
+def _bound(problem: Problem, found: TogetherOutcome, usd: float, lower_usd: float) -> PlanBound:
+    gap = max(usd / lower_usd - 1, 0.0) if lower_usd > 0 else 0.0
+    return PlanBound(
+        value_usd=monthly_usd(problem, lower_usd),
+        gap=round(gap, 9),
+        method=_method(found),
+        unit_rps=0.0,
+        dropped_rules=(),
+        plan_usd=monthly_usd(problem, usd),
+    )
+
+
 def _method(found: TogetherOutcome) -> str:
+    if found is ALONE:
+        return "all services are one, with nobody to share with: its own bound"
     return (
         f"Lagrangian relaxation of what is shared in {found.looked_into} of {found.sites} sites, in the others at "
         "machines' prices as if shared without a gap; apart, each service's own bound"
@@ -172,11 +189,11 @@ def _method(found: TogetherOutcome) -> str:
 def _notes(apart: Sequence[_Apart], best: Together | None) -> tuple[str, ...]:
     """What a reader must know of how it was planned, then each service's own notes."""
     said: list[str] = []
-    if best is None:
+    if best is None and len(apart) > 1:
         said.append(
-            "nothing shared in one site is cheaper than planning apart: each service is planned alone"
+            "no plan that shares machines in one site was found to cost less: each service is planned alone"
         )
-    else:
+    elif best is not None:
         said.append("what is shared is charged to services by the instance-hours that they use of it")
     said += [
         f"{' and '.join(one.stands_for)} are one service here: the same model under the same rules, so replicas are "

@@ -158,7 +158,7 @@ def test_a_commitment_is_weighed_against_falling_prices_and_billed_at_its_own(co
 @pytest.mark.parametrize(
     ("decline", "said"),
     [
-        (0.2, "price_decline_per_year: 0 and discount_rate_per_year: 0 would find it"),
+        (0.2, "price_decline_per_year: 0 and discount_rate_per_year: 0 would show whether there is one"),
         (0.0, "the instances of any plan under this policy"),
     ],
 )

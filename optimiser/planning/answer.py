@@ -108,12 +108,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
             book, answer.embedded, {offer.offer_id for offer in _offers_used(answer)}
         ),
         providers_left_out=answer.left_out,
-        rejections=tuple(
-            PlanRejection(
-                provider=r.provider, instance_type=r.instance_type, gpu=r.gpu, code=r.code, reason=r.reason
-            )
-            for r in answer.rejections
-        ),
+        rejections=tuple(map(_rejection, answer.rejections)),
         estimate_relative_error=max(option.estimate_relative_error for option in used),
         solver=f"{answer.solved.solver} through PuLP",
         deterministic=answer.solved.status == "optimal" and not answer.solved.timed_out,
@@ -125,6 +120,16 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
             *_routing_notes(answer),
             *answer.notes,
         ),
+    )
+
+
+def _rejection(one: Rejection) -> PlanRejection:
+    return PlanRejection(
+        provider=one.provider,
+        instance_type=one.instance_type,
+        gpu=one.gpu,
+        code=one.code,
+        reason=one.reason,
     )
 
 

@@ -78,12 +78,7 @@ def core_of(
     }
     weighed = {name: weighed_usd(problem.policy, offers[name], usd) for name, usd in planned.items()}
     spot = {column.purchase.offer_id: column.purchase.spot for column in solution.columns}
-    # 1 and not 1.0, which would lengthen every amount by a digit.
-    hours = [
-        exact(scenario.probability).normalize() * exact(period.hours)
-        for scenario in problem.scenarios
-        for period in problem.periods
-    ]
+    hours = _hours(problem)
     still_used = used_shares(problem, solution)
 
     def signed(column: Bought, instances: int) -> PlanCommitment:
@@ -105,18 +100,7 @@ def core_of(
     return Core(
         scenarios=tuple(PlanScenario(name=s.name, probability=s.probability) for s in problem.scenarios),
         periods=tuple(PlanPeriod(start=period.start, hours=period.hours) for period in problem.periods),
-        demand=tuple(
-            PlanDemand(
-                scenario=scenario,
-                service=service,
-                period=p,
-                mean_rps=demand.mean_rps,
-                planned_rps=demand.planned_rps,
-            )
-            for p, period in enumerate(problem.periods)
-            for scenario, services in enumerate(period.demand)
-            for service, demand in enumerate(services)
-        ),
+        demand=_demand(problem),
         options=plan_options,
         offers=plan_offers,
         purchases=bought,
@@ -128,6 +112,28 @@ def core_of(
         carbon=plan_carbon(problem, solution),
         spare_unit_rps=solution.spare_unit_rps,
         horizon_usd=sum((usd for _, usd in purchases), Decimal(0)),
+    )
+
+
+def _hours(problem: Problem) -> list[Decimal]:
+    """The hours of every period of every scenario, by its probability."""
+    # 1 and not 1.0, which would lengthen every amount by a digit.
+    shares = [exact(scenario.probability).normalize() for scenario in problem.scenarios]
+    return [share * exact(period.hours) for share in shares for period in problem.periods]
+
+
+def _demand(problem: Problem) -> tuple[PlanDemand, ...]:
+    return tuple(
+        PlanDemand(
+            scenario=scenario,
+            service=service,
+            period=p,
+            mean_rps=demand.mean_rps,
+            planned_rps=demand.planned_rps,
+        )
+        for p, period in enumerate(problem.periods)
+        for scenario, services in enumerate(period.demand)
+        for service, demand in enumerate(services)
     )
 
 

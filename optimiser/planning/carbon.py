@@ -106,6 +106,7 @@ def _with_footprint(option: Option, carbon: Carbon, gpus: Mapping[str, GpuSpec])
         method=grid.method,
         year=grid.year,
         source=grid.source,
+        gpu_tdp_share=carbon.power.gpu_tdp_share,
     )
     return replace(option, footprint=footprint)
 
@@ -145,6 +146,7 @@ def plan_carbon(problem: Problem, solution: Solution) -> tuple[PlanCarbon, ...]:
             method=known.method,
             year=known.year,
             source=known.source,
+            gpu_tdp_share=known.gpu_tdp_share,
         )
         for option, run in hours.items()
         if (known := option.footprint) is not None

@@ -128,7 +128,7 @@ def over_budget(plan: Plan) -> NoFeasiblePlan | None:
     floor = f"the instances of any plan under this policy at least {least:,.0f}"
     if any(rule.name == "weigh_commitments" and rule.limit for rule in plan.rules):
         eased = "price_decline_per_year: 0 and discount_rate_per_year: 0"
-        floor = f"one with more commitments may cost less today: {eased} would find it"
+        floor = f"one with more commitments may cost less today: {eased} would show whether there is one"
     costs = "is expected to cost" if len(plan.scenarios) > 1 else "costs"
     return NoFeasiblePlan(
         f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found {costs} "

@@ -174,27 +174,22 @@ def _option(
     place = region if region_kind == "region" else f"{region} ({region_kind})"
     margin = margin_of(estimate, policy)
     option_id = f"{shape.provider}/{place}/{shape.instance_type}{suffix}"
+    instances, per_node = setup.instances_per_unit, policy.overheads.usd_per_node_hour
     purchases = [
         Purchase(
             id=f"{offer.offer_id}{suffix}:{how.value}",
             how=how,
             offer_id=offer.offer_id,
-            usd_per_unit_hour=(offer.weighed_usd + policy.overheads.usd_per_node_hour)
-            * setup.instances_per_unit,
-            billed_usd_per_unit_hour=(offer.planned_usd + policy.overheads.usd_per_node_hour)
-            * setup.instances_per_unit,
-            max_units=None
-            if np.isnan(offer.max_instances)
-            else int(offer.max_instances) // setup.instances_per_unit,
+            usd_per_unit_hour=(offer.weighed_usd + per_node) * instances,
+            billed_usd_per_unit_hour=(offer.planned_usd + per_node) * instances,
+            max_units=None if np.isnan(offer.max_instances) else int(offer.max_instances) // instances,
             pool=f"{shape.provider}/{region}/{offer.zone or 'any zone'}/{shape.instance_type}"
             if how is How.SPOT
             else "",
             spot=offer.spot,
         )
-        for offer, how in _worth_having(
-            priced, shape, setup.instances_per_unit, policy, slow=too_slow(policy, minutes)
-        )
-        if not offer.max_instances < setup.instances_per_unit
+        for offer, how in _worth_having(priced, shape, instances, policy, slow=too_slow(policy, minutes))
+        if not offer.max_instances < instances
     ]
     return Option(
         id=option_id,

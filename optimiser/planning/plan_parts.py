@@ -111,7 +111,7 @@ class PlanCarbon:
     """What the units of an option emit while they run, location-based: kg CO2e a month of 730 h and per unit-hour.
 
     watts_per_unit / 1000 × pue × gco2_per_kwh / 1000 kg a unit-hour; the grid's figure is a yearly average of `year` by
-    `method`.
+    `method`. For the watts GPUs are assumed to draw gpu_tdp_share of their TDP.
     """
 
     option: str
@@ -124,6 +124,7 @@ class PlanCarbon:
     method: str
     year: int
     source: str
+    gpu_tdp_share: float
 
 
 @dataclass(frozen=True, kw_only=True)

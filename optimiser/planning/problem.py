@@ -79,7 +79,8 @@ class Purchase:
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """What a unit emits while it runs: its power in W, the building's PUE, and its grid's g CO2e per kWh."""
+    """What a unit emits while it runs: its power in W, for which GPUs are taken to draw gpu_tdp_share of their TDP, the
+    building's PUE, and its grid's g CO2e per kWh."""
 
     watts_per_unit: float
     pue: float
@@ -87,6 +88,7 @@ class Footprint:
     method: str = ""
     year: int = 0
     source: str = ""
+    gpu_tdp_share: float = 0.0
 
     @property
     def kwh_per_unit_hour(self) -> float:

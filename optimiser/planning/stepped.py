@@ -140,9 +140,7 @@ def _walk(
     turn = np.roll(np.arange(len(choices)), -seam).tolist()
 
     def open_between(i: int, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        change = fleets[after][None, :] - fleets[before][:, None]
-        starts, stops = (np.maximum(sign * change, 0) @ member for sign in (1, -1))
-        return np.asarray(((starts <= limits[0][i]) & (stops <= limits[1][i])).all(axis=2))
+        return _open(member, fleets[before], fleets[after], (limits[0][i], limits[1][i]))
 
     steps = [open_between(i, choices[h], choices[i]) for h, i in pairwise(turn)]
 
@@ -175,3 +173,10 @@ def _walk(
     picked = np.empty(len(choices), dtype=np.int64)
     picked[turn] = [choices[i][k] for i, k in zip(turn, best[1], strict=True)]
     return picked
+
+
+def _open(member: np.ndarray, before: np.ndarray, after: np.ndarray, most: tuple[float, float]) -> np.ndarray:
+    """Whether each fleet may follow each within so many starts and stops of an option, shape (before, after)."""
+    change = after[None, :] - before[:, None]
+    starts, stops = (np.maximum(sign * change, 0) @ member for sign in (1, -1))
+    return np.asarray(((starts <= most[0]) & (stops <= most[1])).all(axis=2))

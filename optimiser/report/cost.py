@@ -14,6 +14,10 @@ _SPOT = "Spot's part of the saving"
 _SCENARIOS_SHOWN = 10
 
 
+# What generating alone draws of a GPU's TDP in public traces; prompts draw all of it.
+_LEAST_TDP_SHARE = 0.5
+
+
 def blocks(plan: Plan) -> tuple[Block, ...]:
     """Cost a month and per 1M tokens, and by scenario, where there are several."""
     totals = plan.totals
@@ -47,9 +51,13 @@ def _carbon(plan: Plan) -> tuple[Block, ...]:
     weighed = f", weighed at {price:g} USD a tonne and not billed" if price else ""
     unknown = sorted({one.option for one in plan.purchases} - {row.option for row in plan.carbon})
     without = f" Without {', '.join(unknown)}, of which no figure is known." if unknown else ""
+    share = plan.carbon[0].gpu_tdp_share
+    off = f"−{percent(1 - _LEAST_TDP_SHARE / share)} to +{percent(1 / share - 1)}" if share else "not known"
     return (
         f"Carbon: {kg:,.0f} kg CO2e and {kwh:,.0f} kWh a month{weighed}; grid {'; '.join(figures)}. Yearly averages of "
         f"the place, without certificates and without what building the machines emitted.{without}",
+        f"GPUs are assumed to draw {percent(share)} of their TDP (carbon.yaml); traces lie between half and all of it: "
+        f"{off} of their part.",
     )
 
 

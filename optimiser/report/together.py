@@ -47,7 +47,9 @@ def together_document(plan: TogetherPlan) -> Document:
 
 def _headline(plan: TogetherPlan) -> str:
     totals, count = plan.totals, sum(len(part.stands_for) for part in plan.services)
-    how = "together" if plan.together else "apart, which is cheaper than together"
+    how = "as one" if len(plan.services) == 1 else "apart, nothing cheaper found together"
+    if plan.together:
+        how = "together"
     said = f"{count:,} services {how}: {usd(totals.total_monthly_usd)} a month"
     places = {site(o.provider, o.region): None for part in plan.services for o in part.options}
     if len(places) == 1:

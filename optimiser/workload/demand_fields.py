@@ -15,6 +15,8 @@ SCENARIO_KINDS = ("scale", "grow_per_month", "bad_day", "quantile", "demand")
 # What a sum of probabilities may be off 1 by, for thirds that are written down to six digits.
 _SUM_TOLERANCE = 1e-6
 BUSIEST = "busiest"
+# Names are printed on terminals, which obey control characters.
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
 def not_bool(value: object) -> object:
@@ -93,7 +95,7 @@ class BadDayFields(Section):
 
 
 class ScenarioFields(Section):
-    name: str = Field(min_length=1, description="what the scenario is called in reports")
+    name: str = Field(min_length=1, pattern=ONE_LINE, description="what the scenario is called in reports")
     probability: Annotated[float, BeforeValidator(not_bool)] = Field(
         gt=0, le=1, description="share of all courses that demand may take"
     )

@@ -73,6 +73,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from optimiser.errors import UsageError, bad_value, did_you_mean
 from optimiser.field_faults import right_of
 from optimiser.workload.demand_fields import (
+    ONE_LINE,
     BadDayFields,
     BatchFields,
     DemandFields,
@@ -157,7 +158,7 @@ class LoraFields(Section):
 
 
 class WorkloadFields(Section):
-    name: str = Field(min_length=1, description="what the service is called")
+    name: str = Field(min_length=1, pattern=ONE_LINE, description="what the service is called")
     description: str = Field(default="", description="free text")
     source: str = Field(default="", description="where demand and sizes come from")
     model: str = Field(min_length=1, description="a name in config/models.yaml or the path of a config.json")

@@ -79,7 +79,10 @@ def test_a_changed_plan_is_rejected(plan: dict[str, Any], change: str) -> None:
 def test_services_of_one_kind_share_replicas(folder: Path, run: Run) -> None:
     files = [str(folder / f"{name}.yaml") for name in ("day", "dusk")]
     text = run("recommend", *files, "--together", *FEW).out
-    assert text.startswith("2 services ")
+    assert text.startswith("2 services as one: ")
+    assert "; gap 0 %, " in " ".join(text.split())
+    assert "with nobody to share with: its own bound" in " ".join(text.split())
+    assert "planned alone" not in text
     assert "day+dusk" in text
     assert "day and dusk are one service here" in " ".join(text.split())
 

@@ -299,6 +299,7 @@ def test_what_the_plan_emits_stands_with_its_figures_and_what_it_leaves_out() ->
         method="state average",
         year=2023,
         source="a list",
+        gpu_tdp_share=0.8,
     )
     policy = Policy(carbon_usd_per_tonne=50).model_dump(mode="json")
     text = " ".join(table(plan(carbon=(row,), policy=policy)).split())
@@ -307,4 +308,8 @@ def test_what_the_plan_emits_stands_with_its_figures_and_what_it_leaves_out() ->
         in text
     )
     assert "(state average, 2023, a list)" in text
+    # Half of the TDP is 37.5 % below 80 % of it, all of it 25 % above.
+    assert (
+        "draw 80 % of their TDP (carbon.yaml); traces lie between half and all of it: −38 % to +25 %" in text
+    )
     assert "Carbon:" not in table(plan())

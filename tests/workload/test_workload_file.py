@@ -169,6 +169,7 @@ FAULTS = {
         {"x": "target: {ttft_ms: 1, tpot_ms: 1, percentile: 0.95}"},
         ["target.percentile = 0.95", "95 is p95"],
     ),
+    "a name that rings": ({"name": 'name: "a\\u0007"'}, ["name = 'a\\x07'", "without control characters"]),
     "policy that is a list": ({"x": "policy: [a]"}, ["policy = ['a']", "a mapping of fields"]),
     "demand that is a number": ({"demand": "demand: 5"}, ["demand = 5", "a mapping of fields"]),
     "field given twice": ({"x": "name: again"}, ["line 5", "'name' is given twice"]),

@@ -222,6 +222,11 @@ BAD = {
         half("demand: {profile: gone.csv}"),
         ["scenario 'other':", "gone.csv"],
     ),
+    "a name of two lines": (
+        WEEK,
+        'scenarios: [{name: "a\\nb", probability: 1, scale: 1}]',
+        ["scenarios[0].name = 'a\\nb'", "without control characters"],
+    ),
     "no mapping": (WEEK, "scenarios: [busy]", ["scenarios[0] = 'busy'", "a mapping of fields"]),
 }
 
