@@ -7,7 +7,9 @@ from datetime import date
 
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.planning.plan import HOURS_PER_MONTH, to_jsonable
+from optimiser.planning.rules.weighed import weighing_in_words
 from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherPlan
+from optimiser.policy import Policy
 from optimiser.report.as_markdown import markdown_of
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.text_layout import text_of
@@ -146,7 +148,8 @@ def _cost(plan: TogetherPlan) -> str:
 
 def _proof(plan: TogetherPlan) -> str:
     bound = plan.bound
-    return (
-        f"No plan of these services in one site, or apart, costs less than {usd(bound.value_usd)} a month (gap "
-        f"{percent(bound.gap)}): {bound.method}."
-    )
+    least = f"No plan of these services in one site, or apart, costs less than {usd(bound.value_usd)} a month"
+    weighing = weighing_in_words(Policy.model_validate(plan.services[0].policy))
+    if weighing and bound.plan_usd is not None:
+        least += f", where this one comes to {usd(bound.plan_usd)}, {weighing} and not as they are billed"
+    return f"{least}: gap {percent(bound.gap)} ({bound.method})."

@@ -83,6 +83,8 @@ def test_services_of_one_kind_share_replicas(folder: Path, run: Run) -> None:
     assert "; gap 0 %, " in " ".join(text.split())
     assert "with nobody to share with: its own bound" in " ".join(text.split())
     assert "planned alone" not in text
+    # The bound is of commitments as they are weighed, and the plan is told beside it in the same money.
+    assert "where this one comes to $" in " ".join(text.split())
     assert "day+dusk" in text
     assert "day and dusk are one service here" in " ".join(text.split())
 
