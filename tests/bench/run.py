@@ -51,7 +51,7 @@ SMALL_MIX = {
 IMPORTS = "import pandas, pulp, highspy"
 ESTIMATES_SECONDS = 0.3
 APART_RATIO = 1.7
-MIX_SECONDS = {(100, 4): 0.1, (400, 10): 0.5, (400, 100): 5.0}
+MIX_SECONDS = {(100, 4): 0.05, (400, 10): 0.5, (400, 100): 3.0}
 TIME_LIMITS = {168: (0.0025, 1.0, None), 8760: (0.0025, 2.0, 300)}
 SCENARIOS, SCENARIOS_LIMITS = 100, (0.005, 3.0, None)
 
