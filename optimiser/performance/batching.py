@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimiser.performance.layouts import Array, Layouts, Load
 from optimiser.performance.model_work import ModelWork
@@ -46,9 +47,14 @@ class SteadyState:
     mixed_step_s: Array
     mixed_share: Array
 
-    def at(self, index: int) -> SteadyState:
-        """The steady state at one place of the first axis."""
+    def at(self, index: int | NDArray[np.intp]) -> SteadyState:
+        """The steady state at one place of the first axis, or at several."""
         return SteadyState(**{item.name: getattr(self, item.name)[index] for item in fields(self)})
+
+    def where(self, holds: NDArray[np.bool_], other: SteadyState) -> SteadyState:
+        """This steady state where `holds`, elsewhere the other."""
+        pairs = {item.name: (getattr(self, item.name), getattr(other, item.name)) for item in fields(self)}
+        return SteadyState(**{name: np.where(holds, *pair) for name, pair in pairs.items()})
 
     @property
     def prefill_time_share(self) -> Array:

@@ -55,12 +55,24 @@ class Layouts:
         shape = (-1,) + (1,) * extra
         return self._each(lambda values: values.reshape(shape))
 
+    def alike(self, *more: Array) -> NDArray[np.intp]:
+        """For each set-up the first that is like it in all fields and in `more`, (set-ups,)."""
+        anchors = [np.array([id(one) for one in self.anchors])] if self.anchors else []
+        return first_alike(*(getattr(self, name) for name in _ARRAYS), *anchors, *more)
+
     def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Layouts:
         changed: dict[str, Any] = {name: change(getattr(self, name)) for name in _ARRAYS}
         return Layouts(physics=self.physics, anchors=self.anchors, **changed)
 
 
 _ARRAYS = tuple(item.name for item in fields(Layouts) if item.name not in ("physics", "anchors"))
+
+
+def first_alike(*columns: NDArray[Any]) -> NDArray[np.intp]:
+    """For each row of the columns, all of one length, the first row that is the same."""
+    first: dict[tuple[Any, ...], int] = {}
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return np.array([first.setdefault(row, number) for number, row in enumerate(rows)])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,13 @@ class ModelWork:
     def step_tokens(self) -> float:
         """Tokens of one sequence that a decode step takes through the model."""
         return 1.0 + self.drafts
+
+    def columns(self) -> list[NDArray[Any]]:
+        """All that is over the pairs."""
+        parts = (
+            vars(part).values() if isinstance(part, Weights) else (part,) for part in vars(self).values()
+        )
+        return [value for values in parts for value in values if isinstance(value, np.ndarray)]
 
 
 def _attention_flops_per_context_token(model: ModelSpec) -> tuple[float, float]:

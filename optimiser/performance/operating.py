@@ -51,13 +51,15 @@ _ANCHORS = 2.0 ** np.arange(-2.0, 15.5, 0.5)
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """Replicas under a load: rate in requests/s per replica, own_s what the TTFT of each of the mix's prompts is
-    without any wait, token_spread_s the standard deviation of the time per step of each of its outputs.
+    """Replicas under a load: rate in requests/s per replica, full the steady state of the fullest batch, own_s what
+    the TTFT of each of the mix's prompts is without any wait, token_spread_s the standard deviation of the time per
+    step of each of its outputs.
     """
 
     batch: Array
     rate: Array
     steady: SteadyState
+    full: SteadyState
     wait: Wait
     own_s: Array
     token_spread_s: Array
@@ -69,55 +71,77 @@ def request_rate(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> tuple[
     return batch / (mix.traffic.output * steady.step_s), steady
 
 
-def evaluate(work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix) -> Point:
+def evaluate(
+    work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix, full: SteadyState | None = None
+) -> Point:
     """Rate, step times and waits with `batch` sequences decoding; batch and places are (set-ups, points).
 
-    A prompt's own prefill takes ceil(prompt / chunk) steps beside the decoding sequences. As a load on the
-    prefill queue it counts with its share of full chunks, since prompts that wait are taken together.
+    As a load on the prefill queue a prompt counts with its share of full chunks, since prompts that wait are taken
+    together. full is the fullest steady state of a point with fewer sequences, where there is one already.
     """
     here, per_prompt = at.columns(1), at.columns(2)
     # No more requests decode than prompts go into as many steps as an answer takes.
     most = mix.outputs.max(-1) * (CHUNK_TOKENS * here.ranks) / mix.prompts.min(-1)
-    batches = np.stack([batch, batch * _MORE, np.maximum(batch, np.minimum(places, most))])
-    nearby = steady_state(work, here, batches, mix.traffic)
-    steady, more, full = nearby.at(0), nearby.at(1), nearby.at(2)
+    fullest = np.maximum(batch, np.minimum(places, most))
+    batches = [batch, batch * _MORE, *([] if full else [fullest])]
+    nearby = steady_state(work, here, np.stack(batches), mix.traffic)
+    steady, more = nearby.at(0), nearby.at(1)
+    full = full.where(fullest > batch, steady) if full else nearby.at(2)
     rate = batch / (mix.traffic.output * steady.step_s)
-    decode = np.maximum(batch[..., None] / per_prompt.stages, 1.0)
-    chunks = np.ceil(mix.prompts / CHUNK_TOKENS)
-    context = mix.traffic.context[..., None]
-
-    def pass_seconds(tokens: Array, decode: Array) -> Array:
-        behind = mix.cached + mix.prompts / 2
-        load = Load(decode=decode, context=context, prefill=tokens, prefill_context=behind)
-        return prompt_step_seconds(work, per_prompt, load)
-
-    outside_s = at.physics.first_token_overhead_ms * 1e-3
-    whole = pass_seconds(mix.prompts / chunks * per_prompt.ranks, decode)
-    own = whole * (1.0 + (chunks - 1.0) / per_prompt.stages) + outside_s
+    whole, own = _own_prefill(work, at, batch, mix)
     # While prompts queue the batch fills up: half way, over the time that they do.
-    fullest = np.maximum((batches[0] + batches[2])[..., None] / 2.0 / per_prompt.stages, 1.0)
-    chunk = pass_seconds(CHUNK_TOKENS * per_prompt.ranks, fullest)
+    chunk = _pass_seconds(work, per_prompt, (batch + fullest) / 2.0, CHUNK_TOKENS * per_prompt.ranks, mix)
     service = chunk * (mix.prompts / CHUNK_TOKENS) / (per_prompt.ranks * per_prompt.stages)
     # `whole` is with a prompt on every attention rank; one prompt is one rank's part of that.
-    interruption = (whole - steady.decode_step_s[..., None]) * chunks / per_prompt.ranks
+    interruption = (
+        (whole - steady.decode_step_s[..., None]) * np.ceil(mix.prompts / CHUNK_TOKENS) / per_prompt.ranks
+    )
     elasticity = np.log(more.step_s / steady.step_s) / np.log(_MORE)
     swing = batch_swing(batch, elasticity)
     square = (interruption**2 * mix.prompt_shares).sum(-1)
-    prompts = Prompts(service_s=service, interruption_s=interruption, until_through_s=own - outside_s)
+    through = own - at.physics.first_token_overhead_ms * 1e-3
+    prompts = Prompts(service_s=service, interruption_s=interruption, until_through_s=through)
     wait = wait_of(batch, places, most, steady, full, prompts, mix)
     if at.anchors:
-        measured = corrected_first_tokens(at.anchors, mix.traffic.context, decode[..., 0])
+        measured = _measured_first_tokens(here, batch, mix)
         wait, own = scaled(wait, measured), own * measured[..., None]
     return Point(
         batch=batch,
         rate=rate,
         steady=steady,
+        full=full,
         wait=wait,
         own_s=own,
         token_spread_s=token_spread_s(
             steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs
         ),
     )
+
+
+def _own_prefill(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> tuple[Array, Array]:
+    """Seconds of a pass with a prompt on every attention rank, and until its first token where it waits for nothing.
+
+    A prompt's own prefill takes ceil(prompt / chunk) steps beside the decoding sequences.
+    """
+    at, chunks = at.columns(2), np.ceil(mix.prompts / CHUNK_TOKENS)
+    whole = _pass_seconds(work, at, batch, mix.prompts / chunks * at.ranks, mix)
+    return whole, whole * (1.0 + (chunks - 1.0) / at.stages) + at.physics.first_token_overhead_ms * 1e-3
+
+
+def _pass_seconds(work: ModelWork, at: Layouts, batch: Array, tokens: Array, mix: Mix) -> Array:
+    """Seconds of a step with so many prompt tokens of each of the mix's prompts beside the batch."""
+    load = Load(
+        decode=np.maximum(batch[..., None] / at.stages, 1.0),
+        context=mix.traffic.context[..., None],
+        prefill=tokens,
+        prefill_context=mix.cached + mix.prompts / 2,
+    )
+    return prompt_step_seconds(work, at, load)
+
+
+def _measured_first_tokens(here: Layouts, batch: Array, mix: Mix) -> Array:
+    """What measurements make of the model's first tokens, (set-ups, points)."""
+    return corrected_first_tokens(here.anchors, mix.traffic.context, np.maximum(batch / here.stages, 1.0))
 
 
 def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
@@ -156,9 +180,12 @@ def lowest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix) -> Array
 
     A request is in it while its prompt is processed, too: where answers are short, that is nearly all of the time.
     """
-    point = evaluate(work, at, np.full_like(places, _HARDLY_ANY), places, mix)
-    decoding = mix.traffic.output * point.steady.decode_step_s
-    return np.asarray(LOWEST_LOAD * decoding / (decoding + (point.own_s * mix.prompt_shares).sum(-1)))
+    here, hardly = at.columns(1), np.full_like(places, _HARDLY_ANY)
+    own_s = _own_prefill(work, at, hardly, mix)[1]
+    if at.anchors:
+        own_s = own_s * _measured_first_tokens(here, hardly, mix)[..., None]
+    decoding = mix.traffic.output * steady_state(work, here, hardly, mix.traffic).decode_step_s
+    return np.asarray(LOWEST_LOAD * decoding / (decoding + (own_s * mix.prompt_shares).sum(-1)))
 
 
 def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target: Target | None) -> Array:
@@ -171,15 +198,16 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
         return places * PLACES_SHARE
     largest = lowest_batch(work, at, places, mix)
     high = np.maximum(places * PLACES_SHARE, largest)
-    possible = meets(evaluate(work, at, largest, places, mix), mix, target)
-    all_places = meets(evaluate(work, at, high, places, mix), mix, target)
+    lowest = evaluate(work, at, largest, places, mix)
+    possible = meets(lowest, mix, target)
+    all_places = meets(evaluate(work, at, high, places, mix, lowest.full), mix, target)
     between = np.flatnonzero((possible & ~all_places).any(axis=-1))
     if len(between):
-        at, places_between = at.select(between), places[between]
+        at, places_between, full = at.select(between), places[between], lowest.full.at(between)
         low, high = largest[between], high[between]
         for _ in range(_BISECTIONS):
             middle = np.sqrt(low * high)
-            good = meets(evaluate(work, at, middle, places_between, mix), mix, target)
+            good = meets(evaluate(work, at, middle, places_between, mix, full), mix, target)
             low, high = np.where(good, middle, low), np.where(good, high, middle)
         largest[between] = low
     return np.where(possible, np.where(all_places, places * PLACES_SHARE, largest), 0.0)

@@ -119,6 +119,7 @@ def _unloaded_ms(
     question: Question, trial: Trial, rows: NDArray[np.intp], target: Target
 ) -> tuple[Array, Array, Array]:
     """TTFT, TTFT of the longest prompts and TPOT in ms where requests do not meet, each (rows,)."""
+    rows, place = np.unique(trial.alike[rows], return_inverse=True)
     layouts = trial.layouts.select(rows)
     places = trial.places[rows]
     low = lowest_batch(question.work, layouts, places, question.mix)
@@ -127,7 +128,7 @@ def _unloaded_ms(
     ttft = first_token_s(point, question.mix, quantile)[:, 0] * 1e3
     worst = prompt_first_token_s(point, quantile)[:, 0, :].max(axis=-1) * 1e3
     tpot = per_token_s(point, question.mix, quantile)[:, 0] * 1e3
-    return ttft, worst, tpot
+    return ttft[place], worst[place], tpot[place]
 
 
 def _over_target(target: Target, ttft: Array, worst: Array, tpot: Array) -> Array:

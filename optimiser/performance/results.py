@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimiser.performance.anchor import Anchor, Operators, Uncovered, anchored
 from optimiser.performance.beside_measured import measured_rows, off_beside
@@ -48,7 +49,7 @@ _BEYOND = 1.05
 
 def estimates_of(question: Question, trial: Trial, rows: Sequence[int]) -> list[Estimate]:
     """Estimates of the trial's candidates at `rows`, in order; provider and instance type are left empty."""
-    chosen = np.array(rows)
+    chosen, place = np.unique(trial.alike[rows], return_inverse=True)
     layouts = trial.layouts.select(chosen)
     rate, largest = trial.rate[chosen], trial.largest[chosen]
     fastest, places = trial.fastest[chosen], trial.places[chosen]
@@ -64,9 +65,9 @@ def estimates_of(question: Question, trial: Trial, rows: Sequence[int]) -> list[
     columns = _latencies(question, point)
     plain = [
         _estimate(question, trial, row, index, point, columns, buckets[index], limits[index])
-        for index, row in enumerate(rows)
+        for row, index in zip(rows, place.tolist(), strict=True)
     ]
-    roofline = roofline_rates(question, trial, chosen).tolist()
+    roofline = roofline_rates(question, trial, chosen)[place].tolist()
     return [_anchored(question, trial, row, *pair) for row, *pair in zip(rows, plain, roofline, strict=True)]
 
 
@@ -227,7 +228,7 @@ def _latencies(question: Question, point: Point) -> tuple[Array, Array, Array]:
     return ttft, tpot, of_prompts[:, question.mix.prompt_of]
 
 
-def _bucket_rates(question: Question, trial: Trial, chosen: Array, layouts: Layouts) -> Array:
+def _bucket_rates(question: Question, trial: Trial, chosen: NDArray[np.intp], layouts: Layouts) -> Array:
     """Requests/s per replica serving one bucket alone, (set-ups, buckets); 0 where the target is missed."""
     alone = question.mix.each_alone()
     room = trial.need.kv_room_bytes[chosen][:, None]

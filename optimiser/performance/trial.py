@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimiser.performance.anchor import Anchor, Anchors
 from optimiser.performance.batching import CHUNK_TOKENS, bucket_arrays
-from optimiser.performance.layouts import Array, Layouts
+from optimiser.performance.layouts import Array, Layouts, first_alike
 from optimiser.performance.memory import MemoryNeed, memory_need
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork, model_work
@@ -39,7 +40,8 @@ class Question:
     precisions are pairs of one for weights and one for the KV cache, at each of which set-ups are asked for; None is
     16 bit. plain_work is the work without techniques, as measurements are taken to have been made. held_bytes is the
     KV cache of an average place in the batch once its request is fully grown, longest_bytes that of the longest
-    request, both (pairs,), bucket_bytes that of each bucket's, (pairs, buckets).
+    request, both (pairs,), bucket_bytes that of each bucket's, (pairs, buckets). alike is for each pair the first that
+    all of it is the same for.
     """
 
     model: ModelSpec
@@ -55,6 +57,7 @@ class Question:
     held_bytes: Array
     bucket_bytes: Array
     longest_bytes: Array
+    alike: NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,8 @@ class Trial:
 
     places is how many sequences a replica has room for, max_places how many the engine allows. largest is the
     largest mean batch at the target (0 where it is never met), fastest the batch up to that with the highest
-    rate, rate that rate in requests/s per replica. need and layouts are (candidates,).
+    rate, rate that rate in requests/s per replica. need, layouts and alike are (candidates,), alike
+    the row of the first candidate that a replica of each does the same as.
     """
 
     candidates: tuple[Candidate, ...]
@@ -74,6 +78,7 @@ class Trial:
     largest: Array
     fastest: Array
     rate: Array
+    alike: NDArray[np.intp]
 
 
 # What measurements say of each of the candidates, asked of no more than they were measured for.
@@ -97,9 +102,10 @@ def question_of(
     lengths = prompts + outputs
     sizes = np.stack([kv_bytes_for_context(model, lengths, cache) for _, cache in stored])
     residence = shares * outputs / (shares * outputs).sum()
+    work = model_work(model, stored, techniques)
     return Question(
         model=model,
-        work=model_work(model, stored, techniques),
+        work=work,
         plain_work=model_work(model, stored),
         precisions=asked,
         prompts=prompts,
@@ -118,6 +124,7 @@ def question_of(
         held_bytes=(residence * sizes).sum(axis=-1),
         bucket_bytes=sizes,
         longest_bytes=sizes.max(axis=-1),
+        alike=first_alike(*work.columns(), *sizes.T),
     )
 
 
@@ -161,7 +168,8 @@ def trial_of(question: Question, candidates: Sequence[Candidate], anchors: Ancho
     """
     if not candidates:
         return None
-    layouts = replace(layouts_of(candidates), anchors=anchors)
+    layouts = layouts_of(candidates)
+    layouts = replace(layouts, anchors=anchors, pair=question.alike[layouts.pair])
     need = memory_of(question, candidates, layouts)
     if anchors:
         measured = np.array([one.room_bytes if isinstance(one, Anchor) else 0.0 for one in anchors])
@@ -173,15 +181,19 @@ def trial_of(question: Question, candidates: Sequence[Candidate], anchors: Ancho
     layouts, need = layouts.select(fits), need.select(fits)
     kept = tuple(candidates[int(row)] for row in fits)
     places, max_places = places_of(question, kept, layouts, need)
-    largest = largest_batch(question.work, layouts, places, question.mix, question.target)
-    fastest, rate = fastest_batch(question.work, layouts, largest, question.mix)
+    alike = layouts.alike(need.kv_room_bytes, max_places[:, 0])
+    first, place = np.unique(alike, return_inverse=True)
+    tried = layouts.select(first)
+    largest = largest_batch(question.work, tried, places[first], question.mix, question.target)
+    fastest, rate = fastest_batch(question.work, tried, largest, question.mix)
     return Trial(
         candidates=kept,
         layouts=layouts,
         need=need,
         places=places,
         max_places=max_places,
-        largest=largest,
-        fastest=fastest,
-        rate=rate,
+        largest=largest[place],
+        fastest=fastest[place],
+        rate=rate[place],
+        alike=alike,
     )

@@ -174,6 +174,23 @@ def test_the_fastest_batch_of_many_set_ups_is_that_of_each_alone() -> None:
         np.testing.assert_allclose(together[:, row], np.stack(alone)[:, 0], rtol=1e-12)
 
 
+def test_replicas_that_are_alike_are_worked_out_once_and_answer_as_each_does_alone() -> None:
+    question = question_of(LLAMA_8B, MIX, CHAT)
+    # An A100 runs fewer sequences at once than an H100 of the same speed would.
+    like_a100 = replace(GPUS["H100"], name="A100 like an H100")
+    machines = [hardware("H100", 1), hardware("H100", 4), replace(hardware("H100", 4), gpu=like_a100)]
+    candidates = [candidate for machine in machines for candidate in single_candidates(LLAMA_8B, machine)]
+    trial = trial_of(question, candidates)
+    assert trial is not None
+    assert [one.shards for one in trial.candidates] == [1, 1, 2, 4, 1, 2, 4]
+    assert trial.alike.tolist() == [0, 0, 2, 3, 4, 5, 6]
+    for row, candidate in enumerate(candidates):
+        alone = trial_of(question, [candidate])
+        assert alone is not None
+        for name in ("largest", "fastest", "rate"):
+            np.testing.assert_allclose(getattr(trial, name)[row], getattr(alone, name)[0], rtol=1e-12)
+
+
 @pytest.mark.parametrize("target", [CHAT, None])
 def test_precisions_asked_together_answer_as_each_does_alone(target: Target | None) -> None:
     # Of fp4 checkpoints only experts are quantised, fp8 ones have a scale per block; one pair is asked twice.
