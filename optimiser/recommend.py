@@ -256,4 +256,5 @@ def offers_behind(
     on_demand = book.offers[book.offers["tier"] == "on_demand"]
     keys = zip(on_demand["provider"], on_demand["region"], on_demand["instance_type"], strict=True)
     ids |= {offer_id for offer_id, key in zip(on_demand.index, keys, strict=True) if key in places}
-    return {name: own.get(name) or book.offer(name) for name in sorted(ids)}
+    found = own | book.offers_by_id(ids - own.keys())
+    return {name: found[name] for name in sorted(ids)}

@@ -168,7 +168,8 @@ def _relaxed(
 def _above(values: Floats, corner: Floats, level: Levels) -> Floats:
     """Σ hours · max(0, values − corner) per corner; values ascend with demand, so sums from the top suffice."""
     first = np.searchsorted(values, corner)
-    hours_above = np.append(np.cumsum(level.hours[::-1])[::-1], 0.0)
-    area_above = np.append(np.cumsum((values * level.hours)[::-1])[::-1], 0.0)
+    hours_above, area_above = np.zeros((2, len(values) + 1))
+    hours_above[:-1] = np.cumsum(level.hours[::-1])[::-1]
+    area_above[:-1] = np.cumsum((values * level.hours)[::-1])[::-1]
     area: Floats = area_above[first] - hours_above[first] * corner
     return area

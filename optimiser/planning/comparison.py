@@ -147,10 +147,12 @@ def rules_of(compared: Comparison, solution: Solution) -> tuple[PlanRule, ...]:
     see. A rule binds where one unit fewer, the smallest in use, would break it, unless it is seen to cost nothing.
     """
     running = Running.of(compared.problem, solution)
-    return tuple(_rule_row(rule, running, compared) for rule in TERMS.values())
+    terms = within(compared.problem, lambda _: False)
+    return tuple(_rule_row(rule, running, compared, terms) for rule in TERMS.values())
 
 
-def _rule_row(rule: Term, running: Running, compared: Comparison) -> PlanRule:
+def _rule_row(rule: Term, running: Running, compared: Comparison, terms: Problem) -> PlanRule:
+    """terms is the problem without its options: what a plan costs depends on its own alone."""
     limit = rule.limit(running.policy)
     # Slack is measured in the whole mix's rate, which says nothing of sizes that are routed apart.
     measured = rule.slack if limit and running.solution.shares is None else None
@@ -162,7 +164,7 @@ def _rule_row(rule: Term, running: Running, compared: Comparison) -> PlanRule:
     cost = None if limit else Decimal(0)
     without = compared.without_rule.get(rule.name)
     if without is not None and rule.without is not None:
-        easier = all_in_monthly_usd(rule.without(compared.problem), without.solution)
+        easier = all_in_monthly_usd(rule.without(terms), without.solution)
         cost = max(compared.own_monthly_usd - easier, Decimal(0))
         binding = cost > 0
     unit = rule.unit if slack is not None else ""

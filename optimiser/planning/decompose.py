@@ -12,7 +12,7 @@ they give a lower bound.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -38,6 +38,11 @@ LISTED_LIMIT = 120_000
 SPOT_UNITS_LISTED = 1_000
 # Sums of a fleet of commitments and one of held units that are looked at: what adds up two lists of 2,000 points.
 CONSTANTS_LISTED = 4_000_000
+# Other sets of options, and the same ones under other rules, ask for the same tables again.
+TABLES_KEPT = 128
+
+_frontier = lru_cache(maxsize=TABLES_KEPT)(frontier)
+_frontier_below = lru_cache(maxsize=TABLES_KEPT)(frontier_below)
 
 
 def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
@@ -66,10 +71,10 @@ def _constants(leaf: Leaf) -> tuple[Frontier, Frontier]:
     """What may be committed, and what may be held."""
     limit = float(leaf.levels.total[-1])
     if np.isinf(leaf.committed_below):
-        committed = frontier(leaf.commitments, limit, leaf.floor)
+        committed = _frontier(leaf.commitments, limit, leaf.floor)
     else:
-        committed = frontier_below(leaf.commitments, leaf.committed_below, leaf.floor)
-    return committed, frontier(leaf.held, limit, leaf.floor)
+        committed = _frontier_below(leaf.commitments, leaf.committed_below, leaf.floor)
+    return committed, _frontier(leaf.held, limit, leaf.floor)
 
 
 class Listed:
@@ -83,13 +88,13 @@ class Listed:
     def hourly(self) -> list[Frontier]:
         """What can run by the hour, with at least 0, 1, … floor units."""
         leaf = self.leaf
-        table = frontier(leaf.hourly, float(leaf.levels.total[-1]), leaf.floor)
+        table = _frontier(leaf.hourly, float(leaf.levels.total[-1]), leaf.floor)
         return [table.at_least(units) for units in range(leaf.floor + 1)]
 
     @cached_property
     def menus(self) -> list[tuple[Indices, Frontier]]:
         """Spot purchases open to each group of slots."""
-        return list(spot_menus(self.leaf.spot, self.leaf.levels, frontier, frontier_below, combined))
+        return list(spot_menus(self.leaf.spot, self.leaf.levels, _frontier, _frontier_below, combined))
 
     def solve(self, cutoff_usd: float) -> Decomposed:
         """Scan the constant fleets."""

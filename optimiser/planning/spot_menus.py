@@ -18,8 +18,8 @@ Table = TypeVar("Table", Frontier, Capped)
 def spot_menus(
     spot: Sequence[Item],
     levels: Levels,
-    listed: Callable[[Sequence[Item], float], Table],
-    listed_below: Callable[[Sequence[Item], float], Table],
+    listed: Callable[[tuple[Item, ...], float], Table],
+    listed_below: Callable[[tuple[Item, ...], float], Table],
     combined: Callable[[Table, Table, float], Table],
 ) -> Iterator[tuple[Indices, Table]]:
     """Spot purchases open to each group of slots, in the tables that the three functions make: up to a limit in
@@ -48,12 +48,12 @@ def spot_menus(
         for shared in pools:
             members = shared.tolist()
             most_rps = min(float(limit), reach + max(spot[i].rate for i in members)) + 2e-9
-            menu = combined(menu, listed_below([spot[i] for i in members], most_rps), reach)
+            menu = combined(menu, listed_below(tuple(spot[i] for i in members), most_rps), reach)
         yield group, replace(menu, units=menu.units[:, order])
 
 
 def _equal_as_one(
-    limited: Sequence[Item], limit: float, listed: Callable[[Sequence[Item], float], Table]
+    limited: Sequence[Item], limit: float, listed: Callable[[tuple[Item, ...], float], Table]
 ) -> Table:
     """The table of items of pools of their own; pools of equal units at one price are listed as one and filled last
     first: every split of units among them is as good."""
@@ -61,7 +61,7 @@ def _equal_as_one(
     for place, item in enumerate(limited):
         alike.setdefault(replace(item, pool=-1), []).append(place)
     together = [replace(item, max_units=(item.max_units or 0) * len(same)) for item, same in alike.items()]
-    menu = listed(together, limit)
+    menu = listed(tuple(together), limit)
     units = np.zeros((len(menu.units), len(limited)), dtype=np.int64)
     for column, (item, same) in enumerate(alike.items()):
         left = menu.units[:, column]

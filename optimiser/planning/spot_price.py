@@ -44,7 +44,7 @@ def spot_prices(offers: pd.DataFrame, policy: Policy, past: SpotPast) -> SpotPri
     rows = zip(
         spot.index,
         spot["usd_per_hour"].tolist(),
-        _on_demand_usd(offers, spot).tolist(),
+        _on_demand_usd(offers, spot),
         spot[_POOL].itertuples(index=False, name=None),
         of_the_store.tolist(),
         strict=True,
@@ -84,11 +84,13 @@ def _left_out(spot: PlanSpot, policy: Policy) -> LeftOut | None:
     )
 
 
-def _on_demand_usd(offers: pd.DataFrame, spot: pd.DataFrame) -> np.ndarray:
+def _on_demand_usd(offers: pd.DataFrame, spot: pd.DataFrame) -> list[float]:
     """The list price on demand of each spot offer's machine in its region, USD per hour; NaN where there is none."""
     listed = (offers["tier"] == "on_demand") & (offers["contract"] == "") & (offers["market"] == "standard")
-    on_demand = offers[listed].groupby(_PLACE, observed=True)["usd_per_hour"].min()
-    return np.asarray(on_demand.reindex(pd.MultiIndex.from_frame(spot[_PLACE].astype(str))))
+    cheapest: dict[tuple[str, ...], float] = {}
+    for *place, usd in offers.loc[listed, [*_PLACE, "usd_per_hour"]].itertuples(index=False, name=None):
+        cheapest[*place,] = min(usd, cheapest.get((*place,), usd))
+    return [cheapest.get(place, np.nan) for place in spot[_PLACE].itertuples(index=False, name=None)]
 
 
 def _expected(quote: float, on_demand: float, policy: Policy, past: PastPrices | None) -> PlanSpot:

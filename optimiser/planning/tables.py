@@ -136,9 +136,13 @@ def _holding_more(by_usd: Indices, capacity: Floats, usd: Floats) -> Indices:
     One stable sort orders all the sums of two tables; of points that cost and hold the same the first stays.
     """
     holds = capacity[by_usd]
-    more = by_usd[holds > np.maximum.accumulate(np.append(-np.inf, holds[:-1]))]
+    record = np.ones(len(holds), dtype=np.bool_)
+    record[1:] = holds[1:] > np.maximum.accumulate(holds)[:-1]
+    more = by_usd[record]
     cost = usd[more]
-    return more[cost < np.append(cost[1:], np.inf) - 1e-12]
+    saving = cost < np.inf
+    saving[:-1] = cost[:-1] < cost[1:] - 1e-12
+    return more[saving]
 
 
 def listed_size(items: Sequence[Item], limit: float) -> float:

@@ -73,15 +73,15 @@ class PriceBook:
             raise UsageError(f"offer {offer_id!r}: not in the price book of {self.as_of}")
         return next(offers_of(self.offers.loc[[offer_id]]))
 
+    def offers_by_id(self, offer_ids: Collection[str]) -> dict[str, Offer]:
+        """The offers of those ids, all of the book, by id in its order."""
+        table = self.offers[self.offers.index.isin(offer_ids)]
+        return dict(zip(table.index, offers_of(table), strict=True))
+
     def coverage(self) -> pd.DataFrame:
-        """Per (provider, tier): number of offers, instance types, regions; oldest and newest observed_on."""
-        return self.offers.groupby(["provider", "tier"], sort=True).agg(
-            offers=("usd_per_hour", "size"),
-            instance_types=("instance_type", "nunique"),
-            regions=("region", "nunique"),
-            oldest=("observed_on", "min"),
-            newest=("observed_on", "max"),
-        )
+        """Per (provider, tier): number of offers; oldest and newest observed_on."""
+        dates = self.offers.groupby(["provider", "tier"], sort=True)["observed_on"]
+        return pd.DataFrame({"offers": dates.size(), "oldest": dates.min(), "newest": dates.max()})
 
 
 def load_book(
