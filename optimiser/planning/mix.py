@@ -45,7 +45,7 @@ def solve_mix(
     model, units, share = _mix_model(
         demand[active], rates[active][:, kept], usd[kept], problem.policy.utilisation_ceiling
     )
-    solved = model.solve(gap, time_limit_s)
+    solved = model.solve(gap, time_limit_s, sub_mips=False)
     shares = np.zeros((len(demand), len(problem.options)))
     counts: dict[str, int] = {}
     if solved.usd is not None:

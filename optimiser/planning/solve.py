@@ -16,6 +16,8 @@ Terms: TypeAlias = list[tuple[Variable, float]]
 
 _SENSES = {"<=": pulp.LpConstraintLE, "=": pulp.LpConstraintEQ, ">=": pulp.LpConstraintGE}
 _WITHOUT_SOLUTION = {pulp.LpSolutionNoSolutionFound: "stopped", pulp.LpSolutionUnbounded: "unbounded"}
+# HiGHS's heuristics that solve whole programmes inside the programme.
+_SUB_MIPS = ("mip_heuristic_run_rins", "mip_heuristic_run_rens", "mip_heuristic_run_root_reduced_cost")
 _GOOD = {pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible}
 
 
@@ -63,15 +65,23 @@ class Programme:
         """Set the cost."""
         self.lp.setObjective(pulp.LpAffineExpression(list(terms)))
 
-    def solve(self, gap: float = 1e-4, time_limit_s: float = 60, nodes: int | None = None) -> Solved:
+    def solve(
+        self,
+        gap: float = 1e-4,
+        time_limit_s: float = 60,
+        nodes: int | None = None,
+        *,
+        sub_mips: bool = True,
+    ) -> Solved:
         """Minimise with HiGHS, or with CBC where HiGHS cannot be loaded; of whole-number programmes look at so many
-        nodes at most.
+        nodes at most. Without sub_mips HiGHS leaves out heuristics that do not pay where there are few whole numbers.
 
         Reads sol_status: PuLP's status calls a time-limited incumbent optimal. threads stays 1 in every call,
         since HiGHS quietly solves nothing when it changes within a process.
         """
-        limit = {} if nodes is None else {"mip_max_nodes": nodes}
-        highs = pulp.HiGHS(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s, **limit)
+        options: dict[str, int] = {} if nodes is None else {"mip_max_nodes": nodes}
+        options |= {} if sub_mips else dict.fromkeys(_SUB_MIPS, False)
+        highs = pulp.HiGHS(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s, **options)
         name = "HiGHS" if highs.available() else "CBC"
         started = time.monotonic()
         self.lp.solve(highs if name == "HiGHS" else _cbc(gap, time_limit_s, nodes))
