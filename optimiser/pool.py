@@ -5,11 +5,11 @@ The only file that knows joblib, Dask and Ray, each imported where it is used.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -20,6 +20,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 ANSWERS_WITHIN_SECONDS = 15
+# Python's own 700 cost a recommendation a twentieth of its time.
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
 _DASK, _RAY = ("dask", "tcp", "tls"), "ray"
 # distributed.scheduler.KilledWorker: a task that took several workers with it.
 _KILLED = "KilledWorker"
@@ -53,6 +55,8 @@ def spread(
     raises ends the work, so a function that may fail returns its failure. Raises UsageError for a cluster whose
     library is missing, OptimiserError where it does not answer or a process dies.
     """
+    from concurrent.futures import BrokenExecutor
+
     import joblib
 
     # Who interrupts the work knows that some of it was under way; joblib says so when it likes, even at the very end.
@@ -79,7 +83,13 @@ def _run(
     """One task; a process of our own leaves an interrupt to its parent, which ends them all in silence."""
     if parent is not None and os.getpid() != parent:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        collect_seldom()
     return function(shared, task)
+
+
+def collect_seldom() -> None:
+    """Look for dead cycles after more new objects: imports, prices and plans make many that stay."""
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 
 def cores() -> int:

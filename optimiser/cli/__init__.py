@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import signal
 import sys
 import threading
@@ -11,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from optimiser.errors import OptimiserError
+from optimiser.pool import collect_seldom
 
 INTERRUPTED = 130
 TERMINATED = 143
-# Imports and prices make objects that stay: looking for dead cycles after every 700 of them is work for nothing.
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 answered · 1 failed · 2 bad usage, workload or config · 3 no feasible plan · 4 prices too old ·
     130 interrupted · 143 terminated · 141 the reader of stdout went away. A foreseeable fault is one message on stderr.
     """
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    collect_seldom()
     with _interrupts() as seen:
         exit_code = _answered(arguments)
     return INTERRUPTED if seen else exit_code

@@ -37,8 +37,7 @@ def spot_menus(
         allowed = np.minimum(inside, most).astype(np.int64)
         for units in np.unique(allowed, axis=0):
             group = np.flatnonzero((allowed == units).all(axis=1))
-            limited = [replace(item, max_units=int(count)) for item, count in zip(spot, units, strict=True)]
-            yield group, _equal_as_one(limited, float(room[group].max()), listed)
+            yield group, _equal_as_one(spot, units.tolist(), float(room[group].max()), listed)
         return
     order = np.argsort(np.concatenate(pools))
     for limit in np.unique(levels.pool):
@@ -53,16 +52,24 @@ def spot_menus(
 
 
 def _equal_as_one(
-    limited: Sequence[Item], limit: float, listed: Callable[[tuple[Item, ...], float], Table]
+    spot: Sequence[Item],
+    most: Sequence[int],
+    limit: float,
+    listed: Callable[[tuple[Item, ...], float], Table],
 ) -> Table:
-    """The table of items of pools of their own; pools of equal units at one price are listed as one and filled last
-    first: every split of units among them is as good."""
+    """The table of at most so many of each item, of pools of their own; pools of equal units at one price are listed as
+    one and filled last first: every split of units among them is as good."""
     alike: dict[Item, list[int]] = {}
-    for place, item in enumerate(limited):
-        alike.setdefault(replace(item, pool=-1), []).append(place)
-    together = [replace(item, max_units=(item.max_units or 0) * len(same)) for item, same in alike.items()]
-    menu = listed(tuple(together), limit)
-    units = np.zeros((len(menu.units), len(limited)), dtype=np.int64)
+    for place, (item, count) in enumerate(zip(spot, most, strict=True)):
+        alike.setdefault(Item(item.rate, item.usd, count, takes=item.takes), []).append(place)
+    menu = listed(
+        tuple(
+            Item(one.rate, one.usd, (one.max_units or 0) * len(same), takes=one.takes)
+            for one, same in alike.items()
+        ),
+        limit,
+    )
+    units = np.zeros((len(menu.units), len(spot)), dtype=np.int64)
     for column, (item, same) in enumerate(alike.items()):
         left = menu.units[:, column]
         for place in reversed(same):
