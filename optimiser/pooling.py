@@ -23,8 +23,9 @@ Answer = list[Estimate | Rejection]
 Key = tuple[str, str]
 
 
-def target_of_pool(target: Target, replicas: int) -> Target:
-    """The target of one replica of so many: its own part of the service's bursts, where those are given."""
+def target_of_pool(target: Target, replicas: float) -> Target:
+    """The target of one replica of so many (inf: it sees none of them): its own part of the service's bursts, where
+    those are given."""
     if target.service_arrival_cv == 1:
         return target
     scv = 1.0 + (target.service_arrival_cv**2 - 1.0) / replicas

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -40,6 +41,7 @@ from optimiser.planning.search import search
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
 from optimiser.planning.start_up import slow_start_notes
 from optimiser.policy import Policy
+from optimiser.pooling import target_of_pool
 from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST, SpotPast
 from optimiser.workload import Target, Workload
@@ -139,12 +141,27 @@ def recommend(request: Request) -> Plan:
         comparison=compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
         left_out=left_out,
+        large_pool_usd=_large_pool_usd(request, gap),
     )
     plan = plan_of(answer, request.book, request.as_of, __version__)
     refuse_faults(plan, outcome.lower_usd, outcome.best.usd)
     if refusal := over_budget(plan):
         raise refusal
     return plan
+
+
+def _large_pool_usd(request: Request, gap: float) -> float | None:
+    """What every plan costs at least where no replica sees the service's bursts, USD over the horizon; None where
+    bursts are not the service's."""
+    target = request.workload.target
+    if target is None or target.service_arrival_cv == 1:
+        return None
+    workload = replace(request.workload, target=target_of_pool(target, math.inf))
+    problem = prepared(replace(request, workload=workload)).problem
+    found = (
+        search_by_size(problem, gap) if problem.routing == BY_SIZE else search(problem, gap, alternatives=1)
+    )
+    return found.lower_usd
 
 
 def _options(

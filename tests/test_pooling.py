@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -13,9 +14,13 @@ from optimiser.config import Config
 from optimiser.estimating import estimates_for
 from optimiser.performance.estimate_types import Estimate
 from optimiser.planning.options import planned_rate_rps
+from optimiser.planning.plan import Plan
 from optimiser.pooling import POOLS, least_running_rps, target_of_pool
+from optimiser.prices.book import load_book
+from optimiser.recommend import Request, recommend
 from optimiser.workload import Target, Workload
 
+DAY = date(2026, 11, 22)
 POLICY = Policy(providers=("aws",), instance_types=("p5.48xlarge", "g6.12xlarge", "g6e.12xlarge"))
 
 
@@ -79,6 +84,22 @@ def test_the_pool_is_the_largest_that_the_quietest_hour_fills(config: Config) ->
         assert replicas == 1 or replicas * each <= least
         assert replicas in POOLS
         assert replicas == POOLS[-1] or 2 * replicas * planned_at(config, one, 2 * replicas) > least
+
+
+def test_the_bound_is_that_of_machines_whose_replicas_see_no_bursts(config: Config) -> None:
+    book = load_book([], config.shapes, DAY, embedded=config.price_files)
+
+    def plan(cv: float) -> Plan:
+        workload = chat(config, 60, cv)
+        return recommend(Request(workload=workload, policy=POLICY, config=config, book=book, as_of=DAY))
+
+    bursty, even = plan(10.0), plan(1.0)
+    assert bursty.bound.value_usd == even.bound.value_usd
+    assert bursty.totals.monthly_usd > even.totals.monthly_usd
+    assert bursty.bound.gap == pytest.approx(
+        float(bursty.bound.plan_usd / even.bound.value_usd) - 1, abs=1e-6
+    )
+    assert bursty.bound.method == f"{even.bound.method}, at the rate of each machine among very many"
 
 
 def test_bursts_are_given_once(config: Config) -> None:

@@ -55,7 +55,8 @@ NOT_INCLUDED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """All that a plan is made from."""
+    """All that a plan is made from. large_pool_usd bounds plans at the rates of machines in a large pool, USD over the
+    horizon; None where the rates do not depend on the pool."""
 
     problem: Problem
     workload: Workload
@@ -69,6 +70,7 @@ class Answer:
     embedded: Path
     left_out: tuple[PlanLeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    large_pool_usd: float | None = None
 
 
 def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> Plan:
@@ -179,10 +181,14 @@ def list_prices(answer: Answer) -> dict[str, Offer]:
 def _bound(answer: Answer) -> PlanBound:
     outcome = answer.outcome
     usd = Charges(answer.problem).weighed_usd(answer.solution)
+    lower_usd, method = outcome.lower_usd, outcome.method
+    if answer.large_pool_usd is not None:
+        lower_usd = min(lower_usd, answer.large_pool_usd)
+        method += ", at the rate of each machine among very many"
     return PlanBound(
-        value_usd=monthly_usd(answer.problem, outcome.lower_usd),
-        gap=round(max(usd / outcome.lower_usd - 1, 0.0), 9) if outcome.lower_usd > 0 else 0.0,
-        method=outcome.method,
+        value_usd=monthly_usd(answer.problem, lower_usd),
+        gap=round(max(usd / lower_usd - 1, 0.0), 9) if lower_usd > 0 else 0.0,
+        method=method,
         unit_rps=outcome.unit_rps if isinstance(outcome, Outcome) else 0.0,
         dropped_rules=outcome.dropped if isinstance(outcome, Outcome) else (),
         plan_usd=monthly_usd(answer.problem, usd),
