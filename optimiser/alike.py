@@ -25,6 +25,9 @@ OF_ALL = (
 # Rules over all that runs, which planning together does not know yet; and the only value it knows.
 NOT_YET = (
     "max_sites",
+    "min_regions",
+    "survive_region_loss",
+    "max_share_per_provider",
     "within_quotas",
     "max_gpus",
     "max_monthly_usd",

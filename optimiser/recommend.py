@@ -29,8 +29,9 @@ from optimiser.planning.infeasible import (
     over_budget,
 )
 from optimiser.planning.options import build_options, region_kind_of
+from optimiser.planning.over_sites import refuse_beside_split
 from optimiser.planning.owned import Owned, owned_for_the_month, still_owed
-from optimiser.planning.patterns import settle
+from optimiser.planning.patterns import settle_parts
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanLeftOut
 from optimiser.planning.planned_demand import planned_periods
@@ -123,7 +124,7 @@ def recommend(request: Request) -> Plan:
     if isinstance(outcome, SizedOutcome):
         solution, solved = outcome.best.solution, outcome.settled
     else:
-        solution, solved = settle(problem, outcome.best.solution, outcome.best.usd_per_kg)
+        solution, solved = settle_parts(problem, outcome.best.solution, outcome.best.usd_per_kg)
         solved = replace(solved, timed_out=solved.timed_out or outcome.timed_out)
     answer = Answer(
         problem=problem,
@@ -239,6 +240,7 @@ def _problem(
         output_tokens_per_request=sum(bucket.share * bucket.output_tokens for bucket in workload.buckets),
     )
     problem = with_rates_by_size(blended) if workload.routing == BY_SIZE else blended
+    refuse_beside_split(problem)
     if float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR < FEWEST_REQUESTS:
         right = f"next to nothing: fewer than {FEWEST_REQUESTS:g} requests in all the hours planned"
         raise bad_value(workload.name, "demand", float(problem.mean_rps.max()), right)

@@ -104,6 +104,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         quotas=core.quotas,
         charges=core.charges,
         carbon=core.carbon,
+        sites=core.sites,
         price_dates=price_dates(book, problem, _offers_used(answer)),
         tiers_without_prices=uncovered_tiers(book, problem),
         price_sources=price_sources(
@@ -120,6 +121,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
             *_demand_notes(answer),
             *_quota_notes(answer, core),
             *_routing_notes(answer),
+            *_split_notes(core),
             *answer.notes,
         ),
     )
@@ -192,6 +194,7 @@ def _bound(answer: Answer) -> PlanBound:
         unit_rps=outcome.unit_rps if isinstance(outcome, Outcome) else 0.0,
         dropped_rules=outcome.dropped if isinstance(outcome, Outcome) else (),
         plan_usd=monthly_usd(answer.problem, usd),
+        splits=outcome.splits if isinstance(outcome, Outcome) else "",
     )
 
 
@@ -227,6 +230,16 @@ def _routing_notes(answer: Answer) -> tuple[str, ...]:
     return (
         "routing by size: an option carries each size at its rate for that size alone, lowered where the whole mix "
         "would go beyond its own rate, and keeps its own spare and firm share; what the rules cost is not worked out",
+    )
+
+
+def _split_notes(core: Core) -> tuple[str, ...]:
+    """What a split of demand over sites rests on."""
+    if not core.sites:
+        return ()
+    return (
+        "demand is split over sites by fixed weights, the same in every hour; a load balancer in front of them that "
+        "deals out a lost site's requests by the weights of the others is not included, nor what keeps sites alike",
     )
 
 

@@ -21,6 +21,7 @@ from optimiser.planning.offer_money import (
     planned_usd,
     to_the_nano,
 )
+from optimiser.planning.parts import Part
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_bought import (
     PlanCommitment,
@@ -39,6 +40,7 @@ from optimiser.planning.plan_parts import (
     PlanQuota,
     PlanRoute,
     PlanScenario,
+    PlanSite,
 )
 from optimiser.planning.plan_routes import routing_of
 from optimiser.planning.problem import How, Option, Problem, QuotaKey
@@ -63,6 +65,7 @@ class Core:
     signing: tuple[PlanSigning, ...]
     charges: tuple[PlanCharge, ...]
     carbon: tuple[PlanCarbon, ...]
+    sites: tuple[PlanSite, ...]
     spare_unit_rps: float
     horizon_usd: Decimal
 
@@ -110,8 +113,19 @@ def core_of(
         signing=signing_of(plan_options, plan_offers, bought),
         charges=plan_charges(problem, solution),
         carbon=plan_carbon(problem, solution),
+        sites=tuple(map(_site, solution.parts)),
         spare_unit_rps=solution.spare_unit_rps,
         horizon_usd=sum((usd for _, usd in purchases), Decimal(0)),
+    )
+
+
+def _site(part: Part) -> PlanSite:
+    return PlanSite(
+        provider=part.site[0],
+        region=part.site[1],
+        traffic_share=part.share,
+        loss_share=part.share * part.on_region_loss,
+        spare_unit_rps=part.spare_unit_rps,
     )
 
 

@@ -92,6 +92,9 @@ class SizedOutcome:
 
 # Fields of the policy whose rules are not planned by size, and where they ask for nothing.
 NOT_BY_SIZE = {
+    "min_regions": 1,
+    "survive_region_loss": False,
+    "max_share_per_provider": 1.0,
     "min_spot_pools": 1,
     "survive_spot_region_loss": False,
     "survive_zone_loss_of": None,

@@ -108,9 +108,9 @@ class _Run:
         }
         options = tuple(self.options[option.id] for option in found.options)
         own = replace(found, bought=bought, options=options, usd_per_kg=usd_per_kg)
-        if (made := found.on_schedule) is not None:
+        if (made := found.instead) is not None:
             columns = tuple(self.columns[one.option.id, one.purchase.id] for one in made.columns)
-            own = replace(own, on_schedule=replace(made, columns=columns))
+            own = replace(own, instead=replace(made, columns=columns))
         return replace(own, usd=self.charges.weighed_usd(own.solution))
 
     def outcome(self) -> Outcome:

@@ -22,6 +22,7 @@ import numpy as np
 from optimiser.planning.carbon import KG_PER_TONNE
 from optimiser.planning.leaves import Bought, Site, Solution
 from optimiser.planning.offer_money import cents, exact
+from optimiser.planning.parts import by_part
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanCharge
 from optimiser.planning.problem import Option, Problem
@@ -123,7 +124,13 @@ class Charges:
         return tuple(Charges(self.problem.in_scenario(n)) for n in range(len(self.problem.scenarios)))
 
     def _surge(self, solution: Solution) -> tuple[Charge, ...]:
-        """More of the dearest option in use."""
+        """More of the dearest option in use, in each site that demand is split over."""
+        if solution.parts:
+            return tuple(
+                charge
+                for asked, its in by_part(self.problem, solution)
+                for charge in Charges(asked)._surge(its)
+            )
         running: list[bool] = np.any(solution.units, axis=0).tolist()
         used = [column.option for column, runs in zip(solution.columns, running, strict=True) if runs]
         if not self._surge_hours or not used:
@@ -137,7 +144,13 @@ class Charges:
         return (Charge(provider=dearest.provider, kind=SURGE, what=what, usd=self.surge_usd(dearest)),)
 
     def _egress(self, solution: Solution) -> tuple[Charge, ...]:
-        """Text out, by provider as the requests go: every option in use is loaded alike."""
+        """Text out, by provider as the requests go: every option in use is loaded alike, in each site."""
+        if solution.parts:
+            return tuple(
+                charge
+                for asked, its in by_part(self.problem, solution)
+                for charge in Charges(asked)._egress(its)
+            )
         if not self._egress_usd or not solution.columns:
             return ()
         requests = self.problem.hours * self.problem.mean_rps

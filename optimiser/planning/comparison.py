@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
@@ -12,10 +12,11 @@ from optimiser.planning.baselines import ALL_VARIANTS, BASELINES, BLENDED, solve
 from optimiser.planning.by_size import SizedFound, SizedOutcome
 from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import cents, exact
+from optimiser.planning.parts import by_part
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanAlternative, PlanRule, PlanSensitivity
 from optimiser.planning.problem import Problem
-from optimiser.planning.rules import TERMS
+from optimiser.planning.rules import IN_EACH_SITE, TERMS
 from optimiser.planning.rules.rule import RPS, Term
 from optimiser.planning.rules.running import Running
 from optimiser.planning.search import Found, Outcome, search
@@ -146,21 +147,27 @@ def rules_of(compared: Comparison, solution: Solution) -> tuple[PlanRule, ...]:
     """Every rule with its smallest slack over the periods with demand, and its cost where it was switched off to
     see. A rule binds where one unit fewer, the smallest in use, would break it, unless it is seen to cost nothing.
     """
-    running = Running.of(compared.problem, solution)
+    running = [Running.of(*part) for part in by_part(compared.problem, solution)]
     terms = within(compared.problem, lambda _: False)
     return tuple(_rule_row(rule, running, compared, terms) for rule in TERMS.values())
 
 
-def _rule_row(rule: Term, running: Running, compared: Comparison, terms: Problem) -> PlanRule:
-    """terms is the problem without its options: what a plan costs depends on its own alone."""
-    limit = rule.limit(running.policy)
+def _rule_row(rule: Term, running: Sequence[Running], compared: Comparison, terms: Problem) -> PlanRule:
+    """running is every site that demand is split over: the rule is as near as in that where it is nearest. terms is the
+    problem without its options: what a plan costs depends on its own alone."""
+    limit = rule.limit(compared.problem.policy)
     # Slack is measured in the whole mix's rate, which says nothing of sizes that are routed apart.
-    measured = rule.slack if limit and running.solution.shares is None else None
-    slack = float(measured(running)[running.planned > 0].min()) if measured else None
-    # Without a limit on anything in use there is no distance to it.
-    slack = slack if slack is not None and isfinite(slack) else None
-    one_unit = float(running.rate.min()) if rule.unit == RPS else 1.0
-    binding = slack is not None and slack < one_unit - 1e-9
+    measured = rule.slack if limit and running[0].solution.shares is None else None
+    slack, binding = None, False
+    for one in running if measured else ():
+        least = float(measured(one)[one.planned > 0].min())  # type: ignore[misc]
+        # Without a limit on anything in use there is no distance to it.
+        if isfinite(least):
+            slack = least if slack is None else min(slack, least)
+            one_unit = float(one.rate.min()) if rule.unit == RPS else 1.0
+            binding |= least < one_unit - 1e-9
+    if limit and len(running) > 1 and rule.name in IN_EACH_SITE:
+        limit += ", in each site"
     cost = None if limit else Decimal(0)
     without = compared.without_rule.get(rule.name)
     if without is not None and rule.without is not None:

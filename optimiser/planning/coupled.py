@@ -58,7 +58,7 @@ def on_schedule(problem: Problem, outcome: Outcome) -> Outcome:
         chosen = {column.option.id: column.option for column in whole.columns}
         site = tuple(sorted({option.site for option in chosen.values()}))
         options, usd = tuple(chosen.values()), charges.weighed_usd(whole)
-        plans.append(replace(changed[0], usd=usd, site=site, options=options, on_schedule=whole))
+        plans.append(replace(changed[0], usd=usd, site=site, options=options, instead=whole))
     plans.sort(key=lambda plan: plan.rank())
     lower, least = outcome.lower_usd, plans[0].usd if plans else np.inf
     if solved and solved.lower_usd is not None:
@@ -90,7 +90,7 @@ def _of_the_best(problem: Problem, outcome: Outcome, charges: Charges) -> tuple[
         changed.append(found)
         solution = repaired(problem, found.options)
         if solution is not None:
-            plans.append(replace(found, usd=charges.weighed_usd(solution), on_schedule=solution))
+            plans.append(replace(found, usd=charges.weighed_usd(solution), instead=solution))
     return plans, changed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from optimiser.errors import NoFeasiblePlan
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.by_size import BY_SIZE, unserved_sizes
 from optimiser.planning.options import allowed_offers
+from optimiser.planning.parts import least_sites
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.rules import TERMS
@@ -94,7 +96,7 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
     if problem.routing == BY_SIZE:
         return _nothing_by_size(problem, gap)
     firm = [p for option in problem.options for p in option.purchases if p.how is not How.SPOT]
-    why = "no set of purchases the policy allows carries the peak"
+    why = _too_few_places(problem) or "no set of purchases the policy allows carries the peak"
     if not firm:
         why = "of what would serve it only spot can be bought, and spot may not carry all of it (max_spot_share)"
     elif all(purchase.max_units is not None for purchase in firm):
@@ -118,6 +120,23 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
         or "no single rule stands in the way alone: allow more tiers, regions or instance types"
     )
     return NoFeasiblePlan(f"{problem.services[0]}: {why}; {remedy}")
+
+
+def _too_few_places(problem: Problem) -> str:
+    """Whether what would serve is sold in fewer regions, or by fewer providers, than demand is to be split over."""
+    places = sorted({option.site for option in problem.options})
+    providers = sorted({name for name, _ in places})
+    most = problem.policy.max_share_per_provider
+    if len(providers) * most < 1 - 1e-9:
+        return (
+            f"max_share_per_provider = {most:g} takes {math.ceil(1 / most - 1e-9)} providers, and what would serve it "
+            f"is sold by {len(providers)} ({', '.join(providers)})"
+        )
+    least = least_sites(problem.policy)
+    if len(places) < least:
+        named = ", ".join(f"{name} {region}" for name, region in places)
+        return f"demand is to be split over {least} regions, what would serve it is sold in {len(places)} ({named})"
+    return ""
 
 
 def over_budget(plan: Plan) -> NoFeasiblePlan | None:

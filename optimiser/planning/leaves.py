@@ -10,6 +10,7 @@ import numpy as np
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.caps import Cap
 from optimiser.planning.leaf import Fleet, Leaf
+from optimiser.planning.parts import Part
 from optimiser.planning.problem import BY_THE_HOUR, CONSTANT, Floats, How, Option, Problem, Purchase
 from optimiser.planning.start_up import may_stand_idle
 from optimiser.planning.tables import Item
@@ -30,13 +31,15 @@ class Solution:
     """units[period, column] of each bought purchase, whole numbers; the periods of every scenario, one after the other.
 
     sized_for_rps is the unit whose loss the fleet keeps spare: at least the largest that runs. shares are what each
-    option (by id) carries of every request size, shape (periods, sizes); None where requests follow capacity.
+    option (by id) carries of every request size, shape (periods, sizes); None where requests follow capacity. parts are
+    the sites that demand is split over, none where it is not.
     """
 
     columns: tuple[Bought, ...]
     units: np.ndarray
     sized_for_rps: float = 0.0
     shares: Mapping[str, Floats] | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def spare_unit_rps(self) -> float:

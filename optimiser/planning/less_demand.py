@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from optimiser.planning.leaves import Solution, loads_by_size
+from optimiser.planning.parts import by_part
 from optimiser.planning.problem import SIGNED, Floats, Problem
 from optimiser.planning.requirements import total_capacity
 
@@ -24,8 +25,11 @@ def used_shares(
     """
     if solution.shares is not None:
         return _used_by_size(problem, solution, solution.shares, demand_left)
+    if solution.parts:
+        parts = by_part(problem, solution)
+        return {name: used for part in parts for name, used in used_shares(*part, demand_left).items()}
     policy = problem.policy
-    needed = total_capacity(problem.planned_rps * demand_left, solution.spare_unit_rps, policy)
+    needed = total_capacity(problem.planned_rps * demand_left, solution.spare_unit_rps, problem)
     capacity, units_before, shares = 0.0, 0, {}
     signed = [c for c, one in enumerate(solution.columns) if one.purchase.how in SIGNED]
 

@@ -6,12 +6,13 @@ found, each only in the slots whose levels it reaches, and must come to the deco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from optimiser.planning.carbon_cap import cap_kg, horizon_kg
 from optimiser.planning.leaves import Solution, is_constant, with_idle_row
+from optimiser.planning.parts import by_part, put_together
 from optimiser.planning.problem import Floats, How, Problem
 from optimiser.planning.requirements import IDLE, Levels, levels
 from optimiser.planning.rules.schedule import keeps_schedule
@@ -19,6 +20,22 @@ from optimiser.planning.solve import Programme, Solved, Variable, value
 from optimiser.planning.start_up import may_stand_idle
 
 PATTERNS_PER_SLOT = 6
+
+
+def settle_parts(problem: Problem, solution: Solution, usd_per_kg: float = 0.0) -> tuple[Solution, Solved]:
+    """`settle`, of a solution that splits demand over sites in each of them."""
+    if not solution.parts:
+        return settle(problem, solution, usd_per_kg)
+    settled = [settle(asked, its, usd_per_kg) for asked, its in by_part(problem, solution)]
+    reports = [solved for _, solved in settled]
+    parts = [
+        replace(part, spare_unit_rps=one.spare_unit_rps)
+        for part, (one, _) in zip(solution.parts, settled, strict=True)
+    ]
+    worst = next((one for one in reports if one.status != "optimal"), reports[0])
+    return put_together([one for one, _ in settled], parts), replace(
+        worst, timed_out=any(one.timed_out for one in reports)
+    )
 
 
 def settle(problem: Problem, solution: Solution, usd_per_kg: float = 0.0) -> tuple[Solution, Solved]:

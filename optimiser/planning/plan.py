@@ -31,13 +31,14 @@ from optimiser.planning.plan_parts import (
     PlanScenario,
     PlanSensitivity,
     PlanService,
+    PlanSite,
     PlanTotals,
 )
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 HOURS_PER_MONTH = 730
 
 
@@ -45,7 +46,8 @@ HOURS_PER_MONTH = 730
 class Plan:
     """One answer. Baselines, alternatives and rules are under the same prices, estimates and policy.
 
-    spare_unit_rps is the unit whose loss the fleet is sized for, requests per second.
+    spare_unit_rps is the unit whose loss the fleet is sized for, requests per second. sites are those that demand is
+    split over by the policy, none where it is not.
     """
 
     schema_version: str = SCHEMA_VERSION
@@ -83,6 +85,7 @@ class Plan:
     signing: tuple[PlanSigning, ...] = ()
     charges: tuple[PlanCharge, ...] = ()
     carbon: tuple[PlanCarbon, ...] = ()
+    sites: tuple[PlanSite, ...] = ()
 
 
 # Most of a plan's values, which pass as they are; their subclasses, such as enumerations, may not.

@@ -71,6 +71,19 @@ class PlanCount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlanSite:
+    """A site's share of the requests in every hour, for a plan that splits them. Its capacity carries loss_share of all
+    planned demand, which is what it gets at most where another site is lost, and keeps a unit of spare_unit_rps spare
+    (policy)."""
+
+    provider: str
+    region: str
+    traffic_share: float
+    loss_share: float
+    spare_unit_rps: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRoute:
     """Share of a service's requests of a size bucket (null: of every bucket alike) sent to an option."""
 
@@ -86,7 +99,7 @@ class PlanRoute:
 class PlanBound:
     """No plan under this policy, these prices and these estimates costs less than value_usd a month with its charges,
     offers counting at their weighed_usd_per_hour. plan_usd is what the plan comes to so (null in older plans); gap is
-    between the two."""
+    between the two. splits are those of demand over sites that it is of, in words ("": demand is not split)."""
 
     value_usd: Decimal
     gap: float
@@ -94,6 +107,7 @@ class PlanBound:
     unit_rps: float
     dropped_rules: tuple[str, ...]
     plan_usd: Decimal | None = None
+    splits: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

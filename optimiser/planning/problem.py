@@ -215,7 +215,8 @@ PROBABILITY_TOLERANCE = 1e-9
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """Everything planning needs. bucket_shares sums to 1; commitments last the whole horizon. quotas are those known,
-    of which the policy says whether they limit the plan.
+    of which the policy says whether they limit the plan. on_region_loss is how many times its planned demand it carries
+    where it is the part of one region and another region is lost (parts.py).
 
     Raises ValueError for more than one service (the axis is there, planning over it is not yet), and for scenarios
     whose probabilities do not add up to 1 or that a period has no demand of.
@@ -230,6 +231,7 @@ class Problem:
     routing: str = "uniform"
     quotas: tuple[GrantedQuota, ...] = ()
     output_tokens_per_request: float = 0.0
+    on_region_loss: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.services) != 1:

@@ -3,14 +3,15 @@
 A plan is sized for the loss of k units of t req/s, at least the largest it uses; so the levels are a function of
 t, and the plan names it. It carries, in a period with planned demand d > 0,
 
-    total  T = max(d / utilisation_ceiling, d + k · t, d · z / (z − 1) + t)
-    firm   F = max((1 − max_spot_share) · T, d, d · z / (z − 1) + t)
+    total  T = max(d / utilisation_ceiling, d + k · t, d · z / (z − 1) + t, d · f)
+    firm   F = max((1 − max_spot_share) · T, d, d · z / (z − 1) + t, d · f)
     pool   P = min(T − d, max_spot_share · T / m)      (the most one spot pool may hold)
 
 with k = survive_instance_losses, m = min_spot_pools and z = survive_zone_loss_of: firm units put one by one where least
 runs leave at most F / z + (1 − 1 / z) · t in a zone (Graham, Bounds on multiprocessing timing anomalies, SIAM J. Appl.
-Math. 17, 1969), so that F ≥ d · z / (z − 1) + t outlives any, all spot lost with it. The last terms of T and F stand
-only with z, d in F only with survive_spot_region_loss, T − d in P only with survive_spot_pool_loss.
+Math. 17, 1969), so that F ≥ d · z / (z − 1) + t outlives any, all spot lost with it. The terms of z stand only with z,
+d in F only with survive_spot_region_loss, T − d in P only with survive_spot_pool_loss, and d · f only in the part of a
+plan over several regions that outlives the loss of another, all spot lost with it (f > 1, parts.py).
 
 Commitments stay below T of the hour at commitment_hours_share (lowest demand first), taken for the smallest unit in
 use, plus that unit: each committed unit is needed in all but that share of the hours. Where there are scenarios, T, F
@@ -78,10 +79,12 @@ def low_quantile(values: Floats, hours: Floats, share: float) -> float:
     return float(values[order][int(np.argmax(reached))])
 
 
-def total_capacity(demand: Floats, largest_rps: float, policy: Policy) -> Floats:
+def total_capacity(demand: Floats, largest_rps: float, problem: Problem) -> Floats:
     """T of the module's formula, shape as demand: 0 where nothing is asked."""
+    policy = problem.policy
     spare = policy.survive_instance_losses * largest_rps
     total = np.maximum(demand / policy.utilisation_ceiling, demand + spare)
+    total = np.maximum(total, _over_regions(demand, problem))
     return np.where(demand > 0, np.maximum(total, over_zones(demand, largest_rps, policy)), 0.0)
 
 
@@ -93,12 +96,18 @@ def over_zones(demand: Floats, largest_rps: float, policy: Policy) -> Floats:
     return np.where(demand > 0, demand * zones / (zones - 1) + largest_rps, 0.0)
 
 
+def _over_regions(demand: Floats, problem: Problem) -> Floats:
+    """What must run without spot for the loss of another region: d · f."""
+    return demand * (problem.on_region_loss if problem.on_region_loss > 1 else 0.0)
+
+
 def levels(problem: Problem, largest_rps: float) -> Levels:
     """The capacity levels of every distinct demand, ascending, for a fleet whose largest unit is largest_rps."""
     policy = problem.policy
     demand, hours, slot_of_period = problem.distinct
-    total = total_capacity(demand, largest_rps, policy)
+    total = total_capacity(demand, largest_rps, problem)
     firm = np.maximum((1 - policy.max_spot_share) * total, over_zones(demand, largest_rps, policy))
+    firm = np.maximum(firm, _over_regions(demand, problem))
     if policy.survive_spot_region_loss:
         firm = np.maximum(firm, demand)
     pool, pool_rules = np.full_like(total, np.inf), tuple[str, ...]()

@@ -25,6 +25,8 @@ from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Decomposed, Leaf
 from optimiser.planning.leaves import Bought, Site, Solution, build_leaf, solution_of
 from optimiser.planning.option_sets import leaf_sets, listed_by_type, sites
+from optimiser.planning.over_sites import search_over_sites
+from optimiser.planning.parts import least_sites
 from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.rules.schedule import schedule_rules
 
@@ -34,7 +36,8 @@ class Found:
     """One solved leaf: USD over the horizon as commitments are weighed, charges included, and the solution.
 
     usd_per_kg is what a kilogram of CO2e was priced at beyond the policy's price, for a cap's sake, to find it.
-    on_schedule is the solution of a plan that had to be made anew for rules on the schedule.
+    instead is the solution of a plan that had to be made anew for rules on the schedule, or is put together of several
+    sites'.
     """
 
     usd: float
@@ -44,13 +47,13 @@ class Found:
     bought: dict[How, list[Bought]]
     result: Decomposed
     usd_per_kg: float = 0.0
-    on_schedule: Solution | None = None
+    instead: Solution | None = None
 
     @property
     def solution(self) -> Solution:
         """Units per period and purchase."""
-        if self.on_schedule is not None:
-            return self.on_schedule
+        if self.instead is not None:
+            return self.instead
         assert self.result.fleet is not None  # noqa: S101 - only feasible leaves are kept as Found
         return solution_of(self.leaf, self.bought, self.result.fleet)
 
@@ -73,6 +76,7 @@ class Outcome:
 
     leaves is how many sets of options were bounded, leaves_solved how many had to be solved. carbon_steps is how many
     carbon prices were searched at for a cap (0: none). timed_out: a solver was stopped by the clock.
+    splits are those of demand over sites that were tried, and that lower_usd bounds, in words ("": it is not split).
     """
 
     plans: list[Found] = field(default_factory=list)
@@ -84,6 +88,7 @@ class Outcome:
     dropped: tuple[str, ...] = ()
     carbon_steps: int = 0
     timed_out: bool = False
+    splits: str = ""
 
     @property
     def method(self) -> str:
@@ -94,9 +99,10 @@ class Outcome:
             else f"sums rounded both ways to {self.unit_rps:g} req/s"
         )
         carbon = f"; {self.carbon_steps} carbon prices for the cap" if self.carbon_steps else ""
+        apart = "; each site's part of the demand by itself" if self.splits else ""
         return (
             f"branch and bound over sites and instance types, {self.leaves_solved} of {self.leaves} sets solved; "
-            f"two-sided decomposition over hours, {exactly}{carbon}"
+            f"two-sided decomposition over hours, {exactly}{carbon}{apart}"
         )
 
     @property
@@ -114,6 +120,9 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
 
     Returns an Outcome without plans where no allowed set of purchases can carry the demand.
     """
+    if least_sites(problem.policy) > 1:
+        one_site = partial(search, gap=gap, alternatives=1)
+        return search_over_sites(problem, one_site, Outcome(), alternatives)
     if problem.policy.max_monthly_kg_co2e is None:
         return _search(problem, gap, alternatives)
     return search_within_cap(problem, partial(_search, gap=gap, alternatives=alternatives), gap)

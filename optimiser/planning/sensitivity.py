@@ -9,6 +9,7 @@ import numpy as np
 
 from optimiser.planning.assemble import fleet_lines
 from optimiser.planning.leaves import Bought, Solution
+from optimiser.planning.parts import by_part
 from optimiser.planning.plan_parts import PlanSensitivity
 from optimiser.planning.problem import How, Option, Problem, Purchase
 from optimiser.planning.search import search
@@ -54,7 +55,6 @@ def _row(problem: Problem, solution: Solution, shift: Shift, gap: float) -> Plan
     options = tuple(_option(option, shift) for option in problem.options)
     columns = tuple(_column(one, shift) for one in solution.columns)
     kept = replace(solution, columns=columns)
-    capacity = kept.units @ np.array([one.option.rate_rps for one in columns])
     best = search(replace(problem, options=options), gap, alternatives=1).best
     fleet = best.solution if best else None
     return PlanSensitivity(
@@ -65,11 +65,17 @@ def _row(problem: Problem, solution: Solution, shift: Shift, gap: float) -> Plan
         how=shift.how.value if shift.how else "",
         factor=shift.factor,
         kept_monthly_usd=all_in_monthly_usd(problem, kept),
-        kept_short_rps=max(float((problem.planned_rps - capacity).max()), 0.0),
+        kept_short_rps=max(_short_rps(*part) for part in by_part(problem, kept)),
         best_monthly_usd=all_in_monthly_usd(problem, fleet) if fleet else None,
         best_fleet=fleet_lines(fleet) if fleet else (),
         same_machines=fleet is not None and _machines(fleet) == _machines(solution),
     )
+
+
+def _short_rps(problem: Problem, solution: Solution) -> float:
+    """What a fleet lacks of the planned demand in the worst period, req/s."""
+    capacity = solution.units @ np.array([one.option.rate_rps for one in solution.columns])
+    return max(float((problem.planned_rps - capacity).max()), 0.0)
 
 
 def _machines(solution: Solution) -> set[tuple[str, How]]:

@@ -29,7 +29,19 @@ class Places(Frozen):
     )
     markets: tuple[str, ...] = Field(default=("standard",), description="price markets considered")
     max_sites: int | None = Field(
-        default=1, ge=1, description="sites (provider × region) in one plan; null is no limit"
+        default=1,
+        ge=1,
+        description="sites (provider × region) in one plan, or as many as the next three ask; null is no limit",
+    )
+    min_regions: int = Field(
+        default=1, ge=1, le=8, description="regions that each carry a part of the demand in every hour"
+    )
+    survive_region_loss: bool = Field(
+        default=False,
+        description="the regions left carry the whole planned demand when any one region is lost, and all spot",
+    )
+    max_share_per_provider: float = Field(
+        default=1.0, gt=0, le=1, description="most of the demand that one provider carries"
     )
     max_instance_types: int | None = Field(
         default=2, ge=1, description="instance types in one plan; null is no limit"

@@ -1,8 +1,12 @@
 """The routing table of a plan for a gateway that knows a request's prompt length, as JSON.
 
-    {"schema_version": "1.0", "service": …, "planned_on": …, "periods": [{"start": …, "hours": 1.0,
+    {"schema_version": "1.1", "service": …, "planned_on": …, "sites": […], "periods": [{"start": …, "hours": 1.0,
       "by_prompt": [{"prompt_tokens_up_to": 412.5, "backends": {OPTION: weight, …}}, …],
       "by_prompt_and_output": [{"prompt_tokens": …, "output_tokens": …, "backends": {…}}, …]}, …]}
+
+sites are those that the plan splits demand over ({"provider", "region", "weight", "backends"}, none where it does not):
+their weights are the same in every hour, for the load balancer in front of them, and each period's weights are of all
+requests, so that those of a site's backends add up to its own.
 
 Weights sum to 1; the last prompt bound is null (no limit). A gateway does not know how long an answer will be, so
 by_prompt spreads each prompt length as its requests of all output lengths together are spread:
@@ -23,7 +27,7 @@ from typing import Any
 from optimiser.planning.plan import Plan, to_jsonable
 from optimiser.planning.plan_parts import PlanBucket
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 DIGITS = 6
 # Sizes whose prompts differ by less are of one prompt length: of a trace every size has a mean of its own.
 SAME_LENGTH = 1.15
@@ -45,6 +49,17 @@ def render(plan: Plan, *, explain: bool = False, colour: bool = False) -> str:  
         "service": service.name,
         "scenario": plan.scenarios[0].name,
         "planned_on": plan.planned_on,
+        "sites": [
+            {
+                "provider": one.provider,
+                "region": one.region,
+                "weight": one.traffic_share,
+                "backends": [
+                    o.id for o in plan.options if (o.provider, o.region) == (one.provider, one.region)
+                ],
+            }
+            for one in plan.sites
+        ],
         "backends": {option.id: option.instance_type for option in plan.options},
         "periods": [
             {"start": period.start, "hours": period.hours, **_tables(service.buckets, routes[p], alike[p])}

@@ -56,7 +56,8 @@ def estimates(plan: Plan) -> tuple[Block, ...]:
         Column(f"TPOT{at}", right=True),
         Column("limited by"),
     )
-    table = Table(columns, tuple(map(_estimate, options)))
+    # One machine in several sites is estimated once.
+    table = Table(columns, tuple(dict.fromkeys(map(_estimate, options))))
     methods = {option.estimate_method: None for option in options}
     targets = [
         f"Target of {service.name}: TTFT {number(service.ttft_ms)} ms, TPOT {number(service.tpot_ms)} ms at "
@@ -66,11 +67,11 @@ def estimates(plan: Plan) -> tuple[Block, ...]:
     ]
     median = percent(plan.estimate_relative_error)
     error = f"Throughput is known to ±{median} (median error): measure before signing."
-    doubts = [
-        f"{option.instance_type}: low confidence, ±{percent(option.estimate_relative_error)}."
+    doubts = {
+        f"{option.instance_type}: low confidence, ±{percent(option.estimate_relative_error)}.": None
         for option in options
         if option.low_confidence
-    ]
+    }
     notes = {f"{option.instance_type}: {note}.": None for option in options for note in option.notes}
     said = (*(f"Method: {method}." for method in methods), _planned_at(plan, options), error)
     return (table, *targets, *said, *doubts, *notes)
@@ -81,7 +82,8 @@ def proof(plan: Plan) -> tuple[Block, ...]:
     bound = plan.bound
     terms = "under this policy, these prices and these estimates"
     what = "instances and charges" if plan.charges else "instances"
-    least = f"No plan {terms} costs less than {usd(bound.value_usd)} a month for {what}"
+    splits = f" that splits demand in {bound.splits}" if bound.splits else ""
+    least = f"No plan{splits} {terms} costs less than {usd(bound.value_usd)} a month for {what}"
     weighing = next((rule.limit for rule in plan.rules if rule.name == "weigh_commitments"), "")
     if weighing and bound.plan_usd is not None:
         least += f", where this one comes to {usd(bound.plan_usd)}, {weighing} and not as they are billed"

@@ -27,10 +27,12 @@ def by_provider(plan: Plan) -> tuple[Block, ...]:
         for one in plan.by_provider
     )
     found: list[Block] = [Table((Column("cloud"), *_PLANS), rows)] if rows else []
+    if plan.policy.get("max_share_per_provider", 1) < 1:
+        found = ["No cloud may carry all of it alone (max_share_per_provider)."]
     if mixing is not None:
         saved = -(mixing.extra_monthly_usd or Decimal(0))
         what = f"save {usd(saved)} a month" if saved > 0 else "save nothing"
-        found.append(f"Mixing sites (max_sites=null) would {what}.")
+        found.append(f"{'More' if plan.sites else 'Mixing'} sites (max_sites=null) would {what}.")
     return tuple(found)
 
 
@@ -49,6 +51,9 @@ def rule_costs(plan: Plan) -> tuple[Block, ...]:
     if losses := plan.policy["survive_instance_losses"]:
         lost = "one unit" if losses == 1 else f"{losses} units"
         spare = f"Spare is kept for the loss of {lost} of {number(plan.spare_unit_rps)} req/s."
+        if plan.sites:
+            sized = {number(one.spare_unit_rps): None for one in plan.sites}
+            spare = f"Spare is kept in each site for the loss of {lost} of {' or '.join(sized)} req/s."
     priced = [
         (rule, rule.cost_monthly_usd)
         for rule in plan.rules

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optimiser.planning.plan import Plan
-from optimiser.report import basis, choices, cost, fleet, headline, routing, week
+from optimiser.report import basis, choices, cost, fleet, headline, routing, sites, week
 from optimiser.report import explain as explained
 from optimiser.report.document import Document, Section
 
@@ -24,6 +24,8 @@ def document(plan: Plan, *, explain: bool = False) -> Document:
     ]
     if plan.services[0].routing == "by_size":
         sections.insert(1, Section("Which sizes go where", routing.blocks(plan)))
+    if plan.sites:
+        sections.insert(1, Section("Which site serves how much", sites.blocks(plan)))
     if explain:
         sections += [
             Section("Rules", explained.rules(plan)),

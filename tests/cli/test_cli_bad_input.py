@@ -123,6 +123,10 @@ def test_an_unknown_workload_is_met_with_the_names_there_are(fails: Fails) -> No
     [
         (("--set", "target.ttft_ms=1"), "TTFT"),
         (("--set", "max_monthly_usd=10", "--gpu", "L4"), "max_monthly_usd = 10 is too small"),
+        (
+            ("--set", "survive_region_loss=true", "--region", "us-east-1"),
+            "demand is to be split over 2 regions, what would serve it is sold in 1 (aws us-east-1)",
+        ),
         (("--set", "model=deepseek-r1", "--gpu", "T4"), "deepseek-r1"),
         (("--instance-type", "p5e.48xlarge"), ""),
     ],

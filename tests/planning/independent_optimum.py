@@ -77,12 +77,17 @@ def required(problem: Problem, planned: float, largest: float) -> float:
         return 0.0
     plain = planned / problem.policy.utilisation_ceiling
     spare = problem.policy.survive_instance_losses * largest
-    return max(plain, planned + spare, _without_zone(problem, planned, largest))
+    return max(plain, planned + spare, _without_zone(problem, planned, largest), _elsewhere(problem, planned))
 
 
 def _without_zone(problem: Problem, planned: float, largest: float) -> float:
     zones = problem.policy.survive_zone_loss_of
     return planned / (1 - 1 / zones) + largest if zones and planned > 0 else 0.0
+
+
+def _elsewhere(problem: Problem, planned: float) -> float:
+    """What a region carries where another is lost."""
+    return planned * problem.on_region_loss if problem.on_region_loss > 1 else 0.0
 
 
 def asked(problem: Problem) -> list[tuple[float, float]]:
@@ -131,7 +136,7 @@ def _cheapest(
         total = required(problem, planned, largest)
         model.row({at(c, p): o.rate_rps for c, (o, _) in enumerate(columns)}, total, math.inf)
         share = (1 - policy.max_spot_share) * total
-        share = max(share, _without_zone(problem, planned, largest))
+        share = max(share, _without_zone(problem, planned, largest), _elsewhere(problem, planned))
         if policy.survive_spot_region_loss:
             share = max(share, planned)
         model.row({at(c, p): columns[c][0].rate_rps for c in firm}, share, math.inf)

@@ -51,6 +51,15 @@ def by_rule() -> dict[str, Case]:
         "survive_zone_loss": case([machine("m", 1.0, hourly(1.0))], [4.0, 9.0]).with_policy(
             survive_zone_loss_of=3
         ),
+        "spread_over_regions": case(
+            [machine("m", 2.0, hourly(1.0)), machine("m", 2.0, hourly(1.3), region="r2")], [4.0, 3.0]
+        ).with_policy(min_regions=2),
+        "survive_region_loss": case(
+            [machine("m", 1.0, hourly(1.0)), machine("m", 1.0, hourly(1.3), region="r2")], [4.0, 8.0]
+        ).with_policy(survive_region_loss=True),
+        "limit_provider_share": case(
+            [machine("m", 1.0, hourly(1.0)), machine("m", 1.0, hourly(1.3), provider="gcp")], [4.0, 8.0]
+        ).with_policy(max_share_per_provider=0.75),
         "limit_commitments": case(
             [machine("m", 1.0, hourly(1.0), committed(0.5))], [2.0, 8.0, 8.0]
         ).with_policy(commitment_hours_share=0.1),

@@ -16,6 +16,7 @@ from optimiser.planning.rules import (
     demand,
     offers,
     quotas,
+    regions,
     round_trips,
     schedule,
     sites,
@@ -45,6 +46,9 @@ RULES: dict[str, Rule] = {
         spread.SPREAD_SPOT,
         spread.SURVIVE_SPOT_REGION_LOSS,
         spread.SURVIVE_ZONE_LOSS,
+        regions.SPREAD_OVER_REGIONS,
+        regions.SURVIVE_REGION_LOSS,
+        regions.LIMIT_PROVIDER_SHARE,
         commitments.LIMIT_COMMITMENTS,
         offers.HOLD_SCARCE,
         offers.RESPECT_OFFER_LIMITS,
@@ -67,6 +71,22 @@ _IN_OPTIONS: tuple[Term, ...] = (
     carbon.WEIGH_CARBON,
     start_up.START_IN_TIME,
 )
+# What holds in each of the sites that demand is split over, by what each is asked.
+IN_EACH_SITE = frozenset(
+    rule.name
+    for rule in (
+        demand.CARRY_DEMAND,
+        availability.SURVIVE_INSTANCE_LOSS,
+        availability.KEEP_FIRM_FLOOR,
+        spot.LIMIT_SPOT_SHARE,
+        spot.SURVIVE_SPOT_POOL_LOSS,
+        spread.SPREAD_SPOT,
+        spread.SURVIVE_SPOT_REGION_LOSS,
+        spread.SURVIVE_ZONE_LOSS,
+        commitments.LIMIT_COMMITMENTS,
+        sites.LIMIT_INSTANCE_TYPES,
+    )
+)
 # All of it.
 TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}
 
@@ -77,7 +97,13 @@ def verify_plan(plan: dict[str, Any]) -> list[str]:
     view = PlanView(plan)
     instead = BY_SIZE_CHECKS if view.by_size else {}
     checks = {name: instead.get(name, term.verify) for name, term in TERMS.items()}
-    faults = [f"{name}: {fault}" for name, verify in checks.items() for fault in verify(view)]
+    each = view.parts()
+    faults = [
+        f"{name}: {fault}"
+        for name, verify in checks.items()
+        for part in (each if name in IN_EACH_SITE else [view])
+        for fault in verify(part)
+    ]
     return (
         faults
         + verify_allowed(view)

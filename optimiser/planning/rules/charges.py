@@ -42,7 +42,15 @@ def surge(view: PlanView) -> dict[str, float]:
 
 
 def egress(view: PlanView, scenario: int) -> dict[str, float]:
-    """USD a month for the text that a scenario sends out, by provider as much as it serves."""
+    """USD a month for the text that a scenario sends out, by provider as much as it serves, in each site."""
+    sites: dict[str, float] = defaultdict(float)
+    for part in view.parts():
+        for provider, usd in _egress(part, scenario).items():
+            sites[provider] += usd
+    return sites
+
+
+def _egress(view: PlanView, scenario: int) -> dict[str, float]:
     given = view.policy["overheads"]
     per_byte = given.get("egress_usd_per_gb", 0) * given.get("egress_bytes_per_output_token", 0) / 1e9
     right: dict[str, float] = defaultdict(float)
@@ -63,13 +71,15 @@ def egress(view: PlanView, scenario: int) -> dict[str, float]:
 
 
 def verify_pay_for_surge(view: PlanView) -> list[str]:
-    """The row is the policy's extra instances of the dearest option in use for its hours a week; an option
-    that is bought by the hour is reckoned at that price."""
+    """The row is the policy's extra instances of the dearest option in use (in each site that demand is split over) for
+    its hours a week; an option that is bought by the hour is reckoned at that price."""
     given = view.policy.get("deployment", {"surge_instances": 0, "hours_per_week": 0})
     hours = given["hours_per_week"] / HOURS_PER_WEEK * HOURS_PER_MONTH
-    used = {view.option_of(name)["id"]: view.option_of(name) for name in view.used()}
-    dearest = max(used.values(), key=lambda option: _surge(option, given), default=None)
-    right = {dearest["provider"]: _surge(dearest, given) * hours} if dearest else {}
+    right: dict[str, float] = defaultdict(float)
+    for part in view.parts():
+        used = {part.option_of(name)["id"]: part.option_of(name) for name in part.used()}
+        if dearest := max(used.values(), key=lambda option: _surge(option, given), default=None):
+            right[dearest["provider"]] += _surge(dearest, given) * hours
     faults = _differences(_charged(view, "deployment_surge"), right)
     for name in view.used() if given["surge_instances"] else ():
         by_hour, reckoned = _per_hour(view, name), float(view.option_of(name)["surge_usd_per_instance_hour"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import replace
 
 from optimiser.planning.model import Model
+from optimiser.planning.parts import least_sites
 from optimiser.planning.problem import Problem
 from optimiser.planning.rules.rule import Rule, policy_with
 from optimiser.planning.rules.view import PlanView
@@ -14,11 +16,11 @@ from optimiser.policy import Policy
 
 
 def limit_sites(m: Model) -> None:
-    """At most so many sites (provider × region) are used.
+    """At most so many sites (provider × region) are used, or as many as other rules ask for.
 
     used[i] ≤ site[s(i)],   Σ_s site[s] ≤ max_sites
     """
-    _limit(m, "limit_sites", m.problem.policy.max_sites, [option.site for option in m.problem.options])
+    _limit(m, "limit_sites", _most_sites(m.problem.policy), [option.site for option in m.problem.options])
 
 
 def limit_instance_types(m: Model) -> None:
@@ -50,6 +52,10 @@ def verify_limit_sites(view: PlanView) -> list[str]:
     options = [view.option_of(name) for name in view.used()]
     used = sorted({(option["provider"], option["region"]) for option in options})
     limit = view.policy["max_sites"]
+    if limit is not None:
+        providers = math.ceil(1 / float(view.policy.get("max_share_per_provider", 1)) - 1e-9)
+        both = 2 if view.policy.get("survive_region_loss", False) else 1
+        limit = max(limit, both, providers, int(view.policy.get("min_regions", 1)))
     return (
         [f"{len(used)} sites in use, {limit} allowed: {used}"]
         if limit is not None and len(used) > limit
@@ -70,9 +76,12 @@ def verify_limit_instance_types(view: PlanView) -> list[str]:
 
 def sites_in_words(policy: Policy) -> str:
     """How many sites."""
-    return (
-        "" if policy.max_sites is None else f"at most {policy.max_sites} site{'s' * (policy.max_sites > 1)}"
-    )
+    most = _most_sites(policy)
+    return "" if most is None else f"at most {most} site{'s' * (most > 1)}"
+
+
+def _most_sites(policy: Policy) -> int | None:
+    return None if policy.max_sites is None else max(policy.max_sites, least_sites(policy))
 
 
 def types_in_words(policy: Policy) -> str:

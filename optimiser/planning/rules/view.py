@@ -12,11 +12,13 @@ class PlanView:
     """Running units and capacity per period of a plan's JSON (one service).
 
     Periods count on from scenario to scenario: units[purchase id][period] whole units; planned[period] req/s;
-    hours[period], by the scenario's probability.
+    hours[period], by the scenario's probability. sites are those that demand is split over; of a view of one of them,
+    on_loss is how many times its planned demand it gets where another is lost.
     """
 
-    def __init__(self, plan: dict[str, Any]) -> None:
-        self.plan = plan
+    def __init__(self, plan: dict[str, Any], on_loss: float = 1.0) -> None:
+        self.plan, self.on_loss = plan, on_loss
+        self.sites = {(row["provider"], row["region"]): row for row in plan.get("sites", [])}
         self.policy: dict[str, Any] = plan["policy"]
         self.options: dict[str, dict[str, Any]] = {option["id"]: option for option in plan["options"]}
         self.offers: dict[str, dict[str, Any]] = {offer["id"]: offer for offer in plan["offers"]}
@@ -112,7 +114,41 @@ class PlanView:
         spare = int(self.policy["survive_instance_losses"]) * unit
         zones = self.policy["survive_zone_loss_of"]
         over_zones = planned * zones / (zones - 1) + unit if zones else 0.0
-        return max(planned / float(self.policy["utilisation_ceiling"]), planned + spare, over_zones)
+        ceiling = float(self.policy["utilisation_ceiling"])
+        return max(planned / ceiling, planned + spare, over_zones, planned * self.on_loss)
+
+    def parts(self) -> list[PlanView]:
+        """Each of the sites that demand is split over, as a plan for its share; the plan itself where it is not."""
+        return [self._part(place) for place in self.sites] or [self]
+
+    def _part(self, place: tuple[str, str]) -> PlanView:
+        row = self.sites[place]
+        options = [one for one in self.plan["options"] if (one["provider"], one["region"]) == place]
+        names = {one["id"] for one in options}
+        purchases = [one for one in self.plan["purchases"] if one["option"] in names]
+        bought = {one["id"] for one in purchases}
+        rates = ("mean_rps", "planned_rps")
+        part = {
+            **self.plan,
+            "sites": [],
+            "options": options,
+            "purchases": purchases,
+            "counts": [one for one in self.plan["counts"] if one["purchase"] in bought],
+            "demand": [
+                {**one, **{rate: one[rate] * row["traffic_share"] for rate in rates}}
+                for one in self.plan["demand"]
+            ],
+            "spare_unit_rps": row["spare_unit_rps"],
+        }
+        return PlanView(part, self.times_on_loss(place))
+
+    def times_on_loss(self, place: tuple[str, str]) -> float:
+        """How many times its own part a site carries where the heaviest other is lost and its requests are dealt out by
+        the shares of the rest."""
+        if not self.policy.get("survive_region_loss", False):
+            return 1.0
+        others = [float(row["traffic_share"]) for other, row in self.sites.items() if other != place]
+        return 1.0 / (1.0 - max(others)) if others else 1.0
 
     def periods(self) -> range:
         """Indices of the periods of every scenario."""
