@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from optimiser import Policy, UsageError, load_book, load_config, load_workload
+from optimiser import NoFeasiblePlan, Policy, UsageError, load_book, load_config, load_workload
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_schema import plan_from_json
 from optimiser.recommend import Request, recommend
@@ -18,16 +18,14 @@ DAY = date(2026, 11, 21)
 REGIONS = ("us-east-1", "us-east-2", "us-east4")
 
 
-def plan_of(demand: str = "[20, 30, 45, 30]", *, explain: bool = False, **policy: object) -> Plan:
+def plan_of(**policy: object) -> Plan:
     """Chat with a short demand, in three regions of two clouds."""
     config = load_config()
-    changes = {"demand": f"{{hourly_requests_per_second: {demand}}}"}
+    changes = {"demand": "{hourly_requests_per_second: [20, 30, 45, 30]}"}
     workload = load_workload(config.find_workload("chat-llama-70b"), changes)
     book = load_book(config.price_files, config.shapes, DAY)
     terms = Policy.model_validate({"regions": REGIONS, **policy})
-    return recommend(
-        Request(workload=workload, policy=terms, config=config, book=book, as_of=DAY, explain=explain)
-    )
+    return recommend(Request(workload=workload, policy=terms, config=config, book=book, as_of=DAY))
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +79,16 @@ def test_text_out_is_charged_by_the_weights(surviving: Plan) -> None:
         assert usd == pytest.approx(share * sum(charged.values()), abs=0.02)
 
 
-def test_half_at_each_of_two_providers_is_explained() -> None:
-    found = plan_of(max_share_per_provider=0.5, explain=True)
+def test_half_at_each_of_two_providers_and_what_that_costs() -> None:
+    found = plan_of(max_share_per_provider=0.5)
     assert [(one.provider, one.traffic_share) for one in found.sites] == [("aws", 0.5), ("gcp", 0.5)]
     assert next(one for one in found.rules if one.name == "limit_provider_share").eased_fleet
-    assert all(one.kept_short_rps >= 0 for one in found.sensitivity)
+
+
+def test_a_budget_is_of_the_sum_and_says_which_splits_its_bound_is_of() -> None:
+    said = "any plan under this policy that splits demand in equal parts over 2 sites at least "
+    with pytest.raises(NoFeasiblePlan, match=said):
+        plan_of(min_regions=2, max_monthly_usd=1000.0, price_decline_per_year=0.0)
 
 
 def test_what_is_not_planned_over_sites_is_refused() -> None:

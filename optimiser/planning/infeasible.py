@@ -144,7 +144,8 @@ def over_budget(plan: Plan) -> NoFeasiblePlan | None:
     budget, found, least = plan.policy["max_monthly_usd"], plan.totals.total_monthly_usd, plan.bound.value_usd
     if budget is None or found <= budget:
         return None
-    floor = f"the instances of any plan under this policy at least {least:,.0f}"
+    splits = f" that splits demand in {plan.bound.splits}" if plan.bound.splits else ""
+    floor = f"the instances of any plan under this policy{splits} at least {least:,.0f}"
     if any(rule.name == "weigh_commitments" and rule.limit for rule in plan.rules):
         eased = "price_decline_per_year: 0 and discount_rate_per_year: 0"
         floor = f"one with more commitments may cost less today: {eased} would show whether there is one"

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from itertools import zip_longest
 from typing import Any
 
 from optimiser.planning.plan import Plan, to_jsonable
@@ -95,7 +96,7 @@ def _by_prompt(sizes: tuple[PlanBucket, ...], routes: dict[int, dict[str, float]
         else:
             groups.append([b])
     rows = []
-    for group, following in zip(groups, [*groups[1:], None], strict=True):
+    for group, following in zip_longest(groups, groups[1:]):
         together: dict[str, float] = defaultdict(float)
         for b in group:
             for option, share in routes[b].items():

@@ -101,6 +101,11 @@ def test_services_of_one_kind_share_replicas(folder: Path, run: Run) -> None:
             ("--set", "max_gpus=8"),
             "policy.max_gpus = 8: planned together it can only be None",
         ),
+        (
+            ("day", "night"),
+            ("--set", "min_regions=2"),
+            "policy.min_regions = 2: planned together it can only be 1",
+        ),
     ],
 )
 def test_what_cannot_be_planned_together_is_said(

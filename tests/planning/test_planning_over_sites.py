@@ -24,6 +24,7 @@ from optimiser.planning.parts import least_sites
 from optimiser.planning.patterns import settle_parts
 from optimiser.planning.rules import RULES, verify_plan
 from optimiser.planning.search import search
+from optimiser.planning.sensitivity import sensitivity_of
 from optimiser.policy import Deployment, Overheads, Policy
 
 
@@ -191,6 +192,16 @@ def test_a_plan_in_one_region_under_the_rules_is_rejected() -> None:
     plan |= {"sites": [], "counts": plan["counts"][:1]}
     plan["policy"] |= {"min_regions": 2, "max_share_per_provider": 0.75}
     assert broken(plan) >= {"spread_over_regions", "survive_region_loss", "limit_provider_share"}
+
+
+def test_a_fleet_is_short_by_what_its_worst_site_lacks() -> None:
+    # Six units for six req/s in each of two sites: at 20 % less each lacks 1.2, and neither can help the other.
+    subject = three_regions(min_regions=2, max_sites=1)
+    best = search(subject.problem, gap=0.0).best
+    assert best is not None
+    rows = sensitivity_of(subject.problem, best.solution, 0.0)
+    slower = next(row for row in rows if row.of == "estimate" and row.factor < 1)
+    assert slower.kept_short_rps == pytest.approx(1.2)
 
 
 @given(

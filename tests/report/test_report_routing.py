@@ -85,6 +85,14 @@ def test_a_plan_that_sends_sizes_alike_has_one_row_for_any_length() -> None:
     assert blocks(plan()) == ()
 
 
+def test_hours_without_demand_have_no_rows_for_a_gateway() -> None:
+    made = plan()
+    idle = replace(made, routing=tuple(row for row in made.routing if row.period))
+    periods = json.loads(renderer("gateway")(idle))["periods"]
+    assert (periods[0]["by_prompt"], periods[0]["by_prompt_and_output"]) == ([], [])
+    assert periods[1]["by_prompt"]
+
+
 def test_the_report_says_which_sizes_go_where_and_when_it_changes() -> None:
     text = renderer("table")(routed())
     lines = [" ".join(line.split()) for line in text.splitlines()]
