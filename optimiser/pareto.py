@@ -95,7 +95,7 @@ def _point(request: Request, axis: Axis, value: float) -> Point:
     change: dict[str, float | None] = {axis.field: value}
     if axis.field == "performance_confidence":
         change["performance_margin"] = None
-    asked = replace(request, policy=request.policy.model_copy(update=change), explain=False)
+    asked = replace(request, policy=request.policy.model_copy(update=change), explain=False, alone=True)
     try:
         plan = recommend(asked)
     except NoFeasiblePlan as why:

@@ -19,7 +19,7 @@ from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.answer import Answer, plan_of
 from optimiser.planning.by_size import BY_SIZE, SizedOutcome, search_by_size, with_rates_by_size
 from optimiser.planning.carbon import with_footprints
-from optimiser.planning.comparison import compare
+from optimiser.planning.comparison import compare, nothing_compared
 from optimiser.planning.faults import refuse_faults
 from optimiser.planning.infeasible import (
     beyond_reason,
@@ -54,7 +54,11 @@ FEWEST_REQUESTS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One question: plan this workload under this policy at the prices in force on as_of."""
+    """One question: plan this workload under this policy at the prices in force on as_of.
+
+    alone leaves out what a plan is compared with (baselines, other sites, rules switched off), which takes longer than
+    the plan itself.
+    """
 
     workload: Workload
     policy: Policy
@@ -63,6 +67,7 @@ class Request:
     as_of: date
     explain: bool = False
     spot_past: SpotPast = NO_PAST
+    alone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +144,9 @@ def recommend(request: Request) -> Plan:
         + mixed_sources_note(problem.options)
         + slow_start_notes(problem.options, policy),
         rejections=known.rejections,
-        comparison=compare(problem, outcome, gap, explain=request.explain),
+        comparison=nothing_compared(problem, outcome)
+        if request.alone
+        else compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
         left_out=left_out,
         large_pool_usd=_large_pool_usd(request, gap),

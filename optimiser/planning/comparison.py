@@ -79,6 +79,11 @@ def compare(problem: Problem, outcome: Outcome | SizedOutcome, gap: float, *, ex
     )
 
 
+def nothing_compared(problem: Problem, outcome: Outcome | SizedOutcome) -> Comparison:
+    """A plan by itself, which other plans are held against elsewhere."""
+    return Comparison(problem=problem, outcome=outcome, baselines={}, mixed_sites=None, without_rule={})
+
+
 def _without(name: str, problem: Problem, gap: float) -> Found | None:
     """The best plan with a rule off, or eased as it says; None where nothing does that."""
     easier = TERMS[name].without
