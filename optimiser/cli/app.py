@@ -8,6 +8,7 @@ import typer
 
 from optimiser import __version__
 from optimiser.cli.calibrate_command import calibrate
+from optimiser.cli.levers_command import levers
 from optimiser.cli.measure_commands import measure_app
 from optimiser.cli.options import (
     AsOf,
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.command(short_help="Fetch today's prices into the store.")(refresh)
 app.command(short_help="What this machine's GPU reaches.")(calibrate)
+app.command(short_help="What each technique saves.")(levers)
 app.add_typer(prices_app, name="prices", no_args_is_help=True)
 app.add_typer(measure_app, name="measure", no_args_is_help=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from optimiser.config import Config, config_directories, load_config
+from optimiser.config.levers import Drafts, Instead, Quality
 from optimiser.config.quotas import QuotaEntry
 from optimiser.config.settings import SolverSettings
 from optimiser.performance.physics import Engine, Physics
@@ -57,6 +58,9 @@ def first_cells(text: str) -> list[str]:
         ("Quotas", QuotaEntry, set()),
         ("Instances", InstanceShape, {"provider", "instance_type"}),
         ("Owned machines", Owned, {"number"}),
+        ("Quality figures", Quality, {"name"}),
+        ("Drafts of models", Drafts, {"model"}),
+        ("Other architectures", Instead, {"dense"}),
     ],
 )
 def test_the_tables_name_every_field(readme: str, heading: str, cls: type, key: set[str]) -> None:

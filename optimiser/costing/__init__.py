@@ -1,0 +1,1 @@
+"""What an LLM costs beside serving it."""
