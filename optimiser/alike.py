@@ -31,6 +31,7 @@ NOT_YET = (
     "within_quotas",
     "max_gpus",
     "max_monthly_usd",
+    "max_committed_monthly_usd",
     "minimum_monthly_usd_by_provider",
     "carbon_usd_per_tonne",
     "max_monthly_kg_co2e",

@@ -15,9 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from optimiser.planning.commitment_budget import Budget, budget_of
 from optimiser.planning.problem import Floats, How, Option, Problem
 from optimiser.planning.requirements import Levels, levels
 
@@ -48,9 +50,15 @@ class Profiles:
 
     problem: Problem
     _known: dict[float, _Profile] = field(default_factory=dict)
-    _ends: dict[tuple[float, float, float], tuple[Floats, float]] = field(default_factory=dict)
+    _ends: dict[tuple[float, float, float, float], tuple[Floats, float]] = field(default_factory=dict)
     _pools: dict[tuple[float, float], int] = field(default_factory=dict)
     _cheapest: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    _signed: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def budget(self) -> Budget | None:
+        """The policy's budget for commitments."""
+        return budget_of(self.problem.policy)
 
     def at(self, largest_rps: float) -> Levels:
         """Capacity levels of a fleet whose largest unit is largest_rps."""
@@ -61,6 +69,13 @@ class Profiles:
         if self.problem.policy.commitment_hours_share >= 1:
             return math.inf
         return self.at(rate).committed + rate
+
+    def committed_within_budget(self, options: Sequence[Option]) -> float:
+        """What commitments of a set hold at most within the policy's budget for them, req/s; inf without one."""
+        if self.budget is None:
+            return math.inf
+        least = min((self._least_signed(option) for option in options), default=math.inf)
+        return self.budget.usd_per_hour / least if least > 0 else math.inf
 
     def pools_at(self, largest_rps: float, rate: float) -> int:
         """How many spot pools of units of one rate can ever be of use.
@@ -95,7 +110,9 @@ class Profiles:
         self, sets: Sequence[Sequence[Option]], level_rps: Sequence[float], committing_rps: Sequence[float]
     ) -> Floats:
         owned = [sum(map(_owned_rps, options)) for options in sets]
-        ends, below = map(np.array, zip(*map(self._end, level_rps, committing_rps, owned), strict=True))
+        within = map(self.committed_within_budget, sets)
+        found = map(self._end, level_rps, committing_rps, owned, within)
+        ends, below = map(np.array, zip(*found, strict=True))
         profiles = [self._profile(rps) for rps in level_rps]
         corner, above_total, above_firm = (
             np.concatenate([[getattr(one, name) for one in profiles], ends[:, row]], axis=1)
@@ -116,16 +133,28 @@ class Profiles:
             self._known[largest_rps] = _Profile.of(levels(self.problem, largest_rps))
         return self._known[largest_rps]
 
-    def _end(self, level_rps: float, committing_rps: float, owned_rps: float) -> tuple[Floats, float]:
+    def _end(
+        self, level_rps: float, committing_rps: float, owned_rps: float, most_rps: float
+    ) -> tuple[Floats, float]:
         """The corners where what is owned and commitments beside it end, what of T and of F lies above each, and how
-        much may be committed."""
-        key = (level_rps, committing_rps, owned_rps)
+        much may be committed, at most most_rps."""
+        key = (level_rps, committing_rps, owned_rps, most_rps)
         if key not in self._ends:
-            level, below = self.at(level_rps), self.committed_below(committing_rps)
+            level, below = self.at(level_rps), min(self.committed_below(committing_rps), most_rps)
             end = np.minimum(np.array([owned_rps, owned_rps + below]), level.total[-1])
             above = (_above(values, end, level) for values in (level.total, level.firm))
             self._ends[key] = (np.array([end, *above]), below)
         return self._ends[key]
+
+    def _least_signed(self, option: Option) -> float:
+        """The least that commitments of an option sign per req/s, USD an hour; inf where it has none."""
+        if self.budget is None:
+            return math.inf
+        if option.id not in self._signed:
+            commitments = (one for one in option.purchases if one.how is How.COMMITMENT)
+            signed = (self.budget.signs(option, one) / option.rate_rps for one in commitments)
+            self._signed[option.id] = min(signed, default=math.inf)
+        return self._signed[option.id]
 
     def _cheapest_of(self, option: Option) -> tuple[float, ...]:
         if option.id not in self._cheapest:

@@ -29,7 +29,7 @@ class CappedLeaf:
     def __init__(self, leaf: Leaf) -> None:
         limit, caps = float(leaf.levels.total[-1]), np.array(leaf.caps, dtype=np.int64)
         self.leaf, self.caps = leaf, caps
-        committed = capped(leaf.commitments, limit, caps, leaf.floor, leaf.committed_below)
+        committed = capped(leaf.commitments, limit, caps, leaf.floor, leaf.committed_below, leaf.budget_usd)
         held = capped(leaf.held, limit, caps, leaf.floor)
         self.hourly = capped(leaf.hourly, limit, caps, leaf.floor)
         constant = both(committed, held, caps, leaf.floor, limit)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimiser.planning.commitment_budget import TOLERANCE_USD
 from optimiser.planning.problem import Floats
-from optimiser.planning.tables import Frontier, Indices, Item, Units, worth_keeping
+from optimiser.planning.tables import Frontier, Indices, Item, Units, most_units, worth_keeping
 
 # Combinations looked at for one table, and comparisons made to thin it: a fraction of a second's work each.
 COMBINATIONS_LISTED = 1_000_000
@@ -55,24 +56,33 @@ def nothing(caps: Units) -> Capped:
     )
 
 
-def capped(items: Sequence[Item], limit: float, caps: Units, floor: int = 0, below: float = np.inf) -> Capped:
-    """Every combination worth buying up to `limit` req/s that keeps the caps and holds less than `below` req/s.
+def capped(
+    items: Sequence[Item],
+    limit: float,
+    caps: Units,
+    floor: int = 0,
+    below: float = np.inf,
+    budget_usd: float = np.inf,
+) -> Capped:
+    """Every combination worth buying up to `limit` req/s that keeps the caps, holds less than `below` req/s and signs
+    at most budget_usd an hour.
 
     Raises NotListed where there are too many.
     """
-    table = nothing(caps)
+    table, limited = nothing(caps), bool(np.isfinite([below, budget_usd]).any())
+    signs = np.array([item.signs for item in items], dtype=np.float64)
     for item in items:
-        most = max(
-            item.most(min(limit, below)), min(floor, floor if item.max_units is None else item.max_units)
-        )
+        most = most_units(item, min(limit, below), floor)
         each = np.array(item.takes, dtype=np.int64)
         room = caps[each > 0] // each[each > 0]
         count = np.arange(min([most, *room.tolist()]) + 1)
         copies = Capped(count * item.rate, count * item.usd, count[:, None], count[:, None] * each)
         # Under a limit from above a smaller combination may be the one that still takes another unit.
-        thin = limit if np.isinf(below) else None
-        table = both(table, copies, caps, floor, thin, below)
-    return table if np.isinf(below) else thinned(table, floor, np.inf)
+        table = both(table, copies, caps, floor, None if limited else limit, below)
+        if np.isfinite(budget_usd):
+            spent = table.units @ signs[: table.units.shape[1]]
+            table = table.take(np.flatnonzero(spent <= budget_usd + TOLERANCE_USD))
+    return thinned(table, floor, np.inf) if limited else table
 
 
 def both(

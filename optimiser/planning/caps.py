@@ -40,6 +40,10 @@ class Cap:
         each = [self.taken_by(one.option, one.purchase.how) for one in solution.columns]
         return np.asarray(solution.units @ np.array(each, dtype=np.int64), dtype=np.float64)
 
+    def broken_by(self, solution: Solution) -> bool:
+        """Whether a solution takes more."""
+        return bool(self.taken(solution).max(initial=0.0) > self.amount)
+
 
 def caps_of(problem: Problem) -> tuple[Cap, ...]:
     """The caps under the policy: known quotas where it keeps within them, and its most GPUs."""
@@ -97,8 +101,3 @@ def most_capacity_rps(options: Iterable[Option], caps: Iterable[Cap]) -> tuple[f
     )
     of_gpus = amount.get(None, np.inf) * per_gpu
     return min(firm, of_gpus), min(firm + spot, of_gpus)
-
-
-def exceeded(caps: Iterable[Cap], solution: Solution) -> tuple[Cap, ...]:
-    """The caps that a solution breaks."""
-    return tuple(cap for cap in caps if cap.taken(solution).max(initial=0.0) > cap.amount)

@@ -19,8 +19,8 @@ import numpy as np
 
 from optimiser.planning.blocks import blocks_of
 from optimiser.planning.bounds import Profiles
-from optimiser.planning.caps import caps_of
 from optimiser.planning.charges import Charges
+from optimiser.planning.commitment_budget import limits_of
 from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Leaf
 from optimiser.planning.leaves import Bought, Solution, build_leaf, solution_of
@@ -95,9 +95,9 @@ def _of_the_best(problem: Problem, outcome: Outcome, charges: Charges) -> tuple[
 
 
 def repaired(problem: Problem, options: Sequence[Option]) -> Solution | None:
-    """A plan of a set of options that keeps the schedule, and the caps that are on them; None where none was found."""
+    """A plan of a set of options that keeps the schedule, and the limits on them; None where none was found."""
     profiles, block = Profiles(problem), blocks_of(problem)
-    leaf, bought = build_leaf(options, profiles, caps_of(problem))
+    leaf, bought = build_leaf(options, profiles, limits_of(problem))
     merged = _levels_of_blocks(problem, profiles.at(leaf.levels.largest_rps), block)
     leaf = replace(leaf, levels=merged.standing_idle() if leaf.levels.idle_hours else merged)
     # What moves on spot leaves less room to move on demand: fewer ways to pay may keep the schedule for less.

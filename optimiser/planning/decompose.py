@@ -70,10 +70,12 @@ def can_be_listed(leaf: Leaf) -> bool:
 def _constants(leaf: Leaf) -> tuple[Frontier, Frontier]:
     """What may be committed, and what may be held."""
     limit = float(leaf.levels.total[-1])
-    if np.isinf(leaf.committed_below):
+    if np.isinf(leaf.committed_below) and np.isinf(leaf.budget_usd):
         committed = _frontier(leaf.commitments, limit, leaf.floor)
     else:
-        committed = _frontier_below(leaf.commitments, leaf.committed_below, leaf.floor)
+        committed = _frontier_below(
+            leaf.commitments, leaf.committed_below, leaf.floor, budget_usd=leaf.budget_usd, limit=limit
+        )
     return committed, _frontier(leaf.held, limit, leaf.floor)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimiser.planning.commitment_budget import TOLERANCE_USD
 from optimiser.planning.problem import Floats
 from optimiser.planning.tables import Frontier, Indices, Item, Knapsack, Units
 
@@ -70,6 +71,29 @@ def table_points(items: Sequence[Item], side: Side, step: int) -> Points:
     table = side.table(items)
     usd = side.points(table, side.limit, step)
     return Points(np.arange(len(usd)) * step, usd, lambda point: table.units(point * side.grid * step))
+
+
+def within_budget(items: Sequence[Item], budget_usd: float, side: Side, step: int) -> Points:
+    """The same of what signs at most budget_usd an hour (`Item.signs`).
+
+    A bound keeps the cells that some fleet reaches within the budget, at the price of the cheapest that reaches them at
+    all: exact where prices and what they sign are in proportion. A plan takes the cheaper of two fleets that keep it,
+    the cheapest in price and the one that signs least.
+    """
+    points = table_points(items, side, step)
+    if np.isinf(budget_usd) or not items:
+        return points
+    least = table_points([replace(item, usd=item.signs) for item in items], side, step)
+    open_to = np.flatnonzero(least.usd <= budget_usd + TOLERANCE_USD)
+    if side.optimistic:
+        return Points(
+            points.cells[open_to], points.usd[open_to], lambda point: points.units(int(open_to[point]))
+        )
+    usd, signs = (np.array([getattr(item, name) for item in items]) for name in ("usd", "signs"))
+    fleets = np.array([[one.units(point) for point in open_to.tolist()] for one in (points, least)])
+    cost = np.where(fleets @ signs <= budget_usd + TOLERANCE_USD, fleets @ usd, np.inf)
+    cells, chosen = np.arange(len(open_to)), cost.argmin(axis=0)
+    return Points(points.cells[open_to], cost[chosen, cells], lambda point: fleets[chosen[point], point])
 
 
 def listed_points(listed: Frontier, side: Side, step: int) -> Points:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimiser.planning.grid import Constant, Points, Side, listed_points, nice, table_points
+from optimiser.planning.grid import Constant, Points, Side, listed_points, nice, table_points, within_budget
 from optimiser.planning.leaf import Decomposed, Fleet, Leaf
 from optimiser.planning.problem import Floats
 from optimiser.planning.tables import (
@@ -108,9 +108,10 @@ def _constants(leaf: Leaf, side: Side) -> tuple[Points, Points, Constant]:
     both = bool(leaf.commitments) and bool(leaf.held)
     step = max(GRID_CELLS // BOTH_CONSTANTS_POINTS, 1) if both else 1
     if np.isfinite(leaf.committed_below):
-        committed = listed_points(frontier_below(leaf.commitments, leaf.committed_below), side, step)
+        listed = frontier_below(leaf.commitments, leaf.committed_below, budget_usd=leaf.budget_usd)
+        committed = listed_points(listed, side, step)
     else:
-        committed = table_points(leaf.commitments, side, step)
+        committed = within_budget(leaf.commitments, leaf.budget_usd, side, step)
     held = table_points(leaf.held, side, step)
     cells = (committed.cells[:, None] + held.cells).ravel()
     usd = (committed.usd[:, None] + held.usd).ravel()

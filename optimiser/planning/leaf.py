@@ -16,7 +16,8 @@ class Leaf:
     """A problem small enough to solve at once: a fixed set of purchases under given capacity levels.
 
     commitments may together hold less than committed_below req/s. floor is how many units that are not spot
-    must run in every slot. caps is the most that running units may take of each cap (`Item.takes`).
+    must run in every slot. caps is the most that running units may take of each cap (`Item.takes`), budget_usd what
+    commitments may come to together, USD an hour (`Item.signs`).
     """
 
     levels: Levels
@@ -27,6 +28,7 @@ class Leaf:
     committed_below: float = np.inf
     floor: int = 0
     caps: tuple[int, ...] = ()
+    budget_usd: float = np.inf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.caps import Cap
+from optimiser.planning.commitment_budget import Budget, Limit, none_better, parted
 from optimiser.planning.leaf import Fleet, Leaf
 from optimiser.planning.parts import Part
 from optimiser.planning.problem import BY_THE_HOUR, CONSTANT, Floats, How, Option, Problem, Purchase
@@ -72,10 +73,10 @@ def loads_by_size(problem: Problem, shares: Mapping[str, Floats]) -> dict[str, F
 
 
 def build_leaf(
-    chosen: Sequence[Option], profiles: Profiles, caps: Sequence[Cap] = ()
+    chosen: Sequence[Option], profiles: Profiles, limits: Sequence[Limit] = ()
 ) -> tuple[Leaf, dict[How, list[Bought]]]:
-    """The leaf of a set of options under some of the caps, and what each of its items stands for."""
-    policy = profiles.problem.policy
+    """The leaf of a set of options under some of the limits, and what each of its items stands for."""
+    policy, (caps, budget) = profiles.problem.policy, parted(limits)
     rates = [option.rate_rps for option in chosen]
     smallest, largest = min(rates), max(rates)
     bought: dict[How, list[Bought]] = {how: [] for how in How}
@@ -87,10 +88,10 @@ def build_leaf(
             how = How.HELD if purchase.how is How.OWNED else purchase.how
             bought[how].append(Bought(whole[option.id], purchase))
     for how in (How.COMMITMENT, How.HELD, How.HOURLY):
-        bought[how] = _cheapest_by_rate(bought[how], caps)
+        bought[how] = _cheapest_by_rate(bought[how], caps, budget)
     bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, largest, caps)
     pools = {one.purchase.pool: number for number, one in enumerate(bought[How.SPOT])}
-    items = {how: tuple(_item(one, pools, caps) for one in columns) for how, columns in bought.items()}
+    items = {how: tuple(_item(one, pools, caps, budget) for one in cols) for how, cols in bought.items()}
     by_the_hour = [one.option for how in BY_THE_HOUR for one in bought[how]]
     levels = profiles.at(largest)
     leaf = Leaf(
@@ -102,18 +103,21 @@ def build_leaf(
         committed_below=profiles.committed_below(smallest),
         floor=policy.min_firm_instances,
         caps=tuple(cap.amount for cap in caps),
+        budget_usd=budget.usd_per_hour if budget else np.inf,
     )
     return leaf, bought
 
 
-def _item(one: Bought, pools: dict[str, int], caps: Sequence[Cap]) -> Item:
+def _item(one: Bought, pools: dict[str, int], caps: Sequence[Cap], budget: Budget | None) -> Item:
     """An item; of no more units than each cap would take of them alone."""
     pool = pools[one.purchase.pool] if one.purchase.how is How.SPOT else -1
     takes = _takes(one, caps)
     limits = [cap.amount // each for cap, each in zip(caps, takes, strict=True) if each]
     if one.purchase.max_units is not None:
         limits.append(one.purchase.max_units)
-    return Item(one.option.rate_rps, one.purchase.usd_per_unit_hour, min(limits, default=None), pool, takes)
+    signs = budget.signs(one.option, one.purchase) if budget else 0.0
+    most = min(limits, default=None)
+    return Item(one.option.rate_rps, one.purchase.usd_per_unit_hour, most, pool, takes, signs)
 
 
 def _takes(one: Bought, caps: Sequence[Cap]) -> tuple[int, ...]:
@@ -121,17 +125,17 @@ def _takes(one: Bought, caps: Sequence[Cap]) -> tuple[int, ...]:
     return tuple(cap.taken_by(one.option, one.purchase.how) for cap in caps)
 
 
-def _cheapest_by_rate(columns: list[Bought], caps: Sequence[Cap]) -> list[Bought]:
+def _cheapest_by_rate(
+    columns: list[Bought], caps: Sequence[Cap], budget: Budget | None = None
+) -> list[Bought]:
     """Of unlimited purchases of equal rate, taking the same of the caps, the cheapest alone: any other is replaced
-    by it one for one."""
-    cheapest: dict[tuple[float, tuple[int, ...]], Bought] = {}
+    by it one for one. Under a budget also those that sign less."""
+    alike: dict[tuple[float, tuple[int, ...]], list[Bought]] = {}
     limited = [one for one in columns if one.purchase.max_units is not None]
     for one in columns:
-        kind = (one.option.rate_rps, _takes(one, caps))
-        known = cheapest.get(kind)
-        if one.purchase.max_units is None and (known is None or by_price(one) < by_price(known)):
-            cheapest[kind] = one
-    return limited + list(cheapest.values())
+        if one.purchase.max_units is None:
+            alike.setdefault((one.option.rate_rps, _takes(one, caps)), []).append(one)
+    return limited + [one for same in alike.values() for one in none_better(same, by_price, budget)]
 
 
 def by_price(one: Bought) -> tuple[float, str]:

@@ -8,7 +8,7 @@ from itertools import combinations, product
 
 from optimiser.errors import UsageError
 from optimiser.planning.bounds import Profiles
-from optimiser.planning.caps import Cap, caps_of
+from optimiser.planning.commitment_budget import Limit, limits_of, none_better, parted
 from optimiser.planning.leaves import Bought, Site, by_price
 from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.start_up import that_may_idle
@@ -38,8 +38,8 @@ def sites(problem: Problem) -> list[tuple[Site, list[Option]]]:
     chosen = [(site, [o for part in site for o in by_site[part]]) for site in choices]
     if together == 1:
         return chosen
-    profiles, caps = Profiles(problem), caps_of(problem)
-    return [(site, _of_use_together(options, profiles, caps)) for site, options in chosen]
+    profiles, limits = Profiles(problem), limits_of(problem)
+    return [(site, _of_use_together(options, profiles, limits)) for site, options in chosen]
 
 
 def _of_one_provider(choices: Sequence[Site]) -> list[Site]:
@@ -53,11 +53,12 @@ def _of_one_provider(choices: Sequence[Site]) -> list[Site]:
     return [part for part in parts if part not in set(choices)]
 
 
-def _of_use_together(options: list[Option], profiles: Profiles, caps: Sequence[Cap]) -> list[Option]:
+def _of_use_together(options: list[Option], profiles: Profiles, limits: Sequence[Limit]) -> list[Option]:
     """Of equal units in several sites those that are cheapest in some way; any other is replaced one for one.
 
     Units are equal where they take the same of every cap, too: where quotas are known, no two regions' are.
     """
+    caps, budget = parted(limits)
     equal: dict[tuple[str, float, tuple[int, ...]], list[Option]] = {}
     for option in options:
         takes = tuple(cap.taken_by(option, how) for cap in caps for how in How)
@@ -69,7 +70,10 @@ def _of_use_together(options: list[Option], profiles: Profiles, caps: Sequence[C
         for how in How:
             columns = [Bought(option, p) for option in same for p in option.purchases if p.how is how]
             limited = [one for one in columns if one.purchase.max_units is not None]
-            cheapest = sorted(columns, key=by_price)[: pools if how is How.SPOT else 1]
+            spot = how is How.SPOT
+            cheapest = (
+                sorted(columns, key=by_price)[:pools] if spot else none_better(columns, by_price, budget)
+            )
             kept |= {one.option.id for one in (columns if limited else cheapest)}
     return [option for option in options if option.id in kept]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -210,9 +211,10 @@ def _option(
 def _worth_having(
     priced: list[_Priced], shape: InstanceShape, instances_per_unit: int, policy: Policy, *, slow: bool
 ) -> list[tuple[_Priced, How]]:
-    """The cheapest unlimited offer of each way to pay, every limited one, and every spot pool."""
+    """The cheapest unlimited offer of each way to pay, every limited one, and every spot pool; under a budget for
+    commitments also those that sign less."""
     kept: list[tuple[_Priced, How]] = []
-    cheapest: dict[How, _Priced] = {}
+    unlimited: dict[How, list[_Priced]] = defaultdict(list)
     for offer in priced:
         how = _how(offer.tier, shape, policy)
         if how is How.HOURLY and slow:
@@ -222,12 +224,17 @@ def _worth_having(
             continue
         if how is How.SPOT or np.isfinite(offer.max_instances):
             kept.append((offer, how))
-        elif how not in cheapest or (offer.weighed_usd, offer.offer_id) < (
-            cheapest[how].weighed_usd,
-            cheapest[how].offer_id,
-        ):
-            cheapest[how] = offer
-    return kept + [(offer, how) for how, offer in cheapest.items()]
+        else:
+            unlimited[how].append(offer)
+    for how, offers in unlimited.items():
+        offers.sort(key=lambda one: (one.weighed_usd, one.planned_usd, one.offer_id))
+        signed_apart = how is How.COMMITMENT and policy.max_committed_monthly_usd is not None
+        least = math.inf
+        for offer in offers if signed_apart else offers[:1]:
+            if offer.planned_usd < least:
+                kept.append((offer, how))
+                least = offer.planned_usd
+    return kept
 
 
 def _how(tier: str, shape: InstanceShape, policy: Policy) -> How | None:

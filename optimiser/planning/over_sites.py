@@ -35,6 +35,7 @@ SAME = 1e-9
 # What counts over all sites together, and where it asks for nothing.
 NOT_OVER_SITES: dict[str, object] = {
     "max_gpus": None,
+    "max_committed_monthly_usd": None,
     "max_monthly_kg_co2e": None,
     "minimum_monthly_usd_by_provider": {},
     "max_schedule_changes_per_day": None,

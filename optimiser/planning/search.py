@@ -17,9 +17,10 @@ from typing import TypeAlias
 import numpy as np
 
 from optimiser.planning.bounds import Profiles
-from optimiser.planning.caps import Cap, caps_of, exceeded, most_capacity_rps, within_reach
+from optimiser.planning.caps import Cap, caps_of, most_capacity_rps, within_reach
 from optimiser.planning.carbon_cap import search_within_cap
 from optimiser.planning.charges import Charges
+from optimiser.planning.commitment_budget import Limit, limits_of, parted
 from optimiser.planning.coupled import on_schedule
 from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Decomposed, Leaf
@@ -151,6 +152,7 @@ Types: TypeAlias = frozenset[str]
 class _Run:
     def __init__(self, problem: Problem, gap: float, alternatives: int, caps: tuple[Cap, ...]) -> None:
         self.problem, self.gap, self.alternatives, self.caps = problem, gap, alternatives, caps
+        self.limits = limits_of(problem)
         self.profiles = Profiles(problem)
         self.charges = Charges(problem)
         self.outcome = Outcome()
@@ -225,12 +227,12 @@ class _Run:
         return max(self.best.get(providers, np.inf), kept) * (1 - gap)
 
     def _solve(self, site: Site, options: tuple[Option, ...], bound: float, types: Types) -> None:
-        """Solve a set of options without the caps, then with those its best fleet breaks, until it breaks none.
+        """Solve a set of options without the limits, then with those its best fleet breaks, until it breaks none.
 
         Each round but the last leaves rules out that only restrict, so its bound holds for the set. Of a grid's bound
         and the relaxation's (`bound`) the higher holds: the one is tight for few units, the other for many.
         """
-        binding: tuple[Cap, ...] = ()
+        binding: tuple[Limit, ...] = ()
         lower_usd, cutoff = 0.0, self._cutoff(site)
         least_usd = partial(self.charges.least_usd, site, types=types)
         while True:
@@ -240,7 +242,7 @@ class _Run:
             if result.fleet is None:
                 break
             solution = solution_of(leaf, bought, result.fleet)
-            broken = exceeded(self.caps, solution)
+            broken = [limit for limit in self.limits if limit.broken_by(solution)]
             if not broken:
                 self._note_limits_of(result, binding)
                 owed = self.charges.weighed_usd(solution) if not self.charges.none else result.usd
@@ -248,7 +250,7 @@ class _Run:
                 break
             if lower_usd >= cutoff:
                 break
-            binding = tuple(cap for cap in self.caps if cap in binding or cap in broken)
+            binding = tuple(limit for limit in self.limits if limit in binding or limit in broken)
         self.outcome.lower_usd = min(self.outcome.lower_usd, lower_usd)
 
     def _decomposed(self, leaf: Leaf, cutoff: float) -> Decomposed:
@@ -262,6 +264,7 @@ class _Run:
             leaf.levels.idle_hours,
             leaf.committed_below,
             leaf.caps,
+            leaf.budget_usd,
         )
         result = self.solved.get(key)
         if result is None or (result.fleet is None and result.lower_usd < cutoff):
@@ -271,13 +274,14 @@ class _Run:
             self.large += bool(result.unit_rps)
         return result
 
-    def _note_limits_of(self, result: Decomposed, binding: tuple[Cap, ...]) -> None:
+    def _note_limits_of(self, result: Decomposed, binding: tuple[Limit, ...]) -> None:
         """How exact the answer still is, and what its bound leaves out."""
         self.outcome.exact &= not result.unit_rps
         self.outcome.unit_rps = max(self.outcome.unit_rps, result.unit_rps)
         self.outcome.dropped = self.outcome.dropped or result.dropped
         if result.unit_rps:
-            left_out = (*self.outcome.dropped, *(cap.rule for cap in binding))
+            caps, _ = parted(binding)
+            left_out = (*self.outcome.dropped, *(cap.rule for cap in caps))
             self.outcome.dropped = tuple(dict.fromkeys(left_out))
 
     def _keep(self, found: Found) -> None:

@@ -26,7 +26,8 @@ _TOLERANCE = 1e-9
 class Item:
     """One kind of unit: rate in req/s, USD per unit-hour, and how many there are (None: any number).
 
-    pool numbers the spot pool that the units belong to, -1 outside spot. takes is what a unit takes of each cap.
+    pool numbers the spot pool that the units belong to, -1 outside spot. takes is what a unit takes of each cap,
+    signs what it takes of a budget for commitments, USD an hour (0 where there is none).
     """
 
     rate: float
@@ -34,6 +35,7 @@ class Item:
     max_units: int | None = None
     pool: int = -1
     takes: tuple[int, ...] = ()
+    signs: float = 0.0
 
     def most(self, limit: float) -> int:
         """Units after which more add nothing below `limit` req/s."""
@@ -74,22 +76,38 @@ def frontier(items: Sequence[Item], limit: float, floor: int = 0) -> Frontier:
     """Every combination of units worth buying up to `limit` req/s, the first that reaches it included."""
     table = Frontier(np.zeros(1), np.zeros(1), np.zeros((1, 0), dtype=np.int64))
     for item in items:
-        at_most = floor if item.max_units is None else min(floor, item.max_units)
-        table = combined(table, _copies(item, max(item.most(limit), at_most)), limit, floor)
+        table = combined(table, _copies(item, most_units(item, limit, floor)), limit, floor)
     return table
 
 
-def frontier_below(items: Sequence[Item], below: float, floor: int = 0) -> Frontier:
-    """Every combination of units worth buying that together hold less than `below` req/s.
+def most_units(item: Item, limit: float, floor: int) -> int:
+    """Units after which more neither add below `limit` req/s nor make up a floor."""
+    return max(item.most(limit), floor if item.max_units is None else min(floor, item.max_units))
+
+
+def frontier_below(
+    items: Sequence[Item],
+    below: float,
+    floor: int = 0,
+    *,
+    budget_usd: float = np.inf,
+    limit: float = np.inf,
+) -> Frontier:
+    """Every combination of units worth buying up to `limit` req/s that together hold less than `below` req/s and sign
+    at most budget_usd an hour.
 
     Nothing is discarded before all items are in: under a limit from above a smaller combination may be the one
     that still takes another unit.
     """
+    signs = np.array([item.signs for item in items], dtype=np.float64)
     every = Frontier(np.zeros(1), np.zeros(1), np.zeros((1, 0), dtype=np.int64))
     for item in items:
-        copies = _copies(item, item.most(below))
+        copies = _copies(item, most_units(item, min(below, limit), floor))
         capacity = (every.capacity[:, None] + copies.capacity).ravel()
-        inside = np.flatnonzero(capacity < below - _TOLERANCE)
+        spent = (
+            (every.units @ signs[: every.units.shape[1]])[:, None] + item.signs * copies.units[:, 0]
+        ).ravel()
+        inside = np.flatnonzero((capacity < below - _TOLERANCE) & (spent <= budget_usd + _TOLERANCE))
         left, right = np.divmod(inside, len(copies.capacity))
         every = Frontier(
             capacity[inside],
@@ -97,7 +115,7 @@ def frontier_below(items: Sequence[Item], below: float, floor: int = 0) -> Front
             np.column_stack([every.units[left], copies.units[right]]),
         )
     count = every.units.sum(axis=1) if floor else None
-    keep = worth_keeping(every.capacity, every.usd, count, floor)
+    keep = worth_keeping(np.minimum(every.capacity, limit), every.usd, count, floor)
     return Frontier(every.capacity[keep], every.usd[keep], every.units[keep])
 
 
@@ -154,15 +172,19 @@ def undominated(items: Sequence[Item]) -> list[int]:
     """Indices of items that no whole number of copies of another item replaces at no more cost.
 
     Copies k = ⌊usd_g / usd_h⌋ of h replace g where k · rate_h ≥ rate_g: exact while h is unlimited, because
-    in any plan the copies hold at least the capacity of g and cost no more. Of equals the first stays.
+    in any plan the copies hold at least the capacity of g and cost no more. Under a budget k is also no more than the
+    copies that sign what g does. Of equals the first stays.
     """
     rate = np.array([item.rate for item in items])
     usd = np.array([item.usd for item in items])
+    signs = np.array([item.signs for item in items])
     unlimited = np.array([item.max_units is None for item in items], dtype=bool)
     kept: list[int] = []
-    for g in np.lexsort((-rate, usd)):
+    for g in np.lexsort((signs, -rate, usd)):
         rivals = [h for h in kept if unlimited[h]]
         copies = np.floor(usd[g] / np.maximum(usd[rivals], 1e-12) + 1e-12)
+        if signs.any():
+            copies = np.minimum(copies, np.floor(signs[g] / np.maximum(signs[rivals], 1e-12) + 1e-12))
         if not np.any(copies * rate[rivals] >= rate[g] - 1e-12):
             kept.append(int(g))
     return sorted(kept)

@@ -23,6 +23,11 @@ class Buying(Frozen):
         default=0.10,
         description="commitments stay within what this lowest share of hours needs, spare included, to a unit",
     )
+    max_committed_monthly_usd: float | None = Field(
+        default=None,
+        ge=0,
+        description="most that new commitments may come to a month, USD, with what is paid up front; null is no limit",
+    )
     price_decline_per_year: float = Field(
         default=0.20,
         ge=0,

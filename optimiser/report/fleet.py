@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from decimal import Decimal
 
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import (
@@ -62,6 +63,7 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
     return (
         Table(_COLUMNS, rows),
         *_to_sign(plan),
+        *_within_budget(plan),
         *_at_their_quotes(plan),
         *_interrupted(plan),
         *_groups(plan),
@@ -153,6 +155,16 @@ def _to_sign(plan: Plan) -> list[str]:
             f"{attached}"
         )
     return statements
+
+
+def _within_budget(plan: Plan) -> list[str]:
+    """How much of the budget for commitments is used."""
+    most = plan.policy.get("max_committed_monthly_usd")
+    if most is None:
+        return []
+    signed = sum((one.monthly_usd for one in plan.purchases if one.how == "commitment"), Decimal(0))
+    budget = Decimal(repr(float(most)))
+    return [f"Commitments come to {usd(signed)} of the {usd(budget)} a month that may be signed."]
 
 
 def _amount(one: PlanAmount) -> str:

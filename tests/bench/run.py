@@ -26,6 +26,7 @@ from typing import Any
 
 from capped_weeks import capped_weeks
 from cases import hours_problem, mix_problem, read, workload_files
+from limited_weeks import limited_weeks
 from refresh_volume import refreshes
 from scheduled_weeks import scheduled_weeks
 from sized_weeks import sized_weeks
@@ -85,6 +86,7 @@ def measured(arguments: argparse.Namespace) -> None:
     rows += [*mixes(arguments.cases), *weeks(arguments.cases)]
     rows += [*apart(arguments.workloads)]
     rows += [Row(*line) for line in (*capped_weeks(arguments.cases), *sized_weeks(arguments.cases))]
+    rows += [Row(*line) for line in limited_weeks(arguments.cases)]
     rows += [Row(*line) for line in scheduled_weeks(arguments.cases)]
     rows += [Row(*line) for line in together_weeks()]
     rows += [Row(*line) for line in refreshes(arguments.runs)]

@@ -154,6 +154,7 @@ def test_amd_is_considered_where_it_is_named(
         ({"max_spot_share": True}, "max_spot_share = True: must not be true or false"),
         ({"max_spot_share": "half"}, "max_spot_share = 'half': must be a number"),
         ({"max_sites": 1.5}, "max_sites = 1.5: must be a whole number"),
+        ({"max_committed_monthly_usd": -1}, "max_committed_monthly_usd = -1: must be at least 0"),
         ({"max_monthly_usd": 0}, "max_monthly_usd = 0: must be above 0"),
         ({"performance_margin": 1}, "performance_margin = 1: must be below 1"),
         ({"assume_obtainable": "maybe"}, "assume_obtainable = 'maybe': must be true or false"),

@@ -171,7 +171,7 @@ def _keep_own(model: Rows, problem: Problem, columns: list[Column], *, may_idle:
 
 def _keep_monthly(model: Rows, problem: Problem, columns: list[Column], surge_usd: float) -> None:
     """Rows over all periods, a column's variables being its periods in order: what is promised and not spent, in each
-    scenario, and what is emitted.
+    scenario, what is signed, and what is emitted.
     """
     policy, lengths = problem.policy, [period.hours for period in problem.periods]
     every, months = len(problem.scenarios) * len(lengths), sum(lengths) / 730
@@ -184,6 +184,11 @@ def _keep_monthly(model: Rows, problem: Problem, columns: list[Column], surge_us
         beside = surge_usd if provider == columns[0][0].provider else 0.0
         spent = {variable: model.cost[variable] / scenario.probability for variable in at}
         model.row({**spent, unspent: 1.0}, monthly * months - beside, math.inf)
+    if policy.max_committed_monthly_usd is not None:
+        signed = {
+            c * every: one.billed for c, (_, one) in enumerate(columns) if one.how.value == "commitment"
+        }
+        model.row(signed, -math.inf, policy.max_committed_monthly_usd / 730)
     if policy.max_monthly_kg_co2e is not None:
         emitted = {c * every + p: kg for (c, p), kg in _emitted(problem, columns).items()}
         model.row(emitted, -math.inf, policy.max_monthly_kg_co2e * months)

@@ -138,6 +138,19 @@ def test_money_up_front_is_weighed_with_its_interest() -> None:
     assert prices_weighed(found, How.COMMITMENT) == pytest.approx([3.3704361 / 0.7289776])
 
 
+def test_under_a_budget_the_longer_term_that_signs_less_is_kept_beside_the_other() -> None:
+    # 9 over one year is weighed at 9 / φ(1) = 10.04, 8 over three at 8 / φ(3) = 10.97 as below.
+    rows = (
+        LIST,
+        reserved_row(9.0),
+        reserved_row(8.0, months=36),
+        reserved_row(8.5, months=36, kind="convertible"),
+    )
+    terms: dict[str, Any] = {"max_commitment_months": 36, "price_decline_per_year": 0.2}
+    assert prices(options_of(*rows, **terms), How.COMMITMENT) == [9.0]
+    assert prices(options_of(*rows, **terms, max_committed_monthly_usd=1e4), How.COMMITMENT) == [8.0, 9.0]
+
+
 def test_a_limited_contract_stands_beside_the_list_price() -> None:
     found = options_of(LIST, {"contract": "deal", "usd_per_hour": 7.0, "max_instances": 5.0})
     assert {(p.usd_per_unit_hour, p.max_units) for p in found[0].purchases} == {(10.0, None), (7.0, 5)}

@@ -63,6 +63,9 @@ def by_rule() -> dict[str, Case]:
         "limit_commitments": case(
             [machine("m", 1.0, hourly(1.0), committed(0.5))], [2.0, 8.0, 8.0]
         ).with_policy(commitment_hours_share=0.1),
+        "limit_committed_spend": case(
+            [machine("m", 1.0, hourly(1.0), committed(0.5))], [3.0, 4.0]
+        ).with_policy(max_committed_monthly_usd=2 * 365.0),
         "hold_scarce": case([machine("m", 1.0, held(1.0))], [2.0, 8.0]),
         "respect_offer_limits": case([machine("m", 1.0, hourly(1.0), hourly(0.5, 2))], [5.0, 9.0]),
         "respect_quotas": case(

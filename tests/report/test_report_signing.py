@@ -41,5 +41,14 @@ def test_a_resource_commitment_is_said_in_parts() -> None:
     assert "1,664 vCPU, 14,976 GiB, 64 × H100, for a3 in us-east4. Attach its GPUs to a reservation." in text
 
 
+def test_how_much_of_the_budget_for_commitments_is_used() -> None:
+    free = plan()
+    within = plan(policy={**free.policy, "max_committed_monthly_usd": 100_000.0})
+    signed = sum(one.monthly_usd for one in free.purchases if one.how == "commitment")
+    said = f"Commitments come to ${signed:,.0f} of the $100,000 a month that may be signed."
+    assert said in " ".join(" ".join(section(within, "Fleet")).split())
+    assert "may be signed" not in fleet()
+
+
 def test_instances_stand_in_the_fleet_already() -> None:
     assert "To sign" not in fleet(row("reserved_instance", "p5.48xlarge in us-east-1", ("2", "instance")))
