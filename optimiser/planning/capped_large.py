@@ -1,82 +1,187 @@
-"""Fleets under caps that are too large to list: caps shared out beforehand give a plan, each item alone a bound."""
+"""Fleets under caps that are too large to list: every cap has a price in every slot, which leaves a scan without caps.
+
+With prices λ[slot, k] of a unit of cap k, any fleet within the caps costs at least
+
+    min Σ hours · (usd + λ · taken) − Σ hours · λ · cap                    (Lagrangian relaxation)
+
+where what runs all along pays the mean price, and what follows the hour its own slot's. A plan is put together from
+what tables at those prices buy (`capped_hours`): in each slot the cheapest that keeps the caps.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimiser.planning.large import decompose_large
+from optimiser.planning.capped_hours import Hours, at_price, taken_by
+from optimiser.planning.grid import Side, nice
+from optimiser.planning.large import (
+    FINE_CELLS,
+    GRID_CELLS,
+    constant_fleets,
+    fleet_usd,
+    hours_usd,
+    pruned,
+    relaxed,
+    with_floor,
+)
 from optimiser.planning.leaf import Decomposed, Fleet, Leaf
-from optimiser.planning.tables import Item
+from optimiser.planning.problem import Floats
+from optimiser.planning.quota_prices import quota_prices
+from optimiser.planning.tables import Indices, Units
 
-# Shares of a cap that are tried for what runs all the time; the rest is for the hours.
-CONSTANT_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
+# Multiples of the caps' prices at which constant fleets are looked for, and the cheapest of each that are looked into.
+CONSTANTS_AT = (0.0, 0.5, 1.0, 1.5)
+CONSTANTS_OF_EACH = 40
+# Constant fleets beside which every slot is filled, and (fleet, slot) pairs at most.
+FLEETS, FLEET_SLOTS = 24, 20_000
 
 
 def decompose_large_capped(leaf: Leaf) -> Decomposed:
-    """The best of a few fleets that keep the caps, and a bound that holds every cap against each item alone."""
-    bracket = decompose_large(replace(leaf, caps=()))
-    if bracket.fleet is None or _keeps_caps(leaf, bracket.fleet):
-        return bracket
-    plans = [plan for plan in map(decompose_large, _shared_out(leaf)) if plan.fleet]
-    best = min(plans, key=lambda plan: plan.usd, default=replace(bracket, usd=np.inf, fleet=None))
-    return replace(best, lower_usd=min(bracket.lower_usd, best.usd), dropped=bracket.dropped)
+    """A fleet that keeps the caps, None where none was found, and a bound that prices them."""
+    leaf = replace(leaf, caps=_reachable(leaf))
+    priced = _Priced(leaf, quota_prices(leaf))
+    limit = float(leaf.levels.total[-1])
+    grid, fine = nice(limit / GRID_CELLS), nice(limit / FINE_CELLS)
+    eased, dropped = relaxed(leaf)
+    lower = _lower_usd(_Priced(eased, priced.usd), Side(True, grid, fine, limit))
+    fleet = _fleet(priced, Side(False, grid, fine, limit))
+    usd = np.inf if fleet is None else fleet_usd(_of_kept(leaf, fleet), fleet)
+    return Decomposed(
+        usd=usd,
+        lower_usd=min(lower, usd),
+        fleet=fleet,
+        exact=False,
+        unit_rps=grid,
+        dropped=dropped,
+        caps_priced=True,
+    )
 
 
-def _shared_out(leaf: Leaf) -> Iterator[Leaf]:
-    """Leaves without caps whose fleets keep them: each cap shared out beforehand, between what runs all the time and
-    by the hour, and there to the item that holds most per USD, or to all alike.
-    """
-    constant, by_hour = (*leaf.commitments, *leaf.held), (*leaf.hourly, *leaf.spot)
-    signed, firm = len(leaf.commitments), len(leaf.hourly)
-    for share in CONSTANT_SHARES:
-        budgets = [
-            (
-                cap * (share if _counts(by_hour, number) else 1.0),
-                cap * (1 - share if _counts(constant, number) else 1.0),
-            )
-            for number, cap in enumerate(leaf.caps)
-        ]
-        for to_one in (True, False):
-            kept = _within_budget(constant, [all_the_time for all_the_time, _ in budgets], to_one=to_one)
-            hours = _within_budget(by_hour, [hourly for _, hourly in budgets], to_one=to_one)
-            yield replace(
+def _reachable(leaf: Leaf) -> tuple[int, ...]:
+    """The most of each cap that whole units can take: the multiple of their common divisor below it."""
+    items = (*leaf.commitments, *leaf.held, *leaf.hourly, *leaf.spot)
+    shares = [math.gcd(*(item.takes[k] for item in items)) or 1 for k in range(len(leaf.caps))]
+    return tuple(cap // share * share for cap, share in zip(leaf.caps, shares, strict=True))
+
+
+@dataclass(frozen=True)
+class _Priced:
+    """A leaf, and what a unit of each cap costs in each slot, USD an hour, shape (slots, caps)."""
+
+    leaf: Leaf
+    usd: Floats
+
+    @property
+    def mean_usd(self) -> Floats:
+        """The mean over the horizon, shape (caps,)."""
+        levels = self.leaf.levels
+        mean: Floats = levels.hours @ self.usd / levels.horizon_hours
+        return mean
+
+    def constant(self, factor: float) -> Leaf:
+        """What runs all along at the mean price times a factor."""
+        usd = self.mean_usd * factor
+        commitments, held = (at_price(items, usd) for items in (self.leaf.commitments, self.leaf.held))
+        return replace(self.leaf, commitments=commitments, held=held, hourly=(), spot=(), caps=())
+
+    def by_slot(self) -> Iterator[tuple[Indices, Floats]]:
+        """Slots of one price each, and the price."""
+        _, first, which = np.unique(self.usd, axis=0, return_index=True, return_inverse=True)
+        for number, one in enumerate(first):
+            yield np.flatnonzero(which.ravel() == number), self.usd[one]
+
+    def hours(self, side: Side, held_cells: Indices) -> Floats:
+        """USD over the horizon of the hours beside constant fleets of so many grid cells, what the caps take off
+        already, shape as held_cells."""
+        leaf = self.leaf
+        cost = np.full(len(held_cells), -float(leaf.levels.hours @ self.usd @ np.array(leaf.caps)))
+        for slots, usd in self.by_slot():
+            level = leaf.levels
+            part = {
+                name: getattr(level, name)[slots] for name in ("demand", "hours", "total", "firm", "pool")
+            }
+            here = replace(
                 leaf,
-                caps=(),
-                commitments=kept[:signed],
-                held=kept[signed:],
-                hourly=hours[:firm],
-                spot=hours[firm:],
+                levels=replace(level, **part),
+                commitments=(),
+                held=(),
+                hourly=at_price(leaf.hourly, usd),
+                spot=at_price(leaf.spot, usd),
             )
+            cost = cost + hours_usd(pruned(here)[0], side, held_cells)
+        return cost
 
 
-def _counts(items: Sequence[Item], cap: int) -> bool:
-    return any(item.takes[cap] for item in items)
+def _lower_usd(priced: _Priced, side: Side) -> float:
+    """What any fleet costs at least."""
+    constant = constant_fleets(pruned(priced.constant(1.0))[0], side)[2]
+    usd = constant.usd * priced.leaf.levels.horizon_hours + priced.hours(side, constant.cells)
+    return float(usd.min())
 
 
-def _within_budget(items: Sequence[Item], budget: Sequence[float], *, to_one: bool) -> tuple[Item, ...]:
-    """The items, with no more units each than together keep the budget of every cap."""
-    found = []
-    for index, item in enumerate(items):
-        limits = [] if item.max_units is None else [item.max_units]
-        for cap, each in enumerate(item.takes):
-            if each:
-                counting = [i for i, other in enumerate(items) if other.takes[cap]]
-                best = min(counting, key=lambda i: items[i].usd / items[i].rate)
-                part = (budget[cap] if index == best else 0.0) if to_one else budget[cap] / len(counting)
-                limits.append(int(part // each))
-        found.append(replace(item, max_units=min(limits, default=None)))
-    return tuple(found)
+def _fleet(priced: _Priced, side: Side) -> Fleet | None:
+    """The cheapest of the most promising constant fleets with the hours beside each; None where none keeps the caps."""
+    leaf, best_usd, best = priced.leaf, np.inf, None
+    hours = Hours(leaf, side, np.unique(priced.usd, axis=0))
+    usd = np.array([item.usd for item in (*leaf.commitments, *leaf.held)])
+    fleets = _constant_fleets(priced, side)
+    most = max(min(FLEETS, FLEET_SLOTS // len(leaf.levels.total)), 1)
+    for units in fleets[:most]:
+        cost = float(units @ usd) * leaf.levels.horizon_hours + hours.usd_beside(units)
+        if cost < best_usd:
+            best_usd, best = cost, units
+    if best is None:
+        return None
+    found = hours.fleet_beside(best)
+    fleet = with_floor(_of_kept(leaf, found), found)
+    return fleet if fleet is not None and _keeps_caps(leaf, fleet) else None
+
+
+def _constant_fleets(priced: _Priced, side: Side) -> Units:
+    """Units of commitments and held items that keep the caps, cheapest first as priced, shape (fleets, items)."""
+    leaf, signed = priced.leaf, len(priced.leaf.commitments)
+    items = (*leaf.commitments, *leaf.held)
+    beside = priced.hours(side, np.arange(int(np.ceil(side.limit / side.grid)) + 2))
+    found = np.zeros((0, len(items)), dtype=np.int64)
+    for factor in CONSTANTS_AT if any(any(item.takes) for item in items) else (1.0,):
+        smaller, kept = pruned(priced.constant(factor))
+        committed, held, constant = constant_fleets(smaller, side)
+        usd = constant.usd * leaf.levels.horizon_hours + beside[np.minimum(constant.cells, len(beside) - 1)]
+        cheapest = np.argsort(usd, kind="stable")[:CONSTANTS_OF_EACH]
+        units = np.zeros((len(cheapest), len(items)), dtype=np.int64)
+        for row, point in enumerate(cheapest.tolist()):
+            units[row, kept["commitments"]] = committed.units(int(constant.committed[point]))
+            units[row, [signed + i for i in kept["held"]]] = held.units(int(constant.held[point]))
+        found = np.vstack([found, units])
+    found = np.unique(
+        found[(found @ taken_by(items, len(leaf.caps)) <= np.array(leaf.caps)).all(axis=1)], axis=0
+    )
+    at_mean = np.array([item.usd for item in at_price(items, priced.mean_usd)])
+    capacity = found @ np.array([item.rate for item in items])
+    cells = np.minimum(np.floor(capacity / side.grid + 1e-9).astype(np.int64), len(beside) - 1)
+    order = np.argsort(found @ at_mean * leaf.levels.horizon_hours + beside[cells], kind="stable")
+    return np.asarray(found[order])
+
+
+def _of_kept(leaf: Leaf, fleet: Fleet) -> Leaf:
+    """The leaf with the items alone that a fleet's columns stand for."""
+    kept = fleet.kept or {}
+    return replace(
+        leaf,
+        commitments=tuple(leaf.commitments[i] for i in kept["commitments"]),
+        held=tuple(leaf.held[i] for i in kept["held"]),
+        hourly=tuple(leaf.hourly[i] for i in kept["hourly"]),
+        spot=tuple(leaf.spot[i] for i in kept["spot"]),
+    )
 
 
 def _keeps_caps(leaf: Leaf, fleet: Fleet) -> bool:
     """Whether a fleet takes no more of any cap than there is, in any slot."""
-    taken = np.zeros(len(leaf.caps))
+    own, taken = _of_kept(leaf, fleet), np.zeros(len(leaf.caps))
     for name in ("commitments", "held", "hourly", "spot"):
-        items: Sequence[Item] = getattr(leaf, name)
-        kept = fleet.kept[name] if fleet.kept is not None else range(len(items))
-        takes = np.array([items[index].takes for index in kept]).reshape(-1, len(leaf.caps))
-        taken = taken + getattr(fleet, name) @ takes
+        taken = taken + getattr(fleet, name) @ taken_by(getattr(own, name), len(leaf.caps))
     return bool((taken <= np.array(leaf.caps)).all())

@@ -127,6 +127,7 @@ class _Run:
             leaves=sum(one.leaves for one in self.outcomes),
             leaves_solved=sum(one.leaves_solved for one in self.outcomes),
             exact=all(one.exact for one in self.outcomes),
+            caps_priced=any(one.caps_priced for one in self.outcomes),
             unit_rps=max(one.unit_rps for one in self.outcomes),
             dropped=tuple(dropped),
             carbon_steps=len(self.outcomes),

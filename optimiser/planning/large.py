@@ -39,13 +39,13 @@ def decompose_large(leaf: Leaf) -> Decomposed:
     """A feasible fleet and a lower bound for a leaf of any size."""
     limit = float(leaf.levels.total[-1])
     grid, fine = nice(limit / GRID_CELLS), nice(limit / FINE_CELLS)
-    relaxed, dropped = _relaxed(leaf)
-    lower_leaf, _ = _pruned(relaxed)
+    eased, dropped = relaxed(leaf)
+    lower_leaf, _ = pruned(eased)
     lower_side = Side(True, grid, fine, limit)
-    lower = float(_scan(lower_leaf, lower_side, _constants(lower_leaf, lower_side)[2]).min())
-    upper_leaf, kept = _pruned(leaf)
+    lower = float(_scan(lower_leaf, lower_side, constant_fleets(lower_leaf, lower_side)[2]).min())
+    upper_leaf, kept = pruned(leaf)
     fleet = _fleet(upper_leaf, Side(False, grid, fine, limit))
-    usd = np.inf if fleet is None else _fleet_usd(upper_leaf, fleet)
+    usd = np.inf if fleet is None else fleet_usd(upper_leaf, fleet)
     return Decomposed(
         usd=usd,
         lower_usd=min(lower, usd),
@@ -56,7 +56,7 @@ def decompose_large(leaf: Leaf) -> Decomposed:
     )
 
 
-def _relaxed(leaf: Leaf) -> tuple[Leaf, tuple[str, ...]]:
+def relaxed(leaf: Leaf) -> tuple[Leaf, tuple[str, ...]]:
     """The leaf without the rules that the bound leaves out, and their names."""
     dropped: tuple[str, ...] = ("keep_firm_floor",) if leaf.floor else ()
     pool, below = leaf.levels.pool, leaf.committed_below
@@ -69,7 +69,7 @@ def _relaxed(leaf: Leaf) -> tuple[Leaf, tuple[str, ...]]:
     return replace(leaf, levels=replace(leaf.levels, pool=pool), committed_below=below, floor=0), dropped
 
 
-def _pruned(leaf: Leaf) -> tuple[Leaf, dict[str, list[int]]]:
+def pruned(leaf: Leaf) -> tuple[Leaf, dict[str, list[int]]]:
     """The leaf without items that are never needed, and which items of each kind are kept.
 
     Copies may stand in for an item where nothing limits them; where spot pools are limited, the cheapest few
@@ -103,7 +103,7 @@ def _by_rate(items: Sequence[Item]) -> list[int]:
     return sorted(range(len(items)), key=lambda i: items[i].usd / items[i].rate)
 
 
-def _constants(leaf: Leaf, side: Side) -> tuple[Points, Points, Constant]:
+def constant_fleets(leaf: Leaf, side: Side) -> tuple[Points, Points, Constant]:
     """Commitments, held units, and the sums of both worth a look."""
     both = bool(leaf.commitments) and bool(leaf.held)
     step = max(GRID_CELLS // BOTH_CONSTANTS_POINTS, 1) if both else 1
@@ -121,13 +121,18 @@ def _constants(leaf: Leaf, side: Side) -> tuple[Points, Points, Constant]:
 
 
 def _scan(leaf: Leaf, side: Side, constant: Constant) -> Floats:
-    """USD over the horizon beside every constant fleet, shape (constant fleets,)."""
+    """USD over the horizon of every constant fleet and the best hours beside it, shape (constant fleets,)."""
+    return constant.usd * leaf.levels.horizon_hours + hours_usd(leaf, side, constant.cells)
+
+
+def hours_usd(leaf: Leaf, side: Side, held_cells: Indices) -> Floats:
+    """USD over the leaf's slots beside constant fleets of so many grid cells, shape as held_cells."""
     levels = leaf.levels
     buy = side.table(leaf.hourly).cover(
         np.arange(int(np.ceil(side.limit / side.grid)) + 2, dtype=np.float64) * side.grid
     )
-    cost = constant.usd * levels.horizon_hours
-    for slots, table, reach in _spot_tables(leaf, side):
+    cost = np.zeros(len(held_cells))
+    for slots, table, reach in spot_tables(leaf, side):
         spot = side.points(table, reach)
         best, done = buy.copy(), 0
         total, first = np.unique(side.needed(levels.total[slots]), return_index=True)
@@ -141,15 +146,15 @@ def _scan(leaf: Leaf, side: Side, constant: Constant) -> Floats:
                 np.minimum(best[cells:], spot[cells] + buy[: len(buy) - cells], out=best[cells:])
                 np.minimum(best[:cells], spot[cells] + buy[0], out=best[:cells])
             done = max(done, allowed)
-            value = best[np.maximum(need - constant.cells, 0)]
+            value = best[np.maximum(need - held_cells, 0)]
             if allowed + 1 < len(spot):
-                beyond = spot[allowed + 1] + buy[np.maximum(firm_cells - constant.cells, 0)]
+                beyond = spot[allowed + 1] + buy[np.maximum(firm_cells - held_cells, 0)]
                 value = np.minimum(value, beyond)
             cost = cost + hours.sum() * value
     return cost
 
 
-def _spot_tables(leaf: Leaf, side: Side) -> Iterator[tuple[Indices, Knapsack, float]]:
+def spot_tables(leaf: Leaf, side: Side) -> Iterator[tuple[Indices, Knapsack, float]]:
     """Per group of slots (demand ascending) the table of spot purchases, and how much of it is of use.
 
     One at a time, since tables of limited pools are the largest of all.
@@ -181,7 +186,7 @@ def _within_pools(spot: Sequence[Item], limit: float) -> list[Item]:
 
 def _fleet(leaf: Leaf, side: Side) -> Fleet | None:
     """Whole units of the cheapest constant fleet and the best hours beside it; None where none reaches the peak."""
-    committed, held, constant = _constants(leaf, side)
+    committed, held, constant = constant_fleets(leaf, side)
     cost = _scan(leaf, side, constant)
     point = int(cost.argmin())
     if not np.isfinite(cost[point]):
@@ -193,7 +198,7 @@ def _fleet(leaf: Leaf, side: Side) -> Fleet | None:
     hourly = np.zeros((len(levels.total), len(leaf.hourly)), dtype=np.int64)
     spot = np.zeros((len(levels.total), len(leaf.spot)), dtype=np.int64)
     known: dict[tuple[int, int], Units] = {}
-    for number, (slots, spot_table, reach) in enumerate(_spot_tables(leaf, side)):
+    for number, (slots, spot_table, reach) in enumerate(spot_tables(leaf, side)):
         usd = side.points(spot_table, reach)
         have = np.arange(len(usd)) * side.grid
         for slot in slots:
@@ -201,7 +206,7 @@ def _fleet(leaf: Leaf, side: Side) -> Fleet | None:
             cells = int((usd + table.cover(need)).argmin())
             hourly[slot] = _remembered(known, -1, table, max(float(need[cells]), 0.0))
             spot[slot] = _remembered(known, number, spot_table, cells * side.grid)
-    return _with_floor(leaf, Fleet(commitments=units_c, held=units_h, hourly=hourly, spot=spot))
+    return with_floor(leaf, Fleet(commitments=units_c, held=units_h, hourly=hourly, spot=spot))
 
 
 def _remembered(known: dict[tuple[int, int], Units], number: int, table: Knapsack, need: float) -> Units:
@@ -211,7 +216,7 @@ def _remembered(known: dict[tuple[int, int], Units], number: int, table: Knapsac
     return known[key]
 
 
-def _with_floor(leaf: Leaf, fleet: Fleet) -> Fleet | None:
+def with_floor(leaf: Leaf, fleet: Fleet) -> Fleet | None:
     """The fleet with enough units by the hour, or held, to make the floor; None where none can be added."""
     short = leaf.floor - (fleet.commitments.sum() + fleet.held.sum() + fleet.hourly.sum(axis=1))
     if short.max() <= 0:
@@ -229,7 +234,7 @@ def _with_floor(leaf: Leaf, fleet: Fleet) -> Fleet | None:
     return replace(fleet, held=held)
 
 
-def _fleet_usd(leaf: Leaf, fleet: Fleet) -> float:
+def fleet_usd(leaf: Leaf, fleet: Fleet) -> float:
     levels = leaf.levels
     constant = fleet.commitments @ _usd(leaf.commitments) + fleet.held @ _usd(leaf.held)
     by_slot = fleet.hourly @ _usd(leaf.hourly) + fleet.spot @ _usd(leaf.spot)

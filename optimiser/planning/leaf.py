@@ -47,7 +47,10 @@ class Fleet:
 
 @dataclass(frozen=True, kw_only=True)
 class Decomposed:
-    """usd of the best fleet over the horizon and a lower bound on any fleet's; fleet is None where none is."""
+    """usd of the best fleet over the horizon and a lower bound on any fleet's; fleet is None where none is.
+
+    caps_priced: the bound has the caps in it as prices (`capped_large`).
+    """
 
     usd: float
     lower_usd: float
@@ -55,3 +58,4 @@ class Decomposed:
     exact: bool
     unit_rps: float = 0.0
     dropped: tuple[str, ...] = ()
+    caps_priced: bool = False

@@ -109,15 +109,10 @@ def build_leaf(
 
 
 def _item(one: Bought, pools: dict[str, int], caps: Sequence[Cap], budget: Budget | None) -> Item:
-    """An item; of no more units than each cap would take of them alone."""
     pool = pools[one.purchase.pool] if one.purchase.how is How.SPOT else -1
-    takes = _takes(one, caps)
-    limits = [cap.amount // each for cap, each in zip(caps, takes, strict=True) if each]
-    if one.purchase.max_units is not None:
-        limits.append(one.purchase.max_units)
     signs = budget.signs(one.option, one.purchase) if budget else 0.0
-    most = min(limits, default=None)
-    return Item(one.option.rate_rps, one.purchase.usd_per_unit_hour, most, pool, takes, signs)
+    usd, most = one.purchase.usd_per_unit_hour, one.purchase.max_units
+    return Item(one.option.rate_rps, usd, most, pool, _takes(one, caps), signs)
 
 
 def _takes(one: Bought, caps: Sequence[Cap]) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from optimiser.planning.bounds import Profiles
 from optimiser.planning.caps import Cap, caps_of, most_capacity_rps, within_reach
 from optimiser.planning.carbon_cap import search_within_cap
 from optimiser.planning.charges import Charges
-from optimiser.planning.commitment_budget import Limit, limits_of, parted
+from optimiser.planning.commitment_budget import Limit, limits_of
 from optimiser.planning.coupled import on_schedule
 from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Decomposed, Leaf
@@ -87,6 +87,7 @@ class Outcome:
     exact: bool = True
     unit_rps: float = 0.0
     dropped: tuple[str, ...] = ()
+    caps_priced: bool = False
     carbon_steps: int = 0
     timed_out: bool = False
     splits: str = ""
@@ -99,11 +100,12 @@ class Outcome:
             if self.exact
             else f"sums rounded both ways to {self.unit_rps:g} req/s"
         )
+        caps = ", quotas and limits on GPUs priced in every hour" if self.caps_priced else ""
         carbon = f"; {self.carbon_steps} carbon prices for the cap" if self.carbon_steps else ""
         apart = "; each site's part of the demand by itself" if self.splits else ""
         return (
             f"branch and bound over sites and instance types, {self.leaves_solved} of {self.leaves} sets solved; "
-            f"two-sided decomposition over hours, {exactly}{carbon}{apart}"
+            f"two-sided decomposition over hours, {exactly}{caps}{carbon}{apart}"
         )
 
     @property
@@ -244,7 +246,7 @@ class _Run:
             solution = solution_of(leaf, bought, result.fleet)
             broken = [limit for limit in self.limits if limit.broken_by(solution)]
             if not broken:
-                self._note_limits_of(result, binding)
+                self._note_limits_of(result)
                 owed = self.charges.weighed_usd(solution) if not self.charges.none else result.usd
                 self._keep(Found(owed, site, options, leaf, bought, result))
                 break
@@ -274,15 +276,12 @@ class _Run:
             self.large += bool(result.unit_rps)
         return result
 
-    def _note_limits_of(self, result: Decomposed, binding: tuple[Limit, ...]) -> None:
+    def _note_limits_of(self, result: Decomposed) -> None:
         """How exact the answer still is, and what its bound leaves out."""
         self.outcome.exact &= not result.unit_rps
         self.outcome.unit_rps = max(self.outcome.unit_rps, result.unit_rps)
+        self.outcome.caps_priced |= result.caps_priced
         self.outcome.dropped = self.outcome.dropped or result.dropped
-        if result.unit_rps:
-            caps, _ = parted(binding)
-            left_out = (*self.outcome.dropped, *(cap.rule for cap in caps))
-            self.outcome.dropped = tuple(dict.fromkeys(left_out))
 
     def _keep(self, found: Found) -> None:
         providers = _providers(found.site)

@@ -257,6 +257,37 @@ class Knapsack:
                 value = before_stage[cell]
         return counts
 
+    def many_units(self, needs: Floats) -> Units:
+        """`units` for every need, shape (needs, items)."""
+        counts = np.zeros((len(needs), len(self.items)), dtype=np.int64)
+        cell = self._cell(needs)
+        unlimited = [i for i, item in enumerate(self.items) if item.max_units is None and self._weights[i]]
+        left = np.flatnonzero((cell > 0) & np.isfinite(self.usd[cell]))
+        before_any = np.full(len(needs), -1)
+        while len(left):
+            before_any[left] = cell[left]
+            for index in unlimited:
+                # Copies that end one best purchase end it all together, so they come off in halves.
+                size = len(self.usd) // self._weights[index] + 1
+                while size:
+                    some = left[cell[left] > self._weights[index] * (size - 1)]
+                    before = np.maximum(cell[some] - self._weights[index] * size, 0)
+                    last = (
+                        np.abs(self.usd[before] + self.items[index].usd * size - self.usd[cell[some]]) < 1e-7
+                    )
+                    counts[some[last], index] += size
+                    cell[some[last]] = before[last]
+                    size //= 2
+            left = left[(cell[left] > 0) & (cell[left] < before_any[left])]
+        value = self.usd[cell]
+        for index, size, before_stage in reversed(self._stages):
+            with np.errstate(invalid="ignore"):
+                bought = np.abs(before_stage[cell] - value) > 1e-7
+            counts[bought, index] += size
+            cell[bought] = np.maximum(cell[bought] - self._weights[index] * size, 0)
+            value = before_stage[cell]
+        return counts
+
     def _bought_last(self, index: int, cell: int) -> bool:
         before = float(self.usd[max(cell - self._weights[index], 0)])
         return abs(before + self.items[index].usd - float(self.usd[cell])) < 1e-7

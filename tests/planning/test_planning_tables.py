@@ -135,12 +135,13 @@ def test_a_knapsack_buys_what_its_cover_costs(items: list[Item], need: int) -> N
     usd = table.cover(np.array([float(need)]))[0]
     if not math.isfinite(usd):
         return
-    units = table.units(float(need))
-    assert sum(n * item.usd for n, item in zip(units, items, strict=True)) == pytest.approx(usd)
-    assert sum(n * item.rate for n, item in zip(units, items, strict=True)) >= need - 1e-9
-    assert all(
-        n <= item.max_units for n, item in zip(units, items, strict=True) if item.max_units is not None
-    )
+    at_once = table.many_units(np.arange(13, dtype=np.float64))[need]
+    for units in (table.units(float(need)), at_once):
+        assert sum(n * item.usd for n, item in zip(units, items, strict=True)) == pytest.approx(usd)
+        assert sum(n * item.rate for n, item in zip(units, items, strict=True)) >= need - 1e-9
+        assert all(
+            n <= item.max_units for n, item in zip(units, items, strict=True) if item.max_units is not None
+        )
 
 
 @given(
