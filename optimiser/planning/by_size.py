@@ -98,7 +98,6 @@ NOT_BY_SIZE = {
     "min_spot_pools": 1,
     "survive_spot_region_loss": False,
     "survive_zone_loss_of": None,
-    "max_committed_monthly_usd": None,
     "max_monthly_kg_co2e": None,
     "scale_to_zero_within_s": None,
     "min_up_hours": 0,

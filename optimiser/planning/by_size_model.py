@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optimiser.planning.by_size_sets import Sized, Slot
+from optimiser.planning.commitment_budget import budget_of
 from optimiser.planning.leaves import is_constant
 from optimiser.planning.problem import How
 from optimiser.planning.solve import Programme, Terms, Variable
@@ -105,6 +106,7 @@ def build(
         cost += [(units, usd * slot.hours) for units, slot in zip(by_slot, slots, strict=True)]
         m.units.append(list(by_slot))
     sides = None if constants is not None else _sides(m, whole_constants)
+    _keep_budget(m)
     for s in range(len(slots)):
         _route(m, s)
         _run_enough(m, s)
@@ -180,6 +182,21 @@ def _keep_within(m: Routed, s: int) -> None:
         ]
         if any(each for _, each in taken):
             m.row(f"cap_{number}_{s}", [(v, each) for v, each in taken if each], "<=", cap.amount)
+
+
+def _keep_budget(m: Routed) -> None:
+    """What is signed in all stays within the budget for it; commitments that are fixed were chosen within it."""
+    budget = budget_of(m.sized.policy)
+    if budget is None:
+        return
+    signed = [
+        (units[0], budget.signs(one.option, one.purchase))
+        for units, one in zip(m.units, m.sized.columns, strict=True)
+        if one.purchase.how is How.COMMITMENT
+    ]
+    free: Terms = [(units, usd) for units, usd in signed if not isinstance(units, int)]
+    if free:
+        m.programme.row("budget", free, "<=", budget.usd_per_hour)
 
 
 def _committed(m: Routed, s: int, i: int) -> list[tuple[Variable | int, float]]:

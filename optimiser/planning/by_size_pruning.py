@@ -15,13 +15,14 @@ ALL_ALONG = (How.COMMITMENT, How.HELD)
 def undominated(sized: Sized, running: Collection[int] | None = None) -> tuple[Option, ...]:
     """Options that copies of no other replace: k of h cost no more than one of g in each way that g can be paid, and
     reach its rate for every size. All of them where a unit may be limited in number, or what is committed of it is held
-    to what it carries.
+    to what it carries or to a budget.
 
     running is given where what runs all along is fixed: the options it is of stay, and only prices by the hour count.
     """
     limited = any(one.purchase.max_units is not None for one in sized.columns) or sized.caps
     signs = running is None and any(one.purchase.how is How.COMMITMENT for one in sized.columns)
-    if limited or (signs and sized.policy.commitment_hours_share < 1):
+    held_back = sized.policy.commitment_hours_share < 1 or sized.policy.max_committed_monthly_usd is not None
+    if limited or (signs and held_back):
         return sized.options
     ways = [_usd_by_way(sized, i, by_hour=running is not None) for i in range(len(sized.options))]
     width = max(len(one) for one in ways)

@@ -116,6 +116,9 @@ def _cheapest(problem: Problem, options: list[Option]) -> float:
         for _, p in columns
         if p.how in ("commitment", "owned", "held_on_demand")
     }
+    if policy.max_committed_monthly_usd is not None:
+        signed = {always[p.id]: p.billed for _, p in columns if p.how == "commitment"}
+        lp.row(-math.inf, signed, policy.max_committed_monthly_usd / 730)
     low = _low_demand(problem)
     for t, demand in enumerate(problem.planned_rps.tolist()):
         n = {

@@ -16,6 +16,7 @@ from planning_cases import Case, case, committed, hourly, machine, spot
 from optimiser.planning.by_size import consistent_rates, search_by_size
 from optimiser.planning.problem import Demand, How, Option
 from optimiser.planning.rules import verify_plan
+from optimiser.planning.rules.committed_spend import signed_monthly_usd
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -30,6 +31,28 @@ def test_a_small_case_comes_to_the_optimum_of_an_independent_model_and_obeys_eve
     assert outcome.best.usd == pytest.approx(optimum, rel=2e-4, abs=1e-6)
     assert outcome.lower_usd <= optimum * (1 + 1e-6) + 1e-6
     assert verify_plan(sized_plan(subject, outcome.best.solution)) == []
+
+
+@pytest.mark.parametrize("seed", [2, 4, 8, 9, 13, 16])
+def test_within_a_budget_for_commitments_it_comes_to_the_optimum_of_the_independent_model_too(
+    seed: int,
+) -> None:
+    free = random_sized_case(seed)
+    best = search_by_size(free.problem, gap=1e-6).best
+    signed = signed_monthly_usd(free.problem, best.solution) if best else 0.0
+    subject = free.with_policy(max_committed_monthly_usd=round(signed * 0.6, 2))
+    optimum = sized_optimum_usd(subject.problem)
+    outcome = search_by_size(subject.problem, gap=1e-6)
+    if math.isinf(optimum):
+        assert outcome.best is None
+        return
+    assert outcome.best is not None
+    assert outcome.best.usd == pytest.approx(optimum, rel=2e-4, abs=1e-6)
+    assert verify_plan(sized_plan(subject, outcome.best.solution)) == []
+    plan = sized_plan(subject, outcome.best.solution)
+    plan["policy"]["max_committed_monthly_usd"] = 0.0
+    bought = any(one.purchase.how is How.COMMITMENT for one in outcome.best.solution.columns)
+    assert any("limit_committed_spend" in fault for fault in verify_plan(plan)) == bought
 
 
 @pytest.mark.parametrize("seed", range(12))
