@@ -83,6 +83,8 @@ class _Mix:
         self.rest, self.items, self.caps = rest, items, caps
         taking = taken_by(items, len(caps)).any(axis=1)
         some = [menu.units[np.isfinite(menu.usd)] * taking for menu in menus] if taking.any() else []
+        alone = taken_by(items, len(caps)).T if len(caps) <= CAPS_ALONE else ()
+        some += [units * (takes > 0) for units in list(some) for takes in alone]
         units = np.unique(np.vstack([np.zeros((1, len(items)), dtype=np.int64), *some]), axis=0)
         capacity = units @ np.array([item.rate for item in items])
         every = _Menu.of(np.floor(capacity / grid + 1e-9).astype(np.int64), units, items, len(caps))

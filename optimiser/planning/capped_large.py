@@ -21,6 +21,7 @@ from optimiser.planning.grid import Side, nice
 from optimiser.planning.large import (
     FINE_CELLS,
     GRID_CELLS,
+    commitments_listed,
     constant_fleets,
     fleet_usd,
     hours_usd,
@@ -118,7 +119,8 @@ class _Priced:
 
 def _lower_usd(priced: _Priced, side: Side) -> float:
     """What any fleet costs at least."""
-    constant = constant_fleets(pruned(priced.constant(1.0))[0], side)[2]
+    leaf = priced.constant(1.0)
+    constant = constant_fleets(pruned(leaf)[0], side, commitments_listed(leaf))[2]
     usd = constant.usd * priced.leaf.levels.horizon_hours + priced.hours(side, constant.cells)
     return float(usd.min())
 
@@ -146,10 +148,10 @@ def _constant_fleets(priced: _Priced, side: Side) -> Units:
     leaf, signed = priced.leaf, len(priced.leaf.commitments)
     items = (*leaf.commitments, *leaf.held)
     beside = priced.hours(side, np.arange(int(np.ceil(side.limit / side.grid)) + 2))
-    found = np.zeros((0, len(items)), dtype=np.int64)
+    found = np.zeros((1, len(items)), dtype=np.int64)
     for factor in CONSTANTS_AT if any(any(item.takes) for item in items) else (1.0,):
         smaller, kept = pruned(priced.constant(factor))
-        committed, held, constant = constant_fleets(smaller, side)
+        committed, held, constant = constant_fleets(smaller, side, commitments_listed(leaf))
         usd = constant.usd * leaf.levels.horizon_hours + beside[np.minimum(constant.cells, len(beside) - 1)]
         cheapest = np.argsort(usd, kind="stable")[:CONSTANTS_OF_EACH]
         units = np.zeros((len(cheapest), len(items)), dtype=np.int64)
@@ -157,14 +159,22 @@ def _constant_fleets(priced: _Priced, side: Side) -> Units:
             units[row, kept["commitments"]] = committed.units(int(constant.committed[point]))
             units[row, [signed + i for i in kept["held"]]] = held.units(int(constant.held[point]))
         found = np.vstack([found, units])
-    found = np.unique(
-        found[(found @ taken_by(items, len(leaf.caps)) <= np.array(leaf.caps)).all(axis=1)], axis=0
-    )
+    found = np.unique(_cut_to_caps(found, taken_by(items, len(leaf.caps)), np.array(leaf.caps)), axis=0)
     at_mean = np.array([item.usd for item in at_price(items, priced.mean_usd)])
     capacity = found @ np.array([item.rate for item in items])
     cells = np.minimum(np.floor(capacity / side.grid + 1e-9).astype(np.int64), len(beside) - 1)
     order = np.argsort(found @ at_mean * leaf.levels.horizon_hours + beside[cells], kind="stable")
     return np.asarray(found[order])
+
+
+def _cut_to_caps(fleets: Units, takes: Units, caps: Units) -> Units:
+    """Fleets with units of what counts in a cap taken out until they keep it."""
+    cut = fleets.copy()
+    for k, cap in enumerate(caps.tolist()):
+        for item in np.flatnonzero(takes[:, k] * cut.any(axis=0))[::-1].tolist():
+            over = np.maximum(cut @ takes[:, k] - cap, 0)
+            cut[:, item] -= np.minimum(cut[:, item], -(-over // takes[item, k]))
+    return cut
 
 
 def _of_kept(leaf: Leaf, fleet: Fleet) -> Leaf:

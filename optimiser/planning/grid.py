@@ -11,6 +11,9 @@ from optimiser.planning.commitment_budget import TOLERANCE_USD
 from optimiser.planning.problem import Floats
 from optimiser.planning.tables import Frontier, Indices, Item, Knapsack, Units
 
+# What must stay below a limit stands clear of it by so much.
+TOLERANCE_RPS = 1e-9
+
 
 @dataclass(frozen=True)
 class Side:
@@ -73,27 +76,32 @@ def table_points(items: Sequence[Item], side: Side, step: int) -> Points:
     return Points(np.arange(len(usd)) * step, usd, lambda point: table.units(point * side.grid * step))
 
 
-def within_budget(items: Sequence[Item], budget_usd: float, side: Side, step: int) -> Points:
-    """The same of what signs at most budget_usd an hour (`Item.signs`).
+def limited_points(items: Sequence[Item], below: float, budget_usd: float, side: Side, step: int) -> Points:
+    """The same of what holds less than `below` req/s and signs at most budget_usd an hour (`Item.signs`).
 
-    A bound keeps the cells that some fleet reaches within the budget, at the price of the cheapest that reaches them at
-    all: exact where prices and what they sign are in proportion. A plan takes the cheaper of two fleets that keep it,
-    the cheapest in price and the one that signs least.
+    A bound keeps the cells that some fleet below the limit reaches within the budget, at the price of the cheapest that
+    reaches them at all: exact where prices and what they sign are in proportion. A plan takes the cheaper of two fleets
+    that keep both, the cheapest in price and the one that signs least.
     """
     points = table_points(items, side, step)
-    if np.isinf(budget_usd) or not items:
+    if (np.isinf(budget_usd) and np.isinf(below)) or not items:
         return points
-    least = table_points([replace(item, usd=item.signs) for item in items], side, step)
-    open_to = np.flatnonzero(least.usd <= budget_usd + TOLERANCE_USD)
+    open_to = (points.cells - step * side.optimistic) * side.grid < below
+    tables = [points]
+    if np.isfinite(budget_usd):
+        tables.append(table_points([replace(item, usd=item.signs) for item in items], side, step))
+        open_to &= tables[-1].usd <= budget_usd + TOLERANCE_USD
+    left = np.flatnonzero(open_to)
     if side.optimistic:
-        return Points(
-            points.cells[open_to], points.usd[open_to], lambda point: points.units(int(open_to[point]))
-        )
-    usd, signs = (np.array([getattr(item, name) for item in items]) for name in ("usd", "signs"))
-    fleets = np.array([[one.units(point) for point in open_to.tolist()] for one in (points, least)])
-    cost = np.where(fleets @ signs <= budget_usd + TOLERANCE_USD, fleets @ usd, np.inf)
-    cells, chosen = np.arange(len(open_to)), cost.argmin(axis=0)
-    return Points(points.cells[open_to], cost[chosen, cells], lambda point: fleets[chosen[point], point])
+        return Points(points.cells[left], points.usd[left], lambda point: points.units(int(left[point])))
+    rate, usd, signs = (
+        np.array([getattr(item, name) for item in items]) for name in ("rate", "usd", "signs")
+    )
+    fleets = np.array([[one.units(point) for point in left.tolist()] for one in tables])
+    fits = (fleets @ signs <= budget_usd + TOLERANCE_USD) & (fleets @ rate < below - TOLERANCE_RPS)
+    cost = np.where(fits, fleets @ usd, np.inf)
+    cells, chosen = np.arange(len(left)), cost.argmin(axis=0)
+    return Points(points.cells[left], cost[chosen, cells], lambda point: fleets[chosen[point], point])
 
 
 def listed_points(listed: Frontier, side: Side, step: int) -> Points:

@@ -1,8 +1,7 @@
 """The same scan for fleets too large to list: sums rounded down give a plan, rounded up a lower bound.
 
 Tables are exact on a fine unit (about peak / 400,000); only sums are rounded to a grid of about peak / 6,000.
-The bound leaves out rules that only restrict (the floor, the pool limit, and where there are too many kinds of
-commitments to list, their limit), which keeps it valid; they are named.
+The bound leaves out rules that only restrict (the floor and the pool limit), which keeps it valid; they are named.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimiser.planning.grid import Constant, Points, Side, listed_points, nice, table_points, within_budget
+from optimiser.planning.grid import Constant, Points, Side, limited_points, listed_points, nice, table_points
 from optimiser.planning.leaf import Decomposed, Fleet, Leaf
 from optimiser.planning.problem import Floats
 from optimiser.planning.tables import (
@@ -41,10 +40,10 @@ def decompose_large(leaf: Leaf) -> Decomposed:
     grid, fine = nice(limit / GRID_CELLS), nice(limit / FINE_CELLS)
     eased, dropped = relaxed(leaf)
     lower_leaf, _ = pruned(eased)
-    lower_side = Side(True, grid, fine, limit)
-    lower = float(_scan(lower_leaf, lower_side, constant_fleets(lower_leaf, lower_side)[2]).min())
+    lower_side, listed = Side(True, grid, fine, limit), commitments_listed(leaf)
+    lower = float(_scan(lower_leaf, lower_side, constant_fleets(lower_leaf, lower_side, listed)[2]).min())
     upper_leaf, kept = pruned(leaf)
-    fleet = _fleet(upper_leaf, Side(False, grid, fine, limit))
+    fleet = _fleet(upper_leaf, Side(False, grid, fine, limit), listed)
     usd = np.inf if fleet is None else fleet_usd(upper_leaf, fleet)
     return Decomposed(
         usd=usd,
@@ -59,35 +58,33 @@ def decompose_large(leaf: Leaf) -> Decomposed:
 def relaxed(leaf: Leaf) -> tuple[Leaf, tuple[str, ...]]:
     """The leaf without the rules that the bound leaves out, and their names."""
     dropped: tuple[str, ...] = ("keep_firm_floor",) if leaf.floor else ()
-    pool, below = leaf.levels.pool, leaf.committed_below
+    pool = leaf.levels.pool
     if leaf.spot and np.isfinite(pool).any():
         dropped += leaf.levels.pool_rules
         pool = np.full_like(pool, np.inf)
-    if np.isfinite(below) and listed_size(leaf.commitments, below) > COMMITMENTS_LISTED:
-        dropped += ("limit_commitments",)
-        below = np.inf
-    return replace(leaf, levels=replace(leaf.levels, pool=pool), committed_below=below, floor=0), dropped
+    return replace(leaf, levels=replace(leaf.levels, pool=pool), floor=0), dropped
+
+
+def commitments_listed(leaf: Leaf) -> bool:
+    """Whether every fleet of commitments below their limit can be looked at."""
+    below = leaf.committed_below
+    return bool(np.isfinite(below)) and listed_size(leaf.commitments, below) <= COMMITMENTS_LISTED
 
 
 def pruned(leaf: Leaf) -> tuple[Leaf, dict[str, list[int]]]:
     """The leaf without items that are never needed, and which items of each kind are kept.
 
     Copies may stand in for an item where nothing limits them; where spot pools are limited, the cheapest few
-    are kept, and where commitments are, the cheapest kinds that can still be listed.
+    are kept, and commitments all where they can be listed below their limit.
     """
-    limited = np.isfinite(leaf.committed_below)
     pools_limited = bool(np.isfinite(leaf.levels.pool).any())
+    every = list(range(len(leaf.commitments)))
     kept = {
-        "commitments": list(range(len(leaf.commitments))) if limited else undominated(leaf.commitments),
+        "commitments": every if commitments_listed(leaf) else undominated(leaf.commitments),
         "held": undominated(leaf.held),
         "hourly": undominated(leaf.hourly),
         "spot": _by_rate(leaf.spot)[:POOLS_CONSIDERED] if pools_limited else undominated(leaf.spot),
     }
-    if limited:
-        kinds = _by_rate(leaf.commitments)
-        while listed_size([leaf.commitments[i] for i in kinds], leaf.committed_below) > COMMITMENTS_LISTED:
-            kinds = kinds[:-1]
-        kept["commitments"] = sorted(kinds)
     smaller = replace(
         leaf,
         commitments=tuple(leaf.commitments[i] for i in kept["commitments"]),
@@ -103,15 +100,15 @@ def _by_rate(items: Sequence[Item]) -> list[int]:
     return sorted(range(len(items)), key=lambda i: items[i].usd / items[i].rate)
 
 
-def constant_fleets(leaf: Leaf, side: Side) -> tuple[Points, Points, Constant]:
-    """Commitments, held units, and the sums of both worth a look."""
+def constant_fleets(leaf: Leaf, side: Side, listed: bool) -> tuple[Points, Points, Constant]:
+    """Commitments, held units, and the sums of both worth a look; commitments all, or from a table."""
     both = bool(leaf.commitments) and bool(leaf.held)
     step = max(GRID_CELLS // BOTH_CONSTANTS_POINTS, 1) if both else 1
-    if np.isfinite(leaf.committed_below):
-        listed = frontier_below(leaf.commitments, leaf.committed_below, budget_usd=leaf.budget_usd)
-        committed = listed_points(listed, side, step)
+    if listed:
+        every = frontier_below(leaf.commitments, leaf.committed_below, budget_usd=leaf.budget_usd)
+        committed = listed_points(every, side, step)
     else:
-        committed = within_budget(leaf.commitments, leaf.budget_usd, side, step)
+        committed = limited_points(leaf.commitments, leaf.committed_below, leaf.budget_usd, side, step)
     held = table_points(leaf.held, side, step)
     cells = (committed.cells[:, None] + held.cells).ravel()
     usd = (committed.usd[:, None] + held.usd).ravel()
@@ -184,9 +181,9 @@ def _within_pools(spot: Sequence[Item], limit: float) -> list[Item]:
     ]
 
 
-def _fleet(leaf: Leaf, side: Side) -> Fleet | None:
+def _fleet(leaf: Leaf, side: Side, listed: bool) -> Fleet | None:
     """Whole units of the cheapest constant fleet and the best hours beside it; None where none reaches the peak."""
-    committed, held, constant = constant_fleets(leaf, side)
+    committed, held, constant = constant_fleets(leaf, side, listed)
     cost = _scan(leaf, side, constant)
     point = int(cost.argmin())
     if not np.isfinite(cost[point]):

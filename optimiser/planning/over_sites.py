@@ -211,6 +211,7 @@ def search_over_sites(
         leaves_solved=sum(one.leaves_solved for one in sites.outcomes),
         exact=all(one.exact for one in sites.outcomes),
         unit_rps=max((one.unit_rps for one in sites.outcomes), default=0.0),
+        caps_priced=any(one.caps_priced for one in sites.outcomes),
         dropped=tuple(dict.fromkeys(name for one in sites.outcomes for name in one.dropped)),
         timed_out=any(one.timed_out for one in sites.outcomes),
         splits=splits_in_words(tried),
