@@ -36,6 +36,8 @@ from optimiser.planning.tables import (
 
 LISTED_LIMIT = 120_000
 SPOT_UNITS_LISTED = 1_000
+# Combinations within caps past which thinning them on the way cannot make a list of them.
+COMBINATIONS_THINNED = 1e15
 # Sums of a fleet of commitments and one of held units that are looked at: what adds up two lists of 2,000 points.
 CONSTANTS_LISTED = 4_000_000
 # Other sets of options, and the same ones under other rules, ask for the same tables again.
@@ -48,6 +50,8 @@ _frontier_below = lru_cache(maxsize=TABLES_KEPT)(frontier_below)
 def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
     """The best fleet of a leaf and its bound; fleet is None where no fleet costs less than cutoff_usd."""
     if leaf.caps:
+        if _combinations(leaf) > COMBINATIONS_THINNED:
+            return decompose_large_capped(leaf)
         try:
             return CappedLeaf(leaf).solve(cutoff_usd)
         except NotListed:
@@ -61,10 +65,16 @@ def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
     return Listed(leaf, constant).solve(cutoff_usd)
 
 
+def _combinations(leaf: Leaf) -> float:
+    limit = float(leaf.levels.total[-1])
+    return max(listed_size(items, limit) for items in (leaf.commitments, leaf.held, leaf.hourly))
+
+
 def can_be_listed(leaf: Leaf) -> bool:
-    limit, room = float(leaf.levels.total[-1]), float((leaf.levels.total - leaf.levels.firm).max())
-    combinations = max(listed_size(items, limit) for items in (leaf.commitments, leaf.held, leaf.hourly))
-    return combinations <= LISTED_LIMIT and all(item.most(room) <= SPOT_UNITS_LISTED for item in leaf.spot)
+    room = float((leaf.levels.total - leaf.levels.firm).max())
+    return _combinations(leaf) <= LISTED_LIMIT and all(
+        item.most(room) <= SPOT_UNITS_LISTED for item in leaf.spot
+    )
 
 
 def _constants(leaf: Leaf) -> tuple[Frontier, Frontier]:
