@@ -13,10 +13,11 @@ from typing import TypeVar
 import numpy as np
 
 from optimiser.planning.grid import Side
+from optimiser.planning.knapsack import Knapsack
 from optimiser.planning.large import pruned, spot_tables
 from optimiser.planning.leaf import Fleet, Leaf
 from optimiser.planning.problem import Floats
-from optimiser.planning.tables import Indices, Item, Knapsack, Units
+from optimiser.planning.tables import Indices, Item, Units
 
 Entries = TypeVar("Entries", Floats, Indices)
 

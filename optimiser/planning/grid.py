@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimiser.planning.commitment_budget import TOLERANCE_USD
+from optimiser.planning.knapsack import Knapsack
 from optimiser.planning.problem import Floats
-from optimiser.planning.tables import Frontier, Indices, Item, Knapsack, Units
+from optimiser.planning.tables import Frontier, Indices, Item, Units
 
 # What must stay below a limit stands clear of it by so much.
 TOLERANCE_RPS = 1e-9

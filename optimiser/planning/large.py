@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from optimiser.planning.grid import Constant, Points, Side, limited_points, listed_points, nice, table_points
+from optimiser.planning.knapsack import Knapsack
 from optimiser.planning.leaf import Decomposed, Fleet, Leaf
 from optimiser.planning.problem import Floats
 from optimiser.planning.tables import (
     Indices,
     Item,
-    Knapsack,
     Units,
     frontier_below,
     listed_size,

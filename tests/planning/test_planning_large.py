@@ -11,14 +11,15 @@ from planning_cases import Case, case, committed, faults, held, hourly, machine,
 from random_cases import random_case
 
 from optimiser.planning import decompose as decomposed
-from optimiser.planning import grid, large, tables
+from optimiser.planning import grid, knapsack, large
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.decompose import decompose
+from optimiser.planning.knapsack import Knapsack
 from optimiser.planning.large import decompose_large
 from optimiser.planning.leaf import Leaf
 from optimiser.planning.leaves import Bought, build_leaf, solution_of
 from optimiser.planning.problem import How
-from optimiser.planning.tables import Frontier, Item, Knapsack, combined
+from optimiser.planning.tables import Frontier, Item, combined
 
 Bag = dict[How, list[Bought]]
 UNCAPPED: dict[str, object] = {"within_quotas": False, "max_gpus": None}
@@ -152,5 +153,5 @@ def test_tables_do_not_grow_with_the_fleet(peak: float, monkeypatch: pytest.Monk
 def test_small_weights_fill_the_same_table(weight: int, monkeypatch: pytest.MonkeyPatch) -> None:
     items = [Item(101.0, 7.0), Item(float(weight), weight * 0.08)]
     at_once = Knapsack(items, 500.0, 1.0).usd
-    monkeypatch.setattr(tables, "_SMALL_WEIGHT", 0)
+    monkeypatch.setattr(knapsack, "_SMALL_WEIGHT", 0)
     assert at_once == pytest.approx(Knapsack(items, 500.0, 1.0).usd)

@@ -15,6 +15,7 @@ from random_cases import random_case
 from optimiser.planning.baselines import solve_baseline
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.decompose import Leaf, decompose
+from optimiser.planning.knapsack import Knapsack
 from optimiser.planning.large import decompose_large
 from optimiser.planning.leaves import Bought, Solution, build_leaf, solution_of
 from optimiser.planning.model import solve_compact
@@ -24,7 +25,7 @@ from optimiser.planning.requirements import Levels
 from optimiser.planning.rules import RULES
 from optimiser.planning.search import search
 from optimiser.planning.solve import Programme
-from optimiser.planning.tables import Item, Knapsack, frontier
+from optimiser.planning.tables import Item, frontier
 from optimiser.policy import Policy
 
 EVERY_ROW = [rule.rows for rule in RULES.values()]

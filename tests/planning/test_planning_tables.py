@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimiser.planning.tables import Item, Knapsack, frontier, undominated, worth_keeping
+from optimiser.planning.knapsack import Knapsack
+from optimiser.planning.tables import Item, frontier, undominated, worth_keeping
 
 RATES = st.sampled_from([1.0, 1.5, 2.0, 2.7, 3.3, 5.0])
 USD = st.integers(1, 60).map(lambda cents: cents / 10)
