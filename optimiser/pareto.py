@@ -1,4 +1,5 @@
-"""What more safety or less carbon costs: the same question planned along one axis of the policy."""
+"""What more safety or less carbon costs: the same question planned along one axis of the policy, and what a tonne of
+carbon avoided costs."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from optimiser.errors import NoFeasiblePlan
+from optimiser.planning.carbon import KG_PER_TONNE
 from optimiser.planning.plan import Plan
 from optimiser.recommend import Request, recommend
 
@@ -78,6 +80,68 @@ AXES: Mapping[str, Axis] = {
         measure=kg_co2e,
     ),
 }
+
+
+# Next to no weight, which leaves out places without a figure (an unknown is neither cheap nor green), and one beside
+# which money hardly counts: that is the greenest the search finds.
+CHEAPEST_AT, GREENEST_AT = 0.001, 200_000.0
+# How often the plans next to each other are asked for one between.
+BETWEEN = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trade:
+    """A plan between the cheapest and the greenest, and what it emits at its planned rates, kg CO2e a month.
+
+    usd_per_tonne is what a tonne costs that it avoids beyond the cheapest, usd_per_further_tonne beyond the plan before
+    it; None for the cheapest.
+    """
+
+    plan: Plan
+    kg_co2e_monthly: float
+    usd_per_tonne: float | None
+    usd_per_further_tonne: float | None
+
+
+def carbon_trades(request: Request) -> tuple[Trade, ...]:
+    """The cheapest plan first, then ever greener ones, each dearer than the one before; the last is the greenest found.
+
+    All are of the same places on one footing (`optimiser.carbon.grids`). Those between are the best plans where a tonne
+    costs what it costs between their neighbours, as in `planning.carbon_cap`. Raises NoFeasiblePlan where there is no
+    plan in a place whose grid has a figure, and else what `recommend` does.
+    """
+    found = [_point(request, AXES["carbon"], price) for price in (CHEAPEST_AT, GREENEST_AT)]
+    trades = _traded(found)
+    if not trades:
+        raise NoFeasiblePlan(found[0].why_no_plan)
+    asked: set[float] = set()
+    for _ in range(BETWEEN):
+        prices = {one.usd_per_further_tonne for one in trades if one.usd_per_further_tonne} - asked
+        found += [_point(request, AXES["carbon"], min(price, GREENEST_AT)) for price in sorted(prices)]
+        asked |= prices
+        trades = _traded(found)
+    return trades
+
+
+def _traded(points: Sequence[Point]) -> tuple[Trade, ...]:
+    """The plans that emit less than every cheaper one, by cost."""
+    known = [(point.plan, point.measured) for point in points if point.plan and point.measured is not None]
+    trades: list[Trade] = []
+    for plan, kg in sorted(known, key=lambda one: (one[0].totals.total_monthly_usd, one[1])):
+        if trades and _rounded(kg) >= _rounded(trades[-1].kg_co2e_monthly):
+            continue
+        beyond = (
+            [_usd_per_tonne(one, plan, kg) for one in (trades[0], trades[-1])] if trades else [None, None]
+        )
+        trades.append(
+            Trade(plan=plan, kg_co2e_monthly=kg, usd_per_tonne=beyond[0], usd_per_further_tonne=beyond[1])
+        )
+    return tuple(trades)
+
+
+def _usd_per_tonne(beside: Trade, plan: Plan, kg: float) -> float:
+    dearer = plan.totals.total_monthly_usd - beside.plan.totals.total_monthly_usd
+    return float(dearer) / (beside.kg_co2e_monthly - kg) * KG_PER_TONNE
 
 
 def sweep(request: Request, axis: Axis) -> tuple[Point, ...]:

@@ -12,6 +12,7 @@ from optimiser.cli.levers_command import levers
 from optimiser.cli.measure_commands import measure_app
 from optimiser.cli.options import (
     AsOf,
+    Carbon,
     Cluster,
     Confidence,
     Config,
@@ -110,12 +111,14 @@ def recommend(
     cluster: Cluster = None,
     pareto: Pareto = None,
     together: Together = False,
+    carbon: Carbon = False,
 ) -> None:
     """Plan a workload: what to buy, how to pay for it, what it costs and saves, how sure that is.
 
     Several, a directory or a 'pattern' are planned apart: a line for each, with --format json a JSON document a line.
     With --together they share what is paid all along, in one plan.
     """
+    from optimiser.cli.carbon_question import check_carbon, traded
     from optimiser.cli.many_workloads import Asked, meant, recommend_many
     from optimiser.cli.output import emit, wants_colour
     from optimiser.cli.pareto_question import check_axis, swept
@@ -125,6 +128,8 @@ def recommend(
 
     many = meant(workloads)
     axis = check_axis(pareto, many, format_name) if pareto else None
+    if carbon:
+        check_carbon(many, format_name, pareto, together)
     render = renderer(format_name)
     if together:
         beside = {"--jobs": jobs, "--cluster": cluster, "--explain": explain, "--pareto": pareto}
@@ -147,6 +152,9 @@ def recommend(
         recommend_many(many, question, asked)
         return
     request = request_for(question, workloads[0])
+    if carbon:
+        emit(traded(request, format_name, colour=wants_colour(output)), output)
+        return
     if axis is not None:
         emit(swept(request, axis, format_name, colour=wants_colour(output)), output)
         return

@@ -73,6 +73,9 @@ Pareto = Annotated[
         "--pareto", metavar="spot|margin|carbon", help="Cost against spot, caution or carbon: a plan each."
     ),
 ]
+Carbon = Annotated[
+    bool, typer.Option("--carbon", help="The cheapest plan, the greenest, and what a tonne avoided costs.")
+]
 PlanFormat = Annotated[
     str, typer.Option("--format", metavar="table|json|markdown|csv|gateway", help="How to show it.")
 ]

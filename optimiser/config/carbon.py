@@ -6,38 +6,76 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from optimiser.carbon.embodied import Embodied, Span
+from optimiser.carbon.grids import Carbon, Grid, Pue
+from optimiser.carbon.power import Power
 from optimiser.config.entries import mapping_of, only_known, parse_entry
 from optimiser.errors import UsageError, bad_value
 from optimiser.files import read_yaml
-from optimiser.planning.carbon import Carbon, Grid, Power, Pue
 
 CARBON_FILE, GRIDS_FILE = "carbon.yaml", "carbon_intensity.csv"
-_SECTIONS = ("power", "pue")
+_SECTIONS = ("power", "pue", "embodied")
+_OVER_ONE = ("curve_steepness", "curve_middle_log2", "host_w_per_vcpu", "host_w_per_gib")
 _COLUMNS = ("provider", "region", "gco2_per_kwh", "method", "year", "source", "licence")
 
 
 def load_carbon(directories: Sequence[Path]) -> Carbon:
-    """What the config directories say, lowest layer first: a higher one's field, provider or region replaces a lower's.
+    """What the config directories say, lowest layer first: a higher one's field, provider, GPU, or region's figure by
+    the same method replaces a lower's.
 
     Raises UsageError, naming file, entry and field, for anything malformed.
     """
     power: dict[str, object] = {}
     pue: dict[str, Pue] = {}
-    grids: dict[tuple[str, str], Grid] = {}
+    embodied: dict[str, object] = {}
+    made: dict[str, object] = {}
+    grids: dict[tuple[str, str], dict[str, Grid]] = {}
     for path in (layer / CARBON_FILE for layer in directories if (layer / CARBON_FILE).is_file()):
         content = mapping_of(read_yaml(path), str(path), "the file")
         only_known(content, _SECTIONS, str(path))
         power |= mapping_of(content.get("power"), str(path), "power")
+        given = mapping_of(content.get("embodied"), str(path), "embodied")
+        made |= mapping_of(given.get("gpus"), str(path), "embodied.gpus")
+        embodied |= given
         for name, entry in mapping_of(content.get("pue"), str(path), "pue").items():
             pue[name] = parse_entry(Pue, entry, f"{path}: {name}", provider=name)
             if not 1 <= pue[name].pue <= 3:
                 raise bad_value(f"{path}: {name}", "pue", pue[name].pue, "from 1 to 3")
     for path in (layer / GRIDS_FILE for layer in directories if (layer / GRIDS_FILE).is_file()):
-        grids |= _grids(path)
-    return Carbon(power=parse_entry(Power, power, f"{CARBON_FILE}: power"), pue=pue, grids=grids)
+        for grid in _grids(path):
+            grids.setdefault((grid.provider, grid.region), {})[grid.method] = grid
+    return Carbon(power=_power(power), embodied=_embodied(embodied | {"gpus": made}), pue=pue, grids=grids)
 
 
-def _grids(path: Path) -> dict[tuple[str, str], Grid]:
+def _power(content: dict[str, object]) -> Power:
+    where = f"{CARBON_FILE}: power"
+    power = parse_entry(Power, content, where)
+    for name, value in vars(power).items():
+        if name not in _OVER_ONE and value is not None and value > 1:
+            raise bad_value(where, name, value, "from 0 to 1")
+    if power.one_request_tdp_share > power.many_requests_tdp_share:
+        right = f"at most many_requests_tdp_share, {power.many_requests_tdp_share:g}"
+        raise bad_value(where, "one_request_tdp_share", power.one_request_tdp_share, right)
+    return power
+
+
+def _embodied(content: dict[str, object]) -> Embodied:
+    where = f"{CARBON_FILE}: embodied"
+    known = parse_entry(Embodied, content, where)
+    spans: dict[str, Span] = {f"gpus.{name}": span for name, span in known.gpus.items()}
+    spans |= {name: value for name, value in vars(known).items() if isinstance(value, Span)}
+    for name, span in spans.items():
+        if span.low > span.high:
+            raise bad_value(where, f"{name}.low", span.low, f"at most high, {span.high:g}")
+    for name in ("life_years", "hours_used_share"):
+        if not spans[name].low:
+            raise bad_value(where, f"{name}.low", 0, "above 0")
+    if known.hours_used_share.high > 1:
+        raise bad_value(where, "hours_used_share.high", known.hours_used_share.high, "from 0 to 1")
+    return known
+
+
+def _grids(path: Path) -> list[Grid]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -46,8 +84,7 @@ def _grids(path: Path) -> dict[tuple[str, str], Grid]:
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from None
-    found = [_grid(row, f"{path}: line {line}") for line, row in rows]
-    return {(grid.provider, grid.region): grid for grid in found}
+    return [_grid(row, f"{path}: line {line}") for line, row in rows]
 
 
 def _grid(row: dict[str, str | None], where: str) -> Grid:

@@ -20,6 +20,7 @@ from optimiser.planning.comparison import (
     monthly_usd,
     rules_of,
 )
+from optimiser.planning.energy import footprint_of
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import PlanOption
@@ -31,10 +32,10 @@ from optimiser.planning.plan_parts import (
     PlanService,
 )
 from optimiser.planning.price_basis import own_prices, price_dates, price_sources, uncovered_tiers
-from optimiser.planning.problem import How, Problem
+from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.search import Outcome
 from optimiser.planning.solve import Solved
-from optimiser.planning.totals import scenarios_of, totals_of
+from optimiser.planning.totals import monthly_tokens, scenarios_of, totals_of
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from optimiser.workload import Workload
@@ -105,6 +106,10 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         charges=core.charges,
         carbon=core.carbon,
         sites=core.sites,
+        energy=core.energy,
+        footprint=footprint_of(
+            _options_used(answer), core.energy, core.carbon, monthly_tokens(problem, workload)
+        ),
         price_dates=price_dates(book, problem, _offers_used(answer)),
         tiers_without_prices=uncovered_tiers(book, problem),
         price_sources=price_sources(
@@ -196,6 +201,10 @@ def _bound(answer: Answer) -> PlanBound:
         plan_usd=monthly_usd(answer.problem, usd),
         splits=outcome.splits if isinstance(outcome, Outcome) else "",
     )
+
+
+def _options_used(answer: Answer) -> list[Option]:
+    return list(dict.fromkeys(column.option for column in answer.solution.columns))
 
 
 def _offers_used(answer: Answer) -> list[Offer]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from optimiser.planning.carbon import plan_carbon
 from optimiser.planning.charges import plan_charges
+from optimiser.planning.energy import plan_energy
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.less_demand import used_shares
 from optimiser.planning.offer_money import (
@@ -30,8 +31,8 @@ from optimiser.planning.plan_bought import (
     PlanPurchase,
     PlanSigning,
 )
+from optimiser.planning.plan_footprint import PlanCarbon, PlanEnergy
 from optimiser.planning.plan_parts import (
-    PlanCarbon,
     PlanCharge,
     PlanCount,
     PlanDemand,
@@ -66,6 +67,7 @@ class Core:
     charges: tuple[PlanCharge, ...]
     carbon: tuple[PlanCarbon, ...]
     sites: tuple[PlanSite, ...]
+    energy: tuple[PlanEnergy, ...]
     spare_unit_rps: float
     horizon_usd: Decimal
 
@@ -114,6 +116,7 @@ def core_of(
         charges=plan_charges(problem, solution),
         carbon=plan_carbon(problem, solution),
         sites=tuple(map(_site, solution.parts)),
+        energy=plan_energy(problem, solution),
         spare_unit_rps=solution.spare_unit_rps,
         horizon_usd=sum((usd for _, usd in purchases), Decimal(0)),
     )

@@ -1,114 +1,86 @@
-"""What units emit while they run: power × what the building adds × the grid of their region.
+"""What units emit while they run, on one footing for all, and what that weighs in the search.
 
-    kg CO2e per unit-hour = instances · (GPUs · TDP · share + host) / 1000 · PUE · (g CO2e per kWh) / 1000
+    kg CO2e per unit-hour = W at the planned rate / 1000 · PUE · (g CO2e per kWh) / 1000
 
-Location-based and operational: yearly averages of a grid, without certificates, and without what building the
-machines emitted. A carbon price is weighed in the search and billed to nobody.
+Location-based and operational: yearly averages of a grid, without certificates. A carbon price and a cap count every
+unit that runs at the rate it is planned on, so that a plan within its cap stays there when its hours are full. A price
+is weighed in the search and billed to nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from optimiser.carbon.embodied import kg_per_hour
+from optimiser.carbon.grids import Carbon, footing
+from optimiser.carbon.power import UnitEnergy, draw_of
 from optimiser.performance.specs import GpuSpec
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import HOURS_PER_MONTH
-from optimiser.planning.plan_parts import PlanCarbon
+from optimiser.planning.plan_footprint import PlanCarbon, PlanGrid
 from optimiser.planning.problem import Footprint, Option, Problem
 from optimiser.policy import Policy
-from providers.shape import InstanceShape
 
 KG_PER_TONNE = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Power:
-    """Share of their TDP that GPUs draw on average, and W of the host per vCPU and per GiB of memory."""
-
-    gpu_tdp_share: float
-    host_w_per_vcpu: float
-    host_w_per_gib: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pue:
-    """Power usage effectiveness of a provider: what the building draws over what machines do."""
-
-    provider: str
-    pue: float
-    year: int
-    source: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """Carbon intensity of a region's grid, g CO2e per kWh, and how it was found."""
-
-    provider: str
-    region: str
-    gco2_per_kwh: float
-    method: str
-    year: int
-    source: str
-    licence: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Carbon:
-    """What is known of carbon: grids by (provider, region), PUE by provider."""
-
-    power: Power
-    pue: Mapping[str, Pue] = field(default_factory=dict)
-    grids: Mapping[tuple[str, str], Grid] = field(default_factory=dict)
-
-
-def instance_w(shape: InstanceShape, gpu: GpuSpec, power: Power) -> float:
-    """Average power of an instance that serves, W."""
-    host = shape.vcpus * power.host_w_per_vcpu + shape.memory_gib * power.host_w_per_gib
-    return shape.gpu_count * gpu.tdp_w * power.gpu_tdp_share + host
 
 
 def with_footprints(
     options: Sequence[Option], carbon: Carbon, gpus: Mapping[str, GpuSpec], policy: Policy
 ) -> tuple[tuple[Option, ...], tuple[str, ...]]:
-    """The options with what they emit, and notes. Under a price or a cap those in regions without a figure are left out
-    and named: unknown is not zero."""
-    known = [_with_footprint(option, carbon, gpus) for option in options]
+    """The options with what they draw and emit, all grids by one method, and notes. Under a price or a cap those in
+    regions without its figure are left out and named: unknown is not zero."""
+    method = footing(carbon, (option.site for option in options))
+    alike: dict[tuple[int, int, float], UnitEnergy] = {}
+    known = [_with_footprint(option, carbon, gpus, method, alike) for option in options]
     if not policy.carbon_usd_per_tonne and policy.max_monthly_kg_co2e is None:
         return tuple(known), ()
     kept = tuple(option for option in known if option.footprint)
     lost = sorted({f"{o.provider} {o.region}" for o in known if not o.footprint})
-    methods = {option.footprint.method for option in kept if option.footprint}
-    notes = []
-    if lost:
-        notes.append(
-            f"carbon: left out for want of a figure: {', '.join(lost)} (carbon.yaml, carbon_intensity.csv)"
-        )
-    if len(methods) > 1:
-        notes.append(
-            f"carbon: regions are compared over figures of several methods: {'; '.join(sorted(methods))}"
-        )
-    return tuple(_at_price(option, policy.carbon_usd_per_tonne / KG_PER_TONNE) for option in kept), tuple(
-        notes
+    by = f" by the method of the others ({method})" if method else ""
+    notes = (
+        (f"carbon: left out for want of a figure{by}: {', '.join(lost)} (carbon.yaml, carbon_intensity.csv)",)
+        if lost
+        else ()
     )
+    return tuple(_at_price(option, policy.carbon_usd_per_tonne / KG_PER_TONNE) for option in kept), notes
 
 
-def _with_footprint(option: Option, carbon: Carbon, gpus: Mapping[str, GpuSpec]) -> Option:
-    grid, pue = carbon.grids.get(option.site), carbon.pue.get(option.provider)
-    if grid is None or pue is None:
-        return option
-    watts = instance_w(option.shape, gpus[option.shape.gpu], carbon.power)
+def _with_footprint(
+    option: Option,
+    carbon: Carbon,
+    gpus: Mapping[str, GpuSpec],
+    method: str | None,
+    alike: dict[tuple[int, int, float], UnitEnergy],
+) -> Option:
+    """The option with its energy and, where its grid has a figure by the method, its footprint. alike holds what is the
+    same in every region, where shapes and estimates are the very same objects."""
+    figures, pue = carbon.grids.get(option.site, {}), carbon.pue.get(option.provider)
+    key = (id(option.shape), id(option.estimate), option.rate_rps)
+    energy = alike.get(key) or alike.setdefault(key, _energy(option, carbon, gpus))
+    draw, grid = energy.draw, figures.get(method) if method else None
+    if pue is None or grid is None:
+        return replace(option, energy=energy)
     footprint = Footprint(
-        watts_per_unit=watts * option.estimate.setup.instances_per_unit,
+        watts_per_unit=draw.watts(1.0),
         pue=pue.pue,
         gco2_per_kwh=grid.gco2_per_kwh,
         method=grid.method,
         year=grid.year,
         source=grid.source,
-        gpu_tdp_share=carbon.power.gpu_tdp_share,
+        gpu_tdp_share=draw.gpu_tdp_share(1.0),
+        other_figures=tuple(other for name, other in figures.items() if name != method),
     )
-    return replace(option, footprint=footprint)
+    return replace(option, footprint=footprint, energy=energy)
+
+
+def _energy(option: Option, carbon: Carbon, gpus: Mapping[str, GpuSpec]) -> UnitEnergy:
+    shape, pue = option.shape, carbon.pue.get(option.provider)
+    return UnitEnergy(
+        draw=draw_of(shape, gpus[shape.gpu], option.estimate, option.rate_rps, carbon.power),
+        pue=pue.pue if pue else None,
+        embodied_kg_per_hour=kg_per_hour(carbon.embodied, shape.gpu, option.gpus_per_unit),
+    )
 
 
 def _at_price(option: Option, usd_per_kg: float) -> Option:
@@ -147,6 +119,15 @@ def plan_carbon(problem: Problem, solution: Solution) -> tuple[PlanCarbon, ...]:
             year=known.year,
             source=known.source,
             gpu_tdp_share=known.gpu_tdp_share,
+            other_figures=tuple(
+                PlanGrid(
+                    gco2_per_kwh=other.gco2_per_kwh,
+                    method=other.method,
+                    year=other.year,
+                    source=other.source,
+                )
+                for other in known.other_figures
+            ),
         )
         for option, run in hours.items()
         if (known := option.footprint) is not None

@@ -14,10 +14,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase, PlanSigning
+from optimiser.planning.plan_footprint import PlanCarbon, PlanEnergy, PlanFootprint
 from optimiser.planning.plan_parts import (
     PlanAlternative,
     PlanBound,
-    PlanCarbon,
     PlanCharge,
     PlanCount,
     PlanDemand,
@@ -86,6 +86,8 @@ class Plan:
     charges: tuple[PlanCharge, ...] = ()
     carbon: tuple[PlanCarbon, ...] = ()
     sites: tuple[PlanSite, ...] = ()
+    energy: tuple[PlanEnergy, ...] = ()
+    footprint: PlanFootprint | None = None
 
 
 # Most of a plan's values, which pass as they are; their subclasses, such as enumerations, may not.

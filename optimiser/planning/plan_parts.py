@@ -121,27 +121,6 @@ class PlanCharge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanCarbon:
-    """What the units of an option emit while they run, location-based: kg CO2e a month of 730 h and per unit-hour.
-
-    watts_per_unit / 1000 × pue × gco2_per_kwh / 1000 kg a unit-hour; the grid's figure is a yearly average of `year` by
-    `method`. For the watts GPUs are assumed to draw gpu_tdp_share of their TDP.
-    """
-
-    option: str
-    kwh_monthly: float
-    kg_co2e_monthly: float
-    kg_co2e_per_unit_hour: float
-    watts_per_unit: float
-    pue: float
-    gco2_per_kwh: float
-    method: str
-    year: int
-    source: str
-    gpu_tdp_share: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class PlanTotals:
     """Money a month of 730 h: instances alone, overheads given by the user, charges, and all of it; expected over the
     scenarios."""

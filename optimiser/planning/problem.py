@@ -23,6 +23,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from optimiser.carbon.grids import Grid
+from optimiser.carbon.power import UnitEnergy, kg_co2e, kwh
 from optimiser.performance.estimate_types import Estimate
 from optimiser.planning.plan_bought import PlanSpot
 from optimiser.policy import Policy
@@ -79,8 +81,11 @@ class Purchase:
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """What a unit emits while it runs: its power in W, for which GPUs are taken to draw gpu_tdp_share of their TDP, the
-    building's PUE, and its grid's g CO2e per kWh."""
+    """What a unit emits while it runs at the rate it is planned on: its power in W, for which GPUs are taken to draw
+    gpu_tdp_share of their TDP, the building's PUE, and its grid's g CO2e per kWh by one method.
+
+    other_figures are what other methods say of the same grid, which nothing is compared by.
+    """
 
     watts_per_unit: float
     pue: float
@@ -89,11 +94,12 @@ class Footprint:
     year: int = 0
     source: str = ""
     gpu_tdp_share: float = 0.0
+    other_figures: tuple[Grid, ...] = ()
 
     @property
     def kwh_per_unit_hour(self) -> float:
         """What the building draws for a unit in an hour, kWh."""
-        return self.watts_per_unit / 1000 * self.pue
+        return kwh(self.watts_per_unit, 1.0, self.pue)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,12 +126,13 @@ class Option:
     region_kind: str = "region"
     round_trip_ms: float = 0.0
     footprint: Footprint | None = None
+    energy: UnitEnergy | None = None
 
     @property
     def kg_per_unit_hour(self) -> float:
         """What a unit emits in an hour, kg CO2e; 0 where nothing is known, which no plan under a price or cap uses."""
         known = self.footprint
-        return known.kwh_per_unit_hour * known.gco2_per_kwh / 1000 if known else 0.0
+        return kg_co2e(known.kwh_per_unit_hour, known.gco2_per_kwh) if known else 0.0
 
     @property
     def surge_usd_per_instance_hour(self) -> float:

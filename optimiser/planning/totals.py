@@ -52,6 +52,13 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
     )
 
 
+def monthly_tokens(problem: Problem, workload: Workload) -> float:
+    """Input and output tokens of a month of 730 h, expected over the scenarios."""
+    each = sum(one.share * (one.prompt_tokens + one.output_tokens) for one in workload.buckets)
+    requests = float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR
+    return each * requests * HOURS_PER_MONTH / problem.horizon_hours
+
+
 def _mean_utilisation(problem: Problem, solution: Solution) -> float:
     """Share of the capacity run that is busy; by size, of the unit-hours."""
     hours = problem.hours

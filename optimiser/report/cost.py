@@ -14,10 +14,6 @@ _SPOT = "Spot's part of the saving"
 _SCENARIOS_SHOWN = 10
 
 
-# What generating alone draws of a GPU's TDP in public traces; prompts draw all of it.
-_LEAST_TDP_SHARE = 0.5
-
-
 def blocks(plan: Plan) -> tuple[Block, ...]:
     """Cost a month and per 1M tokens, and by scenario, where there are several."""
     totals = plan.totals
@@ -36,29 +32,7 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         f"Charged {usd(one.monthly_usd)} a month: {provider_name(one.provider)}, {one.what}."
         for one in plan.charges
     )
-    return (month, *owed, tokens, *_by_scenario(plan), *_carbon(plan))
-
-
-def _carbon(plan: Plan) -> tuple[Block, ...]:
-    """What the plan emits, by whose figures, and what is not in it."""
-    if not plan.carbon:
-        return ()
-    kg, kwh = (sum(getattr(row, part) for row in plan.carbon) for part in ("kg_co2e_monthly", "kwh_monthly"))
-    figures = dict.fromkeys(
-        f"{row.gco2_per_kwh:g} g/kWh ({row.method}, {row.year}, {row.source})" for row in plan.carbon
-    )
-    price = plan.policy.get("carbon_usd_per_tonne")
-    weighed = f", weighed at {price:g} USD a tonne and not billed" if price else ""
-    unknown = sorted({one.option for one in plan.purchases} - {row.option for row in plan.carbon})
-    without = f" Without {', '.join(unknown)}, of which no figure is known." if unknown else ""
-    share = plan.carbon[0].gpu_tdp_share
-    off = f"−{percent(1 - _LEAST_TDP_SHARE / share)} to +{percent(1 / share - 1)}" if share else "not known"
-    return (
-        f"Carbon: {kg:,.0f} kg CO2e and {kwh:,.0f} kWh a month{weighed}; grid {'; '.join(figures)}. Yearly averages of "
-        f"the place, without certificates and without what building the machines emitted.{without}",
-        f"GPUs are assumed to draw {percent(share)} of their TDP (carbon.yaml); traces lie between half and all of it: "
-        f"{off} of their part.",
-    )
+    return (month, *owed, tokens, *_by_scenario(plan))
 
 
 def _by_scenario(plan: Plan) -> tuple[Block, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from optimiser.planning.plan import Plan
-from optimiser.report import basis, choices, cost, fleet, headline, routing, sites, week
+from optimiser.report import basis, choices, cost, fleet, footprint, headline, routing, sites, week
 from optimiser.report import explain as explained
 from optimiser.report.document import Document, Section
+
+_AFTER_THE_WEEK = 4
 
 
 def document(plan: Plan, *, explain: bool = False) -> Document:
@@ -22,6 +24,8 @@ def document(plan: Plan, *, explain: bool = False) -> Document:
         Section("Estimate", basis.estimates(plan)),
         Section("Proof", basis.proof(plan)),
     ]
+    if plan.footprint is not None:
+        sections.insert(_AFTER_THE_WEEK, Section("Energy and carbon", footprint.blocks(plan)))
     if plan.services[0].routing == "by_size":
         sections.insert(1, Section("Which sizes go where", routing.blocks(plan)))
     if plan.sites:

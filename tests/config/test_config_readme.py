@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from optimiser.carbon.embodied import Embodied
+from optimiser.carbon.power import Power
 from optimiser.config import Config, config_directories, load_config
 from optimiser.config.levers import Drafts, Instead, Quality
 from optimiser.config.quotas import QuotaEntry
@@ -66,6 +68,12 @@ def first_cells(text: str) -> list[str]:
 def test_the_tables_name_every_field(readme: str, heading: str, cls: type, key: set[str]) -> None:
     named = set(first_cells(section(readme, heading))) - {level.value for level in Obtainability}
     assert named == {field.name for field in dataclasses.fields(cls)} - key
+
+
+def test_the_carbon_table_names_every_field_of_power_and_of_making_machines(readme: str) -> None:
+    named = set(first_cells(section(readme, "Energy and carbon")))
+    power = {f"power.{field.name}" for field in dataclasses.fields(Power)}
+    assert named >= power | {f"embodied.{field.name}" for field in dataclasses.fields(Embodied)}
 
 
 def test_the_policy_table_names_every_field(readme: str) -> None:

@@ -21,8 +21,11 @@ from planning_cases import (
 )
 from random_cases import random_case
 
+from optimiser.carbon.embodied import Embodied, Span
+from optimiser.carbon.grids import Carbon, Grid, Pue
+from optimiser.carbon.power import Power
 from optimiser.performance.specs import GpuSpec
-from optimiser.planning.carbon import Carbon, Grid, Power, Pue, at_more_a_kg, instance_w, with_footprints
+from optimiser.planning.carbon import at_more_a_kg, with_footprints
 from optimiser.planning.carbon_cap import horizon_kg
 from optimiser.planning.infeasible import nothing_allowed
 from optimiser.planning.problem import Option
@@ -40,45 +43,98 @@ def best_of(subject: Case) -> Found:
 
 
 def power(gpu: str) -> tuple[GpuSpec, Power]:
+    """The GPU, drawing half its TDP whatever its load, in a host of round numbers."""
     from optimiser.config import load_config
 
-    return load_config().gpus[gpu], Power(gpu_tdp_share=0.5, host_w_per_vcpu=2.0, host_w_per_gib=0.25)
+    shares = dict.fromkeys(
+        ("idle_tdp_share", "one_request_tdp_share", "many_requests_tdp_share", "prompt_tdp_share"), 0.5
+    )
+    return load_config().gpus[gpu], Power(
+        **shares,
+        curve_steepness=1.0,
+        curve_middle_log2=4.2,
+        host_w_per_vcpu=2.0,
+        host_w_per_gib=0.25,
+        rest_share=0.25,
+    )
+
+
+def grid(region: str, method: str, gco2_per_kwh: float) -> Grid:
+    return Grid(
+        provider="aws", region=region, gco2_per_kwh=gco2_per_kwh, method=method, year=2023, source="by hand"
+    )
+
+
+def made_in(region: str, **changes: object) -> Option:
+    return replace(
+        Option(
+            id=f"x-{region}",
+            provider="aws",
+            region=region,
+            instance_type="m",
+            rate_rps=1.0,
+            purchases=(),
+            estimate=estimate("m", 1.0, instances_per_unit=2),
+            shape=shape("m"),
+        ),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def carbon_of(drawn: Power, *grids: Grid) -> Carbon:
+    figures: dict[tuple[str, str], dict[str, Grid]] = {}
+    for one in grids:
+        figures.setdefault((one.provider, one.region), {})[one.method] = one
+    return Carbon(
+        power=drawn,
+        embodied=Embodied(gpus={"L4": Span(low=100, high=200)}, server_kg_per_gpu=Span(low=75, high=500)),
+        pue={"aws": Pue(provider="aws", pue=1.25, year=2025, source="by hand")},
+        grids=figures,
+    )
 
 
 def test_power_and_carbon_of_a_unit_by_hand() -> None:
     gpu, drawn = power("L4")
-    # One L4 of 72 W at half, 8 vCPU at 2 W, 32 GiB at 0.25 W: 36 + 16 + 8 = 60 W.
-    assert instance_w(shape("m"), gpu, drawn) == 60.0
-    made = Option(
-        id="x",
-        provider="aws",
-        region="r1",
-        instance_type="m",
-        rate_rps=1.0,
-        purchases=(),
-        estimate=estimate("m", 1.0, instances_per_unit=2),
-        shape=shape("m"),
+    ((known,), notes) = with_footprints(
+        [made_in("r1")], carbon_of(drawn, grid("r1", "one", 400.0)), {"L4": gpu}, Policy()
     )
-    carbon = Carbon(
-        power=drawn,
-        pue={"aws": Pue(provider="aws", pue=1.25, year=2025, source="by hand")},
-        grids={
-            ("aws", "r1"): Grid(
-                provider="aws", region="r1", gco2_per_kwh=400.0, method="by hand", year=2023, source="by hand"
-            )
-        },
-    )
-    ((known,), notes) = with_footprints([made], carbon, {"L4": gpu}, Policy())
-    # Two instances: 120 W × 1.25 = 0.15 kWh, × 400 g = 0.06 kg.
-    assert known.kg_per_unit_hour == pytest.approx(0.06)
+    # One L4 of 72 W at half, 8 vCPU at 2 W, 32 GiB at 0.25 W: 36 + 16 + 8 = 60 W, with the rest 75 W.
+    # Two instances: 150 W × 1.25 = 0.1875 kWh, × 400 g = 0.075 kg.
+    assert known.footprint is not None
+    assert known.footprint.watts_per_unit == pytest.approx(150.0)
+    assert known.kg_per_unit_hour == pytest.approx(0.075)
+    # Made with 2 × 175 kg, over 6 years of 8,760 h; with 2 × 700 kg, over half of 3 years.
+    assert known.energy is not None
+    assert known.energy.embodied_kg_per_hour == pytest.approx((350 / 52_560, 1400 / 13_140))
     assert notes == ()
+
+
+def test_regions_are_told_by_the_method_that_most_have_and_by_no_other() -> None:
+    gpu, drawn = power("L4")
+    options = [made_in("r1"), made_in("r2"), made_in("r3")]
+    carbon = carbon_of(
+        drawn,
+        grid("r1", "one", 400.0),
+        grid("r1", "two", 10.0),
+        grid("r2", "one", 300.0),
+        grid("r3", "two", 5.0),
+    )
+    known, notes = with_footprints(options, carbon, {"L4": gpu}, Policy())
+    assert notes == ()
+    assert [one.footprint and one.footprint.gco2_per_kwh for one in known] == [400.0, 300.0, None]
+    assert known[0].footprint is not None
+    assert [other.gco2_per_kwh for other in known[0].footprint.other_figures] == [10.0]
+    kept, (note,) = with_footprints(options, carbon, {"L4": gpu}, Policy(carbon_usd_per_tonne=10))
+    assert [one.region for one in kept] == ["r1", "r2"]
+    assert note.startswith("carbon: left out for want of a figure by the method of the others (one): aws r3")
 
 
 def test_a_region_without_a_figure_is_out_under_a_price_or_a_cap_and_stays_without() -> None:
     (made, _) = machine("m", 1.0, hourly(1.0))
     gpu, drawn = power("L4")
     nothing = Carbon(power=drawn)
-    assert with_footprints([made], nothing, {"L4": gpu}, Policy()) == ((made,), ())
+    ((free,), notes) = with_footprints([made], nothing, {"L4": gpu}, Policy())
+    assert (free.footprint, notes) == (None, ())
     for policy in (Policy(carbon_usd_per_tonne=10), Policy(max_monthly_kg_co2e=10)):
         kept, (note,) = with_footprints([made], nothing, {"L4": gpu}, policy)
         assert kept == ()

@@ -7,6 +7,7 @@ from typing import Any
 
 from optimiser.performance.estimate_types import LoadPoint
 from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan_footprint import PlanFootprint, PlanPower
 from optimiser.planning.plan_parts import (
     PlanAlternative,
     PlanFleetLine,
@@ -17,6 +18,26 @@ from optimiser.planning.plan_parts import (
 
 PLANNED_ON = date(2026, 6, 1)
 MONTHLY_USD = Decimal("82005.28")
+FOOTPRINT = PlanFootprint(
+    kwh_monthly=12_345.0,
+    kwh_monthly_at_load=10_000.0,
+    kwh_per_million_tokens=0.25,
+    kg_co2e_monthly=4_938.0,
+    kg_co2e_monthly_at_load=4_000.0,
+    kg_co2e_per_million_tokens=0.1,
+    embodied_kg_co2e_monthly_low=100.0,
+    embodied_kg_co2e_monthly_high=900.0,
+    power=PlanPower(
+        idle_tdp_share=0.2,
+        one_request_tdp_share=0.4,
+        many_requests_tdp_share=0.9,
+        curve_steepness=1.0,
+        curve_middle_log2=4.2,
+        prompt_tdp_share=1.0,
+        rest_share=0.22,
+        gpu_tdp_share=None,
+    ),
+)
 
 
 def option(**changes: Any) -> PlanOption:

@@ -4,7 +4,7 @@ import re
 from dataclasses import fields, replace
 from decimal import Decimal
 
-from hand_made_parts import aged, alternative, option, rule
+from hand_made_parts import FOOTPRINT, aged, alternative, option, rule
 from hand_made_plans import OFFERS, PURCHASES, plan
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +66,6 @@ def test_the_report_reads_every_field_of_a_plan() -> None:
             self.names.add(name)
             return getattr(self.made, name)
 
-    seen = Seen(plan())
+    seen = Seen(plan(footprint=FOOTPRINT))
     table(seen, explain=True)  # type: ignore[arg-type]
     assert {field.name for field in fields(Plan)} - seen.names == programs_only

@@ -6,13 +6,14 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hand_made_parts import aged, alternative, option
+from hand_made_parts import FOOTPRINT, aged, alternative, option
 from hand_made_plans import OFFERS, PURCHASES, plan
 from printed_tables import headline, section, table
 
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import PlanSpot
-from optimiser.planning.plan_parts import PlanCarbon, PlanCharge
+from optimiser.planning.plan_footprint import PlanCarbon, PlanGrid
+from optimiser.planning.plan_parts import PlanCharge
 from optimiser.policy import Policy
 from optimiser.report.wording import ordinal
 
@@ -287,29 +288,49 @@ def test_what_is_owed_beside_instances_has_its_line_and_its_part_of_the_sum() ->
     assert "+ charges" not in " ".join(table(plan()).split())
 
 
-def test_what_the_plan_emits_stands_with_its_figures_and_what_it_leaves_out() -> None:
-    row = PlanCarbon(
-        option=option().id,
-        kwh_monthly=12_345.0,
-        kg_co2e_monthly=4_938.0,
-        kg_co2e_per_unit_hour=2.0,
-        watts_per_unit=4000.0,
-        pue=1.25,
-        gco2_per_kwh=400.0,
-        method="state average",
-        year=2023,
-        source="a list",
-        gpu_tdp_share=0.8,
-    )
+EMITTED = PlanCarbon(
+    option=option().id,
+    kwh_monthly=12_345.0,
+    kg_co2e_monthly=4_938.0,
+    kg_co2e_per_unit_hour=2.0,
+    watts_per_unit=4000.0,
+    pue=1.25,
+    gco2_per_kwh=400.0,
+    method="country average",
+    year=2023,
+    source="a list",
+    gpu_tdp_share=0.8,
+    other_figures=(PlanGrid(gco2_per_kwh=300.0, method="state average", year=2022, source="another"),),
+)
+
+
+def test_what_the_plan_draws_and_emits_stands_with_its_figures_and_assumptions() -> None:
     policy = Policy(carbon_usd_per_tonne=50).model_dump(mode="json")
-    text = " ".join(table(plan(carbon=(row,), policy=policy)).split())
-    assert (
-        "Carbon: 4,938 kg CO2e and 12,345 kWh a month, weighed at 50 USD a tonne and not billed; grid 400 g/kWh"
-        in text
-    )
-    assert "(state average, 2023, a list)" in text
-    # Half of the TDP is 37.5 % below 80 % of it, all of it 25 % above.
-    assert (
-        "draw 80 % of their TDP (carbon.yaml); traces lie between half and all of it: −38 % to +25 %" in text
-    )
+    text = " ".join(table(plan(carbon=(EMITTED,), footprint=FOOTPRINT, policy=policy)).split())
+    for said in (
+        "Energy: 10,000 kWh a month at the loads of the hours, 0.25 kWh per 1M tokens; 12,345 kWh with all",
+        "Carbon: 4,000 kg CO2e a month (0.1 kg per 1M tokens); 4,938 kg at planned rates, as a price or cap of carbon "
+        "counts, weighed at 50 USD a tonne and not billed. Making the machines, on top: 100 to 900 kg.",
+        "400 g/kWh (country average, 2023, a list); by another method, which nothing is compared by, 300 (state "
+        "average, 2022, another)",
+        "GPUs draw 80 % of their TDP at planned rates",
+        "20 % without a request, 40 % to 90 % generating, 100 % on prompts; 22 % on top",
+    ):
+        assert said in text
     assert "Carbon:" not in table(plan())
+
+
+def test_what_has_no_figure_is_said_to_be_unknown() -> None:
+    known = replace(
+        FOOTPRINT,
+        kg_co2e_monthly=None,
+        kg_co2e_monthly_at_load=None,
+        kg_co2e_per_million_tokens=None,
+        embodied_kg_co2e_monthly_low=None,
+        embodied_kg_co2e_monthly_high=None,
+    )
+    text = " ".join(table(plan(footprint=known)).split())
+    assert f"Carbon: not known: no figure of the grid or PUE for {option().id}" in text
+    assert "Making the machines, on top: not known" in text
+    dark = replace(known, kwh_monthly=None, kwh_monthly_at_load=None, kwh_per_million_tokens=None)
+    assert "Energy: not known: a provider in use has no PUE" in table(plan(footprint=dark))

@@ -29,6 +29,7 @@ from optimiser.planning.rules import (
 )
 from optimiser.planning.rules.allowed import verify_allowed
 from optimiser.planning.rules.by_size import BY_SIZE_CHECKS
+from optimiser.planning.rules.energy import verify_energy
 from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.rule import Rule, Term
 from optimiser.planning.rules.scenarios import verify_scenarios
@@ -94,8 +95,8 @@ TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}
 
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:
-    """Every term's check of a plan's JSON, that it buys only what is allowed, that what is to be signed covers its
-    commitments, and that its money adds up: empty where the plan stands."""
+    """Every term's check of a plan's JSON, that it buys only what is allowed, that its energy follows, that what is
+    to be signed covers its commitments, and that its money adds up: empty where the plan stands."""
     view = PlanView(plan)
     instead = BY_SIZE_CHECKS if view.by_size else {}
     checks = {name: instead.get(name, term.verify) for name, term in TERMS.items()}
@@ -109,6 +110,7 @@ def verify_plan(plan: dict[str, Any]) -> list[str]:
     return (
         faults
         + verify_allowed(view)
+        + verify_energy(view)
         + verify_signing(view)
         + charges.verify_egress(view)
         + verify_scenarios(view)
