@@ -164,6 +164,43 @@ def recommend(
     emit(render(plan, explain=explain, colour=wants_colour(output)), output)
 
 
+@app.command("compare-api", short_help="Self-hosting against token APIs.")
+def compare_api(
+    workload: Workload,
+    format_name: ListFormat = "table",
+    output: Output = None,
+    settings: Set = None,
+    provider: Providers = None,
+    region: Regions = None,
+    gpu: Gpus = None,
+    instance_type: Types = None,
+    margin: Margin = None,
+    confidence: Confidence = None,
+    config: Config = None,
+    store: Store = None,
+    embedded: Embedded = False,
+    as_of: AsOf = None,
+) -> None:
+    """Self-hosting a workload against token APIs for the same model: what each costs, and from which volume on which.
+
+    Needs the extra [api]; asks no network.
+    """
+    from optimiser.cli.compare_api_command import check_format, compared
+    from optimiser.cli.output import emit, wants_colour
+    from optimiser.cli.question import asking, request_for
+
+    check_format(format_name)
+    question = asking(
+        directory=config,
+        as_of=as_of,
+        store=store,
+        embedded=embedded,
+        settings=settings or (),
+        options=_policy_options(provider, region, gpu, instance_type, margin, confidence),
+    )
+    emit(compared(request_for(question, workload), format_name, colour=wants_colour(output)), output)
+
+
 @app.command(short_help="What every instance type would do.")
 def estimate(
     workload: Workload,

@@ -1,0 +1,70 @@
+"""`compare-api`: what it answers and what it refuses."""
+
+import json
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SMALL = ("--region", "us-east-2", "--set", "tiers=[on_demand]", "--as-of", "2026-11-21")
+
+Run = Callable[..., Any]
+Fails = Callable[..., str]
+
+
+def test_the_fleet_stands_beside_every_host(run: Run) -> None:
+    ran = run("compare-api", "code-llama-8b", "--format", "json", "--instance-type", "p5.48xlarge", *SMALL)
+    assert (ran.code, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert found["prices_of"].startswith("genai-prices ")
+    assert found["model"] == "llama-3.1-8b"
+    assert len(found["hosts"]) > 5
+    spread = [Decimal(usd) for usd in found["api_monthly_usd"].values()]
+    assert spread == sorted(spread)
+    against = [one["against"] for one in found["break_even"]]
+    assert against == ["the median host", f"the cheapest, {found['hosts'][0]['host']}"]
+    own = [
+        one for one in found["volumes"] if one["requests_per_day"] == pytest.approx(found["requests_per_day"])
+    ]
+    assert [one["self_hosted_monthly_usd"] for one in own] == [found["self_hosted_monthly_usd"]]
+
+
+def test_a_model_without_an_api_has_no_comparison(fails: Fails) -> None:
+    said = fails(3, "compare-api", "nightly-batch-qwen-32b", *SMALL)
+    assert "no token API is known for qwen2.5-32b: add its ids to api_models.yaml" in said
+
+
+def test_a_model_that_no_host_prices_says_so(fails: Fails, tmp_path: Path) -> None:
+    (tmp_path / "api_models.yaml").write_text("models: {llama-3.1-8b: {ids: 'nobody-has-this'}}", "utf-8")
+    said = fails(3, "compare-api", "code-llama-8b", "--config", str(tmp_path), *SMALL)
+    assert "no host of genai-prices" in said
+    assert "llama-3.1-8b" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("models: {m: {ids: '('}}", "m: ids = '(': must be a regular expression"),
+        ("models: {m: {}}", "m: missing field ids"),
+        ("model: {}", "unknown field 'model': did you mean models?"),
+        ("reviewed: {library: x}", "reviewed: missing field checked"),
+    ],
+)
+def test_models_of_apis_that_cannot_be_read_are_named(
+    fails: Fails, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "api_models.yaml").write_text(text, "utf-8")
+    assert said in fails(2, "compare-api", "code-llama-8b", "--config", str(tmp_path), *SMALL)
+
+
+def test_without_the_library_it_says_how_to_get_it(fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    said = fails(2, "compare-api", "code-llama-8b", *SMALL)
+    assert "compare-api needs genai-prices: pip install 'cloud-pricing-optimiser[api]'" in said
+
+
+def test_another_format_is_refused(fails: Fails) -> None:
+    assert "--format" in fails(2, "compare-api", "code-llama-8b", "--format", "markdown", *SMALL)
