@@ -120,8 +120,8 @@ def test_latency_is_read_off_the_load_of_each_hour() -> None:
     assert latency[1] == pytest.approx(by_hand)
     energy = energy_of(plan)
     assert energy is not None
-    assert energy.kwh == pytest.approx(plan.carbon[0].kwh_monthly)
-    assert energy_of(replace(plan, carbon=())) is None
+    assert energy.kwh == pytest.approx(sum(row.kwh_monthly_at_load or 0 for row in plan.energy))
+    assert energy_of(replace(plan, footprint=None)) is None
     assert latency_of(recommend(small_request({"target": "null"}))) is None
 
 

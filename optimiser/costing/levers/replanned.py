@@ -88,14 +88,11 @@ def processes(jobs: int | None, tasks: int, plans: int) -> int:
 
 
 def energy_of(plan: Plan) -> Energy | None:
-    """What the plan's own figures of energy and carbon add up to; None where an option in use has none."""
-    known = {row.option: row for row in plan.carbon}
-    if {one.option for one in plan.purchases} - set(known):
+    """The plan's own energy and carbon at the load that each hour brings; None where an option in use has no figure."""
+    found = plan.footprint
+    if found is None or found.kwh_monthly_at_load is None or found.kg_co2e_monthly_at_load is None:
         return None
-    return Energy(
-        kwh=sum(row.kwh_monthly for row in known.values()),
-        kg_co2e=sum(row.kg_co2e_monthly for row in known.values()),
-    )
+    return Energy(kwh=found.kwh_monthly_at_load, kg_co2e=found.kg_co2e_monthly_at_load)
 
 
 def latency_of(plan: Plan) -> tuple[float, float] | None:
