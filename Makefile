@@ -1,5 +1,6 @@
 # One environment for everything; CASES= names a folder with the large benchmark cases, DATA= a table of
-# serving measurements (optimiser/accuracy/table.py has its columns), PERFORMANCE=silicon what `make accuracy` judges.
+# serving measurements (optimiser/accuracy/table.py has its columns), PERFORMANCE=silicon what `make accuracy` judges,
+# TRAINING= a table of training runs (optimiser/costing/training/accuracy/table.py) that it judges in their place.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,6 +10,7 @@ CONSTRAINTS := .ci/constraints.txt
 CASES ?=
 DATA ?= ../shared/data/serving_measurements.csv
 PERFORMANCE ?= roofline
+TRAINING ?=
 
 .PHONY: recommend test test-extras check bench accuracy fit live clean
 
@@ -32,7 +34,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench/run.py $(if $(CASES),--cases $(CASES))
 
 accuracy: $(VENV)/.installed
-	@$(BIN)/python -m optimiser.accuracy $(DATA) --performance $(PERFORMANCE)
+	@$(BIN)/python -m $(if $(TRAINING),optimiser.costing.training.accuracy $(TRAINING),optimiser.accuracy $(DATA) --performance $(PERFORMANCE))
 
 fit: $(VENV)/.installed
 	@$(BIN)/python -m optimiser.accuracy.fit_command $(DATA)

@@ -32,7 +32,7 @@ def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Es
             model,
             workload.buckets,
             target,
-            _considered(config, policy),
+            considered_shapes(config, policy),
             config.gpus,
             config.fit,
             workload.weight_precision,
@@ -90,7 +90,9 @@ def model_for(workload: Workload, config: Config) -> ModelSpec:
     return model
 
 
-def _considered(config: Config, policy: Policy) -> list[InstanceShape]:
+def considered_shapes(config: Config, policy: Policy) -> list[InstanceShape]:
+    """The instance types whose GPU, maker, provider and name the policy considers."""
+
     def allowed(value: str, names: Iterable[str] | None) -> bool:
         return names is None or value in names
 

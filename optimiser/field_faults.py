@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from optimiser.errors import UsageError, bad_value, did_you_mean
+
 _RIGHT = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
@@ -37,3 +41,25 @@ def right_of(fault: Mapping[str, Any]) -> str:
     """What would be right instead, of one entry of ValidationError.errors()."""
     words = _RIGHT.get(fault["type"])
     return words.format(**fault.get("ctx", {})) if words else str(fault["msg"])
+
+
+def first_fault(
+    where: str, error: ValidationError, sections: Mapping[tuple[str, ...], type[BaseModel]]
+) -> UsageError:
+    """The first thing wrong in a file, by file, field and value; sections are its models by the names leading there."""
+    # A misspelt field also leaves the right one missing, so unknown names come first.
+    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
+    fault = faults[0]
+    location = fault["loc"]
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    names = tuple(part for part in location if isinstance(part, str))
+    section = sections.get(names[:-1])
+    if fault["type"] == "extra_forbidden" and section is not None:
+        right = f"no such field; {did_you_mean(names[-1], section.model_fields)}"
+        return bad_value(where, field, fault["input"], right)
+    known = section.model_fields.get(names[-1]) if section is not None and names else None
+    about = known.description if known is not None and known.description else ""
+    if fault["type"] == "missing":
+        return UsageError(f"{where}: {field} is missing: {about or 'it is required'}")
+    right = right_of(fault)
+    return bad_value(where, field, fault["input"], f"{right} ({about})" if about else right)

@@ -55,24 +55,32 @@ class Measurement:
     notes: str | None
 
 
+T = typing.TypeVar("T")
 COLUMNS = tuple(field.name for field in fields(Measurement) if field.name != "line")
 
 
 def read_measurements(path: Path) -> tuple[Measurement, ...]:
-    """Every row of a measurement table, in order; columns it does not know are passed over.
+    """Every row of a measurement table, in order. Raises as read_rows does."""
+    return read_rows(path, Measurement)
+
+
+def read_rows(path: Path, cls: type[T]) -> tuple[T, ...]:
+    """Every row of a table as a dataclass of a field per column and its line; other columns are passed over.
 
     Raises UsageError, naming the file and where there is one the line, column and value, for a file that
     cannot be read, lacks a column or has no rows, for an empty cell that must be filled, and for a number
     that is none, is not above 0, or is not whole where GPUs are counted.
     """
-    kinds = _kinds()
-    rows = []
+    kinds = _kinds(cls)
+    columns = tuple(name for name in kinds if name != "line")
+    rows: list[T] = []
+    make: typing.Callable[..., T] = cls
     for line, cells in read_table(path):
-        missing = [name for name in COLUMNS if name not in cells]
+        missing = [name for name in columns if name not in cells]
         if missing:
-            raise UsageError(f"{path}: column {missing[0]!r} is missing: needed are {', '.join(COLUMNS)}")
-        values = {name: _value(cells[name], *kinds[name], f"{path} line {line}", name) for name in COLUMNS}
-        rows.append(Measurement(line=line, **values))
+            raise UsageError(f"{path}: column {missing[0]!r} is missing: needed are {', '.join(columns)}")
+        values = {name: _value(cells[name], *kinds[name], f"{path} line {line}", name) for name in columns}
+        rows.append(make(line=line, **values))
     if not rows:
         raise UsageError(f"{path}: no rows: a header line and at least one measurement are expected")
     return tuple(rows)
@@ -83,10 +91,10 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _kinds() -> dict[str, tuple[type, bool]]:
-    """Per column its type, and whether the cell may be empty."""
+def _kinds(cls: type) -> dict[str, tuple[type, bool]]:
+    """Per field its type, and whether the cell may be empty."""
     kinds: dict[str, tuple[type, bool]] = {}
-    for name, hint in typing.get_type_hints(Measurement).items():
+    for name, hint in typing.get_type_hints(cls).items():
         optional = isinstance(hint, types.UnionType)
         kinds[name] = (typing.get_args(hint)[0] if optional else hint, optional)
     return kinds

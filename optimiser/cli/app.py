@@ -36,6 +36,7 @@ from optimiser.cli.options import (
 )
 from optimiser.cli.prices_commands import prices_app
 from optimiser.cli.refresh_command import refresh
+from optimiser.cli.train_command import train
 
 if TYPE_CHECKING:
     from optimiser.recommend import Request
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.command(short_help="Fetch today's prices into the store.")(refresh)
 app.command(short_help="What this machine's GPU reaches.")(calibrate)
 app.command(short_help="What each technique saves.")(levers)
+app.command(short_help="What training a model costs.")(train)
 app.add_typer(prices_app, name="prices", no_args_is_help=True)
 app.add_typer(measure_app, name="measure", no_args_is_help=True)
 
@@ -266,10 +268,10 @@ def _estimates(asked: Request, format_name: str, *, colour: bool) -> str:
 
 @app.command(short_help="Print a JSON Schema.")
 def schema(
-    what: Annotated[str, typer.Argument(metavar="NAME", help="plan, policy or workload.")],
+    what: Annotated[str, typer.Argument(metavar="NAME", help="plan, policy, workload, job or training.")],
     output: Output = None,
 ) -> None:
-    """Print a JSON Schema: of the plan that `recommend --format json` writes, of a policy or a workload."""
+    """Print a JSON Schema: of the plan of `recommend` or `train`, a policy, a workload, a training job."""
     from optimiser.cli.output import emit
     from optimiser.report.schemas import schema_text
 

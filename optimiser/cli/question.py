@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -120,11 +120,17 @@ def asking(
     store: str | None = None,
     embedded: bool = False,
     explain: bool = False,
+    fields: Collection[str] | None = None,
+    what: str = "workload",
 ) -> Asking:
-    """settings are `--set` texts; options map a policy field to the command's option for it and its value."""
+    """settings are `--set` texts; options map a policy field to the command's option for it and its value. fields
+    are those that a `what` file has beside its policy, a workload's where none are given."""
     from optimiser.config.policy_layers import PolicyLayer, split_overrides
 
-    overrides, in_workload = split_overrides("--set", settings)
+    if fields is None:
+        overrides, in_workload = split_overrides("--set", settings)
+    else:
+        overrides, in_workload = split_overrides("--set", settings, fields, what)
     config, book = prices(directory, as_of, store, embedded=embedded)
     _warn_of_unknown_regions(config, book)
     typed = [PolicyLayer(option, {field: value}) for field, (option, value) in options.items() if value]
@@ -153,7 +159,7 @@ def request_for(asked: Asking, workload: str) -> Request:
         raise UsageError(f"{path}: {error}") from None
     layers = (PolicyLayer(f"{path}: policy", loaded.policy), *asked.typed)
     policy = resolve_policy(config, layers, book)
-    past = _spot_past(asked, policy)
+    past = spot_past(asked, policy)
     # Only now, so that what was typed wrongly is said without waiting for the solver to load.
     from optimiser.recommend import Request
 
@@ -178,7 +184,7 @@ def _warn_of_unknown_regions(config: Config, book: PriceBook) -> None:
             )
 
 
-def _spot_past(asked: Asking, policy: Policy) -> SpotPast:
+def spot_past(asked: Asking, policy: Policy) -> SpotPast:
     """What the store knows of the pools whose quotes in it the policy allows; nothing is read twice."""
     from optimiser.planning.options import allowed_offers
     from optimiser.prices.location import store_to_read

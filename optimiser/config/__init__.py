@@ -64,20 +64,30 @@ class Config:
     @property
     def workload_names(self) -> list[str]:
         """Names that find_workload knows."""
-        found = (path for layer in self.directories for path in (layer / "workloads").glob("*.yaml"))
-        return sorted({path.stem for path in found})
+        return self._names("workloads")
 
     def find_workload(self, name_or_path: str) -> Path:
         """The workload file at that path, else of that name in the highest layer. Raises UsageError."""
-        path = Path(name_or_path).expanduser()
+        return self._find("workload", name_or_path)
+
+    def find_job(self, name_or_path: str) -> Path:
+        """The same of a training job. Raises UsageError."""
+        return self._find("job", name_or_path)
+
+    def _names(self, folder: str) -> list[str]:
+        found = (path for layer in self.directories for path in (layer / folder).glob("*.yaml"))
+        return sorted({path.stem for path in found})
+
+    def _find(self, what: str, name_or_path: str) -> Path:
+        path, folder = Path(name_or_path).expanduser(), f"{what}s"
         if path.is_file():
             return path
         for layer in reversed(self.directories):
-            named = layer / "workloads" / f"{name_or_path}.yaml"
+            named = layer / folder / f"{name_or_path}.yaml"
             if named.is_file():
                 return named
-        near = did_you_mean(name_or_path, self.workload_names)
-        raise UsageError(f"workload {name_or_path!r}: no such file and no such name; {near}")
+        near = did_you_mean(name_or_path, self._names(folder))
+        raise UsageError(f"{what} {name_or_path!r}: no such file and no such name; {near}")
 
     def find_model(self, name_or_path: str) -> ModelSpec:
         """The model of that name, else of a Hugging Face config.json (or its folder). Raises UsageError."""

@@ -80,8 +80,14 @@ def _keep_one_caution(layer: PolicyLayer, merged: dict[str, Any], sources: dict[
         del merged[_MARGIN], sources[_MARGIN]
 
 
-def split_overrides(source: str, texts: Iterable[str]) -> tuple[PolicyLayer, dict[str, str]]:
-    """`FIELD=VALUE` texts as a policy layer and as overrides of the workload (dotted field to YAML text).
+def split_overrides(
+    source: str,
+    texts: Iterable[str],
+    fields: Collection[str] = tuple(WorkloadFields.model_fields),
+    what: str = "workload",
+) -> tuple[PolicyLayer, dict[str, str]]:
+    """`FIELD=VALUE` texts as a policy layer and as overrides of the workload (dotted field to YAML text), or of
+    what else has these fields.
 
     max_spot_share=0.5, providers=aws,gcp and overheads.percent=3 are the policy's; demand.scale=2 and
     target.ttft_ms=1500 the workload's. Raises UsageError for another field or a text without `=`.
@@ -96,11 +102,11 @@ def split_overrides(source: str, texts: Iterable[str]) -> tuple[PolicyLayer, dic
         if field in Policy.model_fields:
             parsed = _yaml(source, name, value)
             policy[field] = {**policy.get(field, {}), inner: parsed} if inner else parsed
-        elif name.split(".")[0] in WorkloadFields.model_fields:
+        elif name.split(".")[0] in fields:
             workload[name] = value
         else:
-            near = did_you_mean(name, [*Policy.model_fields, *WorkloadFields.model_fields])
-            raise bad_value(source, name, value, f"no such field of policy or workload; {near}")
+            near = did_you_mean(name, [*Policy.model_fields, *fields])
+            raise bad_value(source, name, value, f"no such field of policy or {what}; {near}")
     return PolicyLayer(source, policy), workload
 
 

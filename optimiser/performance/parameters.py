@@ -165,8 +165,8 @@ def quantised_parameters(model: ModelSpec, precision: str) -> float:
     return _look_up(quantised, which, f"quantised part of {model.name}")
 
 
-def lora_parameters(model: ModelSpec, rank: int) -> float:
-    """Weights of one low-rank adapter on every linear layer outside the routed experts.
+def lora_parameters(model: ModelSpec, rank: int, *, attention_only: bool = False) -> float:
+    """Weights of one low-rank adapter on every linear layer outside the routed experts, or on attention's alone.
 
     A product from n to m features gets two of rank r: r·(n + m) weights (LoRA, arXiv 2106.09685, section 4.1).
     """
@@ -180,6 +180,8 @@ def lora_parameters(model: ModelSpec, rank: int) -> float:
         features = h + query if mla.query_rank is None else h + 2 * mla.query_rank + query
         features += h + mla.kv_rank + mla.rope_head_dim
         features += mla.kv_rank + heads * mla.nope_head_dim + value + value + h
+    if attention_only:
+        return float(rank * model.layers * features)
     moe = model.moe
     moe_layers = model.layers - moe.dense_layers if moe else 0
     matrices = 3 if model.gated else 2

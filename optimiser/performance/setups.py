@@ -133,11 +133,10 @@ def _candidate(
     )
 
 
-def _link(hardware: Hardware, gpus: int) -> tuple[float, float]:
+def link_between(gpu: GpuSpec, gpu_link: str, gpus: int) -> tuple[float, float]:
     """Bytes/s in one direction and latency between GPUs of one instance that work in groups of `gpus`."""
-    gpu = hardware.gpu
     quoted, over_pcie = gpu.link_gbs_bidirectional, gpu.link.startswith("PCIe")
-    if hardware.gpu_link == "pcie" and not over_pcie:
+    if gpu_link == "pcie" and not over_pcie:
         quoted, over_pcie = PCIE4_GBS, True
     elif gpu.link == "NVLink bridge" and gpus > BRIDGED_GPUS:
         quoted, over_pcie = PCIE5_GBS, True
@@ -149,7 +148,7 @@ def _rates(candidate: Candidate) -> dict[str, float]:
     """The fields of Layouts for one candidate."""
     hardware = candidate.hardware
     reach, kernel = hardware.efficiency, hardware.physics.reach(hardware.served.kernel)
-    link, latency = _link(hardware, candidate.shards * candidate.ranks)
+    link, latency = link_between(hardware.gpu, hardware.gpu_link, candidate.shards * candidate.ranks)
     stage_link, stage_latency = link, latency
     if candidate.instances > 1:
         network = (hardware.network_gbps or 0.0) / 8 * 1e9

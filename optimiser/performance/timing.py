@@ -89,7 +89,7 @@ def kv_cache_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
     It is sharded over min(shards, n_kv) GPUs, and not at all by tensor parallelism with MLA.
     """
     kv_shards = 1.0 if work.latent_kv else np.minimum(at.shards, work.kv_heads)
-    pairs = load.decode * _looks_back(work, load.context)
+    pairs = load.decode * looks_back(work, load.context)
     flops = work.decode_attention_flops * work.step_tokens
     operations = pairs * (flops / (at.shards * at.ranks * at.half_flops))
     reads = pairs * (work.kv_bytes_per_token[at.pair] / (kv_shards * at.ranks * at.memory_bytes_per_s))
@@ -99,11 +99,11 @@ def kv_cache_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
 def prompt_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
     """The quadratic part of prompt tokens."""
     rate = at.shards * at.ranks * at.half_flops * PREFILL_ATTENTION_SHARE
-    seconds = load.prefill * _looks_back(work, load.prefill_context) * (work.prefill_attention_flops / rate)
+    seconds = load.prefill * looks_back(work, load.prefill_context) * (work.prefill_attention_flops / rate)
     return Block(seconds, _NONE, seconds)
 
 
-def _looks_back(work: ModelWork, context: Array) -> Array:
+def looks_back(work: ModelWork, context: Array) -> Array:
     """Tokens of `context` that a token looks back at, on average over the layers."""
     sliding = 1.0 - work.full_share
     if not sliding:

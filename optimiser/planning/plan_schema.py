@@ -35,15 +35,20 @@ _SCALARS: dict[Any, dict[str, Any]] = {
 
 
 def plan_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a rendered Plan.
+    """JSON Schema (2020-12) of a rendered Plan."""
+    return schema_of(Plan, "Plan", SCHEMA_VERSION)
+
+
+def schema_of(cls: type, title: str, version: str) -> dict[str, Any]:
+    """JSON Schema (2020-12) of a rendered answer with a schema_version.
 
     Fields that are not named are allowed: additions keep the major, and readers pass over what they do not
     know. schema_version must be of this major.
     """
     definitions: dict[str, Any] = {}
-    root = _object(Plan, definitions)
-    root["properties"]["schema_version"] = {"type": "string", "pattern": rf"^{MAJOR}\.[0-9]+$"}
-    return {"$schema": DIALECT, "title": f"Plan, schema {SCHEMA_VERSION}", **root, "$defs": definitions}
+    root, major = _object(cls, definitions), version.split(".")[0]
+    root["properties"]["schema_version"] = {"type": "string", "pattern": rf"^{major}\.[0-9]+$"}
+    return {"$schema": DIALECT, "title": f"{title}, schema {version}", **root, "$defs": definitions}
 
 
 def plan_from_json(text: str, where: str = "plan") -> Plan:

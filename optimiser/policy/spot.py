@@ -43,7 +43,8 @@ class Spot(Frozen):
         description="minutes until an interrupted spot instance is replaced; on demand is paid meanwhile",
     )
     spot_for_groups: bool = Field(
-        default=False, description="whether a replica over several instances may run on spot"
+        default=False,
+        description="whether a replica or a training job over several instances may run on spot",
     )
     survive_spot_pool_loss: bool = Field(
         default=True,

@@ -34,4 +34,23 @@ def _workload() -> dict[str, Any]:
     return WorkloadFields.model_json_schema()
 
 
-SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {"plan": _plan, "policy": _policy, "workload": _workload}
+def _job() -> dict[str, Any]:
+    from optimiser.costing.training.job_file import JobFields
+
+    return JobFields.model_json_schema()
+
+
+def _training() -> dict[str, Any]:
+    from optimiser.costing.training.plan import TRAINING_SCHEMA_VERSION, TrainPlan
+    from optimiser.planning.plan_schema import schema_of
+
+    return schema_of(TrainPlan, "Training plan", TRAINING_SCHEMA_VERSION)
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "job": _job,
+    "plan": _plan,
+    "policy": _policy,
+    "training": _training,
+    "workload": _workload,
+}

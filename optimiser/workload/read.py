@@ -29,8 +29,7 @@ def load_workload(path: Path, overrides: Mapping[str, str] | None = None) -> Wor
     cannot be read as documented. `policy` is passed through unchecked.
     """
     where = str(path)
-    raw = _parse(where, path)
-    _apply(where, raw, overrides or {})
+    raw = fields_of(path, "a workload is a mapping of fields such as `name: chat`", overrides)
     fields = schema.validate(where, raw)
     notes: list[str] = []
     name = fields.demand.trace
@@ -77,11 +76,12 @@ def _techniques(fields: schema.WorkloadFields) -> Techniques:
     )
 
 
-def _parse(where: str, path: Path) -> dict[str, Any]:
+def fields_of(path: Path, right: str, overrides: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The fields of a YAML file, overrides in their places. Raises UsageError; `right` says what such a file holds."""
     raw = read_yaml(path)
     if not isinstance(raw, dict):
-        right = "a workload is a mapping of fields such as `name: chat`"
-        raise UsageError(f"{where}: holds {type(raw).__name__}, not fields: {right}")
+        raise UsageError(f"{path}: holds {type(raw).__name__}, not fields: {right}")
+    _apply(str(path), raw, overrides or {})
     return raw
 
 

@@ -71,7 +71,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
-from optimiser.field_faults import right_of
+from optimiser.field_faults import first_fault
 from optimiser.workload.demand_fields import (
     ONE_LINE,
     BadDayFields,
@@ -210,7 +210,7 @@ def validate(where: str, raw: dict[str, Any]) -> WorkloadFields:
     try:
         fields = WorkloadFields.model_validate(raw)
     except ValidationError as error:
-        raise _first_fault(where, error) from None
+        raise first_fault(where, error, _SECTIONS) from None
     check_demand(where, "demand", fields.demand)
     if fields.scenarios:
         check_scenarios(where, fields.scenarios)
@@ -236,22 +236,3 @@ def _check_sizes(where: str, sizes: SizesFields) -> None:
     if sizes.cached_prefix_tokens is not None and not pair:
         right = "goes with prompt_tokens; buckets and traces have their own, and cached_prefix_share goes with all"
         raise bad_value(where, "sizes.cached_prefix_tokens", sizes.cached_prefix_tokens, right)
-
-
-def _first_fault(where: str, error: ValidationError) -> UsageError:
-    # A misspelt field also leaves the right one missing, so unknown names come first.
-    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
-    fault = faults[0]
-    location = fault["loc"]
-    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    names = tuple(part for part in location if isinstance(part, str))
-    section = _SECTIONS.get(names[:-1])
-    if fault["type"] == "extra_forbidden" and section is not None:
-        right = f"no such field; {did_you_mean(names[-1], section.model_fields)}"
-        return bad_value(where, field, fault["input"], right)
-    known = section.model_fields.get(names[-1]) if section is not None and names else None
-    about = known.description if known is not None and known.description else ""
-    if fault["type"] == "missing":
-        return UsageError(f"{where}: {field} is missing: {about or 'it is required'}")
-    right = right_of(fault)
-    return bad_value(where, field, fault["input"], f"{right} ({about})" if about else right)

@@ -87,3 +87,29 @@ def test_more_load_never_draws_less_and_the_tdp_bounds_it(
     unit = draw(prompts=prompts, planned=planned)
     less, more = unit.gpu_tdp_share(low), unit.gpu_tdp_share(high)
     assert 0.2 - 1e-12 <= less <= more + 1e-12 <= 1 + 1e-11
+
+
+@pytest.mark.parametrize(
+    ("hours", "watts", "mwh", "tonnes", "grams"),
+    [
+        # Llama 2, arXiv 2307.09288, table 2: GPU-hours, W, t CO2e; the same 423.5 g/kWh in every row.
+        (184_320, 400, 73.7, 31.22, 423.5),
+        (368_640, 400, 147.5, 62.44, 423.5),
+        (1_720_320, 400, 688.1, 291.42, 423.5),
+        # Llama 3.1's model card: 30.84 M hours at 700 W are 21.6 GWh and 8,930 t.
+        (30_840_000, 700, 21_588, 8_930, 413.7),
+    ],
+)
+def test_published_energy_and_carbon_of_training_runs(
+    hours: float, watts: float, mwh: float, tonnes: float, grams: float
+) -> None:
+    drawn = kwh(watts, hours, pue=1.0)
+    assert drawn / 1000 == pytest.approx(mwh, rel=0.01)
+    assert kg_co2e(drawn, grams) / 1000 == pytest.approx(tonnes, rel=0.01)
+    assert kwh(watts, hours, pue=1.1) == pytest.approx(1.1 * drawn)
+
+
+def test_bloom_emitted_24_7_tonnes() -> None:
+    # Luccioni et al., arXiv 2211.02001: 433,196 kWh at 57 g.
+    assert kg_co2e(433_196, 57) / 1000 == pytest.approx(24.7, rel=0.01)
+    assert kwh(400, 1_082_990, pue=1.0) == pytest.approx(433_196, rel=0.01)  # of 1,082,990 A100-hours

@@ -14,6 +14,7 @@ from optimiser.config import Config, config_directories, load_config
 from optimiser.config.levers import Drafts, Instead, Quality
 from optimiser.config.quotas import QuotaEntry
 from optimiser.config.settings import SolverSettings
+from optimiser.costing.training.job_file import JobFields, LoraFields, StorageFields
 from optimiser.performance.physics import Engine, Physics
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
 from optimiser.planning.owned import Owned
@@ -78,6 +79,15 @@ def test_the_carbon_table_names_every_field_of_power_and_of_making_machines(read
 
 def test_the_policy_table_names_every_field(readme: str) -> None:
     assert first_cells(section(readme, "Policy")) == list(Policy.model_fields)
+
+
+def test_the_table_of_training_jobs_names_every_field(readme: str) -> None:
+    lora = {f"lora.{name}" for name in LoraFields.model_fields}
+    storage = set(StorageFields.model_fields)
+    named = {
+        name.removeprefix("storage").lstrip(".") for name in first_cells(section(readme, "Training jobs"))
+    }
+    assert named == (set(JobFields.model_fields) - {"lora", "storage"}) | lora | storage
 
 
 def test_the_model_table_names_every_field(readme: str) -> None:

@@ -1,0 +1,1 @@
+"""What training is estimated to take against what published runs took."""

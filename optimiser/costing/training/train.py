@@ -1,0 +1,221 @@
+"""The pipeline of `optimiser train`: a job, prices and a policy in; the cheapest cluster, place and way to pay out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from optimiser.config import Config
+from optimiser.config.quotas import granted_quotas
+from optimiser.costing.training.interruptions import checkpoint_gb
+from optimiser.costing.training.job import TrainingJob
+from optimiser.costing.training.market import Market, markets
+from optimiser.costing.training.node import node_of
+from optimiser.costing.training.pace import Pace, paces
+from optimiser.costing.training.ways import HOWS, Terms, Way, planned_hours, ways
+from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value
+from optimiser.estimating import considered_shapes
+from optimiser.performance.specs import ModelSpec
+from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
+from optimiser.planning.problem import QuotaKey
+from optimiser.policy import Policy
+from optimiser.prices.book import PriceBook
+from optimiser.prices.spot_past import NO_PAST, SpotPast
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """One question: train this job under this policy at the prices in force on as_of."""
+
+    job: TrainingJob
+    policy: Policy
+    config: Config
+    book: PriceBook
+    as_of: date
+    spot_past: SpotPast = NO_PAST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Every way that ends in time and the policy allows, and those that it would with spot_for_groups (gangs), each
+    cheapest first; instance types that are out by reason; notes on prices; which ways to
+    pay have a price at all.
+    """
+
+    model: ModelSpec
+    terms: Terms
+    ways: tuple[Way, ...]
+    gangs: tuple[Way, ...]
+    rejected: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+    sold: frozenset[str]
+
+
+def found_ways(request: TrainRequest) -> Found:
+    """Every way to train the job. Raises UsageError for a job that its model cannot have, NoFeasiblePlan where nothing
+    fits, has a price or ends in time, and StalePrices where every price that would do is too old.
+    """
+    job, policy, config = request.job, request.policy, request.config
+    model = config.find_model(job.model)
+    if job.sequence_tokens > model.max_context:
+        right = f"{model.name} supports {model.max_context:,} tokens"
+        raise bad_value(job.name, "sequence_tokens", job.sequence_tokens, right)
+    known, rejected = _paces(request, model)
+    if not known:
+        reasons = "; ".join(f"{why}: {_some(names)}" for why, names in rejected.items())
+        raise NoFeasiblePlan(f"{job.name}: no instance type can train it: {reasons}")
+    size = checkpoint_gb(model, job)
+    stored = job.storage.dataset_gb + job.storage.checkpoints_kept * size
+    terms = Terms(
+        deadline_hours=job.deadline_hours,
+        checkpoint_gb=size,
+        storage_usd_per_hour=stored * job.storage.usd_per_gb_month / HOURS_PER_MONTH,
+        start_up=config.settings.start_up,
+        policy=policy,
+    )
+    lasting, ending = lasting_a_month(request.book.offers, request.as_of)
+    offers, ages = within_age(lasting, config.settings.max_price_age_days, request.as_of)
+    without = providers_left_out(request.book.unfetched, lasting, offers, policy)
+    absent = tuple(f"not compared: {one.provider}, {one.reason}" for one in without)
+    if config.owned:
+        absent += ("machines of owned.yaml are not planned with: they may be busy serving",)
+    sold = markets(offers, config.shapes, known.keys(), policy, request.spot_past)
+    granted = _granted(request)
+    every = [way for here in sold for way in _ways_in(here, known, terms, granted)]
+    if not every:
+        raise _refusal(request, known, sold, ages)
+    every.sort(key=lambda way: (way.usd, way.hours, way.market.region, way.market.shape.instance_type))
+    allowed = [way for way in every if policy.spot_for_groups or not way.gang_on_spot]
+    if not allowed:
+        raise _on_spot_alone(request, every[0])
+    return Found(
+        model=model,
+        terms=terms,
+        ways=tuple(allowed),
+        gangs=tuple(way for way in every if way.gang_on_spot and not policy.spot_for_groups),
+        rejected=rejected,
+        notes=absent + request.book.notes + ending + ages,
+        sold=_sold(sold),
+    )
+
+
+def _paces(
+    request: TrainRequest, model: ModelSpec
+) -> tuple[dict[Key, tuple[Pace, ...]], dict[str, tuple[str, ...]]]:
+    """Paces by instance type, and the types that are out, by reason. Machines that are alike are looked at once."""
+    job, config = request.job, request.config
+    alike: dict[tuple[object, ...], tuple[Pace, ...]] = {}
+    found: dict[Key, tuple[Pace, ...]] = {}
+    out: dict[str, list[str]] = defaultdict(list)
+    for shape in considered_shapes(config, request.policy):
+        node = node_of(shape, config.gpus[shape.gpu], config.fit, job.precision)
+        if isinstance(node, str):
+            out[node].append(shape.instance_type)
+            continue
+        key = (shape.gpu, shape.gpu_count, shape.gpu_link, shape.network_gbps)
+        if key not in alike:
+            alike[key] = paces(model, job, node, config.fit.physics)
+        most = request.policy.max_gpus
+        kept = tuple(pace for pace in alike[key] if most is None or pace.gpus <= most)
+        if kept:
+            found[shape.provider, shape.instance_type] = kept
+        elif alike[key]:
+            out["needs more than max_gpus"].append(shape.instance_type)
+        else:
+            alone = "" if node.network_bytes_per_s else ", and what joins several is not known"
+            out[f"too little memory{alone}"].append(shape.instance_type)
+    return found, {why: tuple(names) for why, names in out.items()}
+
+
+def _granted(request: TrainRequest) -> dict[QuotaKey, float]:
+    """The quotas that the policy keeps within."""
+    if not request.policy.within_quotas:
+        return {}
+    return {quota.key: quota.amount for quota in granted_quotas(request.config.quotas, request.book.quotas)}
+
+
+def _ways_in(
+    here: Market, known: Mapping[Key, tuple[Pace, ...]], terms: Terms, granted: Mapping[QuotaKey, float]
+) -> Iterable[Way]:
+    """The ways of one market within what is granted."""
+    for pace in known[here.provider, here.shape.instance_type]:
+        for way in ways(here, pace, terms):
+            if all(need <= granted.get(key, need) for key, need in quotas_of(way).items()):
+                yield way
+
+
+def quotas_of(way: Way) -> dict[QuotaKey, int]:
+    """What a way counts in the quotas of its provider, in their unit; Capacity Blocks have quotas of their own."""
+    shape, needed = way.market.shape, way.pace.nodes * way.market.shape.quota_count
+    return {
+        QuotaKey(
+            way.market.provider,
+            way.market.region,
+            shape.spot_quota_family if leg.tier == "spot" else shape.quota_family,
+            leg.tier == "spot",
+        ): needed
+        for leg in way.legs
+        if leg.tier != "capacity_block"
+    }
+
+
+def _sold(sold: Iterable[Market]) -> frozenset[str]:
+    """Which ways to pay have any price."""
+    every = list(sold)
+    having = (
+        any(one.on_demand for one in every),
+        any(one.spot for one in every),
+        any(one.spot and one.on_demand for one in every),
+        any(one.reserved for one in every),
+        any(one.blocks for one in every),
+    )
+    return frozenset(how for how, has in zip(HOWS, having, strict=True) if has)
+
+
+def _refusal(
+    request: TrainRequest, known: Mapping[Key, tuple[Pace, ...]], sold: list[Market], ages: tuple[str, ...]
+) -> NoFeasiblePlan | StalePrices:
+    """Why there is no way: no price, prices too old, or too little time."""
+    name, job, policy = request.job.name, request.job, request.policy
+    priced = {(one.provider, one.shape.instance_type) for one in sold if _sold([one])}
+    if not priced:
+        if markets(request.book.offers, request.config.shapes, known.keys(), policy, request.spot_past):
+            return StalePrices(
+                f"{name}: {'; '.join(ages)}, and none is left: run `optimiser refresh`, or raise the limit in "
+                "settings.yaml (live_prices, max_price_age_days)"
+            )
+        return NoFeasiblePlan(
+            f"{name}: the policy allows no price of the {len(known)} instance types that could train it: check tiers, "
+            "regions, providers, max_commitment_months"
+        )
+    every = [(planned_hours(pace, policy), key, pace) for key in sorted(priced) for pace in known[key]]
+    hours, key, pace = min(every, key=lambda one: one[0])
+    within = f"within {job.deadline_hours / 24:,.1f} days ({job.deadline_said})"
+    if hours > job.deadline_hours:
+        return NoFeasiblePlan(
+            f"{name}: nothing ends {within}: the fastest cluster, {pace.nodes:,} × {key[1]}, needs "
+            f"{hours / 24:,.1f} days; allow more time, a larger batch_tokens or fewer tokens"
+        )
+    return NoFeasiblePlan(
+        f"{name}: no cluster that ends {within} can be bought under the policy: check tiers, quotas (within_quotas), "
+        "max_monthly_usd, and limits of contracts"
+    )
+
+
+def _on_spot_alone(request: TrainRequest, way: Way) -> NoFeasiblePlan:
+    """Only gangs on spot end in time."""
+    cluster = f"{way.pace.nodes:,} × {way.market.shape.instance_type}"
+    return NoFeasiblePlan(
+        f"{request.job.name}: in time ({request.job.deadline_said}) it ends on several instances on spot alone, such "
+        f"as {cluster} for {way.usd:,.0f} USD, all of which one pool would have to hold: set spot_for_groups: true"
+    )
+
+
+def _some(names: tuple[str, ...], most: int = 3) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

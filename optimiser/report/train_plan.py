@@ -1,0 +1,238 @@
+"""The plan of `optimiser train`: what it costs, how that was got, what else was compared, and what it leaves unsaid."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+
+from optimiser.costing.training.plan import TrainChoice, TrainLeg, TrainPlan, TrainTier
+from optimiser.errors import bad_value, did_you_mean
+from optimiser.planning.plan import to_jsonable
+from optimiser.report.document import Column, Document, Row, Section, Table
+from optimiser.report.records import LIST_FORMATS, render_records
+from optimiser.report.text_layout import text_of
+from optimiser.report.train_caveats import caveats, energy_lines
+from optimiser.report.wording import counted, number, percent, site, usd
+
+HOURS_PER_DAY = 24
+
+
+def render_training(format_name: str, plan: TrainPlan, *, colour: bool = False) -> str:
+    """The plan in one of LIST_FORMATS: the whole of it as JSON, what was compared as CSV. Raises UsageError."""
+    if format_name == "table":
+        return text_of(training_document(plan), colour=colour)
+    if format_name == "json":
+        return json.dumps(to_jsonable(plan), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if format_name == "csv":
+        return render_records("csv", training_rows(plan), lambda: training_document(plan))
+    raise bad_value("--format", "format", format_name, did_you_mean(format_name, LIST_FORMATS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRow:
+    """One cluster and way to pay that was compared; why_not says what keeps a cheaper one from being chosen."""
+
+    job: str
+    chosen: bool
+    how: str
+    total_usd: Decimal | None
+    days: float | None
+    provider: str
+    region: str
+    instance_type: str
+    instances: int | None
+    gpus: int | None
+    layout: str
+    mfu: float | None
+    gpu_hours: float | None
+    machines_usd: Decimal | None
+    storage_usd: Decimal | None
+    overheads_usd: Decimal | None
+    wasted_share: float | None
+    why_not: str
+
+
+def training_rows(plan: TrainPlan) -> tuple[TrainRow, ...]:
+    """The choice, the best of each tier, and the next best, each once."""
+    rows = [_record(plan, plan.choice, "", chosen=True)]
+    rows += [_tier_record(plan, tier) for tier in plan.tiers if tier.choice != plan.choice]
+    shown = [tier.choice for tier in plan.tiers]
+    rows += [_record(plan, one, "") for one in plan.alternatives if one not in shown]
+    return tuple(rows)
+
+
+def _tier_record(plan: TrainPlan, tier: TrainTier) -> TrainRow:
+    if tier.choice:
+        return _record(plan, tier.choice, tier.why_not)
+    return TrainRow(
+        job=plan.job, chosen=False, how=tier.how, total_usd=None, days=None, provider="", region="",
+        instance_type="", instances=None, gpus=None, layout="", mfu=None, gpu_hours=None, machines_usd=None,
+        storage_usd=None, overheads_usd=None, wasted_share=None, why_not=tier.why_not,
+    )  # fmt: skip
+
+
+def _record(plan: TrainPlan, one: TrainChoice, why_not: str, *, chosen: bool = False) -> TrainRow:
+    return TrainRow(
+        job=plan.job,
+        chosen=chosen,
+        how=one.how,
+        total_usd=one.total_usd,
+        days=one.hours / HOURS_PER_DAY,
+        provider=one.provider,
+        region=one.region,
+        instance_type=one.instance_type,
+        instances=one.instances,
+        gpus=one.gpus,
+        layout=layout_text(one),
+        mfu=one.mfu,
+        gpu_hours=one.gpu_hours,
+        machines_usd=one.machines_usd,
+        storage_usd=one.storage_usd,
+        overheads_usd=one.overheads_usd,
+        wasted_share=wasted(one),
+        why_not=why_not,
+    )
+
+
+def wasted(one: TrainChoice) -> float:
+    """Share of the run's hours lost to checkpoints, work done again and restarts."""
+    return sum(leg.hours * leg.wasted_share for leg in one.legs) / one.hours
+
+
+def layout_text(one: TrainChoice) -> str:
+    """TP2 PP4 DP64 EP8, ZeRO-1; degrees of one are left out."""
+    degrees = (("TP", one.tensor), ("PP", one.pipeline), ("DP", one.data), ("EP", one.expert))
+    named = " ".join(f"{name}{degree}" for name, degree in degrees if degree > 1)
+    return f"{named or 'one GPU'}, ZeRO-{one.zero}" if one.data > 1 else named or "one GPU"
+
+
+def training_document(plan: TrainPlan) -> Document:
+    """The plan as a page."""
+    sections = (
+        Section("The cluster", _cluster(plan)),
+        Section("How it was got", _how(plan)),
+        Section("What each way to pay costs", (_tiers(plan),)),
+        Section("Next best", (_alternatives(plan),) if plan.alternatives else ()),
+        Section("Energy and carbon", energy_lines(plan)),
+        Section("Before you rely on it", caveats(plan)),
+    )
+    return Document(_headline(plan), sections)
+
+
+def _headline(plan: TrainPlan) -> str:
+    one = plan.choice
+    old = " at OLD PRICES" if plan.old_prices else ""
+    text = (
+        f"{plan.job}: {usd(one.total_usd)} in {_days(one.hours)} on {one.instances:,} × {one.instance_type} "
+        f"({one.gpus:,} × {one.gpu}), {site(one.provider, one.region)}, {one.how}{old}; MFU {percent(one.mfu)} "
+        f"±{percent(one.relative_error)}"
+    )
+    return text + (f"; prices: {', '.join(plan.old_prices)}" if plan.old_prices else "")
+
+
+def _cluster(plan: TrainPlan) -> tuple[Table | str, ...]:
+    one = plan.choice
+    columns = (
+        Column("paid"), Column("instances", right=True), Column("where"), Column("$/h each", right=True),
+        Column("hours paid", right=True), Column("$", right=True),
+    )  # fmt: skip
+    rows = tuple(_leg_row(one, leg) for leg in one.legs)
+    several = "es" * (one.micro_batches > 1)
+    sequences = counted(one.micro_batch_sequences, "sequence")
+    batch = f"{one.micro_batches:,} micro-batch{several} of {sequences} a step"
+    chunks = f", {one.chunks} stages interleaved on each GPU" if one.chunks > 1 else ""
+    layout = (
+        f"Layout: {layout_text(one)}{chunks}; {batch}; computed again backward: {one.recompute}; "
+        f"{number(one.memory_gib_per_gpu)} GiB of each GPU."
+    )
+    parts = f"Machines {usd(one.machines_usd)} + overheads {usd(one.overheads_usd)} + storage {usd(one.storage_usd)}"
+    return (Table(columns, rows), layout, f"{parts} = {usd(one.total_usd)}.")
+
+
+def _leg_row(one: TrainChoice, leg: TrainLeg) -> Row:
+    term = f", {leg.term_months} months" if leg.term_months else ""
+    restarts = f"{number(leg.interruptions)} restarts"
+    lost = f"{percent(leg.wasted_share)} lost to the start, checkpoints, work done again and {restarts}"
+    every = f"a checkpoint every {_days(leg.checkpoint_every_hours)}, an interruption every {_days(leg.mtbf_hours)}"
+    cells = (
+        f"{leg.tier.replace('_', ' ')}{term}",
+        f"{one.instances:,}",
+        site(one.provider, leg.zone or one.region),
+        f"{leg.usd_per_instance_hour:,.4f}",
+        f"{float(leg.billed_hours_per_instance):,.1f}",
+        usd(leg.usd),
+    )
+    return Row(cells, f"{_days(leg.hours)}: {lost}; {every}.")
+
+
+def _how(plan: TrainPlan) -> tuple[str, ...]:
+    one, work = plan.choice, plan.work
+    weights = f"{work.active_parameters / 1e9:,.2f} B weights a token" + (
+        f" of {work.parameters / 1e9:,.1f} B" if work.parameters > 1.05 * work.active_parameters else ""
+    )
+    every = work.trained_parameters == work.parameters
+    trained = "all trained" if every else f"{work.trained_parameters / 1e9:,.3g} B of adapters trained"
+    chain = (
+        f"{work.total_flops:.3g} FLOPs / ({one.gpus:,} GPUs × {one.peak_tflops:,.0f} TFLOPS × MFU {percent(one.mfu)}) "
+        f"= {_days(one.estimated_hours)}"
+    )
+    planned = sum(leg.hours * (1 - leg.wasted_share) for leg in one.legs)
+    sure = f", which {percent(plan.confidence)} of such estimates reach" if plan.confidence else ""
+    slower = planned / one.estimated_hours - 1
+    return (
+        f"{weights}, {trained} ({plan.method}): {work.flops_per_token / 1e9:,.1f} GFLOPs a token with attention over "
+        f"{plan.sequence_tokens:,} tokens × {plan.tokens:.4g} tokens = {work.total_flops:.3g} FLOPs in {work.steps:,} "
+        "steps.",
+        f"{chain}: a step takes {number(one.step_seconds)} s (MFU {percent(one.step_mfu)}, HFU "
+        f"{percent(one.step_hfu)}), and a run keeps {percent(one.mfu / one.step_mfu)} of that rate.",
+        f"Planned {percent(slower)} slower{sure}: {_days(planned)}; with the start and what interruptions cost "
+        f"{_days(one.hours)}, {number(one.gpu_hours)} GPU-hours. At the estimate itself: "
+        f"{_days(plan.estimate_hours)} and {usd(plan.estimate_usd)}.",
+        f"Deadline: {_days(plan.deadline_hours)} ({plan.deadline}).",
+        *([f"Source of the job's figures: {plan.source.rstrip('.')}."] if plan.source else []),
+    )
+
+
+def _tiers(plan: TrainPlan) -> Table:
+    columns = (
+        Column("paid"), Column("$", right=True), Column("takes", right=True), Column("cluster"), Column("where"),
+        Column("lost", right=True),
+    )  # fmt: skip
+    rows = []
+    for tier in plan.tiers:
+        one = tier.choice
+        if one is None:
+            rows.append(Row((tier.how, "—", "", "", "", ""), tier.why_not))
+            continue
+        detail = f"Not chosen: {tier.why_not}." if tier.why_not else ""
+        if one.how == "reserved":
+            months = sum(leg.term_months for leg in one.legs)
+            detail = f"The whole term of {months} months is paid, used or not."
+        rows.append(Row((tier.how, *_compared(one)), detail))
+    return Table(columns, tuple(rows))
+
+
+def _alternatives(plan: TrainPlan) -> Table:
+    columns = (
+        Column("paid"), Column("$", right=True), Column("takes", right=True), Column("cluster"), Column("where"),
+        Column("lost", right=True), Column("MFU", right=True), Column("layout"),
+    )  # fmt: skip
+    rows = (Row((one.how, *_compared(one), percent(one.mfu), layout_text(one))) for one in plan.alternatives)
+    return Table(columns, tuple(rows))
+
+
+def _compared(one: TrainChoice) -> tuple[str, ...]:
+    return (
+        usd(one.total_usd),
+        _days(one.hours),
+        f"{one.instances:,} × {one.instance_type}",
+        site(one.provider, one.region),
+        percent(wasted(one)),
+    )
+
+
+def _days(hours: float) -> str:
+    if hours < 2:
+        return f"{hours * 60:,.0f} min"
+    return f"{hours:,.1f} h" if hours < 2 * HOURS_PER_DAY else f"{hours / HOURS_PER_DAY:,.1f} days"

@@ -1,0 +1,110 @@
+"""`optimiser train`: its formats, its page, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+AS_OF = ("--as-of", "2026-11-21")
+JOB = (
+    "train",
+    "qlora-llama-70b",
+    "--instance-type",
+    "p5.48xlarge",
+    "--instance-type",
+    "g6e.12xlarge",
+    *AS_OF,
+)
+
+Run = Callable[..., Any]
+Fails = Callable[..., str]
+
+
+def test_every_format_says_the_same(run: Run) -> None:
+    ran = run(*JOB, "--format", "json")
+    assert (ran.code, ran.err) == (0, "")
+    plan = json.loads(ran.out)
+    schema = json.loads(run("schema", "training").out)
+    jsonschema.Draft202012Validator(schema).validate(plan)
+    assert set(schema["required"]) == set(plan)
+    rows = list(csv.DictReader(io.StringIO(run(*JOB, "--format", "csv").out)))
+    assert [row["chosen"] for row in rows].count("True") == 1
+    assert rows[0]["total_usd"] == plan["choice"]["total_usd"]
+    assert {row["how"] for row in rows} == {tier["how"] for tier in plan["tiers"]}
+    page = run(*JOB).out
+    assert page.startswith("qlora-llama-70b: $")
+    for title in (
+        "The cluster",
+        "How it was got",
+        "What each way to pay costs",
+        "Next best",
+        "Energy and carbon",
+    ):
+        assert f"\n{title}\n" in page
+    assert "A price is not capacity" in page
+    assert "Not in it: failed experiments" in page
+
+
+def test_fields_of_job_and_policy_can_be_overridden(run: Run) -> None:
+    def asked(*more: str) -> Any:
+        return json.loads(run(*JOB, "--format", "json", *more).out)
+
+    usual = asked("--set", "tiers=on_demand")
+    assert usual["choice"]["how"] == "on demand"
+    twice = asked("--set", "tiers=on_demand", "--set", "tokens=2.0e+8")
+    assert twice["work"]["total_flops"] == 2 * usual["work"]["total_flops"]
+    sure = asked("--set", "tiers=on_demand", "--confidence", "0.9")
+    assert sure["choice"]["hours"] > usual["choice"]["hours"]
+
+
+def test_a_capacity_block_in_the_price_table_is_planned_in_whole_days(run: Run, tmp_path: Path) -> None:
+    prices = tmp_path / "prices"
+    prices.mkdir()
+    (prices / "aws.csv").write_text(
+        "provider,region,instance_type,tier,market,usd_per_hour,observed_on,source\n"
+        "aws,us-east-2,p5.48xlarge,on_demand,capacity_block,2.5,2026-11-20,quote\n",
+        encoding="utf-8",
+    )
+    plan = json.loads(run(*JOB, "--format", "json", "--config", str(tmp_path)).out)
+    assert plan["choice"]["how"] == "capacity block"
+    (leg,) = plan["choice"]["legs"]
+    assert float(leg["billed_hours_per_instance"]) % 24 == 0
+    assert plan["choice"]["machines_usd"] == f"{2.5 * 24 * plan['choice']['instances']:.2f}"
+    assert plan["quotas"] == []
+
+
+def test_the_answer_goes_to_a_file(run: Run, tmp_path: Path) -> None:
+    ran = run(*JOB, "--format", "json", "--output", str(tmp_path / "plan.json"))
+    assert (ran.code, ran.out) == (0, "")
+    assert json.loads((tmp_path / "plan.json").read_text("utf-8"))["job"] == "qlora-llama-70b"
+
+
+def test_wrong_use_is_one_message_and_exit_code_2(fails: Fails) -> None:
+    assert "did you mean qlora-llama-70b" in fails(2, "train", "qlora-llama-7b", *AS_OF)
+    assert "no such field of policy or job; did you mean tokens?" in fails(2, *JOB, "--set", "tokns=3")
+    assert "max_sites = 2: means nothing for a training job" in fails(2, *JOB, "--set", "max_sites=2")
+    assert "--format" in fails(2, *JOB, "--format", "markdown")
+    assert "did you mean llama-3.1-8b" in fails(2, *JOB, "--set", "model=llama-3.1-8")
+    assert "--provider" in fails(2, *JOB, "--provider", "awz")
+
+
+def test_no_plan_is_exit_code_3_and_says_how_far(fails: Fails) -> None:
+    said = fails(3, *JOB, "--set", "deadline_days=0.001")
+    assert "nothing ends within" in said
+    assert "the fastest cluster" in said
+
+
+def test_prices_too_old_are_exit_code_4(fails: Fails) -> None:
+    said = fails(4, *JOB[:-2], "--as-of", "2029-11-21")
+    assert "older than 730 days" in said
+
+
+def test_the_schema_of_a_job_is_printed(run: Run) -> None:
+    schema = json.loads(run("schema", "job").out)
+    assert {"tokens", "method", "sequence_tokens"} <= set(schema["required"])

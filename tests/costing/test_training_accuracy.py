@@ -1,0 +1,117 @@
+"""Estimates of training against figures that their authors published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from optimiser import load_config
+from optimiser.costing.training.accuracy.__main__ import main
+from optimiser.costing.training.accuracy.judge import TrainingAccuracy, judge
+
+COLUMNS = (
+    "model,params_b,active_params_b,tokens_t,hardware,gpu_count,gpu_hours,mfu,mfu_source,tdp_w,energy_mwh,tco2e,source,"
+    "verified,notes"
+)
+ROWS = (
+    # Llama 2, arXiv 2307.09288, table 2.
+    "Llama-2-7B,6.74,6.74,2.0,A100,,184320,,,400,,31.22,paper,read,",
+    "Llama-2-13B,13.02,13.02,2.0,A100,,368640,,,400,,62.44,paper,read,",
+    "Llama-2-34B,33.7,33.7,2.0,A100,,1038336,,,350,,153.9,paper,read,",
+    "Llama-2-70B,68.98,68.98,2.0,A100,,1720320,,,400,,291.42,paper,read,",
+    # Llama 3.1's model card; 15.6 T tokens by arXiv 2407.21783.
+    "Llama-3.1-405B,405.85,405.85,15.6,H100,16384,30840000,,,700,,8930,paper,read,",
+    # DeepSeek-V2, arXiv 2405.04434, section 3.2.3: 300.6K and 172.8K H800-hours per trillion tokens.
+    "DeepSeek-67B (per 1T tokens),67.4,67.4,1.0,H800,,300600,,,,,,paper,read,",
+    "DeepSeek-V2 (per 1T tokens),236,21,1.0,H800,,172800,,,,,,paper,read,",
+    # DeepSeek-V3, arXiv 2412.19437, table 1.
+    "DeepSeek-V3 pretraining,671,37,14.8,H800,2048,2664000,,,,,,paper,read,FP8 training",
+    # BLOOM, arXiv 2211.02001: 1,082,990 A100-hours, 433,196 kWh, 24.7 t.
+    "BLOOM-176B,176.2,176.2,0.366,A100,384,1082990,,,400,433.196,24.7,paper,read,366B tokens",
+    # llm-foundry, scripts/train/benchmarking: MPT 7B on 8 GPUs.
+    'MPT 7b,6.66,,,A100 80GB,8,,0.5767,,,,,llm-foundry,read,"seqlen 2048, prec amp_bf16, HFU 57.67"',
+    'MPT 7b,6.66,,,H100 80GB BF16,8,,0.4644,,,,,llm-foundry,read,"seqlen 2048, prec amp_bf16, HFU 46.44"',
+    # What is no clean run.
+    "Llama-3-8B,8.03,8.03,15.0,H100,,1300000,,,700,,390,card,read,15T+ tokens",
+    "DeepSeek-V3 total,671,37,14.8,H800,2048,2788000,,,,,,paper,read,",
+    "Falcon-40B,41.8,41.8,1.0,A100,384,552960,,,,,,card,memory,approx",
+    "Somebody's 3B,3,3,1.0,H100,64,30000,,,,,,blog,read,",
+    "PaLM 8B,8,8,0.78,TPUv4,64,800000,,,,,,paper,read,",
+    "Megatron 2B,2,2,,H100,,,0.41,,,,,readme,read,",
+)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "runs.csv"
+    path.write_text("\n".join((COLUMNS, *ROWS)) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(table: Path) -> TrainingAccuracy:
+    return judge(table, load_config())
+
+
+def test_gpu_hours_of_clean_runs_are_within_a_fifth_at_the_median(found: TrainingAccuracy) -> None:
+    assert len(found.whole) == 9
+    assert median(one.error for one in found.whole) <= 0.20
+    assert median(found.left_one_out()) <= 0.20  # each by a share that the others alone say
+    assert all(one.error < 0.2 for one in found.throughputs)
+
+
+def test_experts_and_latent_attention_save_two_fifths_of_a_dense_models_hours(
+    found: TrainingAccuracy,
+) -> None:
+    by_model = {one.run.model: one for one in found.whole}
+    dense, mixture = (by_model[f"DeepSeek-{name} (per 1T tokens)"] for name in ("67B", "V2"))
+    assert dense.predicted == pytest.approx(300_600, rel=0.20)
+    assert mixture.predicted == pytest.approx(172_800, rel=0.20)
+    assert 1 - mixture.predicted / dense.predicted == pytest.approx(0.425, abs=0.10)
+
+
+def test_what_is_left_out_says_why(found: TrainingAccuracy) -> None:
+    reasons = {run.model: why for run, why in found.left_out}
+    assert "lower bound" in reasons["Llama-3-8B"]
+    assert "further stages" in reasons["DeepSeek-V3 total"]
+    assert "memory" in reasons["Falcon-40B"]
+    assert "not known here" in reasons["Somebody's 3B"]
+    assert "TPUv4" in reasons["PaLM 8B"]
+    assert "cluster of known size" in reasons["Megatron 2B"]
+    assert len(found.whole) + len(found.throughputs) + len(found.left_out) == found.rows == len(ROWS)
+
+
+def test_hours_and_watts_give_the_same_grid_for_every_llama_2(found: TrainingAccuracy) -> None:
+    by_model = {one.model: one for one in found.energies}
+    for name in ("7B", "13B", "34B", "70B"):
+        assert by_model[f"Llama-2-{name}"].kg_per_kwh == pytest.approx(0.4235, rel=0.01)
+    assert by_model["Llama-2-70B"].mwh == pytest.approx(688, rel=0.01)
+    assert by_model["Llama-3.1-405B"].mwh == pytest.approx(21_600, rel=0.01)
+    assert by_model["BLOOM-176B"].kg_per_kwh == pytest.approx(0.057, rel=0.01)
+
+
+def test_the_command_reports_in_text_and_json(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(table)]) == 0
+    text = capsys.readouterr().out
+    assert "median error" in text
+    assert "published (-42.5%)" in text
+    assert "Left out: 6 rows" in text
+    assert main([str(table), "--format", "json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert len(content["whole_runs"]) == 9
+    assert content["median_error_left_one_out"] <= 0.20
+
+
+def test_a_bad_table_is_told_by_line_and_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(f"{COLUMNS}\n" + ROWS[0].replace("184320", "many") + "\n", encoding="utf-8")
+    assert main([str(path)]) == 2
+    assert f"{path} line 2: gpu_hours = 'many': must be a number" in capsys.readouterr().err
+    path.write_text("model,hardware\nLlama-2-7B,A100\n", encoding="utf-8")
+    assert main([str(path)]) == 2
+    assert "column 'params_b' is missing" in capsys.readouterr().err
+    assert main([str(tmp_path / "none.csv")]) == 2
+    assert "none.csv" in capsys.readouterr().err

@@ -1,0 +1,168 @@
+"""`optimiser train` from job to plan on the shipped prices: laws, and what the policy keeps it from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from training_jobs import job
+
+from optimiser import NoFeasiblePlan, Policy, StalePrices, UsageError, load_book, load_config
+from optimiser.config import Config
+from optimiser.costing.training.answer import train
+from optimiser.costing.training.job import Method, TrainingJob
+from optimiser.costing.training.plan import TrainPlan
+from optimiser.costing.training.train import TrainRequest, found_ways
+from optimiser.planning.problem import GrantedQuota, QuotaKey
+from optimiser.prices.book import PriceBook
+
+TODAY = date(2026, 11, 21)
+CONFIG = load_config()
+WHOLE_BOOK = load_book(CONFIG.price_files, CONFIG.shapes, TODAY)
+TYPES = ("p5.48xlarge", "p5e.48xlarge", "p4d.24xlarge", "g6e.xlarge", "g6e.12xlarge")
+BOOK = replace(WHOLE_BOOK, offers=WHOLE_BOOK.offers[WHOLE_BOOK.offers["instance_type"].isin(TYPES)])
+FEW = Policy(instance_types=("p5.48xlarge", "g6e.12xlarge"), spot_for_groups=True)
+
+
+def asked(
+    wanted: TrainingJob, policy: Policy = FEW, config: Config = CONFIG, book: PriceBook = BOOK
+) -> TrainRequest:
+    return TrainRequest(job=wanted, policy=policy, config=config, book=book, as_of=TODAY)
+
+
+def small(**other: Any) -> TrainingJob:
+    """Full fine-tuning of an 8B model on 1e9 tokens within thirty days."""
+    plain: dict[str, Any] = {
+        "model": "llama-3.1-8b",
+        "method": Method.FULL,
+        "tokens": 1e9,
+        "deadline_hours": 720,
+    }
+    return job(**{**plain, "batch_tokens": 64 * 2048, **other})
+
+
+def cost(wanted: TrainingJob) -> float | None:
+    """USD of the cheapest way; None where there is none."""
+    try:
+        return found_ways(asked(wanted)).ways[0].usd
+    except NoFeasiblePlan:
+        return None
+
+
+@settings(max_examples=6)
+@given(
+    tokens=st.floats(1e8, 3e11), more=st.floats(1.01, 5), days=st.floats(0.5, 60), longer=st.floats(1.01, 4)
+)
+def test_more_tokens_and_a_shorter_deadline_are_never_cheaper(
+    tokens: float, more: float, days: float, longer: float
+) -> None:
+    hours = days * 24
+    here = cost(small(tokens=tokens, deadline_hours=hours))
+    with_more = cost(small(tokens=tokens * more, deadline_hours=hours))
+    later = cost(small(tokens=tokens, deadline_hours=hours * longer))
+    assert with_more is None or (here is not None and with_more >= here * (1 - 1e-9))
+    assert here is None or (later is not None and later <= here * (1 + 1e-9))
+
+
+def test_parts_add_up_and_every_way_to_pay_is_answered() -> None:
+    plan = train(asked(small()))
+    for one in (plan.choice, *plan.alternatives, *(tier.choice for tier in plan.tiers if tier.choice)):
+        assert one.machines_usd == sum(leg.usd for leg in one.legs)
+        assert one.total_usd == one.machines_usd + one.overheads_usd + one.storage_usd
+        assert one.hours <= 720 * (1 + 1e-9)
+        assert one.total_usd >= plan.choice.total_usd
+    for tier in plan.tiers:
+        assert (tier.choice is None) == (tier.why_not != "")
+    assert plan.estimate_usd < plan.choice.total_usd
+    assert {"on demand", "spot", "reserved"} <= {tier.how for tier in plan.tiers if tier.choice}
+    assert plan.tiers[-1].how == "capacity block"
+    assert "--capacity-blocks" in plan.tiers[-1].why_not
+
+
+def test_a_year_of_commitment_is_paid_for_two_weeks_of_work() -> None:
+    plan = train(asked(small(tokens=1e10), Policy(instance_types=("g6e.12xlarge",), tiers=("reserved",))))
+    (leg,) = plan.choice.legs
+    assert plan.choice.hours < 720
+    assert (leg.term_months, leg.billed_hours_per_instance) == (12, 8760)
+
+
+def test_several_instances_on_spot_are_shown_and_not_chosen_unless_the_policy_says_so() -> None:
+    policy = Policy(instance_types=("p5.48xlarge",), tiers=("spot", "on_demand"))
+    wanted = small(tokens=3e11, deadline_hours=24 * 20)
+    careful = train(asked(wanted, policy))
+    bold = train(asked(wanted, policy.model_copy(update={"spot_for_groups": True})))
+    assert careful.choice.how == "on demand"
+    assert careful.choice.instances > 1
+    assert bold.choice.legs[0].tier == "spot"
+    shown = next(tier for tier in careful.tiers if tier.choice and tier.choice.how == bold.choice.how)
+    assert shown.choice == bold.choice
+    assert "spot_for_groups" in shown.why_not
+    with pytest.raises(NoFeasiblePlan, match="spot_for_groups"):
+        train(asked(wanted, policy.model_copy(update={"tiers": ("spot",)})))
+
+
+def test_quotas_are_kept_within_where_the_policy_says_so() -> None:
+    key = QuotaKey("aws", "us-east-1", "P", False)
+    config = CONFIG.__class__(
+        **{**vars(CONFIG), "quotas": {key: GrantedQuota(key=key, amount=192, source="q")}}
+    )
+    policy = Policy(
+        instance_types=("p5.48xlarge",), tiers=("on_demand",), regions=("us-east-1",), within_quotas=True
+    )
+    wanted = small(tokens=1e11, deadline_hours=200)
+    assert (
+        train(asked(wanted, policy.model_copy(update={"within_quotas": False}), config)).choice.instances > 1
+    )
+    with pytest.raises(NoFeasiblePlan, match="within_quotas"):
+        train(asked(wanted, policy, config))
+    plan = train(asked(small(tokens=1e10), policy, config))
+    assert [(quota.needed, quota.granted) for quota in plan.quotas] == [(192, 192)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "policy", "said"),
+    [
+        (small(deadline_hours=0.01), FEW, "fastest cluster"),
+        (
+            small(model="llama-3.1-405b"),
+            Policy(instance_types=("g6e.xlarge",), max_gpus=1),
+            "too little memory",
+        ),
+        (small(precision="fp8"), Policy(instance_types=("p4d.24xlarge",)), "no fp8"),
+        (small(), Policy(instance_types=("p5e.48xlarge",), tiers=("on_demand",)), "allows no price"),
+    ],
+)
+def test_what_cannot_be_trained_says_why(wanted: TrainingJob, policy: Policy, said: str) -> None:
+    with pytest.raises(NoFeasiblePlan, match=said):
+        train(asked(wanted, policy))
+
+
+def test_sequences_beyond_the_models_context_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"sequence_tokens = 200000: llama-3\.1-8b supports 131,072"):
+        train(asked(small(sequence_tokens=200_000, batch_tokens=400_000)))
+
+
+def test_prices_past_their_age_are_not_planned_on() -> None:
+    old = TrainRequest(job=small(), policy=FEW, config=CONFIG, book=BOOK, as_of=date(2029, 11, 21))
+    with pytest.raises(StalePrices, match="older than 730 days"):
+        train(old)
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    def answer() -> TrainPlan:
+        return train(asked(small()))
+
+    assert answer() == answer()
+
+
+def test_energy_is_of_gpus_at_full_power_in_their_machines() -> None:
+    plan = train(asked(small(), FEW.model_copy(update={"instance_types": ("p5.48xlarge",)})))
+    # 8 × 700 W, 192 vCPUs at 2.12 W and 2,048 GiB at 0.421 W, and 22 % for fans, power supplies and network.
+    watts = (8 * 700 + 192 * 2.12 + 2048 * 0.421) * 1.22
+    assert plan.energy.pue == 1.15
+    assert plan.energy.kwh == pytest.approx(watts / 1000 * plan.choice.gpu_hours / 8 * 1.15, rel=1e-6)
+    assert plan.energy.tonnes_co2e == pytest.approx(plan.energy.kwh * plan.energy.gco2_per_kwh / 1e6)
