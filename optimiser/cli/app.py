@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimiser import __version__
+from optimiser.cli.budget_command import budget
 from optimiser.cli.calibrate_command import calibrate
 from optimiser.cli.levers_command import levers
 from optimiser.cli.measure_commands import measure_app
@@ -52,6 +53,7 @@ app.command(short_help="Fetch today's prices into the store.")(refresh)
 app.command(short_help="What this machine's GPU reaches.")(calibrate)
 app.command(short_help="What each technique saves.")(levers)
 app.command(short_help="What training a model costs.")(train)
+app.command(short_help="What a whole project costs, month by month.")(budget)
 app.add_typer(prices_app, name="prices", no_args_is_help=True)
 app.add_typer(measure_app, name="measure", no_args_is_help=True)
 
@@ -268,10 +270,12 @@ def _estimates(asked: Request, format_name: str, *, colour: bool) -> str:
 
 @app.command(short_help="Print a JSON Schema.")
 def schema(
-    what: Annotated[str, typer.Argument(metavar="NAME", help="plan, policy, workload, job or training.")],
+    what: Annotated[
+        str, typer.Argument(metavar="NAME", help="plan, policy, workload, job, training, project or budget.")
+    ],
     output: Output = None,
 ) -> None:
-    """Print a JSON Schema: of the plan of `recommend` or `train`, a policy, a workload, a training job."""
+    """Print a JSON Schema: of the answer of `recommend`, `train` or `budget`, or of a file that you write."""
     from optimiser.cli.output import emit
     from optimiser.report.schemas import schema_text
 

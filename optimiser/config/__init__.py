@@ -74,6 +74,10 @@ class Config:
         """The same of a training job. Raises UsageError."""
         return self._find("job", name_or_path)
 
+    def find_project(self, name_or_path: str) -> Path:
+        """The same of a project. Raises UsageError."""
+        return self._find("project", name_or_path)
+
     def _names(self, folder: str) -> list[str]:
         found = (path for layer in self.directories for path in (layer / folder).glob("*.yaml"))
         return sorted({path.stem for path in found})

@@ -47,10 +47,25 @@ def _training() -> dict[str, Any]:
     return schema_of(TrainPlan, "Training plan", TRAINING_SCHEMA_VERSION)
 
 
+def _project() -> dict[str, Any]:
+    from optimiser.costing.project.schema import ProjectFields
+
+    return ProjectFields.model_json_schema()
+
+
+def _budget() -> dict[str, Any]:
+    from optimiser.costing.project.budget import SCHEMA_VERSION, Budget
+    from optimiser.planning.plan_schema import schema_of
+
+    return schema_of(Budget, "Budget", SCHEMA_VERSION)
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "budget": _budget,
     "job": _job,
     "plan": _plan,
     "policy": _policy,
+    "project": _project,
     "training": _training,
     "workload": _workload,
 }

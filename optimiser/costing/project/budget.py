@@ -1,0 +1,261 @@
+"""A project's budget: its lines over its months at low, expected and high, per use, and what moves them.
+
+Low takes every amount at its low, high every one at its high: since each only ever adds to the cost, their sums are the
+outer range of the total. That range is no probability, and no case in it is likelier than another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from optimiser.costing.project.amounts import Range, total
+from optimiser.costing.project.buy_or_rent import BuyOrRent, compared
+from optimiser.costing.project.lines import (
+    JOB_USD,
+    SERVING_COST,
+    Item,
+    Serving,
+    items_of,
+    monthly_queries,
+)
+from optimiser.costing.project.per_use import UnitCosts, unit_costs
+from optimiser.costing.project.prices import Prices
+from optimiser.costing.project.read import Project, compute_sections
+from optimiser.costing.project.schema import LINES
+from optimiser.costing.project.sensitivity import Swing, ends_of, swings
+from optimiser.costing.project.serving import FleetCurve, planned_fleets
+from optimiser.costing.project.training_job import JobFigures, figures_of_job
+from optimiser.errors import bad_value
+from optimiser.planning.plan import HOURS_PER_MONTH
+
+SCHEMA_VERSION = "1.0"
+OUTER_RANGE = (
+    "low is the sum of all lows, high the sum of all highs: the outer range of the total, no probability"
+)
+_MOST_USD = Decimal("1e15")
+_NOT_INCLUDED = ("tax", "financing and the cost of capital", "inflation and pay rises", "exchange rates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetItem:
+    """USD in whole cents over the horizon, and month by month."""
+
+    line: str
+    item: str
+    total: Range
+    monthly: tuple[Range, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetLine:
+    """The items of a line summed; share is of the expected total."""
+
+    line: str
+    total: Range
+    share: float
+    monthly: tuple[Range, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The answer. Money is USD in whole cents, so that items sum to lines and lines to the total."""
+
+    schema_version: str = SCHEMA_VERSION
+    name: str
+    description: str
+    source: str
+    currency: str
+    planned_on: date | None
+    months: tuple[str, ...]
+    total: Range
+    dominates: str
+    lines: tuple[BudgetLine, ...]
+    items: tuple[BudgetItem, ...]
+    unit_costs: UnitCosts | None
+    serving: FleetCurve | None
+    training_jobs: tuple[JobFigures, ...]
+    sensitivity: tuple[Swing, ...]
+    buy_or_rent: BuyOrRent | None
+    combined: str
+    not_included: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def needs_prices(project: Project) -> bool:
+    """Whether anything of the project is planned or compared at the prices in force."""
+    fields = project.fields
+    served = fields.inference is not None and fields.inference.workload is not None
+    jobs = any(compute.job is not None for compute in compute_sections(fields).values())
+    return served or jobs or fields.buy_or_rent is not None
+
+
+def budget_of(project: Project, prices: Prices | None = None) -> Budget:
+    """The budget of a project; prices are needed where needs_prices says so.
+
+    Raises what planning its training job or serving its workload raises, UsageError for a GPU or region unknown.
+    """
+    fields, jobs = project.fields, _jobs(project, prices)
+    worked_out = {f"{job.section}.gpu_hours": job.gpu_hours for job in jobs}
+    worked_out |= {f"{job.section}.{JOB_USD}": job.usd for job in jobs}
+    curve = _curve(project, prices, project.inputs)
+    if curve is not None and curve.throughput.is_given:
+        worked_out[SERVING_COST] = curve.throughput
+    inputs, given = {**project.inputs, **worked_out}, project.given | set(worked_out)
+    serving = None if curve is None else curve.usd_per_month
+    items = _items(project, inputs, serving)
+    overall = _sum([item.total for item in items])
+    if overall.high > _MOST_USD:
+        right = "more than all money there is: is an amount in other units?"
+        raise bad_value(project.where, "total in USD, high", float(overall.high), right)
+    lines = tuple(
+        _line(name, items, overall.expected) for name in LINES if any(item.line == name for item in items)
+    )
+    expected = _at(inputs, "expected")
+    moved = {name: amount for name, amount in inputs.items() if name in given}
+    return Budget(
+        name=fields.name,
+        description=fields.description,
+        source=fields.source,
+        currency=fields.currency,
+        planned_on=None if prices is None else prices.book.as_of,
+        months=month_names(fields.start, fields.months),
+        total=overall,
+        dominates=max(lines, key=lambda line: line.total.expected).line,
+        lines=lines,
+        items=items,
+        unit_costs=unit_costs(
+            fields,
+            expected,
+            overall.expected,
+            total([line.total.expected for line in lines if line.line == "inference"]),
+            expected.get("inference.tokens_per_query") if curve is None else curve.tokens_per_query,
+        ),
+        serving=curve,
+        training_jobs=jobs,
+        sensitivity=_swings(project, inputs, moved, serving),
+        buy_or_rent=_buy_or_rent(project, prices),
+        combined=OUTER_RANGE,
+        not_included=_not_included(project),
+        notes=_notes(project, jobs, curve),
+    )
+
+
+def month_names(start: str, months: int) -> tuple[str, ...]:
+    """The months from start ("2026-12") on, as many as told."""
+    year, month = map(int, start.split("-"))
+    counted = range(year * 12 + month - 1, year * 12 + month - 1 + months)
+    return tuple(f"{number // 12:04d}-{number % 12 + 1:02d}" for number in counted)
+
+
+def _items(project: Project, inputs: Mapping[str, Range], serving: Serving | None) -> tuple[BudgetItem, ...]:
+    cases = [items_of(project.fields, _at(inputs, case), serving) for case in ("low", "expected", "high")]
+    return tuple(
+        BudgetItem(
+            line=low.line,
+            item=low.item,
+            total=Range(low=low.total, expected=mid.total, high=high.total),
+            monthly=tuple(_ranges(low, mid, high)),
+        )
+        for low, mid, high in zip(*cases, strict=True)
+    )
+
+
+def _at(inputs: Mapping[str, Range], case: str) -> dict[str, Decimal]:
+    return {name: getattr(amount, case) for name, amount in inputs.items()}
+
+
+def _ranges(low: Item, expected: Item, high: Item) -> list[Range]:
+    months = zip(low.monthly, expected.monthly, high.monthly, strict=True)
+    return [Range(low=one, expected=two, high=three) for one, two, three in months]
+
+
+def _sum(ranges: list[Range]) -> Range:
+    cases = ("low", "expected", "high")
+    return Range(**{case: total([getattr(one, case) for one in ranges]) for case in cases})
+
+
+def _line(name: str, items: tuple[BudgetItem, ...], whole: Decimal) -> BudgetLine:
+    own = [item for item in items if item.line == name]
+    summed = _sum([item.total for item in own])
+    return BudgetLine(
+        line=name,
+        total=summed,
+        share=float(summed.expected / whole) if whole else 0.0,
+        monthly=tuple(_sum(list(month)) for month in zip(*(item.monthly for item in own), strict=True)),
+    )
+
+
+def _jobs(project: Project, prices: Prices | None) -> tuple[JobFigures, ...]:
+    """What the training jobs cost."""
+    found: dict[Path, JobFigures] = {}
+    jobs = []
+    for name, compute in compute_sections(project.fields).items():
+        if compute.job is not None and prices is not None:
+            path = project.named(f"{name}.job", compute.job, prices.config.find_job)
+            if path not in found:
+                found[path] = figures_of_job(name, path, prices)
+            jobs.append(replace(found[path], section=name))
+    return tuple(jobs)
+
+
+def _curve(project: Project, prices: Prices | None, inputs: Mapping[str, Range]) -> FleetCurve | None:
+    """Serving plans that cover the volumes of every case and of every input moved."""
+    if prices is None or prices.serving is None or project.fields.inference is None:
+        return None
+    most, expected = project.fields.inference.volumes, _at(inputs, "expected")
+    cases = [expected, _at(inputs, "low"), _at(inputs, "high")]
+    for name in ("inference.users", "inference.queries_per_user_day", "inference.growth_per_month"):
+        ends = ends_of(name, inputs[name])
+        cases += [expected | {name: ends.low}, expected | {name: ends.high}]
+    volumes = [monthly_queries(project.fields, values) for values in cases]
+    others = [volume for case in volumes[1:] for volume in case]
+    return planned_fleets(prices.serving, volumes[0], others, most)
+
+
+def _swings(
+    project: Project, inputs: Mapping[str, Range], moved: Mapping[str, Range], serving: Serving | None
+) -> tuple[Swing, ...]:
+    unmoved = {name: amount.expected for name, amount in inputs.items()}
+
+    def total_usd(values: Mapping[str, Decimal]) -> Decimal:
+        return total([item.total for item in items_of(project.fields, unmoved | dict(values), serving)])
+
+    return swings(moved, total_usd)
+
+
+def _buy_or_rent(project: Project, prices: Prices | None) -> BuyOrRent | None:
+    section = project.fields.buy_or_rent
+    if section is None or prices is None:
+        return None
+    return compared(section, project.where, prices.config, prices.book, prices.policy)
+
+
+def _not_included(project: Project) -> tuple[str, ...]:
+    fields = project.fields
+    absent = [name for name in LINES if not getattr(fields, name)]
+    left = [f"{', '.join(absent)} (no such line in the file)"] if absent else []
+    for name, compute in compute_sections(fields).items():
+        if compute.owned is not None and "capital_usd_per_gpu_hour" not in compute.owned.model_fields_set:
+            left.append(f"the owned machines themselves ({name}: energy alone)")
+    if fields.inference is not None and fields.inference.workload is not None:
+        left.append("what serving plans leave out (disks, load balancer, traffic out, support plan)")
+    if fields.buy_or_rent is not None:
+        left.append("owned servers of buy_or_rent, which stand beside the lines")
+    return (*left, *_NOT_INCLUDED)
+
+
+def _notes(project: Project, jobs: tuple[JobFigures, ...], curve: FleetCurve | None) -> tuple[str, ...]:
+    notes = list(dict.fromkeys(note for job in jobs for note in job.notes))
+    training = project.fields.training
+    for job in jobs:
+        if training is not None and job.section == "training":
+            needed = job.hours.expected * project.inputs["training.runs"].expected
+            if needed > (given := training.months * HOURS_PER_MONTH):
+                notes.append(
+                    f"training: its runs one after another take {needed:,.0f} h, its months have {given:,} h"
+                )
+    return (*notes, *(curve.notes if curve is not None else ()))

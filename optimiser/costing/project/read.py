@@ -1,0 +1,73 @@
+"""A project file (YAML) to a `Project`. The format is described in `optimiser.costing.project.schema`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from optimiser.costing.project.amounts import Range
+from optimiser.costing.project.checks import validate
+from optimiser.costing.project.schema import ComputeFields, ProjectFields
+from optimiser.errors import UsageError
+from optimiser.files import read_yaml
+from optimiser.workload.demand_fields import Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project file as it was read; inputs are its amounts by their dotted names, given those that it names itself."""
+
+    path: Path
+    fields: ProjectFields
+    inputs: Mapping[str, Range]
+    given: frozenset[str]
+
+    @property
+    def where(self) -> str:
+        """The file, as messages name it."""
+        return str(self.path)
+
+    def named(self, field: str, name: str, find: Callable[[str], Path]) -> Path:
+        """The file that a field names: beside the project file, else what config finds. Raises UsageError."""
+        beside = self.path.parent / Path(name).expanduser()
+        try:
+            return beside if beside.is_file() else find(name)
+        except UsageError as error:
+            raise UsageError(f"{self.where}: {field}: {error}") from None
+
+
+def load_project(path: Path) -> Project:
+    """Read one project file.
+
+    Raises UsageError, with one message naming file, field, value and what would be right, for a file that is missing
+    or no YAML, an unknown, missing or impossible field, and fields that do not go together.
+    """
+    fields = validate(str(path), read_yaml(path))
+    found = list(_ranges("", fields))
+    return Project(
+        path=path,
+        fields=fields,
+        inputs={name: amount for name, amount, _ in found},
+        given=frozenset(name for name, _, given in found if given),
+    )
+
+
+def compute_sections(fields: ProjectFields) -> dict[str, ComputeFields]:
+    """The sections that buy GPU-hours, by their dotted names."""
+    retraining = fields.maintenance.retraining if fields.maintenance is not None else None
+    sections = {"training": fields.training, "maintenance.retraining": retraining}
+    return {name: section for name, section in sections.items() if section is not None}
+
+
+def _ranges(prefix: str, section: Section) -> Iterator[tuple[str, Range, bool]]:
+    """Every amount below a section: its dotted name, and whether the file gives it."""
+    for name in type(section).model_fields:
+        value, path = getattr(section, name), f"{prefix}{name}"
+        if isinstance(value, Range):
+            yield path, value, name in section.model_fields_set
+        elif isinstance(value, Section):
+            yield from _ranges(f"{path}.", value)
+        elif isinstance(value, tuple):
+            for at, part in enumerate(value):
+                yield from _ranges(f"{path}[{at}].", part)

@@ -1,0 +1,91 @@
+"""What a training job costs, as its own plan has it: the one place where budgets meet `optimiser train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+from optimiser.config.policy_layers import PolicyLayer, resolve_policy
+from optimiser.costing.project.amounts import Range
+from optimiser.costing.project.prices import Prices
+from optimiser.costing.project.serving import HIGH_CONFIDENCE
+from optimiser.costing.training.answer import train
+from optimiser.costing.training.job_file import load_job
+from optimiser.costing.training.train import TrainRequest
+from optimiser.errors import NoFeasiblePlan, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFigures:
+    """One run of the job that a section names, on the cluster that its plan chose: GPU-hours, USD as it rents them,
+    hours from start to end, kWh at the building.
+    """
+
+    section: str
+    job: str
+    instances: int
+    instance_type: str
+    provider: str
+    region: str
+    how: str
+    gpu_hours: Range
+    usd: Range
+    hours: Range
+    kwh: Range
+    notes: tuple[str, ...]
+
+
+def figures_of_job(section: str, path: Path, prices: Prices) -> JobFigures:
+    """What the cheapest plan of a job costs: expected at the policy's confidence in how fast it runs, low at the
+    estimate itself on the same cluster, high planned at HIGH_CONFIDENCE. Raises what `optimiser train` raises.
+    """
+    request = _request(path, prices)
+    plan = train(request)
+    choice, margin = plan.choice, request.policy.performance_margin
+    notes = tuple(f"{plan.job}: OLD PRICES: {old}" for old in plan.old_prices)
+    cautious, faster = plan, 1.0
+    if margin is None:
+        faster = plan.estimate_hours / choice.hours
+        try:
+            caution = {"performance_confidence": HIGH_CONFIDENCE}
+            cautious = train(replace(request, policy=request.policy.model_copy(update=caution)))
+        except NoFeasiblePlan:
+            notes += (f"{plan.job}: no plan at a confidence of {HIGH_CONFIDENCE:g}: high is as expected",)
+
+    def figure(expected: float, low: float, high: float) -> Range:
+        found = [Decimal(str(one)) for one in (expected, low, high)]
+        return Range(low=min(found), expected=found[0], high=max(found))
+
+    later, low_usd = cautious.choice, plan.estimate_usd if margin is None else choice.total_usd
+    return JobFigures(
+        section=section,
+        job=plan.job,
+        instances=choice.instances,
+        instance_type=choice.instance_type,
+        provider=choice.provider,
+        region=choice.region,
+        how=choice.how,
+        gpu_hours=figure(choice.gpu_hours, choice.gpu_hours * faster, later.gpu_hours),
+        usd=Range(
+            low=min(low_usd, choice.total_usd),
+            expected=choice.total_usd,
+            high=max(later.total_usd, choice.total_usd),
+        ),
+        hours=figure(choice.hours, choice.hours * faster, later.hours),
+        kwh=figure(plan.energy.kwh, plan.energy.kwh * faster, cautious.energy.kwh),
+        notes=notes,
+    )
+
+
+def _request(path: Path, prices: Prices) -> TrainRequest:
+    """The question that `optimiser train` would ask of the job."""
+    config, book = prices.config, prices.book
+    job = load_job(path, book.as_of)
+    try:
+        config.find_model(job.model)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    policy = resolve_policy(config, (PolicyLayer(f"{path}: policy", job.policy), *prices.typed), book)
+    past = prices.spot_past(policy)
+    return TrainRequest(job=job, policy=policy, config=config, book=book, as_of=book.as_of, spot_past=past)

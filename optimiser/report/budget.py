@@ -1,0 +1,114 @@
+"""A project's budget in words: its lines, months, cost per use, what moves the total, owning against renting."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from optimiser.costing.project.budget import Budget
+from optimiser.errors import bad_value, did_you_mean
+from optimiser.planning.plan import to_jsonable
+from optimiser.report.budget_sections import buying, moving, per_use, serving, training
+from optimiser.report.document import Column, Document, Row, Section, Table
+from optimiser.report.records import LIST_FORMATS
+from optimiser.report.text_layout import text_of
+from optimiser.report.wording import counted, percent, usd
+
+# Beyond so many months the table has a row for a quarter; JSON and CSV have every month.
+_MONTH_BY_MONTH = 24
+_QUARTER = 3
+
+
+def render_budget(format_name: str, budget: Budget, *, colour: bool = False) -> str:
+    """The budget in one of LIST_FORMATS; CSV has a row for each month and item. Raises UsageError for another."""
+    if format_name == "json":
+        return json.dumps(to_jsonable(budget), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if format_name == "csv":
+        return _csv(budget)
+    if format_name == "table":
+        return text_of(budget_document(budget), colour=colour)
+    raise bad_value("--format", "format", format_name, did_you_mean(format_name, LIST_FORMATS))
+
+
+def _csv(budget: Budget) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["month", "line", "item", "low_usd", "expected_usd", "high_usd"])
+    for at, month in enumerate(budget.months):
+        for item in budget.items:
+            usd = item.monthly[at]
+            writer.writerow([month, item.line, item.item, usd.low, usd.expected, usd.high])
+    return text.getvalue()
+
+
+def budget_document(budget: Budget) -> Document:
+    """The report of a budget."""
+    return Document(
+        _headline(budget),
+        (
+            Section("Lines, USD over the horizon", (_lines(budget), f"{budget.combined.capitalize()}.")),
+            Section("Months, USD as expected", (_months(budget),)),
+            Section("Per use", per_use(budget)),
+            Section("Serving", serving(budget)),
+            Section("Training", training(budget)),
+            Section("What moves the total", moving(budget)),
+            Section("Buy or rent", buying(budget)),
+            Section("Not included", (", ".join(budget.not_included) + ".",)),
+            Section("Notes", budget.notes),
+        ),
+    )
+
+
+def _headline(budget: Budget) -> str:
+    whole = budget.total
+    share = next(line.share for line in budget.lines if line.line == budget.dominates)
+    span = f", {usd(whole.low)} to {usd(whole.high)}" if whole.is_given else ""
+    said = f"{budget.name}: {usd(whole.expected)} over {counted(len(budget.months), 'month')}"
+    said += f" from {budget.months[0]}{span}{_old(budget)}; {budget.dominates} is {percent(share)} of it"
+    if budget.unit_costs is not None:
+        said += f"; {usd(budget.unit_costs.usd_per_query)} a query"
+    return said
+
+
+def _old(budget: Budget) -> str:
+    return ", serving at OLD PRICES" if budget.serving is not None and budget.serving.old_prices else ""
+
+
+def _lines(budget: Budget) -> Table:
+    columns = (
+        Column("line"),
+        Column("item"),
+        Column("low", right=True),
+        Column("expected", right=True),
+        Column("high", right=True),
+        Column("share", right=True),
+    )
+    rows = []
+    for line in budget.lines:
+        own = [item for item in budget.items if item.line == line.line]
+        amounts = (usd(line.total.low), usd(line.total.expected), usd(line.total.high), percent(line.share))
+        alone = own[0].item if len(own) == 1 else ""
+        rows.append(Row((line.line, alone, *amounts)))
+        if len(own) > 1:
+            rows += [
+                Row(("", item.item, *map(usd, (item.total.low, item.total.expected, item.total.high)), ""))
+                for item in own
+            ]
+    whole = budget.total
+    rows.append(Row(("total", "", usd(whole.low), usd(whole.expected), usd(whole.high), "")))
+    return Table(columns, tuple(rows))
+
+
+def _months(budget: Budget) -> Table:
+    step = 1 if len(budget.months) <= _MONTH_BY_MONTH else _QUARTER
+    columns = (
+        Column("month" if step == 1 else "from"),
+        *(Column(line.line, right=True) for line in budget.lines),
+        Column("total", right=True),
+    )
+    rows = []
+    for at in range(0, len(budget.months), step):
+        sums = [sum(month.expected for month in line.monthly[at : at + step]) for line in budget.lines]
+        rows.append(Row((budget.months[at], *(f"{amount:,.0f}" for amount in sums), f"{sum(sums):,.0f}")))
+    return Table(columns, tuple(rows))

@@ -1,0 +1,208 @@
+"""What stands below a budget's lines: cost per use, serving plans, training jobs, the tornado, buying or renting."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from optimiser.costing.project.amounts import Range
+from optimiser.costing.project.budget import Budget
+from optimiser.costing.project.buy_or_rent import ABOVE, ALWAYS, NEVER, BuyOrRent, RentedTier
+from optimiser.costing.project.sensitivity import Swing
+from optimiser.costing.project.serving import HIGH_CONFIDENCE, LOW_CONFIDENCE
+from optimiser.costing.project.training_job import JobFigures
+from optimiser.report.document import Block, Chart, Column, Row, Table
+from optimiser.report.wording import hourly, number, percent, site, usd, usd_or_dash, words
+
+_BARS = 12
+_SHOWN_SWINGS = 15
+_NAME_WIDTH = 36
+
+
+def per_use(budget: Budget) -> tuple[Block, ...]:
+    """Cost per user, query and 1M tokens, of all lines and of serving alone."""
+    unit = budget.unit_costs
+    if unit is None:
+        return ()
+    columns = (Column(""), Column("all lines", right=True), Column("serving", right=True))
+    rows = (
+        ("per user and month", unit.usd_per_user_month, unit.serving_usd_per_user_month),
+        ("per query", unit.usd_per_query, unit.serving_usd_per_query),
+        ("per 1M tokens", unit.usd_per_million_tokens, unit.serving_usd_per_million_tokens),
+    )
+    said = (
+        f"As expected, over {unit.queries:,.0f} queries and {unit.users_months:,.0f} users × months; nothing is spread "
+        "beyond the horizon."
+    )
+    table = Table(
+        columns, tuple(Row((name, usd_or_dash(whole), usd_or_dash(own))) for name, whole, own in rows)
+    )
+    return (table, said)
+
+
+def serving(budget: Budget) -> tuple[Block, ...]:
+    """The serving plans that the inference line rests on."""
+    curve = budget.serving
+    if curve is None:
+        return ()
+    columns = (
+        Column("queries a month", right=True),
+        Column("$ a month", right=True),
+        Column("$ a query", right=True),
+        Column("most at once"),
+    )
+    rows = tuple(
+        Row(
+            (
+                f"{one.queries_per_month:,.0f}",
+                usd(one.usd_per_month),
+                usd(one.usd_per_query),
+                f"{one.fleet} ({', '.join(site(*place.split('/', 1)) for place in one.sites)})",
+            )
+        )
+        for one in curve.points
+    )
+    ages = ", ".join(f"{words(one.tier)} of {one.observed_on}" for one in curve.oldest_prices)
+    said = (
+        "A plan is made anew at each of these volumes, and between two of them cost is on the straight line, around "
+        "which whole machines make it a staircase; what a commitment of an earlier month still holds is not carried "
+        f"over. Throughput ±{percent(curve.relative_error)} (median error). Oldest prices: {ages}."
+    )
+    if not curve.throughput.is_given:
+        return (Table(columns, rows), said)
+    caution = (
+        f"Low and high also hold throughput planned at a confidence of {LOW_CONFIDENCE:g} and {HIGH_CONFIDENCE:g}: "
+        f"{_factor(curve.throughput.low)} and {_factor(curve.throughput.high)} of serving's cost (its input is "
+        "inference.serving_cost)."
+    )
+    return (Table(columns, rows), said, caution)
+
+
+def training(budget: Budget) -> tuple[Block, ...]:
+    """What one run of each training job comes to, as its own plan has it."""
+    return tuple(f"{job.section}: {_job(job)}" for job in budget.training_jobs)
+
+
+def _job(job: JobFigures) -> str:
+    cluster = f"{job.instances:,} × {job.instance_type}, {site(job.provider, job.region)}, {job.how}"
+    span = f" ({usd(job.usd.low)} to {usd(job.usd.high)})" if job.usd.is_given else ""
+    return (
+        f"{job.job} on {cluster}: {job.gpu_hours.expected:,.0f} GPU-hours in {number(float(job.hours.expected))} h, "
+        f"{usd(job.usd.expected)}{span} and {job.kwh.expected:,.0f} kWh a run."
+    )
+
+
+def moving(budget: Budget) -> tuple[Block, ...]:
+    """The tornado: each input at its two ends, the one that moves the total most first."""
+    shown = budget.sensitivity[:_SHOWN_SWINGS]
+    if not shown:
+        return ()
+    expected = budget.total.expected
+    widest = max(max(abs(swing.usd_at_low - expected), abs(swing.usd_at_high - expected)) for swing in shown)
+    names = max(len(swing.input) for swing in shown)
+    lines = tuple(_bar(swing, expected, widest, min(names, _NAME_WIDTH)) for swing in shown)
+    said = "Each input alone at the ends of its own range (…), or 20 % below and above what is expected (±)."
+    left = len(budget.sensitivity) - len(shown)
+    more = (f"{left} more inputs move it less: --format json has them.",) if left else ()
+    return (Chart(lines), said, *more)
+
+
+def _bar(swing: Swing, expected: Decimal, widest: Decimal, names: int) -> str:
+    ends = sorted((swing.usd_at_low - expected, swing.usd_at_high - expected))
+    below, above = (round(float(abs(end) / widest) * _BARS) for end in ends)
+    span = f"{_short(swing.low)} … {_short(swing.high)}" if swing.own_range else "±20 %"
+    bar = f"{'█' * below:>{_BARS}}│{'█' * above:<{_BARS}}"
+    return f"{_cut(swing.input, names):<{names}} {span:>17} {_signed(ends[0]):>9} {bar} {_signed(ends[1]):>9}"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"…{text[-(width - 1) :]}"
+
+
+def _short(value: Decimal) -> str:
+    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if abs(value) >= size:
+            return f"{float(value) / size:.3g}{letter}"
+    return f"{float(value):.3g}"
+
+
+def _signed(amount: Decimal) -> str:
+    text = _short(abs(amount))
+    if not amount:
+        return "0"
+    return f"−${text}" if amount < 0 else f"+${text}"
+
+
+def buying(budget: Budget) -> tuple[Block, ...]:
+    """Owning against each tier, and the use from which it is the cheaper."""
+    both = budget.buy_or_rent
+    if both is None:
+        return ()
+    columns = (
+        Column("tier"),
+        Column("cheapest in"),
+        Column("seen on"),
+        Column("$/GPU-h", right=True),
+        Column("$ a month", right=True),
+        Column("break-even", right=True),
+    )
+    own = both.owned_usd_per_used_gpu_hour.expected
+    first = Row(("owned", "", "", hourly(own), usd(both.owned_usd_per_month.expected), ""))
+    table = Table(columns, (first, *(_tier(one) for one in both.tiers)))
+    without = (f"No price of {both.gpu} for: {', '.join(both.without_price)}.",) if both.without_price else ()
+    notes = tuple(f"{note}." for note in both.notes)
+    said = (_verdict(one, both) for one in both.tiers)
+    return (_owned(both), table, *said, *without, *notes)
+
+
+def _verdict(one: RentedTier, both: BuyOrRent) -> str:
+    """Between owning and one tier: the use at which it turns, and what that means at the use that is expected."""
+    saved = one.rented_usd_per_month - both.owned_usd_per_month.expected
+    verdict = f"buying saves {usd(saved)} a month" if saved > 0 else f"renting saves {usd(-saved)} a month"
+    even = one.break_even
+    if one.owning_is_cheaper in (ALWAYS, NEVER):
+        need = (
+            f": it would take work in {percent(float(even.expected))} of the hours"
+            if even is not None
+            else ""
+        )
+        return f"{one.tier.capitalize()}: owning is cheaper {one.owning_is_cheaper}{need}; {verdict}."
+    turn = "" if even is None else percent(float(even.expected))
+    span = f" ({percent(float(even.low))} to {percent(float(even.high))})" if even and even.is_given else ""
+    where = "more" if one.owning_is_cheaper == ABOVE else "less"
+    return (
+        f"{one.tier.capitalize()}: owning is cheaper where the GPUs are at work in {where} than {turn}{span} of the "
+        f"hours; at {percent(float(both.utilisation))} {verdict}."
+    )
+
+
+def _owned(both: BuyOrRent) -> str:
+    owned, monthly = both.owned, both.owned_usd_per_month
+    energy = owned.idle_energy + both.utilisation * owned.variable
+    span = f" ({usd(monthly.low)} to {usd(monthly.high)})" if monthly.is_given else ""
+    return (
+        f"{both.gpus:,} × {both.gpu}, at work in {percent(float(both.utilisation))} of the hours. Owned: depreciation "
+        f"{usd(owned.capital)} + hosting {usd(owned.hosting)} + staff {usd(owned.staff)} + energy {usd(energy)} = "
+        f"{usd(monthly.expected)} a month{span}. $/GPU-h of what is owned is per hour at work; by the hour and on spot "
+        "the hours at work are paid, as if machines could be had at any hour, and spot's interruptions are not counted."
+    )
+
+
+def _tier(one: RentedTier) -> Row:
+    return Row(
+        (
+            f"{one.tier}, {words(one.payment)}" if one.payment else one.tier,
+            f"{site(one.provider, one.region)}, {one.instance_type}",
+            one.observed_on.isoformat(),
+            hourly(one.usd_per_gpu_hour),
+            usd(one.rented_usd_per_month),
+            _even(one.break_even),
+        )
+    )
+
+
+def _even(even: Range | None) -> str:
+    return "" if even is None else percent(float(even.expected))
+
+
+def _factor(value: Decimal) -> str:
+    return f"{number(float(value))} ×"

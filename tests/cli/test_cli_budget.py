@@ -1,0 +1,119 @@
+"""`optimiser budget`: a table, JSON and CSV that agree, and what it refuses."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from optimiser.config import load_config
+
+Run = Callable[..., Any]
+Fails = Callable[..., str]
+
+PROJECT = """
+name: pilot
+months: 2
+start: 2026-12
+training: {gpu_hours: {low: 100, expected: 200, high: 300}, usd_per_gpu_hour: 2.5}
+inference: {usd_per_query: 0.002, users: 1000, queries_per_user_day: 3, growth_per_month: 0.1}
+engineering: [{role: engineer, people: 1, salary_usd_per_year: 90000, overhead: 1.4}]
+"""
+
+MAINTAINED = """
+maintenance:
+  cycles_per_year: 4
+  retraining: {gpu_hours: 20000000, owned: {kw_per_gpu: 1, usd_per_kwh: 0.1, pue: 1.25}}
+"""
+
+
+def test_the_three_formats_tell_the_same(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "pilot.yaml"
+    path.write_text(PROJECT, encoding="utf-8")
+    table = run("budget", str(path))
+    assert (table.code, table.err) == (0, "")
+    # 500 + 182.5 + 200.75 + 2 × 10,500 = 21,883.25.
+    assert table.out.startswith(
+        "pilot: $21,883 over 2 months from 2026-12, $21,633 to $22,133; engineering is 96 %"
+    )
+    told = json.loads(run("budget", str(path), "--format", "json").out)
+    assert told["total"] == {"low": "21633.25", "expected": "21883.25", "high": "22133.25"}
+    rows = list(csv.DictReader(io.StringIO(run("budget", str(path), "--format", "csv").out)))
+    assert [(row["month"], row["line"]) for row in rows][:3] == [
+        ("2026-12", "training"),
+        ("2026-12", "inference"),
+        ("2026-12", "engineering"),
+    ]
+    for case in ("low", "expected", "high"):
+        assert sum(Decimal(row[f"{case}_usd"]) for row in rows) == Decimal(told["total"][case])
+
+
+def test_what_is_wrong_is_one_line_and_exit_code_2(fails: Fails, tmp_path: Path) -> None:
+    assert "did you mean support-assistant?" in fails(2, "budget", "suport-assistant")
+    path = tmp_path / "pilot.yaml"
+    path.write_text(PROJECT.replace("usd_per_query: 0.002", "workload: chat-lama-70b"), encoding="utf-8")
+    said = fails(2, "budget", str(path))
+    assert said.startswith(f"{path}: inference.workload: workload 'chat-lama-70b': no such file")
+    path.write_text("name: p\nmonths: 2\nstart: 2026-12\ntraining: {job: no.yaml}\n", encoding="utf-8")
+    assert fails(2, "budget", str(path)).startswith(f"{path}: training.job: job 'no.yaml': no such file")
+    path.write_text(PROJECT, encoding="utf-8")
+    assert "--format" in fails(2, "budget", str(path), "--format", "markdown")
+    path.write_text(PROJECT.replace("months: 2", "months: 0"), encoding="utf-8")
+    assert fails(2, "budget", str(path)).startswith(f"{path}: months = 0: must be at least 1")
+
+
+def test_what_is_typed_is_looked_at_though_nothing_is_planned(fails: Fails, tmp_path: Path) -> None:
+    path = tmp_path / "pilot.yaml"
+    path.write_text(PROJECT, encoding="utf-8")
+    assert "--as-of: date = 'soon'" in fails(2, "budget", str(path), "--as-of", "soon")
+    assert "max_spot_shar" in fails(2, "budget", str(path), "--set", "max_spot_shar=0")
+
+
+def test_the_answer_is_as_its_schema_says(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "pilot.yaml"
+    path.write_text(PROJECT + MAINTAINED, encoding="utf-8")
+    schema = json.loads(run("schema", "budget").out)
+    jsonschema.Draft202012Validator(schema).validate(
+        json.loads(run("budget", str(path), "--format", "json").out)
+    )
+    assert {"lines", "items", "sensitivity", "serving", "buy_or_rent"} <= set(schema["properties"])
+
+
+def test_the_schema_of_a_project_takes_the_shipped_one_and_no_other_field(run: Run) -> None:
+    schema = json.loads(run("schema", "project").out)
+    shipped = yaml.safe_load(
+        (load_config().directories[0] / "projects" / "support-assistant.yaml").read_text("utf-8")
+    )
+    jsonschema.validate(shipped, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(shipped | {"training": {"gpu_hours": {"low": 1}}}, schema)
+
+
+def test_the_table_keeps_to_a_hundred_columns(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "pilot.yaml"
+    path.write_text(PROJECT + MAINTAINED, encoding="utf-8")
+    lines = run("budget", str(path)).out.splitlines()
+    assert max(map(len, lines)) <= 100
+    (bar,) = [line for line in lines if "usd_per_kwh" in line]
+    assert "±20 %" in bar
+    assert "█│█" in bar
+    # 20,000,000 GPU-hours × 1 kW × 1.25 × 0.1 × 4 / 12 over two months: 20 % of $1,666,667.
+    assert "−$333k" in bar
+    assert "+$333k" in bar
+
+
+def test_a_project_may_narrow_the_policy_of_its_serving_plans(fails: Fails, tmp_path: Path) -> None:
+    path = tmp_path / "pilot.yaml"
+    path.write_text(
+        PROJECT.replace("usd_per_query: 0.002", "workload: chat-llama-70b, policy: {max_spot_shar: 0}"),
+        encoding="utf-8",
+    )
+    said = fails(2, "budget", str(path), "--as-of", "2026-11-21")
+    assert said.startswith(f"{path}: inference.policy: max_spot_shar = 0")
+    assert "did you mean max_spot_share" in said

@@ -1,0 +1,146 @@
+"""The formulas of a project's budget, worked by hand in their own units."""
+
+from decimal import Decimal
+
+import pytest
+
+from optimiser.costing.project.amounts import ONE, Range, exactly, in_cents, range_of
+from optimiser.costing.project.buy_or_rent import break_even_by_hour, owned_cost
+from optimiser.costing.project.formulas import (
+    energy_kwh,
+    queries,
+    salaries_usd,
+    share_of_month,
+    storage_usd,
+)
+from optimiser.costing.project.sensitivity import ends_of
+from optimiser.costing.project.serving import FleetCurve, FleetPoint, none_dearer_than_more, volumes_to_plan
+
+D = Decimal
+
+
+def test_storage_grows_by_the_month() -> None:
+    # 2 TB are 2,000 GB at $0.02: $40, and 10 % more in each of two months.
+    assert storage_usd(D(2), D("0.02"), D("0.1"), 0) == D("40")
+    assert storage_usd(D(2), D("0.02"), D("0.1"), 2) == D("48.4")
+
+
+def test_energy_of_llama_2_70b_as_its_paper_has_it() -> None:
+    # Touvron et al., Llama 2 (arXiv 2307.09288), table 2: 1,720,320 GPU-hours at 400 W; 688 MWh, without PUE.
+    assert energy_kwh(D("0.4"), D(1720320), ONE) == D("688128")
+    assert energy_kwh(D("0.4"), D(1720320), D("1.1")) == D("756940.8")
+
+
+def test_queries_of_a_month_of_730_hours() -> None:
+    # 1,000 users, 10 % more after a month, 3 queries on each of 730 / 24 days.
+    assert queries(D(1000), D("0.1"), 0, D(3)) == D(91250)
+    assert queries(D(1000), D("0.1"), 1, D(3)) == D(100375)
+
+
+def test_salaries_are_paid_by_the_month_with_their_overhead() -> None:
+    assert salaries_usd(D(3), D(120000), D("1.4")) == D(42000)
+
+
+@pytest.mark.parametrize(("month", "share"), [(0, "0"), (1, "1"), (2, "0.5"), (3, "0")])
+def test_a_span_of_a_month_and_a_half_covers_its_months(month: int, share: str) -> None:
+    assert share_of_month(month, 1, D("1.5")) == D(share)
+
+
+AMOUNTS = {
+    "usd_per_server": D(240000),
+    "residual_share": D("0.1"),
+    "depreciation_months": D(48),
+    "kw_per_server": D(10),
+    "idle_power_share": D("0.4"),
+    "pue": D("1.5"),
+    "usd_per_kwh": D("0.1"),
+    "hosting_usd_per_kw_month": D(150),
+    "staff_usd_per_month": D(1000),
+}
+
+
+def test_what_owned_servers_cost_a_month() -> None:
+    owned = owned_cost(AMOUNTS.__getitem__, 2)
+    # 2 × 240,000 × 0.9 / 48; 20 kW × 150; 20 kW × 1.5 × 0.1 × 730 h = 2,190, of which 40 % also when idle.
+    assert (owned.capital, owned.hosting, owned.staff) == (D(9000), D(3000), D(1000))
+    assert (owned.idle_energy, owned.variable) == (D(876), D(1314))
+    assert owned.fixed == D(13876)
+    assert owned.usd_per_month(D("0.5")) == D(14533)
+
+
+def test_the_use_at_which_owning_costs_what_renting_by_the_hour_does() -> None:
+    owned = owned_cost(AMOUNTS.__getitem__, 2)
+    # 16 GPUs × 730 h × $3 = 35,040 at full use; 13,876 / (35,040 − 1,314).
+    even = break_even_by_hour(owned, 16, D(3))
+    assert even is not None
+    assert even.quantize(D("0.0001")) == D("0.4114")
+    assert in_cents(owned.usd_per_month(even)) == in_cents(even * 35040)
+    assert break_even_by_hour(owned, 16, D("0.1")) is None  # $1,168 at full use is less than the energy alone
+
+
+def _points(*costs: tuple[int, int]) -> tuple[FleetPoint, ...]:
+    return tuple(
+        FleetPoint(
+            queries_per_month=D(volume),
+            usd_per_month=D(usd),
+            usd_per_query=D(usd) / volume,
+            fleet=f"{usd}",
+            sites=(),
+        )
+        for volume, usd in costs
+    )
+
+
+def _curve() -> FleetCurve:
+    return FleetCurve(
+        points=_points((100, 1000), (200, 1200), (400, 2000)),
+        tokens_per_query=D(1000),
+        throughput=exactly(ONE),
+        relative_error=0.2,
+        oldest_prices=(),
+        old_prices=(),
+        notes=(),
+    )
+
+
+def test_a_fleet_that_carries_more_for_less_carries_less_too() -> None:
+    found = none_dearer_than_more(_points((100, 1000), (200, 1500), (250, 1400), (400, 2000)))
+    assert [(point.queries_per_month, point.usd_per_month, point.fleet) for point in found] == [
+        (100, 1000, "1000"),
+        (200, 1400, "1400"),
+        (250, 1400, "1400"),
+        (400, 2000, "2000"),
+    ]
+    assert found[1].usd_per_query == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "usd"),
+    [(50, 1000), (100, 1000), (150, 1100), (200, 1200), (300, 1600), (400, 2000), (500, 2500)],
+)
+def test_between_two_plans_the_cost_is_on_the_straight_line(asked: int, usd: int) -> None:
+    assert _curve().usd_per_month(D(asked)) == usd
+
+
+def test_volumes_are_planned_at_the_ends_and_half_way_where_the_gap_is_widest() -> None:
+    months = [D(0), D(100), D(250), D(400)]
+    assert volumes_to_plan(months, [D(50), D(900)], 5) == [D(50), D(100), D(200), D(400), D(900)]
+    assert volumes_to_plan(months, [D(50), D(900)], 4) == [D(50), D(100), D(400), D(900)]
+    # √(400 × 90,000) = 6,000: a factor of 225 is wider than 4, thrice over, which then comes next.
+    assert volumes_to_plan(months, [D(90000)], 4) == [D(100), D(400), D(6000), D(90000)]
+    assert volumes_to_plan([D(100), D(100)], [D(100), D(101)], 7) == [D(101)]
+
+
+def test_an_input_without_a_range_is_moved_by_a_fifth_but_not_below_what_can_be() -> None:
+    own = Range(low=D(1), expected=D(2), high=D(5))
+    assert ends_of("data.tb", own) == own
+    assert ends_of("data.tb", exactly(D(10))) == Range(low=D(8), expected=D(10), high=D(12))
+    pue = ends_of("training.owned.pue", exactly(D("1.1")))
+    assert (pue.low, pue.high) == (D(1), D("1.32"))
+    shrinking = ends_of("inference.growth_per_month", exactly(D("-0.1")))
+    assert (shrinking.low, shrinking.high) == (D("-0.12"), D("-0.08"))
+
+
+def test_a_plain_number_is_all_three() -> None:
+    assert range_of(2.5, D(0)) == Range(low=D("2.5"), expected=D("2.5"), high=D("2.5"))
+    assert range_of({"low": 1, "expected": 2, "high": 2}, D(0)) == Range(low=D(1), expected=D(2), high=D(2))
