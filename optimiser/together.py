@@ -68,7 +68,7 @@ def recommend_together(requests: Sequence[Request]) -> TogetherPlan:
     if len(apart) == 1 and not _owns(apart[0].problem):
         found = ALONE
     else:
-        found = search_together([one.problem for one in apart], apart_usd, gap)
+        found = search_together([one.problem for one in apart], apart_usd)
     plan = _plan_of(apart, found, apart_usd, min(found.lower_usd, apart_lower))
     faults = verify_together(to_jsonable(plan))
     if faults:

@@ -121,9 +121,21 @@ class Listed:
         for slots, menu in self.menus:
             for units in np.unique(shortage):
                 rows = np.flatnonzero(shortage == units)
+                if not self.leaf.hourly:
+                    usd[np.ix_(rows, slots)] = (
+                        self._on_spot(slots, menu, capacity[rows]) if not units else np.inf
+                    )
+                    continue
                 need = still_needed(self.leaf, slots, capacity[rows][:, None, None], menu.capacity)
                 usd[np.ix_(rows, slots)] = (menu.usd + self.hourly[units].cover(need)).min(axis=2)
         return usd
+
+    def _on_spot(self, slots: Indices, menu: Frontier, capacity: Floats) -> Floats:
+        """The best hours where nothing is bought by the hour: constant units are firm enough, spot makes the rest."""
+        total, firm = (
+            level[slots] - capacity[:, None] for level in (self.leaf.levels.total, self.leaf.levels.firm)
+        )
+        return np.where(firm <= 1e-9, menu.cover(np.maximum(total, 0.0)), np.inf)
 
     def beside(self, point: int) -> tuple[Units, Units]:
         """Units by the hour and on spot that those hours beside one constant fleet take, shapes (slots, items)."""

@@ -29,7 +29,7 @@ def apart_usd(problems: list[Problem]) -> float:
 
 def together(problems: list[Problem], cutoff_usd: float | None = None) -> TogetherOutcome:
     """The search, up to what planning apart costs."""
-    return search_together(problems, apart_usd(problems) if cutoff_usd is None else cutoff_usd, 0.0)
+    return search_together(problems, apart_usd(problems) if cutoff_usd is None else cutoff_usd)
 
 
 def test_a_day_and_a_night_service_hold_the_maximum_of_their_sum() -> None:

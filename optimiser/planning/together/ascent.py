@@ -2,7 +2,7 @@
 
 The volume algorithm (Barahona and Anbil, Mathematical Programming 87, 2000): steps along an average of what services
 take at the prices so far, from the best prices so far, of the length that would reach the target were the bound
-linear (Polyak). The average is near what the best mix of ways takes, so it says how many machines to look at.
+linear (Polyak). An instance of a dear machine counts as much in a step as the money it costs.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimiser.planning.problem import Floats, How
-from optimiser.planning.together.relaxed import Prices, made_valid
+from optimiser.planning.together.relaxed import Prices, made_valid, unlimited_usd
 from optimiser.planning.together.services import Place
 
 AVERAGED = 0.1
-STALLED = 12
-SHORTEST_STEP = 0.02
+FIRST_STEP, SHORTEST_STEP, STALLED = 0.3, 1e-3, 6
+# How far above the bound steps aim: a step towards what prices cannot reach leads away from them.
+AHEAD = 0.02
+HALVINGS = 30
 
 
 @dataclass(frozen=True)
 class Climbed:
-    """usd is the bound at prices; taken is what services take there on average, instances, (machines, hours)."""
+    """usd is the bound at prices; taken is what services take there, instances, shape (machines, hours)."""
 
     usd: float
     prices: Prices
@@ -33,68 +35,63 @@ class Climbed:
 Priced = Callable[[Prices], tuple[float, Floats]]
 
 
-def climb(
-    place: Place, start: Climbed, priced: Priced, target_usd: float, share: float, rounds: int
-) -> Climbed:
+def climb(place: Place, start: Climbed, priced: Priced, share: float, rounds: int) -> Climbed:
     """Better prices than start, after so many rounds or when steps get no further.
 
     priced gives the bound at valid prices and what is taken, instances, shape (machines, hours).
     """
-    best, average, step, stalled = start, start.taken, 1.0, 0
+    best, average, step, stalled = start, start.taken, FIRST_STEP, 0
+    usd = np.array([unlimited_usd(place, m) for m in range(len(place.machines))])
+    offers = [place.of_machine(m) for m in range(len(place.machines))]
+    committed = np.array(
+        [share < 1 and any(o.how is How.COMMITMENT for o in some) for some in offers], dtype=bool
+    )
     for _ in range(rounds):
-        prices = _stepped(place, best.prices, average, step * max(target_usd - best.usd, 0.0), share)
-        usd, taken = priced(prices)
+        length = step * AHEAD * best.usd
+        prices = made_valid(
+            place, _stepped(place, best.prices, average, length, usd, committed, share), share
+        )
+        found, taken = priced(prices)
         average = AVERAGED * taken + (1 - AVERAGED) * average
-        if usd > best.usd:
+        if found > best.usd:
             stalled = 0
-            if usd > best.usd + 1e-4 * abs(best.usd):
+            if found > best.usd * (1 + 1e-4):
                 step = min(step * 1.1, 2.0)
-            best = Climbed(usd, prices, average)
+            best = Climbed(found, prices, taken)
         else:
             stalled += 1
             if stalled % STALLED == 0:
                 step *= 0.66
         if step < SHORTEST_STEP:
             break
-    return Climbed(best.usd, best.prices, average)
+    return best
 
 
-def _stepped(place: Place, prices: Prices, taken: Floats, missing_usd: float, share: float) -> Prices:
-    """Prices a step towards what is taken most, such that no unlimited offer is worth more than its price.
+def _stepped(
+    place: Place,
+    prices: Prices,
+    taken: Floats,
+    missing: float,
+    usd: Floats,
+    committed: np.ndarray,
+    share: float,
+) -> Prices:
+    """Prices a step towards what is taken most, near those at which no unlimited offer is worth more than its price.
 
-    Of a committed machine the price with its credit, q = p + λ · w ≥ 0 with Σ q ≤ H · usd + λ · (1 − share) · H.
+    Of a committed machine the price with its credit, q = p + λ · w ≥ 0 with Σ q ≤ H · usd + λ · (1 − share) · H: the
+    nearest such q and λ, of which λ counts as many times its square as there are hours.
     """
-    weight, total = place.hours.weight, place.hours.total
+    weight, total, scale = place.hours.weight, place.hours.total, 1.0 / len(place.hours.weight)
     above = taken - (taken @ weight / total)[:, None]
-    length = missing_usd / max(float((above**2).sum()), 1e-12)
-    use, credit = prices.use.copy(), prices.credit.copy()
-    for m in range(len(place.machines)):
-        paid = [one for one in place.of_machine(m) if one.most is None] or place.of_machine(m)
-        usd = min(one.usd for one in paid) * total
-        if share < 1 and any(one.how is How.COMMITMENT for one in paid):
-            scale = 1.0 / len(weight)
-            q = use[m] + credit[m] * weight + length * taken[m]
-            lam = credit[m] - length * scale * float(taken[m] @ weight)
-            q, lam = _balanced(q, lam, usd, (1 - share) * total, scale)
-            use[m], credit[m] = q - lam * weight, lam
-        else:
-            q, _ = _balanced(use[m] + length * taken[m], 0.0, usd, 0.0, 0.0)
-            use[m] = q
-    return made_valid(place, Prices(use, credit), share)
-
-
-def _balanced(q: Floats, lam: float, usd: float, per_credit: float, scale: float) -> tuple[Floats, float]:
-    """The nearest q ≥ 0 and λ ≥ 0 with Σ q ≤ usd + per_credit · λ, λ counting 1 / scale times its square."""
-
-    def at(theta: float) -> tuple[Floats, float]:
-        return np.maximum(q - theta, 0.0), max(lam + theta * per_credit * scale, 0.0)
-
-    low, high = 0.0, float(max(q.max(), 0.0))
-    for _ in range(50):
+    each = usd * (missing / max(float((above**2).sum(axis=1) @ usd), 1e-12))
+    q = prices.use + np.outer(prices.credit, weight) + each[:, None] * taken
+    credit = np.where(committed, prices.credit - each * scale * (taken @ weight), 0.0)
+    gain = np.where(committed, (1 - share) * total, 0.0)
+    low, high = np.zeros(len(usd)), np.maximum(q.max(axis=1), 0.0)
+    for _ in range(HALVINGS):
         theta = (low + high) / 2
-        some, credit = at(theta)
-        if some.sum() > usd + per_credit * credit:
-            low = theta
-        else:
-            high = theta
-    return at(high)
+        room = usd * total + gain * np.maximum(credit + theta * gain * scale, 0.0)
+        over = np.maximum(q - theta[:, None], 0.0).sum(axis=1) > room
+        low, high = np.where(over, theta, low), np.where(over, high, theta)
+    lam = np.maximum(credit + high * gain * scale, 0.0) * committed
+    return Prices(np.maximum(q - high[:, None], 0.0) - np.outer(lam, weight), lam)

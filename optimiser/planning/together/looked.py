@@ -7,29 +7,33 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optimiser.planning.problem import Floats, Option
-from optimiser.planning.tables import Units
 from optimiser.planning.together.ascent import Climbed, climb
-from optimiser.planning.together.compact import compact
 from optimiser.planning.together.menus import Menu, menu_of, sets_of
-from optimiser.planning.together.relaxed import Prices, constants_usd, even_prices, relaxed_usd
+from optimiser.planning.together.relaxed import (
+    Prices,
+    constants_usd,
+    even_prices,
+    made_valid,
+    relaxed_usd,
+)
 from optimiser.planning.together.services import Place
+from optimiser.planning.together.ways import Ways, menu_usd, ways_of
 
-ROUNDS = 6
-STEPS = 40
-# How far above the bound each climb aims: a step towards what prices cannot reach leads away from them.
-TARGETS = (1.05, 1.02)
-FIRST_MULTIPLES = (1.0, 1.4, 2.0, 3.0, 5.0)
-# Sets of a service that prices are set among, beside those of the last such round.
-NEAR = 10
+# Steps of each climb among the ways and sets near the best; after each, all are looked at.
+STEPS = (50, 100, 200, 400, 400, 400)
+# Sets of a service that become near ones at each look, and the multiples of even prices at the first.
+SETS_KEPT = 3
+FIRST_MULTIPLES = (1.5, 2.5)
 
 
 @dataclass
 class Choices:
-    """A service's sets of options, and the menus of those that were looked into (None: too large to list)."""
+    """A service's sets of options, the menus of those that were looked into (None: too large to list), and the best
+    ways of those that are near the best set."""
 
     sets: list[tuple[Option, ...]]
     menus: dict[int, Menu | None] = field(default_factory=dict)
-    near: list[int] = field(default_factory=list)
+    near: dict[int, Ways] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,43 +57,33 @@ class Searched:
         )
         return cls(place, share, choices, lower_usd, prices)
 
-    def raise_bound(self, target_usd: float) -> None:
-        """Raise the bound as far as prices do; target_usd is what a plan of these services is known to cost."""
-        best = self.fully(even_prices(self.place))
-        options = [self._first_options(s) for s in range(len(self.choices))]
-        for _ in range(ROUNDS):
-            divided = compact(self.place, options, self.share)
-            if divided is None:
+    @property
+    def shape(self) -> Floats:
+        """How the prices of all machines are spread over the hours; sums to 1."""
+        paid = np.maximum(self.prices.use, 0.0).sum(axis=0)
+        weight = self.place.hours.weight
+        return np.asarray(paid / paid.sum() if paid.any() else weight / weight.sum())
+
+    def raise_bound(self, enough_usd: float, shape: Floats | None) -> None:
+        """Raise the bound as far as prices do, or to what is enough, from even prices or such spread by a shape."""
+        start = even_prices(self.place)
+        if shape is not None:
+            use = start.use.sum(axis=1)[:, None] * shape
+            start = made_valid(self.place, Prices(use, start.credit), self.share)
+        best = self.fully(start)
+        prices = start
+        if best.usd < enough_usd:
+            for multiple in FIRST_MULTIPLES:
+                self.fully(Prices(start.use * multiple, start.credit))
+        for steps in STEPS if best.usd < enough_usd else ():
+            usd, taken = self.nearly(prices)
+            reached = climb(self.place, Climbed(usd, prices, taken), self.nearly, self.share, steps)
+            full, prices = self.fully(reached.prices), reached.prices
+            best = max(best, full, key=lambda one: one.usd)
+            if best.usd >= enough_usd:
                 break
-            best = max(best, self.fully(divided.prices), key=lambda one: one.usd)
-            more = [self._with_the_best(s, known) for s, known in enumerate(options)]
-            if [len(one) for one in more] == [len(one) for one in options]:
-                break
-            options = more
-        for nearer in TARGETS:
-            if best.usd >= target_usd:
-                break
-            goal = min(best.usd * nearer, target_usd)
-            near = climb(self.place, best, self.nearly, goal, self.share, STEPS)
-            best = max(best, self.fully(near.prices), key=lambda one: one.usd)
         self.prices = best.prices
         self.lower_usd = max(self.lower_usd, best.usd)
-
-    def _first_options(self, s: int) -> list[Option]:
-        """The options of the sets that are cheapest where machines are shared without a gap, and with wide ones."""
-        known, even = self.choices[s], even_prices(self.place).use
-        found: dict[str, Option] = {}
-        for multiple in FIRST_MULTIPLES:
-            usd = relaxed_usd(self.place, self.place.services[s], known.sets, even * multiple)
-            for number in np.argsort(usd, kind="stable")[:NEAR].tolist():
-                found |= {option.id: option for option in known.sets[number]}
-        return list(found.values())
-
-    def _with_the_best(self, s: int, options: list[Option]) -> list[Option]:
-        """The options, and those of the sets that were cheapest at the last prices."""
-        known = self.choices[s]
-        best = [option for number in known.near[:NEAR] for option in known.sets[number]]
-        return list({option.id: option for option in [*options, *best]}.values())
 
     def fully(self, prices: Prices) -> Climbed:
         """The bound at prices over all sets of every service."""
@@ -102,17 +96,18 @@ class Searched:
         return Climbed(total, prices, taken)
 
     def nearly(self, prices: Prices) -> tuple[float, Floats]:
-        """What the bound would be over the sets looked into alone."""
+        """What the bound would be over the ways and sets near the best alone."""
         total = constants_usd(self.place, prices, self.share)
-        taken = np.zeros_like(prices.use)
+        taken, every = np.zeros_like(prices.use), np.arange(prices.use.shape[1])
         for s, known in enumerate(self.choices):
-            near = [menu for number in known.near if (menu := known.menus[number]) is not None]
-            if not near:
+            if not known.near:
                 usd, used = self._service(s, prices.use)
-            else:
-                usd, used = min((self._menu_usd(menu, prices.use) for menu in near), key=lambda one: one[0])
+                total, taken = total + usd, taken + used
+                continue
+            found = [(*one.usd(prices.use), one) for one in known.near.values()]
+            usd, ways, one = min(found, key=lambda each: each[0])
             total += usd
-            taken += used
+            taken[one.machines] += one.taken[:, every, ways]
         return total, taken
 
     def _service(self, s: int, use: Floats) -> tuple[float, Floats]:
@@ -120,55 +115,48 @@ class Searched:
         place, known = self.place, self.choices[s]
         least = relaxed_usd(place, place.services[s], known.sets, use)
         best, unlisted, taken = np.inf, np.inf, np.zeros_like(use)
-        found: list[tuple[float, int]] = []
+        found: list[tuple[float, int, Menu]] = []
         for number in np.argsort(least, kind="stable").tolist():
             if least[number] >= best:
                 break
             menu = self.menu(s, number)
-            if menu is None or not menu.whole:
+            if menu is None:
                 # All that is known of a set too large to list is its relaxation.
                 unlisted = min(unlisted, float(least[number]))
                 continue
-            usd, used = self._menu_usd(menu, use)
-            found.append((usd, number))
+            usd, ways = menu_usd(menu, place.hours.weight, use)
+            if np.isfinite(usd):
+                found.append((usd, number, menu))
             if usd < best:
-                best, taken = usd, used
-        kept = dict.fromkeys([number for _, number in sorted(found)][:NEAR] + known.near)
-        known.near = list(kept)[: 2 * NEAR]
+                best, taken = usd, menu.taken[ways].T.astype(np.float64)
+        for _, number, menu in sorted(found, key=lambda one: one[:2])[:SETS_KEPT]:
+            near = known.near.get(number) or ways_of(place, menu)
+            known.near[number] = near.also(
+                menu, menu_usd(menu, place.hours.weight, use)[1], place.hours.weight
+            )
         return min(best, unlisted), taken
 
-    def _menu_usd(self, menu: Menu, use: Floats) -> tuple[float, Floats]:
-        cost = cost_of(menu, self.place.hours.weight, use)
-        ways = cost.argmin(axis=0)
-        return float(cost[ways, np.arange(cost.shape[1])].sum()), menu.taken[ways].T.astype(np.float64)
-
-    def cheapest_menus(self) -> tuple[tuple[Menu, ...], Units] | None:
-        """The menu that is cheapest for each service at the prices, and the most that all take there of each machine
-        in any hour; None where a service has none that is listed."""
-        use = self.prices.use
-        menus, taken = [], np.zeros_like(use)
-        for s, known in enumerate(self.choices):
-            near = [menu for number in known.near if (menu := self.menu(s, number)) is not None]
-            if not near:
-                return None
-            usd, used, menu = min(
-                ((*self._menu_usd(one, use), one) for one in near), key=lambda found: found[0]
-            )
-            if not np.isfinite(usd):
-                return None
-            menus.append(menu)
-            taken += used
-        return tuple(menus), taken.max(axis=1).astype(np.int64)
-
     def menu(self, s: int, number: int) -> Menu | None:
-        """The menu of a set of a service."""
+        """The menu of a set of a service, to bound it with."""
         known = self.choices[s]
         if number not in known.menus:
-            known.menus[number] = menu_of(self.place, self.place.services[s], known.sets[number])
+            service = self.place.services[s]
+            known.menus[number] = menu_of(self.place, service, known.sets[number], optimistic=True)
         return known.menus[number]
 
-
-def cost_of(menu: Menu, weight: Floats, use: Floats) -> Floats:
-    """What each way costs in each hour at prices of use, USD over the horizon, shape (ways, hours)."""
-    cost: Floats = menu.usd * weight + menu.taken @ use
-    return cost
+    def cheapest_menus(self) -> tuple[Menu, ...] | None:
+        """The menu to plan with of the set that is cheapest for each service at the prices; None where a service has
+        none that is listed."""
+        menus = []
+        for s, known in enumerate(self.choices):
+            if not known.near:
+                return None
+            number = min(known.near, key=lambda one: known.near[one].usd(self.prices.use)[0])
+            menu = self.menu(s, number)
+            if menu is None or not menu.whole:
+                service = self.place.services[s]
+                menu = menu_of(self.place, service, known.sets[number], optimistic=False)
+            if menu is None or not len(menu.units):
+                return None
+            menus.append(menu)
+        return tuple(menus)

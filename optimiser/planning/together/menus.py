@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -26,8 +25,8 @@ class Menu:
 
     units, shape (ways, options), counts units of each option; taken, shape (ways, machines), instances of each
     machine; usd, shape (ways, hours), what the best hour costs beside them, USD an hour: inf where it cannot be, or
-    where a unit would stand by unneeded (`useful`). points are the ways among those of `listed`; whole says that they
-    are all there are.
+    where a unit would stand by unneeded (`useful`). points are the ways among those of `listed`; whole says that units
+    are counted one by one, which a plan needs.
     """
 
     service: Service
@@ -63,30 +62,31 @@ def sets_of(service: Service) -> list[tuple[Option, ...]]:
     return list(option_sets(service.problem.options, service.problem.policy))
 
 
-def menu_of(place: Place, service: Service, options: tuple[Option, ...]) -> Menu | None:
-    """The menu of a set of options, not whole where it is long; None where its hours are too many to be listed."""
+def menu_of(place: Place, service: Service, options: tuple[Option, ...], *, optimistic: bool) -> Menu | None:
+    """The menu of a set of options; None where its hours are too many to be listed.
+
+    Where its ways are too many, optimistic counts units in bundles, a bundle for what its first unit costs: no plan
+    is dearer than such ways, so they bound it. Else some of its ways are left out.
+    """
     without = [replace(o, purchases=tuple(p for p in o.purchases if p.how not in CONSTANT)) for o in options]
     # A limited quantity by the hour is each service's own here: a plan that takes more of it in all is refused later.
     leaf, bought = build_leaf(without, service.profiles)
     if not can_be_listed(leaf):
         return None
-    units = _ways(options, leaf)
-    capacity = units @ np.array([option.rate_rps for option in options])
-    constant = Frontier(capacity, np.zeros(len(units)), units)
-    listed = Listed(leaf, constant)
-    menu = sum(len(table.capacity) for _, table in listed.menus)
-    cells = len(leaf.levels.total) * menu
-    whole = len(units) * cells <= MENU_CELLS
-    if not whole:
-        some = _fewer(units, options, max(MENU_CELLS // cells, 1))
-        units, capacity = units[some], capacity[some]
-        listed = Listed(leaf, Frontier(capacity, np.zeros(len(units)), units))
-    usd = np.where(useful(units, capacity, leaf, options), listed.by_slot(np.arange(len(units))), np.inf)
+    listed = Listed(leaf, Frontier(np.zeros(1), np.zeros(1), np.zeros((1, 0), dtype=np.int64)))
+    menu = sum(len(table.capacity) for _, table in listed.menus) if leaf.hourly else 1
+    most = max(MENU_CELLS // (len(leaf.levels.total) * menu), 1)
+    counted, units, exact = _ways(options, leaf, most if optimistic else MENU_CELLS)
+    rates = np.array([option.rate_rps for option in options])
+    if not optimistic and len(units) > most:
+        some = _fewer(units, options, most)
+        counted, units = counted[some], units[some]
+    listed = Listed(leaf, Frontier(counted @ rates, np.zeros(len(units)), counted))
+    usd = np.where(useful(units, units @ rates, leaf, options), listed.by_slot(np.arange(len(units))), np.inf)
     points = np.flatnonzero(np.isfinite(usd).any(axis=1))
     taken = _taken(place.machines, options, units[points])
-    return Menu(
-        service, options, listed, bought, points, units[points], taken, usd[points][:, service.slot], whole
-    )
+    usd = usd[points][:, service.slot]
+    return Menu(service, options, listed, bought, points, units[points], taken, usd, exact)
 
 
 def useful(units: Units, capacity: Floats, leaf: Leaf, options: tuple[Option, ...]) -> np.ndarray:
@@ -98,18 +98,22 @@ def useful(units: Units, capacity: Floats, leaf: Leaf, options: tuple[Option, ..
     return np.asarray(needed | fills_floor[:, None])
 
 
-def _ways(options: tuple[Option, ...], leaf: Leaf) -> Units:
-    """Every number of units of each option that some hour may need, shape (ways, options)."""
-    rates = [option.rate_rps for option in options]
-    beyond = max(float(leaf.levels.total[-1]) + min(rates), leaf.floor * max(rates) + min(rates))
-    every = np.zeros((1, 0), dtype=np.int64)
-    for number, option in enumerate(options):
-        known = any(p.how in CONSTANT for p in option.purchases)
-        most = math.ceil(beyond / option.rate_rps) if known else 0
-        count = np.tile(np.arange(most + 1), len(every))
-        every = np.column_stack([np.repeat(every, most + 1, axis=0), count])
-        every = every[every @ np.array(rates[: number + 1]) < beyond]
-    return every
+def _ways(options: tuple[Option, ...], leaf: Leaf, most: int) -> tuple[Units, Units, bool]:
+    """Every number of units of each option that some hour may need, shape (ways, options); where they are more than
+    most, in bundles: units as they count, units as they cost (a bundle is at least its first), and whether all are
+    exact."""
+    rates = np.array([option.rate_rps for option in options])
+    beyond = max(float(leaf.levels.total[-1]) + rates.min(), leaf.floor * rates.max() + rates.min())
+    known = np.array([any(p.how in CONSTANT for p in option.purchases) for option in options])
+    reach = np.where(known, np.ceil(beyond / rates), 0).astype(np.int64)
+    bundle = np.ones_like(reach)
+    while np.prod(reach // bundle + 1.0) > most * max(int(known.sum()), 1):
+        bundle[np.argmax(reach // bundle)] *= 2
+    axes = [np.arange(0, n + k, k) for n, k in zip(reach, bundle, strict=True)]
+    counted = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(options))
+    units = np.where(counted > 0, counted - bundle + 1, 0)
+    inside = units @ rates < beyond
+    return counted[inside], units[inside], bool((bundle == 1).all())
 
 
 def _fewer(units: Units, options: tuple[Option, ...], most: int) -> Indices:

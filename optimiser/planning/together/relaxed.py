@@ -42,11 +42,11 @@ class Prices:
 
 def even_prices(place: Place) -> Prices:
     """Each machine at its cheapest constant price in every hour, as if it were shared without a gap."""
-    usd = np.array([_even_usd(place, m) for m in range(len(place.machines))])
+    usd = np.array([unlimited_usd(place, m) for m in range(len(place.machines))])
     return Prices(usd[:, None] * place.hours.weight, np.zeros(len(usd)))
 
 
-def _even_usd(place: Place, machine: int) -> float:
+def unlimited_usd(place: Place, machine: int) -> float:
     """A price at which no offer without limit is worth more than it costs."""
     offers = place.of_machine(machine)
     return min([one.usd for one in offers if one.most is None] or [one.usd for one in offers])

@@ -6,22 +6,23 @@ first, and leaves the others to their bounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from optimiser.planning.leaves import Bought, Solution
-from optimiser.planning.problem import CONSTANT, How, Option, Problem, Purchase
-from optimiser.planning.search import search
+from optimiser.planning.problem import How, Option, Problem, Purchase
 from optimiser.planning.tables import Units
 from optimiser.planning.together.looked import Searched
-from optimiser.planning.together.menus import Menu, menu_of
+from optimiser.planning.together.master import divided
+from optimiser.planning.together.menus import Menu
 from optimiser.planning.together.services import Place, hours_of, machine_of, places
+from optimiser.planning.together.ways import menu_usd, ways_of
 from optimiser.planning.together.whole import Rounding, Whole, offers_by_use
 
-# Sites that are looked into; the others have the bound of every machine at its even price.
-SITES_LOOKED_INTO = 2
+# Sites that are looked into, and those of them that are planned; the others have the bound of their first prices.
+SITES_LOOKED_INTO, SITES_PLANNED = 16, 2
 
 
 @dataclass(frozen=True)
@@ -46,43 +47,44 @@ class TogetherOutcome:
     sites: int
 
 
-def search_together(problems: Sequence[Problem], cutoff_usd: float, gap: float = 1e-3) -> TogetherOutcome:
+def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherOutcome:
     """The best of all services in one site that costs less than cutoff_usd, the sum of planning apart."""
     share = problems[0].policy.commitment_hours_share
     sites = [Searched.of(place, share) for place in places(problems, hours_of(problems))]
-    sites.sort(key=lambda one: (one.lower_usd, one.place.site))
+    looked_into: list[Searched] = []
+    enough, shape = cutoff_usd, None
+    for one in sorted(sites, key=_rank)[:SITES_LOOKED_INTO]:
+        if one.lower_usd >= enough:
+            break
+        one.raise_bound(enough, shape)
+        # No other site's bound need be higher than the least: that is the bound of all.
+        enough, shape = min(enough, one.lower_usd), shape if shape is not None else one.shape
+        looked_into.append(one)
     best, cutoff = None, cutoff_usd
-    looked_into = [one for one in sites[:SITES_LOOKED_INTO] if one.lower_usd < cutoff_usd]
-    for one in looked_into:
-        one.raise_bound(cutoff)
-        for menus, start in _starts(one, gap):
-            whole = Rounding(one.place, menus, one.prices.use, one.share).search(start)
-            solutions = None if whole is None else _solutions(one.place, whole)
-            if whole is not None and solutions is not None and whole.usd < cutoff:
-                best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd
+    for one in sorted(looked_into, key=_rank)[:SITES_PLANNED]:
+        whole = _planned(one) if one.lower_usd < cutoff else None
+        solutions = None if whole is None else _solutions(one.place, whole)
+        if whole is not None and solutions is not None and whole.usd < cutoff:
+            best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd
     lower_usd = min((one.lower_usd for one in sites), default=np.inf)
     return TogetherOutcome(best, lower_usd, len(looked_into), len(sites))
 
 
-def _starts(searched: Searched, gap: float) -> Iterator[tuple[tuple[Menu, ...], Units]]:
-    """A menu for each service, and numbers of machines to start from: those of the bound, and those of planning each
-    service alone in the site."""
-    if (cheapest := searched.cheapest_menus()) is not None:
-        yield cheapest
-    place = searched.place
-    alone = [search(service.problem, gap, alternatives=1).best for service in place.services]
-    menus: list[Menu] = []
-    start = np.zeros(len(place.machines), dtype=np.int64)
-    for service, found in zip(place.services, alone, strict=True):
-        menu = None if found is None else menu_of(place, service, found.options)
-        if found is None or menu is None:
-            return
-        menus.append(menu)
-        for column, units in zip(found.solution.columns, found.solution.units[0].tolist(), strict=True):
-            if column.purchase.how in CONSTANT:
-                machine = place.machines.index(machine_of(column.option))
-                start[machine] += units * column.option.estimate.setup.instances_per_unit
-    yield tuple(menus), start
+def _rank(searched: Searched) -> tuple[float, tuple[str, str]]:
+    return searched.lower_usd, searched.place.site
+
+
+def _planned(searched: Searched) -> Whole | None:
+    """Whole numbers near the prices of a site's bound."""
+    menus = searched.cheapest_menus()
+    if menus is None:
+        return None
+    weight, use = searched.place.hours.weight, searched.prices.use
+    ways = [
+        ways_of(searched.place, menu).also(menu, menu_usd(menu, weight, use)[1], weight) for menu in menus
+    ]
+    start = divided(searched.place, ways)
+    return None if start is None else Rounding(searched.place, menus, start, searched.share).search()
 
 
 def _solutions(place: Place, whole: Whole) -> tuple[Solution, ...] | None:

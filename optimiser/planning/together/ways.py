@@ -1,0 +1,71 @@
+"""The ways of a menu that some prices make the best: few enough to look at over and over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from optimiser.planning.problem import Floats
+from optimiser.planning.tables import Indices
+from optimiser.planning.together.menus import Menu
+from optimiser.planning.together.relaxed import even_prices
+from optimiser.planning.together.services import Place
+
+# Multiples of even prices whose best ways are kept: of two machines, those of all pairs.
+MULTIPLES = (0.0, 0.5, 1.0, 2.0, 6.0)
+
+
+@dataclass(frozen=True)
+class Ways:
+    """index, shape (hours, ways), is of the menu's, and may name one twice; cost, alike, USD over the horizon beside
+    shared machines; taken, instances of each of some machines, shape (machines, hours, ways)."""
+
+    index: Indices
+    cost: Floats
+    machines: Indices
+    taken: Floats
+
+    @classmethod
+    def of(cls, menu: Menu, ways: Indices, weight: Floats) -> Ways:
+        """Some ways of each hour, shape (hours, any number)."""
+        rows = [np.unique(row) for row in ways]
+        width = max(map(len, rows))
+        index = np.array([np.append(row, np.full(width - len(row), row[0])) for row in rows])
+        cost = menu.usd[index, np.arange(len(index))[:, None]] * weight[:, None]
+        machines = np.flatnonzero(menu.taken.any(axis=0))
+        taken = menu.taken[index][:, :, machines].transpose(2, 0, 1).astype(np.float64)
+        return cls(index, cost, machines, taken)
+
+    def also(self, menu: Menu, ways: Indices, weight: Floats) -> Ways:
+        """With one more way in each hour."""
+        if (self.index == ways[:, None]).any(axis=1).all():
+            return self
+        return Ways.of(menu, np.column_stack([self.index, ways]), weight)
+
+    def usd(self, use: Floats) -> tuple[float, Indices]:
+        """The least that all hours cost at prices of use, and the way of each."""
+        cost = self.cost.copy()
+        for machine, taken in zip(self.machines.tolist(), self.taken, strict=True):
+            cost += taken * use[machine][:, None]
+        ways = cost.argmin(axis=1)
+        return float(cost[np.arange(len(cost)), ways].sum()), ways
+
+
+def ways_of(place: Place, menu: Menu) -> Ways:
+    """The ways of a menu that are best at multiples of even prices, the same in all hours."""
+    machines, even = np.flatnonzero(menu.taken.any(axis=0)), even_prices(place).use
+    some, best = np.zeros_like(even), []
+    for multiples in product(MULTIPLES, repeat=len(machines)):
+        some[machines] = np.array(multiples)[:, None] * even[machines]
+        best.append(menu_usd(menu, place.hours.weight, some)[1])
+    return Ways.of(menu, np.array(best).T, place.hours.weight)
+
+
+def menu_usd(menu: Menu, weight: Floats, use: Floats) -> tuple[float, Indices]:
+    """The least that a service's hours cost at prices of use, USD over the horizon, and the way of each hour."""
+    machines = np.flatnonzero(menu.taken.any(axis=0))
+    cost = menu.usd * weight + menu.taken[:, machines] @ use[machines]
+    ways = cost.argmin(axis=0)
+    return float(cost[ways, np.arange(cost.shape[1])].sum()), ways
