@@ -181,8 +181,9 @@ def _method(found: TogetherOutcome) -> str:
     if found is ALONE:
         return "all services are one, with nobody to share with: its own bound"
     return (
-        f"Lagrangian relaxation of what is shared in {found.looked_into} of {found.sites} sites, in the others at "
-        "machines' prices as if shared without a gap; apart, each service's own bound"
+        "all sharing in one site, or each apart: Lagrangian relaxation of what is shared in "
+        f"{found.looked_into} of {found.sites} sites, in the others at machines' prices as if shared without a gap; "
+        "apart, each service's own bound"
     )
 
 

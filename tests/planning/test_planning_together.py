@@ -12,7 +12,9 @@ from together_optimum import together_usd
 
 from optimiser.planning.problem import Problem
 from optimiser.planning.search import search
+from optimiser.planning.together import menus
 from optimiser.planning.together.search import TogetherOutcome, search_together
+from optimiser.planning.together.whole import paired
 
 TOGETHER = PLAIN.model_copy(update={"max_sites": 1, "max_instance_types": 2})
 
@@ -142,3 +144,42 @@ def test_the_bound_the_optimum_and_the_plan_stand_in_this_order(seed: int) -> No
     assert found.lower_usd <= optimum * (1 + 1e-7) + 1e-6
     if found.best is not None:
         assert optimum - 1e-6 <= found.best.usd <= apart + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_units_counted_in_bundles_bound_still(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(menus, "MENU_CELLS", 25)
+    problems = random_services(seed)
+    found, optimum = together(problems, math.inf), together_usd(problems)
+    assert found.lower_usd <= optimum * (1 + 1e-7) + 1e-6
+    assert found.best is None or found.best.usd >= optimum - 1e-6
+
+
+def test_an_hour_is_mended_by_changing_two_services_at_once() -> None:
+    # One machine of each of two kinds; both services take the first, and each does with the second for 1 or 3 more.
+    cost = np.array([[0.0, 1.0], [0.0, 3.0]])
+    taken = np.array([[[1, 0], [0, 1]], [[1, 0], [0, 1]]])
+    worth = np.array([1.0, 1.0])
+    ways, beyond = paired(cost, taken, np.zeros(2, dtype=np.int64), np.array([1, 1]), worth)
+    assert (ways.tolist(), beyond) == ([1, 0], 0.0)
+    # From the dearer way round, only an exchange of both gets there.
+    ways, beyond = paired(cost, taken, np.array([0, 1]), np.array([1, 1]), worth)
+    assert (ways.tolist(), beyond) == ([1, 0], 0.0)
+    # With one machine in all, an hour cannot be mended.
+    assert paired(cost, taken, np.array([0, 1]), np.array([1, 0]), worth)[1] == 1.0
+
+
+def test_staggered_fleets_of_many_units_are_bracketed_within_a_few_percent() -> None:
+    machines = [
+        machine("big", 4.0, held(3.6), committed(3.2), spot(1.4)),
+        machine("small", 1.0, held(1.0), spot(0.5)),
+    ]
+    day = 12 + 8 * np.sin(np.arange(24) / 24 * 2 * np.pi)
+    policy = TOGETHER.model_copy(update={"max_spot_share": 0.3, "min_firm_instances": 1})
+    problems = services(
+        *(case(machines, np.roll(day, 6 * n).round(1).tolist(), policy=policy) for n in range(4))
+    )
+    found = together(problems)
+    assert found.best is not None
+    assert found.best.usd < 0.9 * apart_usd(problems)
+    assert found.lower_usd <= found.best.usd < 1.03 * found.lower_usd

@@ -16,8 +16,7 @@ from optimiser.planning.problem import Floats, How
 from optimiser.planning.together.relaxed import Prices, made_valid, unlimited_usd
 from optimiser.planning.together.services import Place
 
-AVERAGED = 0.1
-FIRST_STEP, SHORTEST_STEP, STALLED = 0.3, 1e-3, 6
+FIRST_STEP, SHORTEST_STEP, STALLED = 0.3, 1e-3, 12
 # How far above the bound steps aim: a step towards what prices cannot reach leads away from them.
 AHEAD = 0.02
 HALVINGS = 30
@@ -35,10 +34,11 @@ class Climbed:
 Priced = Callable[[Prices], tuple[float, Floats]]
 
 
-def climb(place: Place, start: Climbed, priced: Priced, share: float, rounds: int) -> Climbed:
+def climb(place: Place, start: Climbed, priced: Priced, share: float, rounds: int, counts: float) -> Climbed:
     """Better prices than start, after so many rounds or when steps get no further.
 
-    priced gives the bound at valid prices and what is taken, instances, shape (machines, hours).
+    priced gives the bound at valid prices and what is taken, instances, shape (machines, hours); counts is the weight
+    of the last of that in the average: much finds the way, little gets nearer.
     """
     best, average, step, stalled = start, start.taken, FIRST_STEP, 0
     usd = np.array([unlimited_usd(place, m) for m in range(len(place.machines))])
@@ -52,7 +52,7 @@ def climb(place: Place, start: Climbed, priced: Priced, share: float, rounds: in
             place, _stepped(place, best.prices, average, length, usd, committed, share), share
         )
         found, taken = priced(prices)
-        average = AVERAGED * taken + (1 - AVERAGED) * average
+        average = counts * taken + (1 - counts) * average
         if found > best.usd:
             stalled = 0
             if found > best.usd * (1 + 1e-4):

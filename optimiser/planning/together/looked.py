@@ -19,8 +19,8 @@ from optimiser.planning.together.relaxed import (
 from optimiser.planning.together.services import Place
 from optimiser.planning.together.ways import Ways, menu_usd, ways_of
 
-# Steps of each climb among the ways and sets near the best; after each, all are looked at.
-STEPS = (50, 100, 200, 400, 400, 400)
+# Steps of each climb among the ways and sets near the best, and what the last counts; after each, all are looked at.
+STEPS = ((50, 0.1), (100, 0.1), (200, 0.1), (400, 0.1), (400, 0.02))
 # Sets of a service that become near ones at each look, and the multiples of even prices at the first.
 SETS_KEPT = 3
 FIRST_MULTIPLES = (1.5, 2.5)
@@ -75,9 +75,9 @@ class Searched:
         if best.usd < enough_usd:
             for multiple in FIRST_MULTIPLES:
                 self.fully(Prices(start.use * multiple, start.credit))
-        for steps in STEPS if best.usd < enough_usd else ():
+        for steps, counts in STEPS if best.usd < enough_usd else ():
             usd, taken = self.nearly(prices)
-            reached = climb(self.place, Climbed(usd, prices, taken), self.nearly, self.share, steps)
+            reached = climb(self.place, Climbed(usd, prices, taken), self.nearly, self.share, steps, counts)
             full, prices = self.fully(reached.prices), reached.prices
             best = max(best, full, key=lambda one: one.usd)
             if best.usd >= enough_usd:

@@ -77,6 +77,7 @@ def menu_of(place: Place, service: Service, options: tuple[Option, ...], *, opti
     menu = sum(len(table.capacity) for _, table in listed.menus) if leaf.hourly else 1
     most = max(MENU_CELLS // (len(leaf.levels.total) * menu), 1)
     counted, units, exact = _ways(options, leaf, most if optimistic else MENU_CELLS)
+    units = units if optimistic else counted
     rates = np.array([option.rate_rps for option in options])
     if not optimistic and len(units) > most:
         some = _fewer(units, options, most)

@@ -21,8 +21,9 @@ from optimiser.planning.together.services import Place, hours_of, machine_of, pl
 from optimiser.planning.together.ways import menu_usd, ways_of
 from optimiser.planning.together.whole import Rounding, Whole, offers_by_use
 
-# Sites that are looked into, and those of them that are planned; the others have the bound of their first prices.
-SITES_LOOKED_INTO, SITES_PLANNED = 16, 2
+# Sites that are looked into, and those of them that are planned until one has a plan; the others have the bound of
+# their first prices.
+SITES_LOOKED_INTO, SITES_PLANNED = 16, 4
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
         looked_into.append(one)
     best, cutoff = None, cutoff_usd
     for one in sorted(looked_into, key=_rank)[:SITES_PLANNED]:
-        whole = _planned(one) if one.lower_usd < cutoff else None
+        whole = _planned(one) if best is None and one.lower_usd < cutoff else None
         solutions = None if whole is None else _solutions(one.place, whole)
         if whole is not None and solutions is not None and whole.usd < cutoff:
             best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd

@@ -28,7 +28,7 @@ WAYS, MULTIPLES = 3, (0.0, 1.0, 2.0)
 # How many more of each machine than the programme takes are tried until every hour fits.
 MORE = (0, 1, 2, 4, 8, 16)
 # Changes of the numbers of machines that are tried.
-TRIED = 150
+TRIED = 80
 # Of a machine for one of another.
 MOST_FOR_ONE = 6
 # What using an instance is worth where it makes no difference, USD: commitments must be in use.
