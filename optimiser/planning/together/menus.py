@@ -15,8 +15,9 @@ from optimiser.planning.problem import CONSTANT, Floats, How, Option
 from optimiser.planning.tables import Frontier, Indices, Units
 from optimiser.planning.together.services import Machine, Place, Service, machine_of
 
-# Ways to take shared machines × distinct hours that are looked at one by one; beyond, a set has its relaxation alone.
-MENU_CELLS = 6_000_000
+# Ways to take shared machines × distinct hours that are looked at one by one; where there would be more, a bound
+# counts units in bundles and a plan leaves ways out.
+MENU_CELLS = 3_000_000
 
 
 @dataclass(frozen=True)
