@@ -18,7 +18,7 @@ recommend: $(VENV)/.installed
 	@$(BIN)/optimiser recommend config/workloads/chat-llama-70b.yaml
 
 test: $(VENV)/.installed-test
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 # What needs heavy extras has an environment of its own, so that `make test` proves that nothing else does.
 test-extras: $(EXTRAS_VENV)/.installed

@@ -44,6 +44,8 @@ def _away_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
             patch.setenv(variable, str(tmp_path_factory.mktemp(variable.lower())))
         for variable in ("OPTIMISER_STORE", "OPTIMISER_CONFIG"):
             patch.delenv(variable, raising=False)
+        # Each of the commands that are run would compile two hundred modules anew.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
 

@@ -56,8 +56,6 @@ def test_a_lift_is_what_the_workload_so_changed_gets(run: Run) -> None:
     [
         ("chat-llama-70b", "p5.48xlarge"),
         ("reasoning-deepseek-r1", "p5.48xlarge"),
-        ("reasoning-deepseek-r1", "p5en.48xlarge"),
-        ("code-llama-8b", "g6.xlarge"),
         ("chat-llama-70b", "g6.xlarge"),
         ("rag-qwen-72b", "Standard_ND96isr_MI300X_v5"),
     ],

@@ -76,7 +76,7 @@ def offers(draw: st.DrawFn) -> Offer:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(offers(), min_size=1, max_size=12, unique_by=lambda offer: offer.offer_id))
 def test_what_is_written_comes_back_exactly_from_reader_and_book(
     tmp_path_factory: pytest.TempPathFactory, written: list[Offer]
@@ -114,7 +114,7 @@ def test_a_contract_of_any_name_is_found_again_beside_the_list_price(tmp_path: P
     }
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.dictionaries(
