@@ -17,11 +17,10 @@ from decimal import Decimal
 from optimiser.config.api_models import ApiModel, load_api_models
 from optimiser.costing.api_prices import HostPrice, host_prices, hosts_found, library_version
 from optimiser.errors import NoFeasiblePlan
-from optimiser.planning.plan import HOURS_PER_MONTH, Plan
+from optimiser.planning.plan import HOURS_PER_MONTH, SECONDS_PER_MONTH, Plan
 from optimiser.recommend import Request, recommend
-from optimiser.workload import DemandPeriod, Workload
+from optimiser.workload.volume import cached_share, mean_rps, times, tokens_per_request
 
-SECONDS_PER_HOUR = 3600
 DAYS_PER_MONTH = HOURS_PER_MONTH / 24
 CENT = Decimal("0.01")
 PER_MILLION = Decimal("0.0001")
@@ -110,12 +109,10 @@ def compare_api(request: Request) -> ApiComparison:
         raise NoFeasiblePlan(f"{workload.name}: no host of {version} has a price for {model.name}")
     asked = replace(request, alone=True)
     plan = recommend(asked)
-    requests = monthly_requests(workload)
+    requests = mean_rps(workload) * SECONDS_PER_MONTH
     monthly = [_monthly(one.usd_per_request, requests) for one in hosts]
     spread = spread_of(monthly)
-    tokens = sum(one.share * (one.prompt_tokens + one.output_tokens) for one in workload.buckets)
-    cached = sum(one.share * one.cached_prefix_tokens for one in workload.buckets)
-    prompts = sum(one.share * one.prompt_tokens for one in workload.buckets)
+    tokens = tokens_per_request(workload.buckets)
     volumes = Volumes(asked, plan)
     crossings = tuple(
         break_even(volumes, against, usd, requests, tokens)
@@ -130,7 +127,7 @@ def compare_api(request: Request) -> ApiComparison:
         prices_of=version,
         requests_per_day=requests / DAYS_PER_MONTH,
         tokens_per_request=tokens,
-        cached_share=cached / prompts,
+        cached_share=cached_share(workload.buckets),
         self_hosted_monthly_usd=plan.totals.total_monthly_usd,
         self_hosted_usd_per_million=plan.totals.usd_per_million_tokens,
         sites=tuple(sorted({(one.provider, one.region) for one in plan.options})),
@@ -143,14 +140,6 @@ def compare_api(request: Request) -> ApiComparison:
         leaves_out=LEAVES_OUT,
         notes=notes,
     )
-
-
-def monthly_requests(workload: Workload) -> float:
-    """Requests in a month of 730 h, expected over the scenarios."""
-    courses = [(one.probability, one.periods) for one in workload.scenarios] or [(1.0, workload.periods)]
-    hours = sum(period.hours for period in courses[0][1])
-    asked = sum(share * period.mean_rps * period.hours for share, periods in courses for period in periods)
-    return asked * SECONDS_PER_HOUR * HOURS_PER_MONTH / hours
 
 
 def spread_of(monthly: list[Decimal]) -> Spread:
@@ -185,23 +174,6 @@ class Volumes:
             except NoFeasiblePlan as why:
                 self.known[factor] = str(why)
         return self.known[factor]
-
-
-def times(workload: Workload, factor: float) -> Workload:
-    """The workload at so many times its volume, with the same mix and shape."""
-
-    def scaled(periods: tuple[DemandPeriod, ...]) -> tuple[DemandPeriod, ...]:
-        return tuple(
-            replace(
-                one,
-                mean_rps=one.mean_rps * factor,
-                peak_10min_rps=None if one.peak_10min_rps is None else one.peak_10min_rps * factor,
-            )
-            for one in periods
-        )
-
-    courses = tuple(replace(one, periods=scaled(one.periods)) for one in workload.scenarios)
-    return replace(workload, periods=scaled(workload.periods), scenarios=courses)
 
 
 def break_even(

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1.4"
 HOURS_PER_MONTH = 730
+SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from optimiser.planning.totals import SECONDS_PER_HOUR, TOKENS_UNIT
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from optimiser.workload import Workload
+from optimiser.workload.volume import tokens_per_request
 from providers.offer import Offer, Tier
 from providers.shape import InstanceShape
 
@@ -52,7 +53,7 @@ def token_costs(
     """
     offers, _ = within_age(book.offers, max_price_age_days, book.as_of)
     cheapest = _cheapest(estimates, shapes, offers, policy)
-    tokens = sum(bucket.share * (bucket.prompt_tokens + bucket.output_tokens) for bucket in workload.buckets)
+    tokens = tokens_per_request(workload.buckets)
     costs = []
     for estimate in estimates:
         rate = planned_rate_rps(estimate, policy)

@@ -15,6 +15,7 @@ from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanScenario, PlanTotals
 from optimiser.planning.problem import Problem
 from optimiser.workload import Workload
+from optimiser.workload.volume import tokens_per_request
 
 SECONDS_PER_HOUR = 3600
 TOKENS_UNIT = Decimal("0.0001")
@@ -54,9 +55,8 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
 
 def monthly_tokens(problem: Problem, workload: Workload) -> float:
     """Input and output tokens of a month of 730 h, expected over the scenarios."""
-    each = sum(one.share * (one.prompt_tokens + one.output_tokens) for one in workload.buckets)
     requests = float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR
-    return each * requests * HOURS_PER_MONTH / problem.horizon_hours
+    return tokens_per_request(workload.buckets) * requests * HOURS_PER_MONTH / problem.horizon_hours
 
 
 def _mean_utilisation(problem: Problem, solution: Solution) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,6 +16,7 @@ from optimiser.workload.profile import profile_periods, profile_zone
 from optimiser.workload.resolved import DemandPeriod, SizeBucket
 from optimiser.workload.schema import WorkloadFields
 from optimiser.workload.trace import Trace, trace_periods
+from optimiser.workload.volume import scaled
 
 HOURS_PER_WEEK = 168
 
@@ -72,20 +72,6 @@ def hourly_periods(
     return tuple(
         DemandPeriod(start=first + timedelta(hours=n), hours=1.0, mean_rps=rate, exact=exact)
         for n, rate in enumerate(rates)
-    )
-
-
-def scaled(periods: tuple[DemandPeriod, ...], scale: float) -> tuple[DemandPeriod, ...]:
-    """The periods with every rate multiplied."""
-    if scale == 1.0:
-        return periods
-    return tuple(
-        replace(
-            period,
-            mean_rps=period.mean_rps * scale,
-            peak_10min_rps=None if period.peak_10min_rps is None else period.peak_10min_rps * scale,
-        )
-        for period in periods
     )
 
 

@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from optimiser.errors import UsageError, bad_value
-from optimiser.workload.demand import demand_periods, scaled, workload_zone
+from optimiser.workload.demand import demand_periods, workload_zone
 from optimiser.workload.demand_fields import BUSIEST, BadDayFields, DemandFields, ScenarioFields
 from optimiser.workload.resolved import DemandPeriod, DemandScenario, SizeBucket
 from optimiser.workload.schema import WorkloadFields
 from optimiser.workload.trace import read_trace
+from optimiser.workload.volume import scaled
 
 Periods = tuple[DemandPeriod, ...]
 

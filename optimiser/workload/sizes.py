@@ -30,6 +30,7 @@ from optimiser.workload.csv_table import CsvTable, number, read_csv
 from optimiser.workload.resolved import SizeBucket
 from optimiser.workload.schema import SizesFields
 from optimiser.workload.trace import Lengths, Trace, read_lengths
+from optimiser.workload.volume import cached_share
 
 PROMPT_EDGES_PCT = (0.0, 30.0, 60.0, 80.0, 95.0, 99.0, 100.0)
 OUTPUT_EDGES_PCT = (0.0, 40.0, 70.0, 90.0, 98.0, 100.0)
@@ -59,8 +60,7 @@ def size_buckets(
         if bucket.cached_prefix_tokens > bucket.prompt_tokens - 1.0 + 1e-6:
             right = f"below prompt_tokens = {bucket.prompt_tokens:g}: the last token is always computed"
             raise bad_value(str(path), "cached_prefix_tokens", bucket.cached_prefix_tokens, right)
-    if cached := sum(bucket.share * bucket.cached_prefix_tokens for bucket in buckets):
-        share = cached / sum(bucket.share * bucket.prompt_tokens for bucket in buckets)
+    if share := cached_share(buckets):
         notes.append(
             f"{share:.0%} of prompt tokens are taken to be found in the KV cache: requests must reach a replica that "
             "holds their prefix, and it needs room for prefixes beside the requests it serves"

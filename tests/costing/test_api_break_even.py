@@ -20,12 +20,12 @@ from optimiser.costing.api_break_even import (
     BreakEven,
     Volumes,
     break_even,
-    monthly_requests,
     spread_of,
-    times,
 )
+from optimiser.planning.plan import SECONDS_PER_MONTH
 from optimiser.recommend import Request, recommend
 from optimiser.workload import DemandPeriod, DemandScenario, SizeBucket, Workload
+from optimiser.workload.volume import mean_rps, times
 
 # A month of 730,000 requests of 1,000 tokens; an API asks 0.001 USD each, so 730 USD and 1 USD per 1M tokens.
 REQUESTS, TOKENS, API = 730_000.0, 1000.0, Decimal(730)
@@ -127,11 +127,11 @@ def workload(**changes: object) -> Workload:
 
 def test_requests_of_a_month_by_hand() -> None:
     # 2 req/s on average: 2 × 3,600 × 730.
-    assert monthly_requests(workload()) == pytest.approx(5_256_000)
+    assert mean_rps(workload()) * SECONDS_PER_MONTH == pytest.approx(5_256_000)
     quiet = DemandScenario(name="quiet", probability=0.75, periods=times(workload(), 0.5).periods)
     busy = DemandScenario(name="busy", probability=0.25, periods=times(workload(), 2.0).periods)
     # 0.75 × 1 + 0.25 × 4 req/s.
-    assert monthly_requests(workload(scenarios=(quiet, busy))) == pytest.approx(1.75 * 3600 * 730)
+    assert mean_rps(workload(scenarios=(quiet, busy))) * SECONDS_PER_MONTH == pytest.approx(1.75 * 3600 * 730)
 
 
 def test_another_volume_is_planned_as_that_workload_would_be_and_once() -> None:

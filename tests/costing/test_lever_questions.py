@@ -13,7 +13,7 @@ from optimiser.costing.levers import levers_for
 from optimiser.costing.levers.lever import Changed, Given, InPlace, NotHere, Outcome
 from optimiser.costing.levers.models import family_of, next_size_down
 from optimiser.costing.levers.pruned import narrowed, sparse_bytes_per_weight, without_layers
-from optimiser.costing.levers.serving import draft_like_one_layer, rates_times
+from optimiser.costing.levers.serving import draft_like_one_layer
 from optimiser.performance.model_checks import check_model
 from optimiser.performance.parameters import parameter_count
 from optimiser.recommend import Request
@@ -135,7 +135,7 @@ def test_hit_shares_come_from_the_trace_or_the_user_and_are_never_made_up() -> N
 @examples(st.floats(min_value=0.01, max_value=0.99))
 def test_answers_from_a_cache_take_that_share_of_all_requests(hit: float) -> None:
     before = IN_SCENARIOS
-    after = rates_times(before, 1 - hit).workload
+    after = changed("response-cache", before, replace(GIVEN, response_hit=hit)).request.workload
 
     def requests(periods: object) -> float:
         return sum(one.mean_rps * one.hours for one in periods)  # type: ignore[attr-defined]

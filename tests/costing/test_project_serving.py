@@ -17,18 +17,18 @@ from optimiser.costing.project.amounts import in_cents
 from optimiser.costing.project.budget import SCHEMA_VERSION, Budget, budget_of, needs_prices
 from optimiser.costing.project.prices import Prices
 from optimiser.costing.project.read import load_project
-from optimiser.costing.project.serving import SECONDS_PER_MONTH, at_volume, mean_rps
+from optimiser.costing.project.serving import at_volume
 from optimiser.costing.training.answer import train
 from optimiser.costing.training.job_file import load_job
 from optimiser.costing.training.train import TrainRequest
 from optimiser.errors import NoFeasiblePlan, UsageError
-from optimiser.planning.plan import to_jsonable
+from optimiser.planning.plan import SECONDS_PER_MONTH, to_jsonable
 from optimiser.planning.plan_schema import schema_of
 from optimiser.prices.book import PriceBook, load_book
 from optimiser.prices.spot_past import NO_PAST
 from optimiser.recommend import Request, recommend
 from optimiser.workload import DemandScenario, load_workload
-from optimiser.workload.demand import scaled
+from optimiser.workload.volume import mean_rps, scaled
 
 AS_OF = date(2026, 11, 21)
 D = Decimal

@@ -17,17 +17,11 @@ from optimiser.costing.levers.lever import (
 from optimiser.performance.parameters import active_parameter_count, parameter_parts
 from optimiser.performance.specs import ModelSpec
 from optimiser.recommend import Request
-from optimiser.workload import DemandPeriod, SizeBucket
+from optimiser.workload import SizeBucket
 from optimiser.workload.resolved import SpeculativeDecoding
+from optimiser.workload.volume import cached_share, times
 
 SHORTER = (0.10, 0.25)
-
-
-def cached_share(request: Request) -> float:
-    """Share of prompt tokens that the workload takes to be found in the KV cache."""
-    buckets = request.workload.buckets
-    prompts = sum(one.share * one.prompt_tokens for one in buckets)
-    return sum(one.share * one.cached_prefix_tokens for one in buckets) / prompts
 
 
 def _with_cached(bucket: SizeBucket, share: float) -> SizeBucket:
@@ -38,7 +32,8 @@ def _with_cached(bucket: SizeBucket, share: float) -> SizeBucket:
 
 
 def _prefix(request: Request, given: Given) -> Outcome:
-    now, buckets = cached_share(request), request.workload.buckets
+    buckets = request.workload.buckets
+    now = cached_share(buckets)
     if given.prefix_hit is None and not now:
         why = (
             "no hit share is known: give --prefix-hit SHARE of prompt tokens (vLLM counts prefix_cache_hits and "
@@ -57,24 +52,6 @@ def _prefix(request: Request, given: Given) -> Outcome:
     )
 
 
-def rates_times(request: Request, factor: float) -> Request:
-    """The question with every rate of its demand and its scenarios times factor."""
-
-    def scaled(periods: tuple[DemandPeriod, ...]) -> tuple[DemandPeriod, ...]:
-        return tuple(
-            replace(
-                one,
-                mean_rps=one.mean_rps * factor,
-                peak_10min_rps=None if one.peak_10min_rps is None else one.peak_10min_rps * factor,
-            )
-            for one in periods
-        )
-
-    workload = request.workload
-    courses = tuple(replace(one, periods=scaled(one.periods)) for one in workload.scenarios)
-    return with_workload(request, periods=scaled(workload.periods), scenarios=courses)
-
-
 def _response(request: Request, given: Given) -> Outcome:
     if given.response_hit is None:
         why = (
@@ -84,7 +61,7 @@ def _response(request: Request, given: Given) -> Outcome:
         return NotHere(why=why)
     kept = 1 - given.response_hit
     return Changed(
-        request=rates_times(request, kept),
+        request=replace(request, workload=times(request.workload, kept)),
         setting=f"a cache of answers before the service (demand × {kept:g})",
         note="a repeated question gets the earlier answer; hits are taken to be of every size; the cache is not priced",
     )

@@ -16,12 +16,11 @@ from itertools import pairwise
 
 from optimiser.costing.project.amounts import ONE, Range, exactly, rounded
 from optimiser.errors import NoFeasiblePlan, UsageError
-from optimiser.planning.plan import HOURS_PER_MONTH, Plan
+from optimiser.planning.plan import SECONDS_PER_MONTH, Plan
 from optimiser.recommend import Request, recommend
 from optimiser.workload import Workload
-from optimiser.workload.demand import scaled
+from optimiser.workload.volume import mean_rps, times, tokens_per_request
 
-SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 _UNIT = Decimal("0.00000001")
 # Volumes closer than this are planned once: estimates are known far less well.
 _ALIKE = Decimal("1.02")
@@ -95,11 +94,10 @@ def planned_fleets(
         [_point(volume, plan) for volume, plan in zip(volumes, plans, strict=True)]
     )
     throughput, notes = _throughput(request, max(expected), points)
-    tokens = sum(bucket.share * (bucket.prompt_tokens + bucket.output_tokens) for bucket in workload.buckets)
     oldest = _oldest(plans)
     return FleetCurve(
         points=points,
-        tokens_per_query=Decimal(str(tokens)),
+        tokens_per_query=Decimal(str(tokens_per_request(workload.buckets))),
         throughput=throughput,
         relative_error=max(plan.estimate_relative_error for plan in plans),
         oldest_prices=tuple(OldestPrice(tier=tier, observed_on=day) for tier, day in oldest.items()),
@@ -141,25 +139,9 @@ def volumes_to_plan(expected: Sequence[Decimal], every: Iterable[Decimal], most:
     return [Decimal(math.ceil(volume)) for volume in volumes]
 
 
-def mean_rps(workload: Workload) -> float:
-    """Requests per second on average over the horizon, expected over the scenarios."""
-    courses = [(one.probability, one.periods) for one in workload.scenarios] or [(1.0, workload.periods)]
-    return sum(
-        probability
-        * math.fsum(period.mean_rps * period.hours for period in periods)
-        / math.fsum(period.hours for period in periods)
-        for probability, periods in courses
-    )
-
-
 def at_volume(workload: Workload, queries_per_month: Decimal) -> Workload:
     """The workload with its demand, in its own shape over the week, brought to so many queries a month of 730 h."""
-    factor = float(queries_per_month) / SECONDS_PER_MONTH / mean_rps(workload)
-    return replace(
-        workload,
-        periods=scaled(workload.periods, factor),
-        scenarios=tuple(replace(one, periods=scaled(one.periods, factor)) for one in workload.scenarios),
-    )
+    return times(workload, float(queries_per_month) / SECONDS_PER_MONTH / mean_rps(workload))
 
 
 def _plan_at(request: Request, volume: Decimal) -> Plan:
