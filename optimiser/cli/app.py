@@ -9,6 +9,7 @@ import typer
 from optimiser import __version__
 from optimiser.cli.budget_command import budget
 from optimiser.cli.calibrate_command import calibrate
+from optimiser.cli.compare_api_command import compare_api
 from optimiser.cli.levers_command import levers
 from optimiser.cli.measure_commands import measure_app
 from optimiser.cli.options import (
@@ -34,6 +35,7 @@ from optimiser.cli.options import (
     Types,
     Workload,
     Workloads,
+    policy_options,
 )
 from optimiser.cli.prices_commands import prices_app
 from optimiser.cli.refresh_command import refresh
@@ -56,25 +58,6 @@ app.command(short_help="What training a model costs.")(train)
 app.command(short_help="What a whole project costs, month by month.")(budget)
 app.add_typer(prices_app, name="prices", no_args_is_help=True)
 app.add_typer(measure_app, name="measure", no_args_is_help=True)
-
-
-def _policy_options(
-    providers: list[str] | None,
-    regions: list[str] | None,
-    gpus: list[str] | None,
-    instance_types: list[str] | None,
-    margin: str | None,
-    confidence: str | None,
-) -> dict[str, tuple[str, list[str] | str | None]]:
-    """The policy field behind each option, the option's own name for messages, and what was typed."""
-    return {
-        "providers": ("--provider", providers),
-        "regions": ("--region", regions),
-        "gpus": ("--gpu", gpus),
-        "instance_types": ("--instance-type", instance_types),
-        "performance_margin": ("--margin", margin),
-        "performance_confidence": ("--confidence", confidence),
-    }
 
 
 def _version(wanted: bool) -> None:
@@ -146,7 +129,7 @@ def recommend(
         store=store,
         embedded=embedded,
         settings=settings or (),
-        options=_policy_options(provider, region, gpu, instance_type, margin, confidence),
+        options=policy_options(provider, region, gpu, instance_type, margin, confidence),
         explain=explain,
     )
     if many is not None and together:
@@ -168,41 +151,7 @@ def recommend(
     emit(render(plan, explain=explain, colour=wants_colour(output)), output)
 
 
-@app.command("compare-api", short_help="Self-hosting against token APIs.")
-def compare_api(
-    workload: Workload,
-    format_name: ListFormat = "table",
-    output: Output = None,
-    settings: Set = None,
-    provider: Providers = None,
-    region: Regions = None,
-    gpu: Gpus = None,
-    instance_type: Types = None,
-    margin: Margin = None,
-    confidence: Confidence = None,
-    config: Config = None,
-    store: Store = None,
-    embedded: Embedded = False,
-    as_of: AsOf = None,
-) -> None:
-    """Self-hosting a workload against token APIs for the same model: what each costs, and from which volume on which.
-
-    Needs the extra [api]; asks no network.
-    """
-    from optimiser.cli.compare_api_command import check_format, compared
-    from optimiser.cli.output import emit, wants_colour
-    from optimiser.cli.question import asking, request_for
-
-    check_format(format_name)
-    question = asking(
-        directory=config,
-        as_of=as_of,
-        store=store,
-        embedded=embedded,
-        settings=settings or (),
-        options=_policy_options(provider, region, gpu, instance_type, margin, confidence),
-    )
-    emit(compared(request_for(question, workload), format_name, colour=wants_colour(output)), output)
+app.command("compare-api", short_help="Self-hosting against token APIs.")(compare_api)
 
 
 @app.command(short_help="What every instance type would do.")
@@ -238,7 +187,7 @@ def estimate(
         store=store,
         embedded=embedded,
         settings=settings or (),
-        options=_policy_options(provider, region, gpu, instance_type, margin, confidence),
+        options=policy_options(provider, region, gpu, instance_type, margin, confidence),
     )
     asked = request_for(question, workload)
     if why is not None:

@@ -36,15 +36,17 @@ def budget(
     from optimiser.cli.question import asking
     from optimiser.config import load_config
     from optimiser.costing.project.read import load_project
-    from optimiser.errors import bad_value, did_you_mean
-    from optimiser.report.records import LIST_FORMATS
+    from optimiser.report.records import check_list_format
 
-    if format_name not in LIST_FORMATS:
-        raise bad_value("--format", "format", format_name, did_you_mean(format_name, LIST_FORMATS))
+    check_list_format(format_name)
     read = load_project(load_config(config).find_project(project))
+    from optimiser.costing.project.budget import budget_of, needs_prices
+    from optimiser.report.budget import render_budget
 
-    def asked() -> Asking:
-        return asking(
+    prices = None
+    # What was typed is looked at even where nothing is planned at a price.
+    if needs_prices(read) or settings or store or as_of:
+        question = asking(
             directory=config,
             as_of=as_of,
             store=store,
@@ -52,15 +54,8 @@ def budget(
             settings=settings or (),
             options={},
         )
-
-    from optimiser.costing.project.budget import budget_of, needs_prices
-
-    # What was typed is looked at even where nothing is planned at a price.
-    wanted = needs_prices(read) or settings or store or as_of
-    found = budget_of(read, _prices(read, asked()) if wanted else None)
-    from optimiser.report.budget import render_budget
-
-    emit(render_budget(format_name, found, colour=wants_colour(output)), output)
+        prices = _prices(read, question)
+    emit(render_budget(format_name, budget_of(read, prices), colour=wants_colour(output)), output)
 
 
 def _prices(project: ProjectFile, asking: Asking) -> Prices:

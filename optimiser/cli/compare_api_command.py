@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from optimiser.cli.options import (
+    AsOf,
+    Confidence,
+    Config,
+    Embedded,
+    Gpus,
+    ListFormat,
+    Margin,
+    Output,
+    Providers,
+    Regions,
+    Set,
+    Store,
+    Types,
+    Workload,
+    policy_options,
+)
 
-from optimiser.errors import bad_value, did_you_mean
 
-if TYPE_CHECKING:
-    from optimiser.recommend import Request
+def compare_api(
+    workload: Workload,
+    format_name: ListFormat = "table",
+    output: Output = None,
+    settings: Set = None,
+    provider: Providers = None,
+    region: Regions = None,
+    gpu: Gpus = None,
+    instance_type: Types = None,
+    margin: Margin = None,
+    confidence: Confidence = None,
+    config: Config = None,
+    store: Store = None,
+    embedded: Embedded = False,
+    as_of: AsOf = None,
+) -> None:
+    """Self-hosting a workload against token APIs for the same model: what each costs, and from which volume on which.
 
+    Needs the extra [api]; asks no network.
+    """
+    from optimiser.cli.output import emit, wants_colour
+    from optimiser.cli.question import asking, request_for
+    from optimiser.report.records import check_list_format
 
-def check_format(format_name: str) -> None:
-    """Raise UsageError for a format that the comparison has not."""
-    from optimiser.report.api_comparison import FORMATS
-
-    if format_name not in FORMATS:
-        raise bad_value("--format", "format", format_name, did_you_mean(format_name, FORMATS))
-
-
-def compared(request: Request, format_name: str, *, colour: bool) -> str:
-    """The comparison, as the format has it. Raises what `compare_api` does."""
-    from optimiser.costing.api_break_even import compare_api
+    check_list_format(format_name)
+    question = asking(
+        directory=config,
+        as_of=as_of,
+        store=store,
+        embedded=embedded,
+        settings=settings or (),
+        options=policy_options(provider, region, gpu, instance_type, margin, confidence),
+    )
+    request = request_for(question, workload)
+    from optimiser.costing.api_break_even import compare_api as pipeline
     from optimiser.report.api_comparison import render_comparison
 
-    return render_comparison(format_name, compare_api(request), colour=colour)
+    emit(render_comparison(format_name, pipeline(request), colour=wants_colour(output)), output)

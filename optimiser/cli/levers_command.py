@@ -19,12 +19,11 @@ from optimiser.cli.options import (
     Store,
     Types,
     Workload,
+    policy_options,
 )
 from optimiser.errors import UsageError, bad_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from optimiser.config import Config as LoadedConfig
     from optimiser.costing.levers.lever import Lever
 
@@ -119,19 +118,13 @@ def levers(
     _check_drafts(accepted_tokens, draft_tokens, draft_parameters)
     if not 1 <= kv_bits <= 16:
         raise bad_value("--kv-bits", "bits", kv_bits, "from 1 to 16")
-    options: dict[str, tuple[str, Sequence[str] | str | None]] = {
-        "providers": ("--provider", provider),
-        "regions": ("--region", region),
-        "gpus": ("--gpu", gpu),
-        "instance_types": ("--instance-type", instance_type),
-    }
     question = asking(
         directory=config,
         as_of=as_of,
         store=store,
         embedded=embedded,
         settings=settings or (),
-        options=options,
+        options=policy_options(provider, region, gpu, instance_type),
     )
     for option, name in (
         ("--distil", distil),

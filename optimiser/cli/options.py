@@ -90,3 +90,22 @@ Embedded = Annotated[
         "--embedded", help="Also use the embedded price snapshot where the store has nothing newer."
     ),
 ]
+
+
+def policy_options(
+    providers: list[str] | None,
+    regions: list[str] | None,
+    gpus: list[str] | None,
+    instance_types: list[str] | None,
+    margin: str | None = None,
+    confidence: str | None = None,
+) -> dict[str, tuple[str, list[str] | str | None]]:
+    """The policy field behind each option, the option's own name for messages, and what was typed."""
+    return {
+        "providers": ("--provider", providers),
+        "regions": ("--region", regions),
+        "gpus": ("--gpu", gpus),
+        "instance_types": ("--instance-type", instance_types),
+        "performance_margin": ("--margin", margin),
+        "performance_confidence": ("--confidence", confidence),
+    }

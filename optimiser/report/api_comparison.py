@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,13 +13,10 @@ from optimiser.costing.api_break_even import (
     ApiComparison,
     BreakEven,
 )
-from optimiser.planning.plan import to_jsonable
 from optimiser.report.document import Block, Column, Document, Row, Section, Table
-from optimiser.report.records import LIST_FORMATS, render_records
-from optimiser.report.text_layout import text_of
+from optimiser.report.records import render_records
 from optimiser.report.wording import number, percent, provider_name, usd, usd_or_dash
 
-FORMATS = LIST_FORMATS
 SELF_HOSTED = "self-hosted"
 
 
@@ -42,11 +38,8 @@ class HostRow:
 
 def render_comparison(format_name: str, found: ApiComparison, *, colour: bool) -> str:
     """The comparison as a table, as one JSON object, or as CSV with a row for each way to serve it."""
-    if format_name == "json":
-        return json.dumps(to_jsonable(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if format_name == "table":
-        return text_of(comparison_document(found), colour=colour)
-    return render_records(format_name, host_rows(found), lambda: comparison_document(found), colour=colour)
+    rows = host_rows(found)
+    return render_records(format_name, rows, lambda: comparison_document(found), whole=found, colour=colour)
 
 
 def host_rows(found: ApiComparison) -> tuple[HostRow, ...]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+from dataclasses import dataclass
+from decimal import Decimal
 
 from optimiser.costing.project.budget import Budget
-from optimiser.errors import bad_value, did_you_mean
-from optimiser.planning.plan import to_jsonable
 from optimiser.report.budget_sections import buying, moving, per_use, serving, training
 from optimiser.report.document import Column, Document, Row, Section, Table
-from optimiser.report.records import LIST_FORMATS
-from optimiser.report.text_layout import text_of
+from optimiser.report.records import render_records
 from optimiser.report.wording import counted, percent, usd
 
 # Beyond so many months the table has a row for a quarter; JSON and CSV have every month.
@@ -22,24 +18,36 @@ _QUARTER = 3
 
 def render_budget(format_name: str, budget: Budget, *, colour: bool = False) -> str:
     """The budget in one of LIST_FORMATS; CSV has a row for each month and item. Raises UsageError for another."""
-    if format_name == "json":
-        return json.dumps(to_jsonable(budget), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if format_name == "csv":
-        return _csv(budget)
-    if format_name == "table":
-        return text_of(budget_document(budget), colour=colour)
-    raise bad_value("--format", "format", format_name, did_you_mean(format_name, LIST_FORMATS))
+    rows = budget_rows(budget)
+    return render_records(format_name, rows, lambda: budget_document(budget), whole=budget, colour=colour)
 
 
-def _csv(budget: Budget) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["month", "line", "item", "low_usd", "expected_usd", "high_usd"])
-    for at, month in enumerate(budget.months):
-        for item in budget.items:
-            usd = item.monthly[at]
-            writer.writerow([month, item.line, item.item, usd.low, usd.expected, usd.high])
-    return text.getvalue()
+@dataclass(frozen=True, kw_only=True)
+class BudgetRow:
+    """An item in a month."""
+
+    month: str
+    line: str
+    item: str
+    low_usd: Decimal
+    expected_usd: Decimal
+    high_usd: Decimal
+
+
+def budget_rows(budget: Budget) -> tuple[BudgetRow, ...]:
+    """Month by month, every item in each."""
+    return tuple(
+        BudgetRow(
+            month=month,
+            line=item.line,
+            item=item.item,
+            low_usd=item.monthly[at].low,
+            expected_usd=item.monthly[at].expected,
+            high_usd=item.monthly[at].high,
+        )
+        for at, month in enumerate(budget.months)
+        for item in budget.items
+    )
 
 
 def budget_document(budget: Budget) -> Document:

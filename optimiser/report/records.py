@@ -1,4 +1,5 @@
-"""Lists of flat records (estimates, prices) as JSON or CSV; their tables are documents like any other."""
+"""Lists of flat records (estimates, prices), and answers with such a list in them, as JSON or CSV; their tables are
+documents like any other."""
 
 from __future__ import annotations
 
@@ -16,20 +17,32 @@ from optimiser.report.text_layout import text_of
 LIST_FORMATS = ("table", "json", "csv")
 
 
+def check_list_format(name: str) -> None:
+    """Raises UsageError for a format that is none of LIST_FORMATS."""
+    if name not in LIST_FORMATS:
+        raise bad_value("--format", "format", name, did_you_mean(name, LIST_FORMATS))
+
+
 def render_records(
-    format_name: str, records: Sequence[Any], document: Callable[[], Document], *, colour: bool = False
+    format_name: str,
+    records: Sequence[Any],
+    document: Callable[[], Document],
+    *,
+    whole: object = None,
+    colour: bool = False,
 ) -> str:
-    """The records (dataclasses of one class) in one of LIST_FORMATS; `document` makes the table.
+    """The records (dataclasses of one class) in one of LIST_FORMATS; `document` makes the table, and JSON is of the
+    `whole` answer where there is more to it than the records.
 
     Raises UsageError for another format.
     """
+    check_list_format(format_name)
     if format_name == "table":
         return text_of(document(), colour=colour)
-    if format_name == "json":
-        return json.dumps(to_jsonable(list(records)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if format_name == "csv":
         return _csv(to_jsonable(list(records)))
-    raise bad_value("--format", "format", format_name, did_you_mean(format_name, LIST_FORMATS))
+    told = to_jsonable(list(records) if whole is None else whole)
+    return json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from decimal import Decimal
 
 from optimiser.costing.training.plan import TrainChoice, TrainLeg, TrainPlan, TrainTier
-from optimiser.errors import bad_value, did_you_mean
-from optimiser.planning.plan import to_jsonable
 from optimiser.report.document import Column, Document, Row, Section, Table
-from optimiser.report.records import LIST_FORMATS, render_records
-from optimiser.report.text_layout import text_of
+from optimiser.report.records import render_records
 from optimiser.report.train_caveats import caveats, energy_lines
 from optimiser.report.wording import counted, number, percent, site, usd
 
@@ -20,13 +16,8 @@ HOURS_PER_DAY = 24
 
 def render_training(format_name: str, plan: TrainPlan, *, colour: bool = False) -> str:
     """The plan in one of LIST_FORMATS: the whole of it as JSON, what was compared as CSV. Raises UsageError."""
-    if format_name == "table":
-        return text_of(training_document(plan), colour=colour)
-    if format_name == "json":
-        return json.dumps(to_jsonable(plan), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if format_name == "csv":
-        return render_records("csv", training_rows(plan), lambda: training_document(plan))
-    raise bad_value("--format", "format", format_name, did_you_mean(format_name, LIST_FORMATS))
+    rows = training_rows(plan)
+    return render_records(format_name, rows, lambda: training_document(plan), whole=plan, colour=colour)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from optimiser.config.policy_layers import PolicyLayer, resolve_policy
 from optimiser.costing.project.amounts import Range
 from optimiser.costing.project.prices import Prices
 from optimiser.costing.project.serving import HIGH_CONFIDENCE
 from optimiser.costing.training.answer import train
-from optimiser.costing.training.job_file import load_job
-from optimiser.costing.training.train import TrainRequest
-from optimiser.errors import NoFeasiblePlan, UsageError
+from optimiser.costing.training.train import train_request
+from optimiser.errors import NoFeasiblePlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +38,7 @@ def figures_of_job(section: str, path: Path, prices: Prices) -> JobFigures:
     """What the cheapest plan of a job costs: expected at the policy's confidence in how fast it runs, low at the
     estimate itself on the same cluster, high planned at HIGH_CONFIDENCE. Raises what `optimiser train` raises.
     """
-    request = _request(path, prices)
+    request = train_request(path, prices.config, prices.book, prices.typed, prices.spot_past)
     plan = train(request)
     choice, margin = plan.choice, request.policy.performance_margin
     notes = tuple(f"{plan.job}: OLD PRICES: {old}" for old in plan.old_prices)
@@ -76,16 +74,3 @@ def figures_of_job(section: str, path: Path, prices: Prices) -> JobFigures:
         kwh=figure(plan.energy.kwh, plan.energy.kwh * faster, cautious.energy.kwh),
         notes=notes,
     )
-
-
-def _request(path: Path, prices: Prices) -> TrainRequest:
-    """The question that `optimiser train` would ask of the job."""
-    config, book = prices.config, prices.book
-    job = load_job(path, book.as_of)
-    try:
-        config.find_model(job.model)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
-    policy = resolve_policy(config, (PolicyLayer(f"{path}: policy", job.policy), *prices.typed), book)
-    past = prices.spot_past(policy)
-    return TrainRequest(job=job, policy=policy, config=config, book=book, as_of=book.as_of, spot_past=past)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from optimiser.config import Config
+from optimiser.config.policy_layers import PolicyLayer, resolve_policy
 from optimiser.config.quotas import granted_quotas
 from optimiser.costing.training.interruptions import checkpoint_gb
 from optimiser.costing.training.job import TrainingJob
+from optimiser.costing.training.job_file import load_job
 from optimiser.costing.training.market import Market, markets
 from optimiser.costing.training.node import node_of
 from optimiser.costing.training.pace import Pace, paces
 from optimiser.costing.training.ways import HOWS, Terms, Way, planned_hours, ways
-from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value
+from optimiser.errors import NoFeasiblePlan, StalePrices, UsageError, bad_value
 from optimiser.estimating import considered_shapes
 from optimiser.performance.specs import ModelSpec
 from optimiser.planning.plan import HOURS_PER_MONTH
@@ -38,6 +41,28 @@ class TrainRequest:
     book: PriceBook
     as_of: date
     spot_past: SpotPast = NO_PAST
+
+
+def train_request(
+    path: Path,
+    config: Config,
+    book: PriceBook,
+    typed: Sequence[PolicyLayer],
+    spot_past: Callable[[Policy], SpotPast],
+    overrides: Mapping[str, str] | None = None,
+) -> TrainRequest:
+    """The question that a job's file asks, under what was typed over its policy; spot_past says what is known of the
+    pools that a policy allows, overrides are those of load_job. Raises UsageError for what is wrong in it.
+    """
+    job = load_job(path, book.as_of, overrides)
+    try:
+        config.find_model(job.model)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    policy = resolve_policy(config, (PolicyLayer(f"{path}: policy", job.policy), *typed), book)
+    return TrainRequest(
+        job=job, policy=policy, config=config, book=book, as_of=book.as_of, spot_past=spot_past(policy)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
