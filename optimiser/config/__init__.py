@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from optimiser.config.entries import mapping_of, only_known, parse_entry
+from optimiser.config.entries import content_of, mapping_of, mappings_of, only_known, parse_entry, sections_of
 from optimiser.config.fit_checks import check_fit, check_gpus, check_names
 from optimiser.config.owned import read_owned
 from optimiser.config.quotas import QUOTAS_FILE, quotas_of
@@ -126,9 +126,9 @@ def load_config(directory: Path | None = None) -> Config:
     quotas: dict[QuotaKey, GrantedQuota] = {}
     owned: list[Owned] = []
     for layer in directories:
-        sections = _sections(layer / "gpus.yaml", ("gpus",))
+        sections = sections_of(layer / "gpus.yaml", ("gpus",))
         gpus |= _entries(GpuSpec, "name", sections.get("gpus", {}), layer / "gpus.yaml")
-        for name, section in _sections(layer / PERFORMANCE_FILE, PERFORMANCE_SECTIONS).items():
+        for name, section in sections_of(layer / PERFORMANCE_FILE, PERFORMANCE_SECTIONS).items():
             fitted.setdefault(name, {}).update(section)
         fit = _fit(fitted, layer / PERFORMANCE_FILE)
         models |= _models(layer / "models.yaml")
@@ -137,9 +137,9 @@ def load_config(directory: Path | None = None) -> Config:
         if (layer / QUOTAS_FILE).is_file():
             quotas |= quotas_of(read_yaml(layer / QUOTAS_FILE), layer / QUOTAS_FILE, shapes)
         owned += read_owned(layer / "owned.yaml", shapes, len(owned) + 1)
-        written = _content(layer / "settings.yaml")
+        written = content_of(layer / "settings.yaml")
         performance = written.pop("performance", performance)
-        for name, section in _mappings(written, SETTINGS, layer / "settings.yaml").items():
+        for name, section in mappings_of(written, SETTINGS, layer / "settings.yaml").items():
             settings.setdefault(name, {}).update(section)
         check_names(gpus, fit, layer / "gpus.yaml", layer / PERFORMANCE_FILE)
         check_gpus(gpus, layer / "gpus.yaml")
@@ -191,21 +191,6 @@ def _embedded_directory() -> Path:
     raise OptimiserError(f"the installation is incomplete: no config directory at {package / '_config'}")
 
 
-def _content(path: Path) -> dict[str, Any]:
-    """The top level of a YAML file, {} where a layer does not have the file."""
-    return mapping_of(read_yaml(path), str(path), "the file") if path.is_file() else {}
-
-
-def _sections(path: Path, known: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """The named top-level mappings of a YAML file."""
-    return _mappings(_content(path), known, path)
-
-
-def _mappings(content: dict[str, Any], known: tuple[str, ...], path: Path) -> dict[str, dict[str, Any]]:
-    only_known(content, known, str(path))
-    return {name: mapping_of(section, str(path), name) for name, section in content.items()}
-
-
 def _entries(cls: type[T], key: str, entries: Mapping[str, object], path: Path) -> dict[str, T]:
     """The dataclasses of a mapping from name to entry; `key` is the field that the name fills."""
     return {
@@ -225,7 +210,7 @@ def _fit(sections: Mapping[str, Mapping[str, Any]], path: Path) -> Fit:
 
 
 def _models(path: Path) -> dict[str, ModelSpec]:
-    models = _entries(ModelSpec, "name", _content(path), path)
+    models = _entries(ModelSpec, "name", content_of(path), path)
     for name, model in models.items():
         check_model(model, f"{path}: {name}")
     return models
@@ -239,7 +224,7 @@ def _read_instances(
     always_sold: dict[str, tuple[tuple[str, str, str, Tier], ...]],
 ) -> None:
     """Add one provider's instance types to shapes, its quota codes and what it always sells."""
-    content, where, provider = _content(path), str(path), path.stem
+    content, where, provider = content_of(path), str(path), path.stem
     only_known(content, _INSTANCE_FILE, where)
     if content.get("provider", provider) != provider:
         raise bad_value(where, "provider", content["provider"], f"the file's name says {provider!r}")

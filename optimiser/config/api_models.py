@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from optimiser.config.entries import mapping_of, only_known, parse_entry
+from optimiser.config.entries import parse_entry, sections_of
 from optimiser.errors import bad_value
-from optimiser.files import read_yaml
 
 API_MODELS_FILE = "api_models.yaml"
 _SECTIONS = ("reviewed", "models")
@@ -44,12 +43,11 @@ def load_api_models(directories: Sequence[Path]) -> tuple[Reviewed | None, Mappi
     """
     reviewed: Reviewed | None = None
     found: dict[str, ApiModel] = {}
-    for path in (layer / API_MODELS_FILE for layer in directories if (layer / API_MODELS_FILE).is_file()):
-        content = mapping_of(read_yaml(path), str(path), "the file")
-        only_known(content, _SECTIONS, str(path))
+    for path in (layer / API_MODELS_FILE for layer in directories):
+        content = sections_of(path, _SECTIONS)
         if "reviewed" in content:
             reviewed = parse_entry(Reviewed, content["reviewed"], f"{path}: reviewed")
-        for name, entry in mapping_of(content.get("models"), str(path), "models").items():
+        for name, entry in content.get("models", {}).items():
             found[name] = parse_entry(ApiModel, entry, f"{path}: {name}", name=name)
             try:
                 re.compile(found[name].ids)

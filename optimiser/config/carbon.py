@@ -9,9 +9,8 @@ from pathlib import Path
 from optimiser.carbon.embodied import Embodied, Span
 from optimiser.carbon.grids import Carbon, Grid, Pue
 from optimiser.carbon.power import Power
-from optimiser.config.entries import mapping_of, only_known, parse_entry
+from optimiser.config.entries import mapping_of, parse_entry, sections_of
 from optimiser.errors import UsageError, bad_value
-from optimiser.files import read_yaml
 
 CARBON_FILE, GRIDS_FILE = "carbon.yaml", "carbon_intensity.csv"
 _SECTIONS = ("power", "pue", "embodied")
@@ -30,14 +29,13 @@ def load_carbon(directories: Sequence[Path]) -> Carbon:
     embodied: dict[str, object] = {}
     made: dict[str, object] = {}
     grids: dict[tuple[str, str], dict[str, Grid]] = {}
-    for path in (layer / CARBON_FILE for layer in directories if (layer / CARBON_FILE).is_file()):
-        content = mapping_of(read_yaml(path), str(path), "the file")
-        only_known(content, _SECTIONS, str(path))
-        power |= mapping_of(content.get("power"), str(path), "power")
-        given = mapping_of(content.get("embodied"), str(path), "embodied")
+    for path in (layer / CARBON_FILE for layer in directories):
+        content = sections_of(path, _SECTIONS)
+        power |= content.get("power", {})
+        given = content.get("embodied", {})
         made |= mapping_of(given.get("gpus"), str(path), "embodied.gpus")
         embodied |= given
-        for name, entry in mapping_of(content.get("pue"), str(path), "pue").items():
+        for name, entry in content.get("pue", {}).items():
             pue[name] = parse_entry(Pue, entry, f"{path}: {name}", provider=name)
             if not 1 <= pue[name].pue <= 3:
                 raise bad_value(f"{path}: {name}", "pue", pue[name].pue, "from 1 to 3")

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
+from optimiser.files import read_yaml
 
 T = TypeVar("T")
 
@@ -34,6 +36,22 @@ def only_known(section: Mapping[str, object], known: tuple[str, ...], where: str
     for key in section:
         if key not in known:
             raise UsageError(f"{where}: unknown field {key!r}: {did_you_mean(key, known)}")
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    """The top level of a YAML file, {} where a layer does not have the file."""
+    return mapping_of(read_yaml(path), str(path), "the file") if path.is_file() else {}
+
+
+def sections_of(path: Path, known: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """The named top-level mappings of a YAML file."""
+    return mappings_of(content_of(path), known, path)
+
+
+def mappings_of(content: dict[str, Any], known: tuple[str, ...], path: Path) -> dict[str, dict[str, Any]]:
+    """The content's sections, all of which are known and hold mappings. Raises UsageError."""
+    only_known(content, known, str(path))
+    return {name: mapping_of(section, str(path), name) for name, section in content.items()}
 
 
 @cache

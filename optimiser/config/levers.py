@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from optimiser.config.entries import mapping_of, only_known, parse_entry
+from optimiser.config.entries import parse_entry, sections_of
 from optimiser.errors import UsageError, bad_value
-from optimiser.files import read_yaml
 
 LEVERS_FILE = "levers.yaml"
 _SECTIONS = ("quality", "drafts", "instead")
@@ -75,12 +74,11 @@ def load_lever_facts(directories: Sequence[Path], models: Mapping[str, object]) 
     quality: dict[str, Quality] = {}
     drafts: dict[str, Drafts] = {}
     instead: dict[str, Instead] = {}
-    for path in (layer / LEVERS_FILE for layer in directories if (layer / LEVERS_FILE).is_file()):
-        content = mapping_of(read_yaml(path), str(path), "the file")
-        only_known(content, _SECTIONS, str(path))
-        quality |= _entries(Quality, "name", content.get("quality"), path, "quality")
-        drafts |= _entries(Drafts, "model", content.get("drafts"), path, "drafts")
-        instead |= _entries(Instead, "dense", content.get("instead"), path, "instead")
+    for path in (layer / LEVERS_FILE for layer in directories):
+        content = sections_of(path, _SECTIONS)
+        quality |= _entries(Quality, "name", content.get("quality", {}), path, "quality")
+        drafts |= _entries(Drafts, "model", content.get("drafts", {}), path, "drafts")
+        instead |= _entries(Instead, "dense", content.get("instead", {}), path, "instead")
         for name, row in drafts.items():
             if not 1 <= row.tokens_per_step <= row.draft_tokens + 1:
                 right = f"from 1 to draft_tokens + 1 = {row.draft_tokens + 1}"
@@ -92,9 +90,9 @@ def load_lever_facts(directories: Sequence[Path], models: Mapping[str, object]) 
     return LeverFacts(quality=quality, drafts=drafts, instead=instead)
 
 
-def _entries(cls: type[T], key: str, section: object, path: Path, name: str) -> dict[str, T]:
+def _entries(cls: type[T], key: str, section: Mapping[str, object], path: Path, name: str) -> dict[str, T]:
     where = f"{path}: {name}"
     return {
         entry: parse_entry(cls, value, f"{where}: {entry}", **{key: entry})
-        for entry, value in mapping_of(section, str(path), name).items()
+        for entry, value in section.items()
     }

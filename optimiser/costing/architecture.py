@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from optimiser.costing.levers.lever import with_model
 from optimiser.estimating import estimates_for
 from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.parameters import (
@@ -117,15 +118,9 @@ def compared(request: Request, name: str, kv_bits: float) -> tuple[Compared, ...
 
 def _best_by_gpu(request: Request, served: Served) -> dict[str, Estimate]:
     """The estimate with most output tokens per GPU and second, by GPU."""
-    models = {**request.config.models, served.model.name: served.model}
-    workload = replace(
-        request.workload,
-        target=None,
-        model=served.model.name,
-        weight_precision=served.weight_precision,
-        kv_precision=served.kv_precision,
-    )
-    answers = estimates_for(workload, replace(request.config, models=models), request.policy)
+    formats = {"weight_precision": served.weight_precision, "kv_precision": served.kv_precision}
+    asked = with_model(request, served.model, target=None, **formats)
+    answers = estimates_for(asked.workload, asked.config, asked.policy)
     best: dict[str, Estimate] = {}
     for one in answers:
         if isinstance(one, Estimate):

@@ -25,7 +25,6 @@ from optimiser.planning.problem import Problem
 if TYPE_CHECKING:
     from optimiser.planning.search import Found, Outcome
 
-CARBON_RULE = "limit_carbon"
 MOST_STEPS = 10
 # A kilogram at this many times what the free plan pays for one weighs more than anything else.
 LEAST_CARBON = 1e4

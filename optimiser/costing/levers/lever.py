@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from optimiser.config.levers import LeverFacts
+from optimiser.performance.specs import ModelSpec
 from optimiser.recommend import Request
 
 
@@ -90,6 +91,12 @@ class Lever:
 def with_workload(request: Request, **changes: Any) -> Request:
     """The question with fields of its workload replaced."""
     return replace(request, workload=replace(request.workload, **changes))
+
+
+def with_model(request: Request, model: ModelSpec, **changes: Any) -> Request:
+    """The question about another model, which the config need not hold, with fields of its workload replaced."""
+    config = replace(request.config, models={**request.config.models, model.name: model})
+    return replace(with_workload(request, model=model.name, **changes), config=config)
 
 
 def with_policy(request: Request, **changes: object) -> Request:

@@ -14,7 +14,7 @@ from optimiser.costing.levers.lever import (
     Lever,
     NotHere,
     Outcome,
-    with_workload,
+    with_model,
 )
 from optimiser.performance.parameters import active_parameter_count, parameter_count
 from optimiser.performance.specs import ModelSpec
@@ -61,12 +61,7 @@ def _served_instead(request: Request, model: ModelSpec, note: str) -> Changed:
     techniques = request.workload.techniques
     if techniques.speculative_decoding:
         note += "; without speculative decoding, whose drafts are of the former model"
-    changed = with_workload(
-        request, model=model.name, techniques=replace(techniques, speculative_decoding=None)
-    )
-    changed = replace(
-        changed, config=replace(request.config, models={**request.config.models, model.name: model})
-    )
+    changed = with_model(request, model, techniques=replace(techniques, speculative_decoding=None))
     return Changed(request=changed, setting=f"--set model={model.name}", note=note)
 
 

@@ -11,8 +11,8 @@ from optimiser.costing.levers.lever import (
     Lever,
     NotHere,
     Outcome,
+    with_model,
     with_policy,
-    with_workload,
 )
 from optimiser.performance.parameters import BYTES_PER_WEIGHT, bytes_per_weight, parameter_count
 from optimiser.performance.specs import ModelSpec
@@ -73,11 +73,6 @@ def sparse_bytes_per_weight(model: ModelSpec, precision: str) -> float:
     return bytes_per_weight(model, precision) / 2 + _INDEX_BITS_PER_WEIGHT / 8
 
 
-def _served(request: Request, model: ModelSpec) -> Request:
-    config = replace(request.config, models={**request.config.models, model.name: model})
-    return replace(with_workload(request, model=model.name), config=config)
-
-
 def _structured(request: Request, given: Given, *, layers: bool) -> Outcome:
     model = request.config.find_model(request.workload.model)
     smaller = (without_layers if layers else narrowed)(model, given.prune_share)
@@ -87,7 +82,7 @@ def _structured(request: Request, given: Given, *, layers: bool) -> Outcome:
             why=f"{model.name} is too small for {given.prune_share * 100:g} % of it to be left out"
         )
     return Changed(
-        request=_served(request, smaller),
+        request=with_model(request, smaller),
         setting=f"--set model=PATH of the pruned checkpoint's config.json ({smaller.name})",
         note=f"{(1 - left) * 100:.0f} % fewer weights; one has to prune, retrain and test it",
     )
@@ -119,7 +114,7 @@ def _two_of_four(request: Request, _given: Given) -> Outcome:
     bytes_each = {precision: sparse_bytes_per_weight(model, precision) for precision in BYTES_PER_WEIGHT}
     sparse = replace(model, name=f"{model.name} (2:4)", bytes_per_weight=bytes_each)
     return Changed(
-        request=with_policy(_served(request, sparse), gpus=kept),
+        request=with_policy(with_model(request, sparse), gpus=kept),
         setting="a 2:4 sparse checkpoint, on Ampere or newer",
         note="half the weights to hold and read; no gain in computing is counted",
     )

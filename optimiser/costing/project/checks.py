@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ValidationError
 
 from optimiser.costing.project.schema import (
@@ -17,11 +19,8 @@ from optimiser.field_faults import first_fault
 _MOST_GROWTH = 1_000_000
 
 
-def validate(where: str, raw: object) -> ProjectFields:
+def validate(where: str, raw: dict[str, Any]) -> ProjectFields:
     """The fields of one project file; UsageError names the first wrong one and what would be right."""
-    if not isinstance(raw, dict):
-        right = "a project is a mapping of fields such as `name: assistant`"
-        raise UsageError(f"{where}: holds {type(raw).__name__}, not fields: {right}")
     try:
         fields = ProjectFields.model_validate(raw)
     except ValidationError as error:

@@ -10,8 +10,8 @@ from optimiser.costing.project.amounts import Range
 from optimiser.costing.project.checks import validate
 from optimiser.costing.project.schema import ComputeFields, ProjectFields
 from optimiser.errors import UsageError
-from optimiser.files import read_yaml
 from optimiser.workload.demand_fields import Section
+from optimiser.workload.read import fields_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,9 @@ def load_project(path: Path) -> Project:
     Raises UsageError, with one message naming file, field, value and what would be right, for a file that is missing
     or no YAML, an unknown, missing or impossible field, and fields that do not go together.
     """
-    fields = validate(str(path), read_yaml(path))
+    fields = validate(
+        str(path), fields_of(path, "a project is a mapping of fields such as `name: assistant`")
+    )
     found = list(_ranges("", fields))
     return Project(
         path=path,

@@ -8,7 +8,7 @@ between two the cost is on the straight line. Whole machines make the real cost 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -17,6 +17,7 @@ from itertools import pairwise
 from optimiser.costing.project.amounts import ONE, Range, exactly, rounded
 from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, Plan
+from optimiser.planning.price_basis import past_their_age
 from optimiser.recommend import Request, recommend
 from optimiser.workload import Workload
 from optimiser.workload.volume import mean_rps, times, tokens_per_request
@@ -101,7 +102,7 @@ def planned_fleets(
         throughput=throughput,
         relative_error=max(plan.estimate_relative_error for plan in plans),
         oldest_prices=tuple(OldestPrice(tier=tier, observed_on=day) for tier, day in oldest.items()),
-        old_prices=_past_their_age(oldest, request),
+        old_prices=past_their_age(oldest.items(), request.policy, request.as_of),
         notes=(*notes, *_left_out(plans)),
     )
 
@@ -183,15 +184,6 @@ def _oldest(plans: Sequence[Plan]) -> dict[str, date]:
         if row.oldest_used is not None:
             used[row.tier] = min(used.get(row.tier, row.oldest_used), row.oldest_used)
     return dict(sorted(used.items()))
-
-
-def _past_their_age(oldest: Mapping[str, date], request: Request) -> tuple[str, ...]:
-    policy, found = request.policy, []
-    for tier, day in oldest.items():
-        age = (request.as_of - day).days
-        if age > (policy.spot_age_note_days if tier == "spot" else policy.price_age_note_days):
-            found.append(f"{tier.replace('_', ' ')} of {day} ({age} days)")
-    return tuple(found)
 
 
 def _left_out(plans: Sequence[Plan]) -> tuple[str, ...]:

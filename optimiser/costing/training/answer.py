@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 
 from optimiser import __version__
@@ -31,6 +30,7 @@ from optimiser.costing.training.work import token_flops, trained_parameters
 from optimiser.performance.parameters import active_parameter_count, parameter_count
 from optimiser.planning.carbon import KG_PER_TONNE
 from optimiser.planning.offer_money import cents, exact, to_the_nano
+from optimiser.planning.price_basis import past_their_age
 from optimiser.prices.book import PriceBook
 
 ALTERNATIVES = 5
@@ -68,7 +68,9 @@ def train(request: TrainRequest) -> TrainPlan:
         tiers=tuple(_tier(how, found, request) for how in HOWS),
         alternatives=tuple(_choice(way, request.book) for way in _next_best(found.ways)),
         rejected=tuple(f"{why}: {', '.join(names)}" for why, names in found.rejected.items()),
-        old_prices=_old_prices(choice, request),
+        old_prices=past_their_age(
+            ((leg.tier, leg.observed_on) for leg in choice.legs), policy, request.as_of
+        ),
         notes=found.notes,
     )
 
@@ -236,17 +238,3 @@ def _next_best(every: Sequence[Way]) -> Iterable[Way]:
             yield way
         if len(seen) > ALTERNATIVES:
             return
-
-
-def _old_prices(choice: TrainChoice, request: TrainRequest) -> tuple[str, ...]:
-    """`spot of 2025-11-30 (356 days)` for what is bought at prices older than the policy notes."""
-    policy, said = request.policy, []
-    for leg in choice.legs:
-        limit = policy.spot_age_note_days if leg.tier == "spot" else policy.price_age_note_days
-        if (age := _days(leg.observed_on, request.as_of)) > limit:
-            said.append(f"{leg.tier.replace('_', ' ')} of {leg.observed_on} ({age} days)")
-    return tuple(said)
-
-
-def _days(since: date, until: date) -> int:
-    return (until - since).days
