@@ -24,63 +24,81 @@ from optimiser.cli.options import (
 from optimiser.errors import UsageError, bad_value
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from optimiser.config import Config as LoadedConfig
-    from optimiser.costing.levers.lever import Lever
+    from optimiser.costing.levers.lever import Given, Lever
+    from optimiser.recommend import Request
+
+
+Only = Annotated[
+    str | None, typer.Option("--only", metavar="NAME,...", help="Only these levers, or groups of them.")
+]
+Distil = Annotated[
+    str | None,
+    typer.Option("--distil", metavar="MODEL", help="The smaller model (default: next size down)."),
+]
+Architecture = Annotated[
+    str | None,
+    typer.Option(
+        "--architecture", metavar="MODEL", help="A model of the same class of another architecture."
+    ),
+]
+PruneShare = Annotated[
+    float, typer.Option("--prune-share", metavar="SHARE", help="Of layers, or of feed-forward width.")
+]
+PrefixHit = Annotated[
+    float | None,
+    typer.Option("--prefix-hit", metavar="SHARE", help="Of prompt tokens, found in a KV cache."),
+]
+ResponseHit = Annotated[
+    float | None,
+    typer.Option("--response-hit", metavar="SHARE", help="Of requests, answered from a cache of answers."),
+]
+AcceptedTokens = Annotated[
+    float | None,
+    typer.Option(
+        "--accepted-tokens", metavar="N", help="Tokens gained per step with drafts; needs the next."
+    ),
+]
+DraftTokens = Annotated[
+    int | None, typer.Option("--draft-tokens", metavar="N", help="Tokens proposed per step, 1 to 16.")
+]
+DraftParameters = Annotated[
+    float | None,
+    typer.Option(
+        "--draft-parameters", metavar="N", help="Weights of the draft (default: a layer and the head)."
+    ),
+]
+CompareModel = Annotated[
+    str | None,
+    typer.Option(
+        "--compare-model", metavar="MODEL", help="Instead: KV cache, FLOPs and rate beside this model."
+    ),
+]
+KvBits = Annotated[
+    float, typer.Option("--kv-bits", metavar="BITS", help="Of the compared model's narrowest KV cache.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", metavar="N", min=1, help="Plan so many at a time (default: by plans and cores)."),
+]
 
 
 def levers(
     workload: Workload,
     format_name: ListFormat = "table",
-    only: Annotated[
-        str | None, typer.Option("--only", metavar="NAME,...", help="Only these levers, or groups of them.")
-    ] = None,
-    distil: Annotated[
-        str | None,
-        typer.Option("--distil", metavar="MODEL", help="The smaller model (default: next size down)."),
-    ] = None,
-    architecture: Annotated[
-        str | None,
-        typer.Option(
-            "--architecture", metavar="MODEL", help="A model of the same class of another architecture."
-        ),
-    ] = None,
-    prune_share: Annotated[
-        float, typer.Option("--prune-share", metavar="SHARE", help="Of layers, or of feed-forward width.")
-    ] = 0.25,
-    prefix_hit: Annotated[
-        float | None,
-        typer.Option("--prefix-hit", metavar="SHARE", help="Of prompt tokens, found in a KV cache."),
-    ] = None,
-    response_hit: Annotated[
-        float | None,
-        typer.Option(
-            "--response-hit", metavar="SHARE", help="Of requests, answered from a cache of answers."
-        ),
-    ] = None,
-    accepted_tokens: Annotated[
-        float | None,
-        typer.Option(
-            "--accepted-tokens", metavar="N", help="Tokens gained per step with drafts; needs the next."
-        ),
-    ] = None,
-    draft_tokens: Annotated[
-        int | None, typer.Option("--draft-tokens", metavar="N", help="Tokens proposed per step, 1 to 16.")
-    ] = None,
-    draft_parameters: Annotated[
-        float | None,
-        typer.Option(
-            "--draft-parameters", metavar="N", help="Weights of the draft (default: a layer and the head)."
-        ),
-    ] = None,
-    compare_model: Annotated[
-        str | None,
-        typer.Option(
-            "--compare-model", metavar="MODEL", help="Instead: KV cache, FLOPs and rate beside this model."
-        ),
-    ] = None,
-    kv_bits: Annotated[
-        float, typer.Option("--kv-bits", metavar="BITS", help="Of the compared model's narrowest KV cache.")
-    ] = 8.0,
+    only: Only = None,
+    distil: Distil = None,
+    architecture: Architecture = None,
+    prune_share: PruneShare = 0.25,
+    prefix_hit: PrefixHit = None,
+    response_hit: ResponseHit = None,
+    accepted_tokens: AcceptedTokens = None,
+    draft_tokens: DraftTokens = None,
+    draft_parameters: DraftParameters = None,
+    compare_model: CompareModel = None,
+    kv_bits: KvBits = 8.0,
     output: Output = None,
     settings: Set = None,
     provider: Providers = None,
@@ -91,12 +109,7 @@ def levers(
     store: Store = None,
     embedded: Embedded = False,
     as_of: AsOf = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", metavar="N", min=1, help="Plan so many at a time (default: by plans and cores)."
-        ),
-    ] = None,
+    jobs: Jobs = None,
 ) -> None:
     """What each technique saves on this workload in money, latency and energy, with its price in quality.
 
@@ -126,21 +139,13 @@ def levers(
         settings=settings or (),
         options=policy_options(provider, region, gpu, instance_type),
     )
-    for option, name in (
-        ("--distil", distil),
-        ("--architecture", architecture),
-        ("--compare-model", compare_model),
-    ):
-        _check_model(question.config, option, name)
+    models = {"--distil": distil, "--architecture": architecture, "--compare-model": compare_model}
+    _check_models(question.config, models)
     chosen = _chosen(only, question.config)
     request = request_for(question, workload)
     colour = wants_colour(output)
     if compare_model is not None:
-        from optimiser.costing.architecture import compared
-        from optimiser.report.architecture_list import render_compared
-
-        found = compared(request, compare_model, kv_bits)
-        emit(render_compared(format_name, request.workload.name, found, colour=colour), output)
+        emit(_beside(request, compare_model, kv_bits, format_name, colour=colour), output)
         return
     given = Given(
         facts=load_lever_facts(question.config.directories, question.config.models),
@@ -153,6 +158,28 @@ def levers(
         draft_tokens=draft_tokens,
         draft_parameters=draft_parameters,
     )
+    emit(_studied(request, given, chosen, jobs, format_name, colour=colour), output)
+
+
+def _beside(request: Request, model: str, kv_bits: float, format_name: str, *, colour: bool) -> str:
+    """The workload's model beside the other one, as the format has it."""
+    from optimiser.costing.architecture import compared
+    from optimiser.report.architecture_list import render_compared
+
+    found = compared(request, model, kv_bits)
+    return render_compared(format_name, request.workload.name, found, colour=colour)
+
+
+def _studied(
+    request: Request,
+    given: Given,
+    chosen: Sequence[Lever],
+    jobs: int | None,
+    format_name: str,
+    *,
+    colour: bool,
+) -> str:
+    """What the levers save, as the format has it."""
     from optimiser.costing.levers.study import study
     from optimiser.report.levers_list import lever_rows
     from optimiser.report.levers_page import levers_document
@@ -160,7 +187,7 @@ def levers(
 
     pulled = study(request, given, chosen, jobs)
     rows = lever_rows(request.workload.name, pulled, given.facts)
-    emit(render_records(format_name, rows, lambda: levers_document(rows, pulled), colour=colour), output)
+    return render_records(format_name, rows, lambda: levers_document(rows, pulled), colour=colour)
 
 
 def _check_shares(prune: float, prefix: float | None, response: float | None) -> None:
@@ -188,14 +215,14 @@ def _check_drafts(accepted: float | None, proposed: int | None, parameters: floa
         )
 
 
-def _check_model(config: LoadedConfig, option: str, name: str | None) -> None:
+def _check_models(config: LoadedConfig, named: Mapping[str, str | None]) -> None:
     """Raises UsageError, naming the option, for a model that is unknown."""
-    if name is None:
-        return
-    try:
-        config.find_model(name)
-    except UsageError as error:
-        raise UsageError(f"{option}: {error}") from None
+    for option, name in named.items():
+        try:
+            if name is not None:
+                config.find_model(name)
+        except UsageError as error:
+            raise UsageError(f"{option}: {error}") from None
 
 
 def _chosen(only: str | None, config: LoadedConfig) -> tuple[Lever, ...]:
