@@ -165,7 +165,8 @@ def cheapest(split: Split, offered: Sequence[Sequence[Choice]], most: float) -> 
         for n, one in enumerate(offered[i][first:], start=first):
             if usd + one.usd + least_after[i + 1] >= best_usd:
                 return
-            carried = sum(share for share, other in zip(split, chosen, strict=False) if _whose(other, one))
+            whose = zip(split, chosen, strict=False)
+            carried = sum(share for share, other in whose if other.provider == one.provider)
             taken = any(other.key == one.key for other in chosen)
             if taken or carried + split[i] > most + SAME:
                 continue
@@ -175,10 +176,6 @@ def cheapest(split: Split, offered: Sequence[Sequence[Choice]], most: float) -> 
 
     choose([], 0, 0.0)
     return best
-
-
-def _whose(one: Choice, other: Choice) -> bool:
-    return one.provider == other.provider
 
 
 def search_over_sites(

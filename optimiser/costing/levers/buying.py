@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from optimiser.config import Config
 from optimiser.costing.levers.lever import (
@@ -59,7 +60,7 @@ def _with_tier(tiers: Sequence[str], tier: str) -> tuple[str, ...]:
     return (*tiers, tier) if tier not in tiers else tuple(tiers)
 
 
-def _commit(request: Request, months: int) -> Outcome:
+def _commit(request: Request, _given: Given, *, months: int) -> Outcome:
     policy = request.policy
     longest = policy.max_commitment_months if _RESERVED in policy.tiers else 0
     if longest >= months:
@@ -74,14 +75,6 @@ def _commit(request: Request, months: int) -> Outcome:
         setting=f"--set max_commitment_months={months}{allowed}",
         note="what is signed is owed to its end; prices by the hour that fall meanwhile are weighed",
     )
-
-
-def _commit_a_year(request: Request, _given: Given) -> Outcome:
-    return _commit(request, 12)
-
-
-def _commit_three_years(request: Request, _given: Given) -> Outcome:
-    return _commit(request, 36)
 
 
 def _upfront(request: Request, _given: Given) -> Outcome:
@@ -158,8 +151,8 @@ def _bought(name: str, title: str, group: str, apply: Apply, *, combine: bool = 
 LEVERS = (
     _bought("spot", "spot", "spot", _spot),
     _bought("spot-50", "half of the capacity on spot", "spot", _more_spot),
-    _bought("commit-1y", "commitments of a year", "commitment", _commit_a_year),
-    _bought("commit-3y", "commitments of three years", "commitment", _commit_three_years),
+    _bought("commit-1y", "commitments of a year", "commitment", partial(_commit, months=12)),
+    _bought("commit-3y", "commitments of three years", "commitment", partial(_commit, months=36)),
     _bought("upfront", "commitments paid up front", "upfront", _upfront),
     _bought("autoscale", "scaling by the hour", "autoscale", _autoscale, combine=False),
     # What the policy protects a first-time user from enters no combination unasked.
@@ -173,20 +166,19 @@ LEVERS = (
 def gpu_levers(config: Config) -> tuple[Lever, ...]:
     """Each GPU that some instance type has, alone."""
     sold = {shape.gpu for shape in config.shapes.values()}
-    return tuple(_gpu_lever(name) for name in sorted(sold))
+    return tuple(
+        _bought(f"gpu-{name}", f"{name} alone", "gpu", partial(_one_gpu, name=name)) for name in sorted(sold)
+    )
 
 
-def _gpu_lever(name: str) -> Lever:
-    def apply(request: Request, _given: Given) -> Outcome:
-        policy = request.policy
-        if policy.gpus == (name,):
-            return InPlace(why=f"already {name} alone")
-        vendor = request.config.gpus[name].vendor
-        more = "" if vendor in policy.gpu_vendors else f" --set 'gpu_vendors=[{vendor}]'"
-        vendors = policy.gpu_vendors if not more else (vendor,)
-        return Changed(
-            request=with_policy(request, gpus=(name,), gpu_vendors=vendors, instance_types=None),
-            setting=f"--gpu {name}{more}",
-        )
-
-    return Lever(name=f"gpu-{name}", title=f"{name} alone", group="gpu", asks=Asks.NOTHING, apply=apply)
+def _one_gpu(request: Request, _given: Given, *, name: str) -> Outcome:
+    policy = request.policy
+    if policy.gpus == (name,):
+        return InPlace(why=f"already {name} alone")
+    vendor = request.config.gpus[name].vendor
+    more = "" if vendor in policy.gpu_vendors else f" --set 'gpu_vendors=[{vendor}]'"
+    vendors = policy.gpu_vendors if not more else (vendor,)
+    return Changed(
+        request=with_policy(request, gpus=(name,), gpu_vendors=vendors, instance_types=None),
+        setting=f"--gpu {name}{more}",
+    )

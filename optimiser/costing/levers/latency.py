@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from optimiser.costing.levers.lever import (
     Asks,
@@ -20,7 +21,7 @@ TTFT_STEPS_MS = (-100, 100, 200, 500, 1000)
 _NO_TARGET = "there is no latency target"
 
 
-def _moved(request: Request, field: str, step_ms: int) -> Outcome:
+def _moved(request: Request, _given: Given, *, field: str, step_ms: int) -> Outcome:
     target = request.workload.target
     if target is None:
         return NotHere(why=_NO_TARGET)
@@ -36,16 +37,13 @@ def _moved(request: Request, field: str, step_ms: int) -> Outcome:
 
 
 def _lever(group: str, field: str, step_ms: int, first: int) -> Lever:
-    def apply(request: Request, _given: Given) -> Outcome:
-        return _moved(request, field, step_ms)
-
     sign = "+" if step_ms > 0 else "−"
     return Lever(
         name=f"{group}{step_ms:+d}",
         title=f"{group.upper()} target {sign} {abs(step_ms):,} ms",
         group=group,
         asks=Asks.ANSWERS,
-        apply=apply,
+        apply=partial(_moved, field=field, step_ms=step_ms),
         combine=step_ms == first,
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from optimiser.costing.levers.lever import (
     Asks,
     Changed,
@@ -20,7 +23,7 @@ KV = ("fp8", "fp4")
 _HALF = "bf16"
 
 
-def _weights(request: Request, precision: str) -> Outcome:
+def _weights(request: Request, _given: Given, *, precision: str) -> Outcome:
     model = request.config.find_model(request.workload.model)
     now = request.workload.weight_precision or model.default_precision
     if now == precision:
@@ -36,7 +39,7 @@ def _weights(request: Request, precision: str) -> Outcome:
     )
 
 
-def _kv(request: Request, precision: str) -> Outcome:
+def _kv(request: Request, _given: Given, *, precision: str) -> Outcome:
     now = request.workload.kv_precision or _HALF
     if now == precision:
         return InPlace(why=f"already {precision}")
@@ -47,32 +50,19 @@ def _kv(request: Request, precision: str) -> Outcome:
     )
 
 
-def _weight_lever(precision: str) -> Lever:
-    def apply(request: Request, _given: Given) -> Outcome:
-        return _weights(request, precision)
-
+def _lever(group: str, title: str, apply: Callable[..., Outcome], precision: str) -> Lever:
+    name = f"{group}-{precision}"
     return Lever(
-        name=f"weights-{precision}",
-        title=f"weights in {precision}",
-        group="weights",
+        name=name,
+        title=f"{title} in {precision}",
+        group=group,
         asks=Asks.PRECISION,
-        apply=apply,
-        technique=f"weights-{precision}",
+        apply=partial(apply, precision=precision),
+        technique=name,
     )
 
 
-def _kv_lever(precision: str) -> Lever:
-    def apply(request: Request, _given: Given) -> Outcome:
-        return _kv(request, precision)
-
-    return Lever(
-        name=f"kv-{precision}",
-        title=f"KV cache in {precision}",
-        group="kv",
-        asks=Asks.PRECISION,
-        apply=apply,
-        technique=f"kv-{precision}",
-    )
-
-
-LEVERS = (*map(_weight_lever, WEIGHTS), *map(_kv_lever, KV))
+LEVERS = (
+    *(_lever("weights", "weights", _weights, precision) for precision in WEIGHTS),
+    *(_lever("kv", "KV cache", _kv, precision) for precision in KV),
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from optimiser.costing.levers.lever import (
     Asks,
@@ -73,9 +75,11 @@ def sparse_bytes_per_weight(model: ModelSpec, precision: str) -> float:
     return bytes_per_weight(model, precision) / 2 + _INDEX_BITS_PER_WEIGHT / 8
 
 
-def _structured(request: Request, given: Given, *, layers: bool) -> Outcome:
+def _structured(
+    request: Request, given: Given, *, smaller_by: Callable[[ModelSpec, float], ModelSpec]
+) -> Outcome:
     model = request.config.find_model(request.workload.model)
-    smaller = (without_layers if layers else narrowed)(model, given.prune_share)
+    smaller = smaller_by(model, given.prune_share)
     left = parameter_count(smaller) / parameter_count(model)
     if left == 1:
         return NotHere(
@@ -86,14 +90,6 @@ def _structured(request: Request, given: Given, *, layers: bool) -> Outcome:
         setting=f"--set model=PATH of the pruned checkpoint's config.json ({smaller.name})",
         note=f"{(1 - left) * 100:.0f} % fewer weights; one has to prune, retrain and test it",
     )
-
-
-def _depth(request: Request, given: Given) -> Outcome:
-    return _structured(request, given, layers=True)
-
-
-def _width(request: Request, given: Given) -> Outcome:
-    return _structured(request, given, layers=False)
 
 
 def _two_of_four(request: Request, _given: Given) -> Outcome:
@@ -126,7 +122,7 @@ LEVERS = (
         title="fewer layers",
         group="model",
         asks=Asks.ANSWERS,
-        apply=_depth,
+        apply=partial(_structured, smaller_by=without_layers),
         technique="pruning-depth",
     ),
     Lever(
@@ -134,7 +130,7 @@ LEVERS = (
         title="narrower feed-forward blocks",
         group="model",
         asks=Asks.ANSWERS,
-        apply=_width,
+        apply=partial(_structured, smaller_by=narrowed),
         technique="pruning-width",
     ),
     Lever(

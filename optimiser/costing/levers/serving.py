@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from optimiser.costing.levers.lever import (
     Asks,
@@ -120,7 +121,7 @@ def _percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def _shorter(request: Request, share: float) -> Outcome:
+def _shorter(request: Request, _given: Given, *, share: float) -> Outcome:
     buckets = tuple(
         replace(one, output_tokens=max(one.output_tokens * (1 - share), 1.0))
         for one in request.workload.buckets
@@ -133,15 +134,12 @@ def _shorter(request: Request, share: float) -> Outcome:
 
 
 def _shorter_lever(share: float) -> Lever:
-    def apply(request: Request, _given: Given) -> Outcome:
-        return _shorter(request, share)
-
     return Lever(
         name=f"output-{share * 100:.0f}",
         title=f"answers {_percent(share)} shorter",
         group="output",
         asks=Asks.ANSWERS,
-        apply=apply,
+        apply=partial(_shorter, share=share),
         technique="shorter-answers",
         combine=share == SHORTER[0],
     )

@@ -142,9 +142,9 @@ def compared(
         owned_usd_per_month=monthly,
         owned_usd_per_used_gpu_hour=monthly.times(ONE / (gpus * HOURS_PER_MONTH * used)),
         tiers=tuple(
-            _tier(name, row, book, cases, gpus, used) for name, row in tiers.items() if row is not None
+            _tier(name, one, book, cases, gpus, used) for name, one in tiers.items() if one is not None
         ),
-        without_price=tuple(name for name, row in tiers.items() if row is None),
+        without_price=tuple(name for name, one in tiers.items() if one is None),
         notes=notes,
     )
 
@@ -184,25 +184,26 @@ def _offers(
     return found, notes
 
 
-def _cheapest(offers: pd.DataFrame, tier: Tier, term_months: int) -> Mapping[str, object] | None:
-    """The price a GPU-hour that is lowest in a tier, upfront payments spread over the term."""
+def _cheapest(offers: pd.DataFrame, tier: Tier, term_months: int) -> tuple[str, int] | None:
+    """The offer whose GPU-hour costs least in a tier, upfront payments spread over the term, and its GPUs."""
     rows = offers[(offers["tier"] == tier.value) & (offers["term_months"] == term_months)]
     if rows.empty:
         return None
     row = rows.reset_index().sort_values(["usd_per_gpu_hour", "offer_id"], kind="stable").iloc[0]
-    return {"offer_id": str(row["offer_id"]), "gpus": int(row["gpus"])}
+    return str(row["offer_id"]), int(row["gpus"])
 
 
 def _tier(
     name: str,
-    row: Mapping[str, object],
+    cheapest: tuple[str, int],
     book: PriceBook,
     cases: Mapping[str, Owned],
     gpus: int,
     used: Decimal,
 ) -> RentedTier:
-    offer = book.offer(str(row["offer_id"]))
-    price = offer.amortised_usd_per_hour / int(str(row["gpus"]))
+    offer_id, per_instance = cheapest
+    offer = book.offer(offer_id)
+    price = offer.amortised_usd_per_hour / per_instance
     all_hours = gpus * HOURS_PER_MONTH * price
     committed = bool(offer.term_months)
     break_even = None
