@@ -18,21 +18,14 @@ _HOPELESS = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Interrupted:
-    """A run of `hours` that would take work_hours undisturbed; interruptions expected in all, hours between two of them
-    (mtbf_hours), between two checkpoints and for writing one, and lost with each restart.
+    """A run of `hours` that would take work_hours undisturbed; hours between two interruptions (mtbf_hours), and hours
+    of work between two checkpoints.
     """
 
     work_hours: float
     hours: float
     mtbf_hours: float
     checkpoint_every_hours: float
-    checkpoint_hours: float
-    restart_hours: float
-
-    @property
-    def interruptions(self) -> float:
-        """How many are expected."""
-        return self.hours / self.mtbf_hours
 
     @property
     def wasted_share(self) -> float:
@@ -72,6 +65,4 @@ def interrupted(
         hours=restart_hours + mtbf_hours * stretched * work_hours / every,
         mtbf_hours=mtbf_hours,
         checkpoint_every_hours=every,
-        checkpoint_hours=checkpoint_hours,
-        restart_hours=restart_hours,
     )
