@@ -88,16 +88,16 @@ def region_kind_of(offers: pd.DataFrame, owned: Owned) -> str:
     return REGION if REGION in kinds or not kinds else str(kinds[0])
 
 
-def margin_of(estimate: Estimate, policy: Policy) -> float:
+def margin_of(relative_error: float, policy: Policy) -> float:
     """Share taken off an estimated rate: the policy's, else what leaves its lower bound at the policy's confidence."""
     if policy.performance_margin is not None:
         return policy.performance_margin
-    return 1.0 - planned_share(estimate.relative_error, policy.performance_confidence)
+    return 1.0 - planned_share(relative_error, policy.performance_confidence)
 
 
 def planned_rate_rps(estimate: Estimate, policy: Policy) -> float:
     """The rate one unit is planned at: the estimate less its margin, rounded down to four digits."""
-    return four_digits_down(estimate.requests_per_second * (1 - margin_of(estimate, policy)))
+    return four_digits_down(estimate.requests_per_second * (1 - margin_of(estimate.relative_error, policy)))
 
 
 def allowed_offers(offers: pd.DataFrame, policy: Policy) -> pd.DataFrame:
@@ -173,7 +173,7 @@ def _option(
     setup = estimate.setup
     suffix = f"×{setup.instances_per_unit}" if setup.instances_per_unit > 1 else ""
     place = region if region_kind == "region" else f"{region} ({region_kind})"
-    margin = margin_of(estimate, policy)
+    margin = margin_of(estimate.relative_error, policy)
     option_id = f"{shape.provider}/{place}/{shape.instance_type}{suffix}"
     instances, per_node = setup.instances_per_unit, policy.overheads.usd_per_node_hour
     purchases = [

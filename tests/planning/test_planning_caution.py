@@ -28,7 +28,7 @@ def believed(subject: Case, errors: dict[str, float], **policy: object) -> Case:
     options = []
     for option in changed.problem.options:
         made = replace(option.estimate, relative_error=errors[option.instance_type])
-        rate, margin = planned_rate_rps(made, terms), margin_of(made, terms)
+        rate, margin = planned_rate_rps(made, terms), margin_of(made.relative_error, terms)
         options.append(replace(option, estimate=made, rate_rps=rate, margin=margin))
     return replace(changed, problem=replace(changed.problem, options=tuple(options)))
 

@@ -10,7 +10,6 @@ from optimiser import __version__
 from optimiser.carbon.grids import footing
 from optimiser.carbon.power import host_w, kg_co2e, kwh
 from optimiser.config.carbon import load_carbon
-from optimiser.config.quotas import granted_quotas
 from optimiser.costing.training.job import TrainingJob
 from optimiser.costing.training.layouts import ALL, CHEAP
 from optimiser.costing.training.pace import steps_of
@@ -24,7 +23,7 @@ from optimiser.costing.training.plan import (
     TrainTier,
     TrainWork,
 )
-from optimiser.costing.training.train import Found, TrainRequest, found_ways, quotas_of
+from optimiser.costing.training.train import Found, TrainRequest, found_ways, granted_amounts, quotas_of
 from optimiser.costing.training.ways import BLOCK, HOWS, MIXED, ON_DEMAND, RESERVED, SPOT, Leg, Way, ways
 from optimiser.costing.training.work import token_flops, trained_parameters
 from optimiser.performance.parameters import active_parameter_count, parameter_count
@@ -185,9 +184,7 @@ def _energy(way: Way, request: TrainRequest) -> TrainEnergy:
 
 
 def _quotas(way: Way, request: TrainRequest) -> tuple[TrainQuota, ...]:
-    granted = {
-        quota.key: quota.amount for quota in granted_quotas(request.config.quotas, request.book.quotas)
-    }
+    granted = granted_amounts(request)
     return tuple(
         TrainQuota(
             provider=key.provider,

@@ -110,7 +110,7 @@ def found_ways(request: TrainRequest) -> Found:
     if config.owned:
         absent += ("machines of owned.yaml are not planned with: they may be busy serving",)
     sold = markets(offers, config.shapes, known.keys(), policy, request.spot_past)
-    granted = _granted(request)
+    granted = granted_amounts(request) if policy.within_quotas else {}
     every = [way for here in sold for way in _ways_in(here, known, terms, granted)]
     if not every:
         raise _refusal(request, known, sold, ages)
@@ -157,10 +157,8 @@ def _paces(
     return found, {why: tuple(names) for why, names in out.items()}
 
 
-def _granted(request: TrainRequest) -> dict[QuotaKey, float]:
-    """The quotas that the policy keeps within."""
-    if not request.policy.within_quotas:
-        return {}
+def granted_amounts(request: TrainRequest) -> dict[QuotaKey, float]:
+    """What each quota that is known grants."""
     return {quota.key: quota.amount for quota in granted_quotas(request.config.quotas, request.book.quotas)}
 
 

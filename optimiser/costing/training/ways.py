@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from optimiser.costing.training.interruptions import FAILURES_PER_GPU_HOUR, Interrupted, interrupted
 from optimiser.costing.training.market import Market, Price, cheapest
 from optimiser.costing.training.pace import Pace
-from optimiser.performance.confidence import planned_share
+from optimiser.planning.options import margin_of
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.start_up import StartUpTimes
 from optimiser.policy import Policy
@@ -117,9 +117,7 @@ def planned_hours(pace: Pace, policy: Policy) -> float:
     """Hours without interruptions at the pace that is planned on: the estimate's lower bound at the policy's
     confidence, or less the policy's margin.
     """
-    if policy.performance_margin is not None:
-        return pace.hours / (1 - policy.performance_margin)
-    return pace.hours / planned_share(pace.relative_error, policy.performance_confidence)
+    return pace.hours / (1 - margin_of(pace.relative_error, policy))
 
 
 def _course(work: float, pace: Pace, terms: Terms, spot: Price | None) -> Interrupted | None:

@@ -10,10 +10,9 @@ from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, How, Problem
 from optimiser.planning.rules.rule import Rule, policy_with
 from optimiser.planning.rules.running import Running
-from optimiser.planning.rules.view import PlanView
+from optimiser.planning.rules.view import HOURS_PER_MONTH, PlanView
 from optimiser.policy import Policy
 
-HOURS_PER_MONTH = 730
 CENT = Decimal("0.01")
 
 
