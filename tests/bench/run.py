@@ -13,7 +13,6 @@ import os
 import random
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from typing import Any
 
 from capped_weeks import capped_weeks
 from cases import hours_problem, mix_problem, read, workload_files
+from commands import seconds, taken
 from limited_weeks import limited_weeks
 from refresh_volume import refreshes
 from scheduled_weeks import scheduled_weeks
@@ -113,8 +113,8 @@ def cold_commands(runs: int) -> Iterator[Row]:
     for name, command, imports, limit in pairs:
         ours, theirs = [], []
         for _ in range(runs + 1):
-            ours.append(_taken(command)[1])
-            theirs.append(_taken([sys.executable, "-c", imports])[1])
+            ours.append(taken(command)[1])
+            theirs.append(taken([sys.executable, "-c", imports])[1])
         own, other = statistics.median(ours[1:]), statistics.median(theirs[1:])
         ratio = own / other
         yield Row(
@@ -141,7 +141,7 @@ def estimates(runs: int) -> Iterator[Row]:
             started = time.perf_counter()
             estimate_precisions(*asked, precisions, workload.engine)
             ours.append(time.perf_counter() - started)
-            theirs.append(_seconds([sys.executable, "-c", IMPORTS]))
+            theirs.append(seconds([sys.executable, "-c", IMPORTS]))
         own, other = statistics.median(ours[1:]), statistics.median(theirs[1:])
         shown = f"{own:.3f} s / {other:.2f} s = {own / other:.2f}"
         case = f"estimates: {len(shapes)} types, {name}"
@@ -159,26 +159,12 @@ def apart(count: int) -> Iterator[Row]:
         command = [str(Path(sys.executable).with_name("optimiser")), "recommend", *map(str, files)]
         command += ["--format", "csv", "--as-of", "2026-11-21", "--jobs"]
         busy = os.getloadavg()[0]
-        (one, one_cpu), (two, two_cpu) = (_taken([*command, jobs]) for jobs in ("1", "2"))
+        (one, one_cpu), (two, two_cpu) = (taken([*command, jobs]) for jobs in ("1", "2"))
     cpu = f"{one_cpu:.1f} s / {two_cpu:.1f} s CPU, load {busy:.1f} before"
     shown = f"{one:.1f} s / {two:.1f} s = {one / two:.2f} ({cpu})"
     yield Row(
         f"{count:,} workloads apart, 2 jobs", shown, f"≥ {APART_RATIO} × 1 job", one / two >= APART_RATIO
     )
-
-
-def _seconds(command: list[str]) -> float:
-    started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-    return time.perf_counter() - started
-
-
-def _taken(command: list[str]) -> tuple[float, float]:
-    """Seconds on the clock, and of CPU of a command and its children, which are less of whatever else runs."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = _seconds(command)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def mixes(folder: Path | None) -> Iterator[Row]:
