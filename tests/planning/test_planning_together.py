@@ -13,8 +13,8 @@ from together_optimum import together_usd
 from optimiser.planning.problem import Problem
 from optimiser.planning.search import search
 from optimiser.planning.together import menus
+from optimiser.planning.together.hours import Hour, exactly, needed, paired
 from optimiser.planning.together.search import TogetherOutcome, search_together
-from optimiser.planning.together.whole import paired
 
 TOGETHER = PLAIN.model_copy(update={"max_sites": 1, "max_instance_types": 2})
 
@@ -167,6 +167,23 @@ def test_an_hour_is_mended_by_changing_two_services_at_once() -> None:
     assert (ways.tolist(), beyond) == ([1, 0], 0.0)
     # With one machine in all, an hour cannot be mended.
     assert paired(cost, taken, np.array([0, 1]), np.array([1, 0]), worth)[1] == 1.0
+
+
+def test_an_exact_hour_rotates_three_services_where_pairs_cannot() -> None:
+    # Each has a machine for 2 and would have the next one's for 1; any two alone would pay 1 + 9.
+    cost = np.array([[2.0, 1.0, 9.0], [9.0, 2.0, 1.0], [1.0, 9.0, 2.0]])
+    taken = np.broadcast_to(np.eye(3, dtype=np.int64), (3, 3, 3))
+    ways, most = np.broadcast_to(np.arange(3), (3, 3)), np.ones(3, dtype=np.int64)
+    assert paired(cost, taken, np.arange(3), most, np.ones(3))[0].tolist() == [0, 1, 2]
+    found = exactly(Hour(ways, cost, taken), most)
+    assert found is not None
+    assert found.tolist() == [1, 2, 0]
+    assert exactly(Hour(ways, cost, taken), np.array([1, 1, 0])) is None
+
+
+def test_of_ways_alike_one_is_needed_and_none_that_costs_and_takes_more() -> None:
+    cost, taken = np.array([1.0, 1.0, 2.0, 0.5]), np.array([[1], [1], [1], [2]])
+    assert sorted(needed(cost, taken, np.zeros(1)).tolist()) == [0, 3]
 
 
 def test_staggered_fleets_of_many_units_are_bracketed_within_a_few_percent() -> None:

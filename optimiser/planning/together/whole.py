@@ -4,14 +4,14 @@ With the machines fixed no hour touches another's, so each is a small choice of 
 
     min Σ_s w · usd[s, way]    Σ_s taken[s, way, m] ≤ K[m]    one way per service
 
-Each hour starts with the ways that `master` takes most of, and changes those of one or two services at once as long as
-that makes it fit, or cheaper. The numbers K start from the programme's, rounded up, and fall, or one falls as another
-rises, as long as that saves.
+Each hour starts with the ways that `master` takes most of, and mends them (`hours`): few hours fit no ways near, and
+decide how many machines there must be. The numbers K start from the programme's, rounded up, and fall, or one falls as
+another rises, as long as that saves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -19,22 +19,20 @@ import numpy as np
 
 from optimiser.planning.problem import Floats, How
 from optimiser.planning.tables import Indices, Units
+from optimiser.planning.together.hours import Hour, exactly, near, needed, paired
 from optimiser.planning.together.master import Divided
 from optimiser.planning.together.menus import Menu
 from optimiser.planning.together.services import Constant, Place
 
-# Ways of a service that an hour chooses among beside the programme's: the cheapest at multiples of its prices.
-WAYS, MULTIPLES = 3, (0.0, 1.0, 2.0)
 # How many more of each machine than the programme takes are tried until every hour fits.
 MORE = (0, 1, 2, 4, 8, 16)
-# Changes of the numbers of machines that are tried.
-TRIED = 80
+# Changes of the numbers of machines that are tried; hours that do not fit of which each is planned exactly, and hours
+# of the best numbers, those first that stray most from the programme's prices.
+TRIED, MISFITS, EXACT_HOURS = 24, 6, 40
 # Of a machine for one of another.
 MOST_FOR_ONE = 6
 # What using an instance is worth where it makes no difference, USD: commitments must be in use.
 FOR_USE = 1e-6
-# What a machine too many counts for, in what it costs, while an hour is mended.
-BEYOND = 1e3
 
 
 @dataclass(frozen=True)
@@ -54,22 +52,29 @@ class Rounding:
         self.place, self.menus, self.share = place, menus, share
         weight = place.hours.weight
         self.start = start
-        cost = [menu.usd * weight - FOR_USE * menu.taken.sum(axis=1)[:, None] for menu in menus]
-        # The programme's way comes first.
-        ways = [_near(*each, start.use) for each in zip(cost, menus, start.ways, strict=True)]
-        width = max(each.shape[1] for each in ways)
-        self.ways = np.stack([np.pad(each, ((0, 0), (0, width - each.shape[1])), "edge") for each in ways])
-        every = np.arange(len(weight))[:, None]
-        self.cost = np.stack([one[ways, every] for one, ways in zip(cost, self.ways, strict=True)])
-        again = self.ways[:, :, 1:] == self.ways[:, :, :1]
-        self.cost[:, :, 1:][again] = np.inf
-        self.taken = np.stack([menu.taken[ways] for menu, ways in zip(menus, self.ways, strict=True)])
-        self.active = np.flatnonzero(self.taken.max(axis=(0, 1, 2)))
+        self.cost = [menu.usd * weight - FOR_USE * menu.taken.sum(axis=1)[:, None] for menu in menus]
+        self.active = np.flatnonzero(np.max([menu.taken.max(axis=0) for menu in menus], axis=0))
+        self.misfits = MISFITS
+        self.needed: dict[int, Hour] = {}
+        self.listed = [self._listed(hour, near) for hour in range(len(weight))]
         usd = [min(one.usd for one in place.of_machine(m)) for m in self.active.tolist()]
         self.worth = np.maximum(np.array(usd), 1e-3)
 
     def search(self) -> Whole | None:
-        """The best numbers found; None where none was that carries every hour."""
+        """The best numbers found; None where none was that carries every hour.
+
+        Numbers for hours that are all mended start higher than those for exact ones, and fall elsewhere.
+        """
+        found = [one for self.misfits in (0, MISFITS) if (one := self._numbers()) is not None]
+        if not found:
+            return None
+        usd, most, picked = min(found, key=lambda one: one[0])
+        picked = self._polished(picked, most, usd)
+        bought, _ = self._bought(most, picked)
+        return Whole(self._billed(bought, picked), bought, picked, self.menus)
+
+    def _numbers(self) -> tuple[float, Units, Units] | None:
+        """The best numbers found where so many misfits are planned exactly: what they cost, they, and the ways."""
         most, picked = self._first()
         if picked is None:
             return None
@@ -85,9 +90,24 @@ class Rounding:
                 cost = np.inf if changed is None else self._usd(other, changed)
                 if changed is not None and cost < usd - 1e-6:
                     most, picked, usd, improved = other, changed, cost, True
-        bought, _ = self._bought(most, picked)
-        rows = np.take_along_axis(self.ways, picked[:, :, None], axis=2)[:, :, 0]
-        return Whole(self._billed(bought, rows), bought, rows, self.menus)
+        return usd, most, picked
+
+    def _listed(self, hour: int, some: Callable[[Floats, Units, Floats], Indices], *also: Indices) -> Hour:
+        """The ways that an hour chooses among: the programme's and some others of each service."""
+        rows = []
+        first = np.array([[ways[hour] for ways in self.start.ways], *also]).T
+        for cost, menu, ways in zip(self.cost, self.menus, first.tolist(), strict=True):
+            finite = np.flatnonzero(np.isfinite(cost[:, hour]))
+            others = finite[some(cost[finite, hour], menu.taken[finite], self.start.use[:, hour])]
+            rows.append(list(dict.fromkeys([*ways, *others.tolist()])))
+        width = max(map(len, rows))
+        ways = np.array([row + row[:1] * (width - len(row)) for row in rows])
+        cost = np.array([of[row, hour] for of, row in zip(self.cost, ways, strict=True)])
+        cost[:, 1:][ways[:, 1:] == ways[:, :1]] = np.inf
+        taken = np.array(
+            [menu.taken[row][:, self.active] for menu, row in zip(self.menus, ways, strict=True)]
+        )
+        return Hour(ways, cost, taken)
 
     def _first(self) -> tuple[Units, Units | None]:
         """Numbers that carry every hour, not many more than the programme's, and a way of each service and hour."""
@@ -95,10 +115,10 @@ class Rounding:
         offers = [self.place.of_machine(m) for m in range(len(start))]
         start = np.maximum(start, [sum(o.most or 0 for o in some if o.how is How.OWNED) for some in offers])
         limits = np.array([sum(one.limited_to for one in some) for some in offers])
-        nothing = np.zeros(self.ways.shape[:2], dtype=np.int64)
+        programme = np.array(self.start.ways)
         for more in MORE:
             most = np.minimum(start + more, limits).astype(np.int64)
-            picked = self._hours(nothing, most, None)
+            picked = self._hours(programme, most, None)
             # Numbers of which too few would be in use fall to those that would.
             while picked is not None and (missing := self._bought(most, picked)[1]).any():
                 most = most - missing
@@ -124,8 +144,8 @@ class Rounding:
     def _hours(self, picked: Units, most: Units, before: Units | None) -> Units | None:
         """A way of each service in each hour with so many machines, from ways that go with those before; None where
         they do not suffice, or where it cannot pay to have them."""
-        used = _at(self.taken, picked).sum(axis=0)
-        touched = (used > most).any(axis=1)
+        used = self._used(picked)
+        touched = np.asarray((used > most).any(axis=1))
         saved = np.inf
         if before is not None:
             touched |= (used[:, most > before] >= before[most > before]).any(axis=1)
@@ -133,15 +153,62 @@ class Rounding:
             saved = float((before - most) @ np.array(dearest)) * self.place.hours.total
         else:
             touched[:] = True
-        changed = picked.copy()
+        changed, beyond = picked.copy(), []
         for hour in np.flatnonzero(touched).tolist():
-            cost, taken = self.cost[:, hour], self.taken[:, hour][..., self.active]
-            row, left = paired(cost, taken, picked[:, hour], most[self.active], self.worth)
-            saved -= float(_at(cost, row).sum() - _at(cost, picked[:, hour]).sum())
-            changed[:, hour] = row
+            changed[:, hour], left = self._mended(hour, picked[:, hour], most)
             if left > 0:
+                beyond.append(hour)
+                if len(beyond) > self.misfits:
+                    return None
+            else:
+                saved -= self._beside(hour, changed[:, hour]) - self._beside(hour, picked[:, hour])
+        if saved <= 0:
+            return None
+        for hour in beyond:
+            exact = self._exactly(hour, picked[:, hour], most)
+            if exact is None:
                 return None
-        return None if saved <= 0 else changed
+            saved -= self._beside(hour, exact) - self._beside(hour, picked[:, hour])
+            changed[:, hour] = exact
+        return changed if saved > 0 else None
+
+    def _polished(self, picked: Units, most: Units, usd: float) -> Units:
+        """With the hours exact that cost most beyond the least at the programme's prices."""
+        polished, strays = picked.copy(), np.zeros(picked.shape[1])
+        for cost, menu, row in zip(self.cost, self.menus, picked, strict=True):
+            priced = cost + menu.taken @ self.start.use
+            strays += priced[row, np.arange(len(row))] - priced.min(axis=0)
+        for hour in np.argsort(-strays, kind="stable")[:EXACT_HOURS].tolist():
+            exact = self._exactly(hour, picked[:, hour], most)
+            if exact is not None and self._beside(hour, exact) < self._beside(hour, picked[:, hour]):
+                polished[:, hour] = exact
+        return polished if self._usd(most, polished) < usd else picked
+
+    def _mended(self, hour: int, picked: Indices, most: Units) -> tuple[Indices, float]:
+        """One hour as `paired` does it among its ways, and what is left over."""
+        one = self.listed[hour]
+        at = (one.ways == picked[:, None]).argmax(axis=1)
+        at, left = paired(one.cost, one.taken, at, most[self.active], self.worth)
+        return one.ways[np.arange(len(at)), at], left
+
+    def _exactly(self, hour: int, picked: Indices, most: Units) -> Indices | None:
+        """One hour as `exactly` does it; what it picks, the hour may pick from then on."""
+        if hour not in self.needed:
+            self.needed[hour] = self._listed(hour, needed, picked)
+        row = exactly(self.needed[hour], most[self.active])
+        if row is not None:
+            self.listed[hour] = self._listed(hour, near, picked, row)
+        return row
+
+    def _beside(self, hour: int, picked: Indices) -> float:
+        return float(sum(cost[way, hour] for cost, way in zip(self.cost, picked.tolist(), strict=True)))
+
+    def _used(self, picked: Units) -> Units:
+        """Instances of each machine in use, shape (hours, machines)."""
+        used = np.zeros((picked.shape[1], len(self.place.machines)), dtype=np.int64)
+        for menu, row in zip(self.menus, picked, strict=True):
+            used += menu.taken[row]
+        return used
 
     def _billed(self, bought: dict[str, int], ways: Units) -> float:
         """What it all costs, USD over the horizon, use worth nothing by itself."""
@@ -157,7 +224,9 @@ class Rounding:
         if missing.any():
             return np.inf
         constants = sum(one.usd * bought[one.offer_id] for one in self.place.constants)
-        return constants * self.place.hours.total + float(_at(self.cost, picked).sum())
+        every = np.arange(picked.shape[1])
+        beside = sum(float(cost[row, every].sum()) for cost, row in zip(self.cost, picked, strict=True))
+        return constants * self.place.hours.total + beside
 
     def _bought(self, most: Units, picked: Units) -> tuple[dict[str, int], Units]:
         """The cheapest offers for so many of each machine, and how many in use are not to be had.
@@ -165,7 +234,7 @@ class Rounding:
         What is owned costs nothing. A commitment's instances are used first, so that those in use in all but the
         share of the hours are as many as are used in so many hours.
         """
-        used = _at(self.taken, picked).sum(axis=0).T
+        used = self._used(picked).T
         bought, missing = {one.offer_id: 0 for one in self.place.constants}, np.zeros_like(most)
         for m in range(len(most)):
             left = min(int(most[m]), int(used[m].max()))
@@ -181,52 +250,11 @@ class Rounding:
         return bought, missing
 
 
-def paired(cost: Floats, taken: Units, picked: Indices, most: Units, worth: Floats) -> tuple[Indices, float]:
-    """One hour with the ways of one or two services changed at once as long as that helps, and what it still takes
-    beyond the machines there are. Shapes cost (services, ways), taken (services, ways, machines)."""
-    picked, every = picked.copy(), np.arange(len(picked))
-    services, ways = np.nonzero(np.isfinite(cost))
-    # A change of one service alone stands on the diagonal; its other row and column of the same service are none.
-    not_both = np.where(services[:, None] == services, np.inf, 0.0)
-    alone = np.arange(len(services))
-    while True:
-        used = taken[every, picked].sum(axis=0)
-        dearer = cost[services, ways] - cost[every, picked][services]
-        more = (taken[services, ways] - taken[every, picked][services]).astype(np.float64)
-        single = dearer.copy()
-        change = not_both + dearer[:, None] + dearer
-        for m in np.flatnonzero(used + 2 * more.max(axis=0) > most).tolist():
-            beyond = float(used[m] - most[m])
-            change += np.maximum(beyond + more[:, m, None] + more[:, m], 0.0) * (worth[m] * BEYOND)
-            single += np.maximum(beyond + more[:, m], 0.0) * (worth[m] * BEYOND)
-        change[alone, alone] = single
-        now = float(np.maximum(used - most, 0.0) @ worth)
-        first, second = divmod(int(change.argmin()), len(services))
-        if change[first, second] >= now * BEYOND - 1e-7:
-            return picked, now
-        picked[services[[first, second]]] = ways[[first, second]]
-
-
 def used_always(used: Units, weight: Floats, share: float) -> int:
     """The most instances that are in use in all but a share of the hours."""
     order = np.argsort(used, kind="stable")
     below = np.cumsum(weight[order]) - weight[order]
     return int(used[order][np.flatnonzero(below <= share * weight.sum() + 1e-9)[-1]])
-
-
-def _near(cost: Floats, menu: Menu, first: Indices, use: Floats) -> Units:
-    """Ways worth a look in each hour, shape (hours, ways): that given, then the cheapest at some prices."""
-    chosen = [first[None, :]]
-    chosen += [(cost + menu.taken @ (use * by)).argsort(axis=0, kind="stable")[:WAYS] for by in MULTIPLES]
-    rows = [list(dict.fromkeys(column)) for column in np.concatenate(chosen).T.tolist()]
-    width = max(map(len, rows))
-    return np.array([row + row[:1] * (width - len(row)) for row in rows])
-
-
-def _at(values: np.ndarray, picked: Units) -> np.ndarray:
-    """values of the way picked, shape as picked and what each way has."""
-    index = picked.reshape(picked.shape + (1,) * (values.ndim - picked.ndim))
-    return np.take_along_axis(values, index, axis=picked.ndim).squeeze(axis=picked.ndim)
 
 
 def offers_by_use(place: Place, machine: int) -> Sequence[Constant]:
