@@ -26,9 +26,10 @@ from optimiser.planning.together.services import Constant, Place
 
 # How many more of each machine than the programme takes are tried until every hour fits.
 MORE = (0, 1, 2, 4, 8, 16)
-# Changes of the numbers of machines that are tried; hours that do not fit of which each is planned exactly, and hours
-# of the best numbers, those first that stray most from the programme's prices.
-TRIED, MISFITS, EXACT_HOURS = 24, 6, 40
+# Changes of the numbers of machines that are tried, in all and since the last that saved.
+TRIED, TRIED_SINCE = 80, 24
+# Hours that do not fit of which each is planned exactly, and hours of the best numbers, those first that stray most.
+MISFITS, EXACT_HOURS = 6, 40
 # Of a machine for one of another.
 MOST_FOR_ONE = 6
 # What using an instance is worth where it makes no difference, USD: commitments must be in use.
@@ -78,18 +79,19 @@ class Rounding:
         most, picked = self._first()
         if picked is None:
             return None
-        usd, tried, improved = self._usd(most, picked), 0, True
-        while improved and tried < TRIED:
+        usd, tried, last, improved = self._usd(most, picked), 0, TRIED_SINCE, True
+        while improved and tried < min(TRIED, last):
             improved = False
             for change in self._changes():
                 other = most + change
-                if (other < 0).any() or tried >= TRIED:
+                if (other < 0).any() or tried >= min(TRIED, last):
                     continue
                 tried += 1
                 changed = self._hours(picked, other, most)
                 cost = np.inf if changed is None else self._usd(other, changed)
                 if changed is not None and cost < usd - 1e-6:
                     most, picked, usd, improved = other, changed, cost, True
+                    last = tried + TRIED_SINCE
         return usd, most, picked
 
     def _listed(self, hour: int, some: Callable[[Floats, Units, Floats], Indices], *also: Indices) -> Hour:
