@@ -92,12 +92,17 @@ def menu_of(place: Place, service: Service, options: tuple[Option, ...], *, opti
 
 
 def useful(units: Units, capacity: Floats, leaf: Leaf, options: tuple[Option, ...]) -> np.ndarray:
-    """Whether every shared unit is needed, shape (ways, slots): with the smallest fewer the hour would lack capacity,
-    or the shared units make no more than the floor."""
-    smallest = min(option.rate_rps for option in options)
-    needed = capacity[:, None] < leaf.levels.total + smallest - 1e-9
+    """Whether every shared unit is needed, shape (ways, slots): with the smallest of the way's own fewer the hour would
+    lack capacity, or the shared units make no more than the floor."""
+    needed = capacity[:, None] < leaf.levels.total + _smallest(units, options)[:, None] - 1e-9
     fills_floor = units.sum(axis=1) <= leaf.floor
     return np.asarray(needed | fills_floor[:, None])
+
+
+def _smallest(units: Units, options: tuple[Option, ...]) -> Floats:
+    """The rate of the smallest unit of each way, req/s, inf where it takes none."""
+    rates = np.array([option.rate_rps for option in options])
+    return np.asarray(np.where(units > 0, rates, np.inf).min(axis=1))
 
 
 def _ways(options: tuple[Option, ...], leaf: Leaf, most: int) -> tuple[Units, Units, bool]:
@@ -105,7 +110,7 @@ def _ways(options: tuple[Option, ...], leaf: Leaf, most: int) -> tuple[Units, Un
     most, in bundles: units as they count, units as they cost (a bundle is at least its first), and whether all are
     exact."""
     rates = np.array([option.rate_rps for option in options])
-    beyond = max(float(leaf.levels.total[-1]) + rates.min(), leaf.floor * rates.max() + rates.min())
+    beyond = max(float(leaf.levels.total[-1]), leaf.floor * rates.max()) + rates.max()
     known = np.array([any(p.how in CONSTANT for p in option.purchases) for option in options])
     reach = np.where(known, np.ceil(beyond / rates), 0).astype(np.int64)
     bundle = np.ones_like(reach)
@@ -114,7 +119,8 @@ def _ways(options: tuple[Option, ...], leaf: Leaf, most: int) -> tuple[Units, Un
     axes = [np.arange(0, n + k, k) for n, k in zip(reach, bundle, strict=True)]
     counted = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(options))
     units = np.where(counted > 0, counted - bundle + 1, 0)
-    inside = units @ rates < beyond
+    needed = units @ rates < float(leaf.levels.total[-1]) + _smallest(units, options)
+    inside = needed | (units.sum(axis=1) <= leaf.floor)
     return counted[inside], units[inside], bool((bundle == 1).all())
 
 

@@ -145,7 +145,7 @@ def _set_usd(
     total, least_firm = level.total[service.slot], level.firm[service.slot]
     by_firm = np.min([firm[option.id] for option in options], axis=0)
     by_spot = min(spot[option.id] for option in options)
-    beyond = np.maximum(total + min(rates), service.problem.policy.min_firm_instances * max(rates))
+    beyond = np.maximum(total, service.problem.policy.min_firm_instances * max(rates)) + max(rates)
     with np.errstate(invalid="ignore"):
         paid = np.where(least_firm > 1e-9, by_firm * least_firm, 0.0)
         rest = np.minimum(by_firm, by_spot)

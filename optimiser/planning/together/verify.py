@@ -73,9 +73,10 @@ def _use_faults(plan: dict[str, Any], part: dict[str, Any], number: int) -> list
     ]
     floor = int(view.policy["min_firm_instances"])
     for p in view.periods():
-        units = sum(view.units[name][p] for name in shared)
-        capacity = sum(view.units[name][p] * view.rate(name) for name in shared)
-        if units > floor and capacity >= view.required(p) + view.smallest_used() - TOLERANCE:
+        running = {name: view.units[name][p] for name in shared if view.units[name][p]}
+        capacity = sum(units * view.rate(name) for name, units in running.items())
+        smallest = min((view.rate(name) for name in running), default=0.0)
+        if sum(running.values()) > floor and capacity >= view.required(p) + smallest - TOLERANCE:
             faults.append(f"period {p}: {capacity:.4g} req/s of shared machines in use, a unit unneeded")
     return faults
 
