@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -75,7 +76,7 @@ def _refuse_what_is_not_known(request: Request) -> None:
     for field, (given, known) in unknown.items():
         if given != known:
             raise bad_value(
-                name, field, given, f"planned together it can only be {known!r} yet; plan it apart"
+                name, field, given, f"planned together it can only be {json.dumps(known)} yet; plan it apart"
             )
     if policy.max_instance_types is None:
         raise bad_value(name, "policy.max_instance_types", None, "planned together it needs a number")

@@ -99,7 +99,7 @@ def test_services_of_one_kind_share_replicas(folder: Path, run: Run) -> None:
         (
             ("day", "night"),
             ("--set", "max_gpus=8"),
-            "policy.max_gpus = 8: planned together it can only be None",
+            "policy.max_gpus = 8: planned together it can only be null",
         ),
         (
             ("day", "night"),

@@ -265,7 +265,13 @@ def test_too_few_places_are_named_with_what_to_ease(policy: dict[str, Any], said
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("max_gpus", 8), ("max_monthly_kg_co2e", 1.0), ("minimum_monthly_usd_by_provider", {"aws": 1.0})],
+    [
+        ("max_gpus", 8),
+        ("max_monthly_kg_co2e", 1.0),
+        ("minimum_monthly_usd_by_provider", {"aws": 1.0}),
+        ("max_schedule_changes_per_day", 2),
+        ("max_committed_monthly_usd", 1000.0),
+    ],
 )
 def test_what_counts_over_all_sites_is_refused_beside_a_split(field: str, value: object) -> None:
     with pytest.raises(UsageError, match=rf"policy\.{field} = .*plan each site by itself"):
