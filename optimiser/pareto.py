@@ -83,22 +83,22 @@ AXES: Mapping[str, Axis] = {
 
 
 # Next to no weight, which leaves out places without a figure (an unknown is neither cheap nor green), and one beside
-# which money hardly counts: that is the greenest the search finds.
-CHEAPEST_AT, GREENEST_AT = 0.001, 200_000.0
+# which money only breaks ties: the search then looks for the least carbon there is.
+CHEAPEST_AT, GREENEST_AT = 0.001, 1e9
 # How often the plans next to each other are asked for one between.
 BETWEEN = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trade:
-    """A plan between the cheapest and the greenest, and what it emits at its planned rates, kg CO2e a month.
+    """A plan between the cheapest and the greenest, and what it emits at the load of each hour, kg CO2e a month.
 
     usd_per_tonne is what a tonne costs that it avoids beyond the cheapest, usd_per_further_tonne beyond the plan before
-    it; None for the cheapest.
+    it; None for the cheapest. All tonnes are those emitted at load; the search weighs those at planned rates.
     """
 
     plan: Plan
-    kg_co2e_monthly: float
+    kg_co2e_monthly_at_load: float
     usd_per_tonne: float | None
     usd_per_further_tonne: float | None
 
@@ -125,23 +125,32 @@ def carbon_trades(request: Request) -> tuple[Trade, ...]:
 
 def _traded(points: Sequence[Point]) -> tuple[Trade, ...]:
     """The plans that emit less than every cheaper one, by cost."""
-    known = [(point.plan, point.measured) for point in points if point.plan and point.measured is not None]
+    known = [(plan, kg) for point in points if (plan := point.plan) and (kg := _kg_at_load(plan)) is not None]
     trades: list[Trade] = []
     for plan, kg in sorted(known, key=lambda one: (one[0].totals.total_monthly_usd, one[1])):
-        if trades and _rounded(kg) >= _rounded(trades[-1].kg_co2e_monthly):
+        if trades and _rounded(kg) >= _rounded(trades[-1].kg_co2e_monthly_at_load):
             continue
         beyond = (
             [_usd_per_tonne(one, plan, kg) for one in (trades[0], trades[-1])] if trades else [None, None]
         )
         trades.append(
-            Trade(plan=plan, kg_co2e_monthly=kg, usd_per_tonne=beyond[0], usd_per_further_tonne=beyond[1])
+            Trade(
+                plan=plan,
+                kg_co2e_monthly_at_load=kg,
+                usd_per_tonne=beyond[0],
+                usd_per_further_tonne=beyond[1],
+            )
         )
     return tuple(trades)
 
 
+def _kg_at_load(plan: Plan) -> float | None:
+    return plan.footprint.kg_co2e_monthly_at_load if plan.footprint else None
+
+
 def _usd_per_tonne(beside: Trade, plan: Plan, kg: float) -> float:
     dearer = plan.totals.total_monthly_usd - beside.plan.totals.total_monthly_usd
-    return float(dearer) / (beside.kg_co2e_monthly - kg) * KG_PER_TONNE
+    return float(dearer) / (beside.kg_co2e_monthly_at_load - kg) * KG_PER_TONNE
 
 
 def sweep(request: Request, axis: Axis) -> tuple[Point, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from optimiser import Policy, load_book, load_config, load_workload
 from optimiser.errors import NoFeasiblePlan
-from optimiser.pareto import Trade, carbon_trades
+from optimiser.pareto import Trade, carbon_trades, kg_co2e
 from optimiser.recommend import Request, recommend
 from optimiser.report.carbon_list import carbon_document, carbon_rows
 from optimiser.report.records import render_records
@@ -43,7 +43,7 @@ def test_the_first_is_the_cheapest_and_each_further_one_is_greener_and_dearer(
 ) -> None:
     assert trades[0].plan.totals == recommend(asked).totals
     usd = [one.plan.totals.total_monthly_usd for one in trades]
-    kg = [one.kg_co2e_monthly for one in trades]
+    kg = [one.kg_co2e_monthly_at_load for one in trades]
     assert len(trades) >= 2
     assert usd == sorted(usd)
     assert kg == sorted(kg, reverse=True)
@@ -53,15 +53,34 @@ def test_the_first_is_the_cheapest_and_each_further_one_is_greener_and_dearer(
 def test_what_a_tonne_costs_is_counted_by_hand(trades: tuple[Trade, ...]) -> None:
     first, last = trades[0], trades[-1]
     dearer = float(last.plan.totals.total_monthly_usd - first.plan.totals.total_monthly_usd)
-    assert last.usd_per_tonne == pytest.approx(dearer / (first.kg_co2e_monthly - last.kg_co2e_monthly) * 1000)
+    assert last.usd_per_tonne == pytest.approx(
+        dearer / (first.kg_co2e_monthly_at_load - last.kg_co2e_monthly_at_load) * 1000
+    )
     assert (first.usd_per_tonne, first.usd_per_further_tonne) == (None, None)
     # The further steps add up to the whole.
     parts = [
-        one.usd_per_further_tonne * (before.kg_co2e_monthly - one.kg_co2e_monthly)
+        one.usd_per_further_tonne * (before.kg_co2e_monthly_at_load - one.kg_co2e_monthly_at_load)
         for before, one in itertools.pairwise(trades)
         if one.usd_per_further_tonne is not None
     ]
     assert sum(parts) == pytest.approx(dearer * 1000)
+
+
+def test_no_cap_allows_a_greener_plan_than_the_greenest(asked: Request, trades: tuple[Trade, ...]) -> None:
+    least = kg_co2e(trades[-1].plan)
+    assert least is not None
+    capped = asked.policy.model_copy(update={"max_monthly_kg_co2e": least * 0.999})
+    with pytest.raises(NoFeasiblePlan):
+        recommend(replace(asked, policy=capped))
+
+
+def test_machines_that_take_more_to_make_are_named(trades: tuple[Trade, ...]) -> None:
+    first, *_, last = carbon_rows("code", trades)
+    first = replace(first, embodied_kg_co2e_monthly_low=10.0, embodied_kg_co2e_monthly_high=100.0)
+    last = replace(last, embodied_kg_co2e_monthly_low=30.0, embodied_kg_co2e_monthly_high=400.0)
+    for row, named in ((last, True), (replace(first, usd_per_tonne=last.usd_per_tonne), False)):
+        said = " ".join(text_of(carbon_document([first, row], ()), colour=False).split())
+        assert ("30–400 kg a month against 10–100, 20–300 kg of the" in said) == named
 
 
 def test_all_places_are_told_by_one_method(trades: tuple[Trade, ...]) -> None:
