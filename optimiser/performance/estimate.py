@@ -129,6 +129,11 @@ def hardware_of(
     if gpu.generation in engine.not_on:
         reason = f"{engine.name} does not run on {gpu.generation}"
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="engine", reason=reason)
+    if gpu.generation in engine.without.get(question.precisions[pair][0], ()):
+        reason = (
+            f"{engine.name} has no kernels for {question.precisions[pair][0]} weights on {gpu.generation}"
+        )
+        return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=reason)
     served = served_on(gpu, question.model, *question.precisions[pair])
     if isinstance(served, str):
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=served)

@@ -93,7 +93,7 @@ class Engine:
     memory_share is of the whole GPU (vLLM's gpu_memory_utilization, SGLang's mem_fraction_static), or with
     of_free_memory of what weights and working memory leave (TensorRT-LLM's free_gpu_memory_fraction).
     versions are those measured, "" where none was and step_factor is an assumption. not_on names GPU generations that
-    it does not run on.
+    it does not run on; without, by precision of weights, those on which it has no kernels for it.
     """
 
     name: str
@@ -104,6 +104,7 @@ class Engine:
     versions: str
     source: str
     not_on: tuple[str, ...] = ()
+    without: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

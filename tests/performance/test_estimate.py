@@ -245,3 +245,14 @@ def test_an_engine_is_not_served_on_gpus_that_it_does_not_run_on() -> None:
     assert isinstance(found[0], Rejection)
     assert (found[0].code, found[0].reason) == ("engine", "vllm does not run on Turing")
     assert isinstance(found[1], Estimate)
+
+
+def test_a_precision_is_not_served_where_the_engine_has_no_kernels_for_it() -> None:
+    fit = replace(FIT, engines={"vllm": replace(FIT.engines["vllm"], without={"int8": ("Hopper",)})})
+    shapes = [shape("H100", 1), shape("A100", 1)]
+    refused, served = estimate_shapes(LLAMA_8B, MIX, CHAT, shapes, GPUS, fit, weight_precision="int8")
+    assert isinstance(refused, Rejection)
+    said = "vllm has no kernels for int8 weights on Hopper"
+    assert (refused.code, refused.reason) == ("precision", said)
+    assert isinstance(served, Estimate)
+    assert isinstance(estimate_shapes(LLAMA_8B, MIX, CHAT, shapes, GPUS, fit)[0], Estimate)
