@@ -12,6 +12,8 @@ from optimiser.config.entries import parse_entry, sections_of
 from optimiser.errors import UsageError, bad_value
 
 LEVERS_FILE = "levers.yaml"
+# Shares of weights so near to each other are of one step down: a figure at 0.6 says nothing of 0.11.
+ABOUT_AS_MANY = 0.1
 _SECTIONS = ("quality", "drafts", "instead")
 
 T = TypeVar("T")
@@ -19,7 +21,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """One published figure of what a technique costs in quality."""
+    """One published figure of what a technique costs in quality.
+
+    weights_left is the share of the weights that was left where it was measured, None where none were left out.
+    """
 
     name: str
     technique: str
@@ -27,6 +32,7 @@ class Quality:
     benchmark: str
     source: str
     checked: str
+    weights_left: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +67,17 @@ class LeverFacts:
     drafts: Mapping[str, Drafts] = field(default_factory=dict)
     instead: Mapping[str, Instead] = field(default_factory=dict)
 
-    def of(self, technique: str) -> tuple[Quality, ...]:
-        """The figures of a technique, in the file's order."""
-        return tuple(one for one in self.quality.values() if one.technique == technique)
+    def of(self, technique: str, weights_left: float | None = None) -> tuple[Quality, ...]:
+        """The figures of a technique, in the file's order; of one that leaves out weights those of about as many."""
+        return tuple(
+            one
+            for one in self.quality.values()
+            if one.technique == technique
+            and (
+                one.weights_left is None
+                or (weights_left is not None and abs(one.weights_left - weights_left) <= ABOUT_AS_MANY)
+            )
+        )
 
 
 def load_lever_facts(directories: Sequence[Path], models: Mapping[str, object]) -> LeverFacts:

@@ -146,7 +146,7 @@ def quality_of(one: Pulled, facts: LeverFacts) -> tuple[str, ...]:
     """What is published of its price in quality; nothing where it asks none."""
     if not isinstance(one.outcome, Changed) or not one.lever.technique:
         return ()
-    rows = facts.of(one.lever.technique)
+    rows = facts.of(one.lever.technique, one.outcome.weights_left)
     known = [f"{row.figure} ({row.benchmark}; {row.source})" for row in rows]
     return (one.outcome.quality,) if one.outcome.quality else tuple(known) or (NO_FIGURE,)
 

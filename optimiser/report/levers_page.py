@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from optimiser.costing.levers.lever import Asks
 from optimiser.costing.levers.study import Study
 from optimiser.report import fleet
 from optimiser.report.document import Block, Column, Document, Row, Section, Table
@@ -74,12 +75,23 @@ def _planned(levers: Sequence[LeverRow], group: str) -> list[LeverRow]:
 
 
 def _headline(rows: Sequence[LeverRow], found: Study, saving: Sequence[LeverRow]) -> str:
-    """`chat: $611,437 a month on AWS us-east-2; weights in fp8 alone save $299,614 (49 %), …`"""
+    """`chat: $611,437 a month on AWS us-east-2; weights in fp8 alone: $299,614 (49 %) less; …`
+
+    What changes answers or waiting times is no headline unless the user named it.
+    """
     old = " at OLD PRICES" if old_prices(found.baseline) else ""
     said = f"{rows[0].workload}: {usd(rows[0].monthly_usd or Decimal(0))} a month on {place(found.baseline)}{old}"
-    best = [f"{row.title} alone: {_saved(row)} less" for row in saving[:1]]
-    best += [f"{row.title}, together: {_saved(row)} less" for row in of_kind(rows, COMBINATION)]
-    return "; ".join([said, *best]) if best else f"{said}; no lever saves"
+    unasked = {
+        one.lever.name for one in found.pulled if one.lever.asks is Asks.ANSWERS and not one.lever.named
+    }
+    alone = [row for row in saving if row.name not in unasked]
+    together = [row for row in of_kind(rows, COMBINATION) if not unasked & set(row.levers)]
+    best = [f"{row.title} alone: {_saved(row)} less" for row in alone[:1]]
+    best += [f"{row.title}, together: {_saved(row)} less" for row in together]
+    none = (
+        "no lever saves" if not saving else "no lever saves that leaves answers and waiting times as they are"
+    )
+    return "; ".join([said, *(best or [none])])
 
 
 def _saved(row: LeverRow) -> str:

@@ -172,6 +172,27 @@ def test_the_page_shows_every_lever_once_with_its_setting_and_price(found: Study
     )
 
 
+def test_what_changes_the_answers_is_a_headline_only_where_it_was_named(request_of_chat: Request) -> None:
+    named = study(request_of_chat, GIVEN, chosen(["distil", "weights-fp8", "spot-50"], LEVERS), jobs=1)
+    other = replace(named.combinations[0], asks=Asks.ANSWERS, kept=("distil", "spot-50"))
+    named = replace(named, combinations=(other,))
+    pulled = tuple(replace(one, lever=replace(one.lever, named=False)) for one in named.pulled)
+    for found, said in ((named, True), (replace(named, pulled=pulled), False)):
+        rows = lever_rows("chat", found, FACTS)
+        headline = levers_document(rows, found).headline
+        assert ("a smaller model alone" in headline) == said
+        assert ("other answers or waiting times, together" in headline) == said
+        assert ("weights in fp8 alone" in headline) != said
+        # 8B of 70B weights: DistilBERT's 60 % say nothing of it.
+        assert {row.name: row for row in rows}["distil"].quality == ("no published figure",)
+
+
+@pytest.mark.parametrize(("left", "quoted"), [(0.6, True), (0.69, True), (0.71, False), (0.11, False)])
+def test_a_figure_is_quoted_of_about_as_many_weights(left: float, quoted: bool) -> None:
+    assert bool(FACTS.of("distillation", left)) == quoted
+    assert FACTS.of("weights-fp8", left) == FACTS.of("weights-fp8") != ()
+
+
 def test_a_comparison_of_measured_with_unmeasured_says_so(found: Study) -> None:
     plan = found.baseline
     measured = tuple(replace(one, estimate_method="anchored on 3 runs of yours") for one in plan.options)

@@ -44,13 +44,15 @@ class Given:
 class Changed:
     """The question under the lever, the setting that makes it so, and what has to be known of it.
 
-    quality is a published figure of this very change, where levers.yaml has it for the model rather than the technique.
+    quality is a published figure of this very change, where levers.yaml has it for the model rather than the technique;
+    weights_left the share of the model's weights that are left, where there are fewer.
     """
 
     request: Request
     setting: str
     note: str = ""
     quality: str = ""
+    weights_left: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,8 @@ Apply = Callable[[Request, Given], Outcome]
 class Lever:
     """One technique at one strength. Of a group at most one enters a combination, and none with combine False.
 
-    technique is what published figures of its price in quality stand under in levers.yaml, "" where it has none.
+    technique is what published figures of its price in quality stand under in levers.yaml, "" where it has none. named:
+    the user asked for it by name.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Lever:
     apply: Apply
     technique: str = ""
     combine: bool = True
+    named: bool = False
 
 
 def with_workload(request: Request, **changes: Any) -> Request:

@@ -62,7 +62,8 @@ def _served_instead(request: Request, model: ModelSpec, note: str) -> Changed:
     if techniques.speculative_decoding:
         note += "; without speculative decoding, whose drafts are of the former model"
     changed = with_model(request, model, techniques=replace(techniques, speculative_decoding=None))
-    return Changed(request=changed, setting=f"--set model={model.name}", note=note)
+    left = parameter_count(model) / parameter_count(request.config.find_model(request.workload.model))
+    return Changed(request=changed, setting=f"--set model={model.name}", note=note, weights_left=left)
 
 
 def _distil(request: Request, given: Given) -> Outcome:

@@ -89,6 +89,7 @@ def _structured(
         request=with_model(request, smaller),
         setting=f"--set model=PATH of the pruned checkpoint's config.json ({smaller.name})",
         note=f"{(1 - left) * 100:.0f} % fewer weights; one has to prune, retrain and test it",
+        weights_left=left,
     )
 
 

@@ -79,7 +79,7 @@ def chosen(names: Sequence[str] | None, levers: Mapping[str, Lever]) -> tuple[Le
         if name not in levers and name not in groups:
             raise UsageError(f"lever = {name!r}: {did_you_mean(name, {*levers, *groups})}")
     wanted = {*names, *(one.name for one in levers.values() if one.group in set(names) - set(levers))}
-    return tuple(replace(one, combine=True) for one in levers.values() if one.name in wanted)
+    return tuple(replace(one, combine=True, named=True) for one in levers.values() if one.name in wanted)
 
 
 def study(request: Request, given: Given, levers: Sequence[Lever], jobs: int | None = None) -> Study:
