@@ -12,7 +12,9 @@ from optimiser.costing.levers.lever import Asks, Changed, InPlace
 from optimiser.costing.levers.replanned import all_in_usd, energy_of, latency_of
 from optimiser.costing.levers.study import Combination, Pulled, Study
 from optimiser.planning.plan import Plan
+from optimiser.planning.plan_bought import PlanOption
 from optimiser.report.plan_list import row_of
+from optimiser.report.wording import number, term
 
 ASKED = {
     Asks.NOTHING: "the same answers in the same time",
@@ -122,20 +124,47 @@ def _row(name: str, one: Pulled, baseline: Plan, facts: LeverFacts) -> LeverRow:
         saved_share=None if saved is None else float(saved / against),
         within_gap=one.within_gap if plan else None,
         quality=quality_of(one, facts),
-        note=_note(outcome.note, baseline, plan) if isinstance(outcome, Changed) else "",
+        note=_note(one, baseline) if isinstance(outcome, Changed) else "",
         why=why if isinstance(outcome, Changed) else outcome.why,
         **figures,
     )
 
 
-def _note(note: str, baseline: Plan, plan: Plan | None) -> str:
-    """What has to be known; also that one side alone rests on measurements, which is no fair comparison."""
-    if plan is None or _anchored(baseline) == _anchored(plan):
-        return note
-    which = "the baseline rests on your measurements, this plan does not"
-    if _anchored(plan):
-        which = "this plan rests on your measurements, the baseline does not"
-    return "; ".join(text for text in (note, which) if text)
+def _note(one: Pulled, baseline: Plan) -> str:
+    """What has to be known; also why it costs more, and that one side alone rests on measurements, which is no fair
+    comparison."""
+    said = [one.outcome.note] if isinstance(one.outcome, Changed) else []
+    plan = one.replanned.plan if one.replanned else None
+    if plan is not None:
+        if not one.within_gap and (one.saved_usd or 0) < 0:
+            said += _why_dearer(baseline, plan)
+        if _anchored(plan) and not _anchored(baseline):
+            said.append("this plan rests on your measurements, the baseline does not")
+        if _anchored(baseline) and not _anchored(plan):
+            said.append("the baseline rests on your measurements, this plan does not")
+    return "; ".join(text for text in said if text)
+
+
+def _why_dearer(baseline: Plan, plan: Plan) -> list[str]:
+    """Of the machines that the baseline takes, those that are out under the lever, with what is taken in their place,
+    and those that carry less."""
+    out = {(row.provider, row.instance_type): row.reason for row in plan.rejections}
+    after = {(one.provider, one.instance_type): one for one in plan.options}
+    said = []
+    for key, before in {(one.provider, one.instance_type): one for one in baseline.options}.items():
+        now = after.get(key)
+        if now is None and key in out:
+            said.append(f"{key[1]}, which the baseline takes, is out: {out[key]}")
+        elif now is not None and _same_unit(before, now) and now.estimated_rps < before.estimated_rps:
+            rates = f"{number(now.estimated_rps)} req/s in place of {number(before.estimated_rps)}"
+            said.append(f"{key[1]} carries {rates} ({term(now.limited_by)})")
+    if any("is out" in text for text in said):
+        said.append(f"what is left takes {row_of('', plan).fleet}")
+    return said
+
+
+def _same_unit(one: PlanOption, other: PlanOption) -> bool:
+    return one.instances_per_unit == other.instances_per_unit
 
 
 def _anchored(plan: Plan) -> bool:

@@ -187,6 +187,27 @@ def test_what_changes_the_answers_is_a_headline_only_where_it_was_named(request_
         assert {row.name: row for row in rows}["distil"].quality == ("no published figure",)
 
 
+def test_what_costs_more_says_which_machines_are_out_and_which_carry_less() -> None:
+    # An H100 has no tensor cores for fp4; short answers under a tight target are fewer still where they are shorter.
+    short = small_request(
+        {"sizes": "{prompt_tokens: 2000, output_tokens: 20}", "target.tpot_ms": "30"},
+        instance_types=("p5.48xlarge", "p6-b200.48xlarge"),
+        gpus=None,
+    )
+    found = study(short, GIVEN, chosen(["kv-fp4", "output-25"], LEVERS), jobs=1)
+    rows = {row.name: row for row in lever_rows("chat", found, FACTS)}
+    assert "p5.48xlarge" in rows["baseline"].fleet
+    said = rows["kv-fp4"].note
+    assert "p5.48xlarge, which the baseline takes, is out: a KV cache in fp4 needs fp4 tensor cores" in said
+    assert said.endswith(f"what is left takes {rows['kv-fp4'].fleet}")
+    shorter = one(found, "output-25").replanned
+    assert shorter is not None
+    assert shorter.plan is not None
+    before, after = (plan.options[0].estimated_rps for plan in (found.baseline, shorter.plan))
+    assert after < before
+    assert f"carries {after:.3g} req/s in place of {before:.3g} (TPOT)" in rows["output-25"].note
+
+
 @pytest.mark.parametrize(("left", "quoted"), [(0.6, True), (0.69, True), (0.71, False), (0.11, False)])
 def test_a_figure_is_quoted_of_about_as_many_weights(left: float, quoted: bool) -> None:
     assert bool(FACTS.of("distillation", left)) == quoted
