@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -79,6 +79,8 @@ class BreakEven:
 class ApiComparison:
     """The workload on its own fleet and at every host, USD a month of 730 h and per 1M tokens, input and output alike.
 
+    api_monthly_usd and break_even are of the hosts that serve the model themselves, not of those that resell it.
+
     prices_of names the price library with its version, which is the prices' date.
     """
 
@@ -110,15 +112,15 @@ def compare_api(request: Request) -> ApiComparison:
     asked = replace(request, alone=True)
     plan = recommend(asked)
     requests = mean_rps(workload) * SECONDS_PER_MONTH
-    monthly = [_monthly(one.usd_per_request, requests) for one in hosts]
-    spread = spread_of(monthly)
+    counted = counted_hosts(hosts)
+    spread = spread_of([_monthly(one.usd_per_request, requests) for one in counted])
     tokens = tokens_per_request(workload.buckets)
     volumes = Volumes(asked, plan)
     crossings = tuple(
         break_even(volumes, against, usd, requests, tokens)
         for against, usd in (
             ("the median host", spread.median),
-            (f"the cheapest, {hosts[0].host}", spread.least),
+            (f"the cheapest, {counted[0].host}", spread.least),
         )
     )
     return ApiComparison(
@@ -140,6 +142,11 @@ def compare_api(request: Request) -> ApiComparison:
         leaves_out=LEAVES_OUT,
         notes=notes,
     )
+
+
+def counted_hosts(hosts: Sequence[HostPrice]) -> tuple[HostPrice, ...]:
+    """Those that serve the model themselves; all where none does."""
+    return tuple(one for one in hosts if not one.resells) or tuple(hosts)
 
 
 def spread_of(monthly: list[Decimal]) -> Spread:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install 'cloud-pricing-optimiser[api]'"
 VIA_HUGGING_FACE = "huggingface_"
+# Routes to hosts and charges what they do (openrouter.ai/docs/faq): beside them it would count one of them twice.
+RESELLERS = ("openrouter",)
 # Prices that change over the day are taken in the middle of it, UTC.
 NOON = time(12, tzinfo=UTC)
 
@@ -28,7 +30,8 @@ NOON = time(12, tzinfo=UTC)
 @dataclass(frozen=True, kw_only=True)
 class HostPrice:
     """What a host charges, USD: per 1M tokens of a prompt, of its cached part (None where that has no price of its own
-    and counts as the rest) and of the answer, for a mean request; and for a request of the workload's mix."""
+    and counts as the rest) and of the answer, for a mean request; and for a request of the workload's mix. resells: it
+    passes requests on to other hosts."""
 
     host: str
     model_id: str
@@ -36,6 +39,7 @@ class HostPrice:
     cached_usd_per_million: Decimal | None
     output_usd_per_million: Decimal
     usd_per_request: Decimal
+    resells: bool = False
 
 
 def library_version() -> str:
@@ -105,6 +109,7 @@ def _priced(
         usd_per_request=sum(
             (Decimal(str(one.share)) * _request_usd(provider, listed, one, on) for one in buckets), Decimal(0)
         ),
+        resells=provider.id in RESELLERS,
     )
 
 

@@ -12,6 +12,7 @@ from optimiser.costing.api_break_even import (
     PER_MILLION,
     ApiComparison,
     BreakEven,
+    counted_hosts,
 )
 from optimiser.report.document import Block, Column, Document, Row, Section, Table
 from optimiser.report.records import render_records
@@ -34,6 +35,7 @@ class HostRow:
     cached_usd_per_million: Decimal | None
     output_usd_per_million: Decimal | None
     prices_of: str
+    resells: bool = False
 
 
 def render_comparison(format_name: str, found: ApiComparison, *, colour: bool) -> str:
@@ -70,6 +72,7 @@ def host_rows(found: ApiComparison) -> tuple[HostRow, ...]:
             cached_usd_per_million=one.cached_usd_per_million,
             output_usd_per_million=one.output_usd_per_million,
             prices_of=found.prices_of,
+            resells=one.resells,
         )
         for one in found.hosts
     )
@@ -90,11 +93,10 @@ def comparison_document(found: ApiComparison) -> Document:
 
 def _headline(found: ApiComparison) -> str:
     own, median = found.self_hosted_monthly_usd, found.api_monthly_usd.median
-    times = own / median if own >= median else median / own
-    which = "dearer than" if own >= median else "cheaper than"
+    times, hosts = number(float(own / median)), len(counted_hosts(found.hosts))
     return (
-        f"{found.workload}: self-hosting {found.model} costs {usd(own)} a month, {number(float(times))} × {which} the "
-        f"median of {len(found.hosts)} token APIs ({usd(median)})"
+        f"{found.workload}: self-hosting {found.model} costs {usd(own)} a month, {times} times the median of {hosts} "
+        f"token APIs ({usd(median)})"
     )
 
 
@@ -156,7 +158,7 @@ def _hosts(found: ApiComparison) -> Table:
         tuple(
             Row(
                 (
-                    row.host,
+                    f"{row.host} (resells)" if row.resells else row.host,
                     usd(row.monthly_usd),
                     _each(row.usd_per_million_tokens),
                     *(_each(part) for part in (row.input_usd_per_million, row.cached_usd_per_million)),

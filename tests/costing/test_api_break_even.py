@@ -20,8 +20,10 @@ from optimiser.costing.api_break_even import (
     BreakEven,
     Volumes,
     break_even,
+    counted_hosts,
     spread_of,
 )
+from optimiser.costing.api_prices import HostPrice
 from optimiser.planning.plan import SECONDS_PER_MONTH
 from optimiser.recommend import Request, recommend
 from optimiser.workload import DemandPeriod, DemandScenario, SizeBucket, Workload
@@ -106,6 +108,20 @@ def test_quartiles_by_hand() -> None:
         "most": 60,
     }
     assert set(vars(spread_of([Decimal(7)])).values()) == {Decimal(7)}
+
+
+def test_who_resells_other_hosts_is_not_one_of_them() -> None:
+    price = HostPrice(
+        host="maker",
+        model_id="m",
+        input_usd_per_million=Decimal(1),
+        cached_usd_per_million=None,
+        output_usd_per_million=Decimal(2),
+        usd_per_request=Decimal("0.1"),
+    )
+    reseller = replace(price, host="router", resells=True)
+    assert counted_hosts((reseller, price)) == (price,)
+    assert counted_hosts((reseller,)) == (reseller,)
 
 
 def workload(**changes: object) -> Workload:

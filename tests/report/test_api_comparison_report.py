@@ -77,7 +77,7 @@ def table(found: ApiComparison) -> str:
 def test_the_table_says_what_costs_what_and_from_where_on() -> None:
     text = table(FOUND)
     for said in (
-        "chat: self-hosting m-70b costs $9,125 a month, 1.5 × dearer than the median of 2 token APIs ($6,083)",
+        "chat: self-hosting m-70b costs $9,125 a month, 1.5 times the median of 2 token APIs ($6,083)",
         "self-hosted, AWS us-east-1 $9,125 3.000",
         "token APIs, lower quartile $4,562 1.500",
         "100,000 requests a day of 1,000 tokens, 37 % of prompts cached. Token prices are those of genai-prices 9.9.9",
