@@ -16,11 +16,13 @@ def energy_lines(plan: TrainPlan) -> tuple[str, ...]:
     hours = f"{number(plan.choice.gpu_hours)} GPU-hours"
     text = f"{number(known.kwh)} kWh: GPUs at their full board power × {hours}, their hosts and fans, {pue}."
     if known.tonnes_co2e is None:
-        return (text, "Carbon: no figure for this region's grid.")
+        by = f" by the method of the places considered ({known.method})" if known.method else ""
+        return (text, f"Carbon: no figure for this region's grid{by}.")
     grid = f"{known.gco2_per_kwh:g} g/kWh ({known.method}, {known.year})"
     return (
         text,
-        f"{number(known.tonnes_co2e)} t CO2e at {grid}; what building the machines emitted is apart.",
+        f"{number(known.tonnes_co2e)} t CO2e at {grid}, the method of all places considered; what building the "
+        "machines emitted is apart.",
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_jobs import job
 
-from optimiser import NoFeasiblePlan, Policy, StalePrices, UsageError, load_book, load_config
+from optimiser import NoFeasiblePlan, Policy, StalePrices, UsageError, load_book, load_config, load_workload
 from optimiser.config import Config
 from optimiser.costing.training.answer import train
 from optimiser.costing.training.job import Method, TrainingJob
@@ -19,6 +19,7 @@ from optimiser.costing.training.plan import TrainPlan
 from optimiser.costing.training.train import TrainRequest, found_ways
 from optimiser.planning.problem import GrantedQuota, QuotaKey
 from optimiser.prices.book import PriceBook
+from optimiser.recommend import Request, recommend
 
 TODAY = date(2026, 11, 21)
 CONFIG = load_config()
@@ -166,3 +167,20 @@ def test_energy_is_of_gpus_at_full_power_in_their_machines() -> None:
     assert plan.energy.pue == 1.15
     assert plan.energy.kwh == pytest.approx(watts / 1000 * plan.choice.gpu_hours / 8 * 1.15, rel=1e-6)
     assert plan.energy.tonnes_co2e == pytest.approx(plan.energy.kwh * plan.energy.gco2_per_kwh / 1e6)
+
+
+def test_a_grid_is_told_by_the_method_of_all_places_considered() -> None:
+    # A state's figure where that place alone is asked for; a country's where the question is open, as `recommend` has.
+    alone = train(asked(small(), FEW.model_copy(update={"regions": ("us-east-2",)}))).energy
+    beside = train(asked(small(), FEW.model_copy(update={"regions": ("us-east-2", "eu-north-1")}))).energy
+    assert (alone.method, beside.method) == ("US state total output, direct", "country average, lifecycle")
+    wide = FEW.model_copy(update={"regions": ("us-east-2", "eu-north-1")})
+    serving = Request(
+        workload=load_workload(CONFIG.find_workload("code-llama-8b"), {}),
+        policy=wide,
+        config=CONFIG,
+        book=BOOK,
+        as_of=TODAY,
+    )
+    told = {row.gco2_per_kwh for row in recommend(serving).carbon}
+    assert beside.gco2_per_kwh in told

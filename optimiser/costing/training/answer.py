@@ -62,7 +62,7 @@ def train(request: TrainRequest) -> TrainPlan:
         choice=choice,
         estimate_hours=at_estimate.hours,
         estimate_usd=cents(exact(at_estimate.usd)),
-        energy=_energy(best, request),
+        energy=_energy(best, found, request),
         quotas=_quotas(best, request),
         tiers=tuple(_tier(how, found, request) for how in HOWS),
         alternatives=tuple(_choice(way, request.book) for way in _next_best(found.ways)),
@@ -164,12 +164,15 @@ def _work(found: Found, job: TrainingJob) -> TrainWork:
     )
 
 
-def _energy(way: Way, request: TrainRequest) -> TrainEnergy:
-    """Of instances whose GPUs run at their full board power, host and fans as a serving machine's (carbon/power.py)."""
+def _energy(way: Way, found: Found, request: TrainRequest) -> TrainEnergy:
+    """Of instances whose GPUs run at their full board power, host and fans as a serving machine's (carbon/power.py);
+    the grid by the one method for all places where the job could run."""
     carbon = load_carbon(request.config.directories)
     shape, power, site = way.market.shape, carbon.power, (way.market.provider, way.market.region)
     pue, figures = carbon.pue.get(way.market.provider), carbon.grids.get(site, {})
-    grid = figures.get(footing(carbon, [site]) or "")
+    places = ((one.market.provider, one.market.region) for one in (*found.ways, *found.gangs))
+    method = footing(carbon, places) or ""
+    grid = figures.get(method)
     gpus_w = shape.gpu_count * request.config.gpus[shape.gpu].tdp_w
     watts = (gpus_w + host_w(shape, power)) * (1 + power.rest_share)
     drawn = kwh(watts, way.hours * way.pace.nodes, pue.pue if pue else 1.0)
@@ -178,7 +181,7 @@ def _energy(way: Way, request: TrainRequest) -> TrainEnergy:
         pue=pue.pue if pue else None,
         tonnes_co2e=kg_co2e(drawn, grid.gco2_per_kwh) / KG_PER_TONNE if grid and pue else None,
         gco2_per_kwh=grid.gco2_per_kwh if grid else None,
-        method=grid.method if grid else "",
+        method=method,
         year=grid.year if grid else None,
     )
 

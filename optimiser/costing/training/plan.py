@@ -102,8 +102,8 @@ class TrainWork:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainEnergy:
-    """kWh of GPUs at their boards' full power, hosts and fans, times PUE, and t CO2e from the region's grid (method,
-    year); None: not known."""
+    """kWh of GPUs at their boards' full power, hosts and fans, times PUE, and t CO2e from the region's grid (year) by
+    method, the one for all places considered; None: not known."""
 
     kwh: float
     pue: float | None
