@@ -8,7 +8,6 @@ from optimiser.costing.project.amounts import Range
 from optimiser.costing.project.budget import Budget
 from optimiser.costing.project.buy_or_rent import ABOVE, ALWAYS, NEVER, BuyOrRent, RentedTier
 from optimiser.costing.project.sensitivity import Swing
-from optimiser.costing.project.serving import HIGH_CONFIDENCE, LOW_CONFIDENCE
 from optimiser.costing.project.training_job import JobFigures
 from optimiser.report.document import Block, Chart, Column, Row, Table
 from optimiser.report.wording import hourly, number, percent, site, usd, usd_or_dash, words
@@ -67,12 +66,12 @@ def serving(budget: Budget) -> tuple[Block, ...]:
         "which whole machines make it a staircase; what a commitment of an earlier month still holds is not carried "
         f"over. Throughput ±{percent(curve.relative_error)} (median error). Oldest prices: {ages}."
     )
-    if not curve.throughput.is_given:
+    if curve.confidence is None:
         return (Table(columns, rows), said)
     caution = (
-        f"Low and high also hold throughput planned at a confidence of {LOW_CONFIDENCE:g} and {HIGH_CONFIDENCE:g}: "
-        f"{_factor(curve.throughput.low)} and {_factor(curve.throughput.high)} of serving's cost (its input is "
-        "inference.serving_cost)."
+        f"Low and high are planned for their own queries at a confidence in throughput of {curve.confidence.low} and "
+        f"{curve.confidence.high}, the plans above at {curve.confidence.expected}. A plan at a higher one carries at a "
+        "lower one too, so that in no month low is above expected, or expected above high."
     )
     return (Table(columns, rows), said, caution)
 
@@ -202,7 +201,3 @@ def _tier(one: RentedTier) -> Row:
 
 def _even(even: Range | None) -> str:
     return "" if even is None else percent(float(even.expected))
-
-
-def _factor(value: Decimal) -> str:
-    return f"{number(float(value))} ×"

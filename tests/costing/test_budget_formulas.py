@@ -94,8 +94,10 @@ def _points(*costs: tuple[int, int]) -> tuple[FleetPoint, ...]:
 def _curve() -> FleetCurve:
     return FleetCurve(
         points=_points((100, 1000), (200, 1200), (400, 2000)),
+        low_points=_points((100, 1000), (200, 1240), (400, 1640)),
+        high_points=_points((100, 1200), (200, 1400), (400, 1800)),
+        confidence=Range(low=D("0.5"), expected=D("0.75"), high=D("0.9")),
         tokens_per_query=D(1000),
-        throughput=exactly(ONE),
         relative_error=0.2,
         oldest_prices=(),
         old_prices=(),
@@ -120,6 +122,16 @@ def test_a_fleet_that_carries_more_for_less_carries_less_too() -> None:
 )
 def test_between_two_plans_the_cost_is_on_the_straight_line(asked: int, usd: int) -> None:
     assert _curve().usd_per_month(D(asked)) == usd
+
+
+def test_each_confidence_has_its_own_line_and_what_carries_at_a_higher_one_carries_at_a_lower() -> None:
+    curve = _curve()
+    asked = {
+        volume: [curve.usd_per_month(D(volume), D(at)) for at in ("0.5", "0.75", "0.9")]
+        for volume in (150, 300)
+    }
+    # At 150 the plans at 0.5 would cost 1,120, above the 1,100 at 0.75; at 300 those at 0.9 no more than those at 0.75.
+    assert asked == {150: [1100, 1100, 1300], 300: [1440, 1600, 1600]}
 
 
 def test_volumes_are_planned_at_the_ends_and_half_way_where_the_gap_is_widest() -> None:

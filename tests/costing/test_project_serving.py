@@ -90,7 +90,8 @@ def test_a_growing_service_is_planned_at_its_first_and_last_month_and_low_to_hig
     inference = {
         "workload": "chat-llama-70b", "users": users, "queries_per_user_day": 3, "growth_per_month": 0.2, "volumes": 5
     }  # fmt: skip
-    budget = budget_with(tmp_path, asked(config, book), {"inference": inference})
+    serving = asked(config, book)
+    budget = budget_with(tmp_path, serving, {"inference": inference})
     assert budget.serving is not None
     points = budget.serving.points
     planned: Sequence[Decimal] = [point.queries_per_month for point in points]
@@ -99,9 +100,20 @@ def test_a_growing_service_is_planned_at_its_first_and_last_month_and_low_to_hig
     assert [point.usd_per_month for point in points] == sorted(point.usd_per_month for point in points)
     first = next(point for point in points if point.queries_per_month == 18250000)
     assert budget.lines[0].monthly[0].expected == in_cents(first.usd_per_month)
-    assert budget.serving.throughput.low <= 1 <= budget.serving.throughput.high
     for month in budget.lines[0].monthly:
         assert month.low <= month.expected <= month.high
+    # Low and high are plans of their own at their own queries: of 100,000 users as it begins, and 400,000 × 1.2² at
+    # the end.
+    for confidence, queries, said in (
+        (0.5, 9125000, budget.lines[0].monthly[0].low),
+        (0.9, 52560000, budget.lines[0].monthly[2].high),
+    ):
+        policy = serving.policy.model_copy(update={"performance_confidence": confidence})
+        at_end = replace(serving, workload=at_volume(serving.workload, D(queries)), policy=policy, alone=True)
+        assert said == recommend(at_end).totals.total_monthly_usd
+    (swing,) = (one for one in budget.sensitivity if one.input == "inference.performance_confidence")
+    assert (swing.low, swing.high) == (D("0.5"), D("0.9"))
+    assert swing.usd_at_low < budget.total.expected < swing.usd_at_high
     jsonschema.validate(to_jsonable(budget), schema_of(Budget, "Budget", SCHEMA_VERSION))
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from optimiser.costing.project.amounts import Range, total
 from optimiser.costing.project.buy_or_rent import BuyOrRent, compared
 from optimiser.costing.project.lines import (
+    CONFIDENCE,
     JOB_USD,
-    SERVING_COST,
     Item,
     Serving,
     items_of,
@@ -102,8 +102,8 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
     worked_out = {f"{job.section}.gpu_hours": job.gpu_hours for job in jobs}
     worked_out |= {f"{job.section}.{JOB_USD}": job.usd for job in jobs}
     curve = _curve(project, prices, project.inputs)
-    if curve is not None and curve.throughput.is_given:
-        worked_out[SERVING_COST] = curve.throughput
+    if curve is not None and curve.confidence is not None:
+        worked_out[CONFIDENCE] = curve.confidence
     inputs, given = {**project.inputs, **worked_out}, project.given | set(worked_out)
     serving = None if curve is None else curve.usd_per_month
     items = _items(project, inputs, serving)
@@ -207,13 +207,13 @@ def _curve(project: Project, prices: Prices | None, inputs: Mapping[str, Range])
     if prices is None or prices.serving is None or project.fields.inference is None:
         return None
     most, expected = project.fields.inference.volumes, _at(inputs, "expected")
-    cases = [expected, _at(inputs, "low"), _at(inputs, "high")]
+    cases = {case: monthly_queries(project.fields, _at(inputs, case)) for case in ("low", "expected", "high")}
+    others: list[Decimal] = []
     for name in ("inference.users", "inference.queries_per_user_day", "inference.growth_per_month"):
         ends = ends_of(name, inputs[name])
-        cases += [expected | {name: ends.low}, expected | {name: ends.high}]
-    volumes = [monthly_queries(project.fields, values) for values in cases]
-    others = [volume for case in volumes[1:] for volume in case]
-    return planned_fleets(prices.serving, volumes[0], others, most)
+        for end in (ends.low, ends.high):
+            others += monthly_queries(project.fields, expected | {name: end})
+    return planned_fleets(prices.serving, cases, others, most)
 
 
 def _swings(

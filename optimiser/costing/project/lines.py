@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from optimiser.costing.project.amounts import ONE, ZERO, in_cents, total
+from optimiser.costing.project.amounts import ZERO, in_cents, total
 from optimiser.costing.project.formulas import (
     MONTHS_PER_YEAR,
     energy_kwh,
@@ -18,10 +18,10 @@ from optimiser.costing.project.formulas import (
 from optimiser.costing.project.schema import ComputeFields, ProjectFields
 
 Values = Mapping[str, Decimal]
-# USD a month of serving so many queries a month.
-Serving = Callable[[Decimal], Decimal]
-# What is worked out beside what the file gives: the cost of a training job, and what estimates may be off by.
-JOB_USD, SERVING_COST = "job_usd", "inference.serving_cost"
+# USD a month of serving so many queries a month, at a confidence in throughput, None the policy's own.
+Serving = Callable[[Decimal, Decimal | None], Decimal]
+# What is worked out beside what the file gives: the cost of a training job, and how sure of estimates plans are.
+JOB_USD, CONFIDENCE = "job_usd", "inference.performance_confidence"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +144,8 @@ def _inference(
         return
     if serving is None:
         raise ValueError("a workload is served and nothing says at what cost")
-    factor = values.get(SERVING_COST, ONE)
-    yield "serving", [serving(volume) * factor if volume else ZERO for volume in volumes]
+    confidence = values.get(CONFIDENCE)
+    yield "serving", [serving(volume, confidence) if volume else ZERO for volume in volumes]
 
 
 def _maintenance(fields: ProjectFields, values: Values) -> Iterator[tuple[str, list[Decimal]]]:

@@ -2,22 +2,24 @@
 
 A fleet is not linear in what it serves (spare machines, whole instances, other machines at other sizes), and a plan
 for each month of each case would take minutes: plans are made at some volumes, most of them among those expected, and
-between two the cost is on the straight line. Whole machines make the real cost a staircase around it.
+between two the cost is on the straight line. Whole machines make the real cost a staircase around it. What throughput
+estimates may be off by is planned at volumes of its own, since on a staircase no factor holds at more than one volume.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
-from optimiser.costing.project.amounts import ONE, Range, exactly, rounded
+from optimiser.costing.project.amounts import ONE, Range, rounded
 from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, Plan
 from optimiser.planning.price_basis import past_their_age
+from optimiser.policy import Policy
 from optimiser.recommend import Request, recommend
 from optimiser.workload import Workload
 from optimiser.workload.volume import mean_rps, times, tokens_per_request
@@ -26,6 +28,7 @@ _UNIT = Decimal("0.00000001")
 # Volumes closer than this are planned once: estimates are known far less well.
 _ALIKE = Decimal("1.02")
 _EXPECTED_WEIGHT = 3
+LEAST_VOLUMES = 4
 # Confidences of the throughput estimates that the low and the high case are planned at.
 LOW_CONFIDENCE, HIGH_CONFIDENCE = 0.5, 0.9
 
@@ -53,57 +56,86 @@ class OldestPrice:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetCurve:
-    """Serving plans by volume, ascending. A plan for more carries less too, so none costs more than the next.
+    """Serving plans by volume, ascending: points at the policy's confidence in throughput, low_points and high_points
+    at the ends of `confidence` (None, and the same points, where the policy fixes a margin). A plan for more carries
+    less too, so none costs more than the next.
 
     relative_error is the largest of their throughput estimates; oldest_prices by tier what they use, old_prices those
-    past the age that the policy notes. throughput: serving's cost at a lower and a higher confidence, by factor.
+    past the age that the policy notes.
     """
 
     points: tuple[FleetPoint, ...]
+    low_points: tuple[FleetPoint, ...]
+    high_points: tuple[FleetPoint, ...]
+    confidence: Range | None
     tokens_per_query: Decimal
-    throughput: Range
     relative_error: float
     oldest_prices: tuple[OldestPrice, ...]
     old_prices: tuple[str, ...]
     notes: tuple[str, ...]
 
-    def usd_per_month(self, queries: Decimal) -> Decimal:
-        """USD a month of serving so many queries: on the straight line between the plans beside it; below the least
-        that was planned as at the least, above the most in proportion.
+    def usd_per_month(self, queries: Decimal, confidence: Decimal | None = None) -> Decimal:
+        """USD a month of serving so many queries, at the policy's confidence or at an end of `confidence`.
+
+        A plan at a higher confidence carries at a lower one too: below the policy's own nothing costs more, and above
+        it nothing less, than at its own.
         """
-        first, last = self.points[0], self.points[-1]
-        if queries >= last.queries_per_month:
-            return last.usd_per_month * queries / last.queries_per_month
-        for below, above in pairwise(self.points):
-            if below.queries_per_month <= queries <= above.queries_per_month:
-                span = above.queries_per_month - below.queries_per_month
-                share = (queries - below.queries_per_month) / span
-                return below.usd_per_month + share * (above.usd_per_month - below.usd_per_month)
-        return first.usd_per_month
+        usual = between(self.points, queries, _usd)
+        if self.confidence is None or confidence is None or confidence == self.confidence.expected:
+            return usual
+        if confidence < self.confidence.expected:
+            return min(usual, between(self.low_points, queries, _usd))
+        return max(usual, between(self.high_points, queries, _usd))
+
+
+def between(points: Sequence[FleetPoint], queries: Decimal, of: Callable[[FleetPoint], Decimal]) -> Decimal:
+    """A figure of plans at so many queries a month: on the straight line between the plans beside it; below the least
+    that was planned as at the least, above the most in proportion.
+    """
+    last = points[-1]
+    if queries >= last.queries_per_month:
+        return of(last) * queries / last.queries_per_month
+    for below, above in pairwise(points):
+        if below.queries_per_month <= queries <= above.queries_per_month:
+            span = above.queries_per_month - below.queries_per_month
+            return of(below) + (queries - below.queries_per_month) / span * (of(above) - of(below))
+    return of(points[0])
 
 
 def planned_fleets(
-    request: Request, expected: Sequence[Decimal], all_volumes: Iterable[Decimal], most: int
+    request: Request, months: Mapping[str, Sequence[Decimal]], others: Iterable[Decimal], most: int
 ) -> FleetCurve:
-    """Serving plans for what the months ask: expected are the queries of each month as expected, all_volumes those of
-    every case, most how many volumes are planned. Raises what `recommend` raises, NoFeasiblePlan with its volume.
+    """Serving plans for what the months ask: months are the queries of each month by case, others what else is asked
+    at the policy's own confidence, most how many volumes are planned at it, and about half as many at each other one.
+    Raises what `recommend` raises, NoFeasiblePlan with its volume.
     """
-    workload = request.workload
-    volumes = volumes_to_plan(expected, all_volumes, most)
-    plans = [_plan_at(request, volume) for volume in volumes]
-    points = none_dearer_than_more(
-        [_point(volume, plan) for volume, plan in zip(volumes, plans, strict=True)]
-    )
-    throughput, notes = _throughput(request, max(expected), points)
-    oldest = _oldest(plans)
+    low, expected, high = (months[case] for case in ("low", "expected", "high"))
+    plans = _plans(request, volumes_to_plan(expected, [*low, *high, *others], most))
+    points, every = _points(plans), [*plans.values()]
+    cautions, notes = _cautions(request.policy)
+    found = {"low": points, "high": points}
+    for case, own in (("low", low), ("high", high)) if cautions is not None else ():
+        confidence = getattr(cautions, case)
+        caution = {"performance_confidence": float(confidence), "performance_margin": None}
+        cautious = replace(request, policy=request.policy.model_copy(update=caution))
+        try:
+            at_end = _plans(cautious, volumes_to_plan(own, expected, max(LEAST_VOLUMES, most // 2 + 1)))
+        except NoFeasiblePlan:
+            notes += (f"no plan at a confidence of {confidence}: {case} has the expected throughput",)
+            continue
+        found[case] = _points(at_end)
+        every += at_end.values()
+    oldest = _oldest(every)
     return FleetCurve(
         points=points,
-        tokens_per_query=Decimal(str(tokens_per_request(workload.buckets))),
-        throughput=throughput,
-        relative_error=max(plan.estimate_relative_error for plan in plans),
+        low_points=found["low"],
+        high_points=found["high"],
+        confidence=cautions,
+        tokens_per_query=Decimal(str(tokens_per_request(request.workload.buckets))),
+        relative_error=max(plan.estimate_relative_error for plan in every),
         oldest_prices=tuple(OldestPrice(tier=tier, observed_on=day) for tier, day in oldest.items()),
         old_prices=past_their_age(oldest.items(), request.policy, request.as_of),
-        notes=(*notes, *_left_out(plans)),
+        notes=(*notes, *_left_out(every)),
     )
 
 
@@ -152,29 +184,25 @@ def _plan_at(request: Request, volume: Decimal) -> Plan:
         raise type(why)(f"at {volume:,.0f} queries a month: {why}") from None
 
 
-def _throughput(
-    request: Request, volume: Decimal, points: Sequence[FleetPoint]
-) -> tuple[Range, tuple[str, ...]]:
-    """By what serving costs less and more where throughput is planned at a lower and a higher confidence."""
-    policy = request.policy
+def _plans(request: Request, volumes: Iterable[Decimal]) -> dict[Decimal, Plan]:
+    return {volume: _plan_at(request, volume) for volume in volumes}
+
+
+def _points(plans: Mapping[Decimal, Plan]) -> tuple[FleetPoint, ...]:
+    return none_dearer_than_more([_point(volume, plan) for volume, plan in plans.items()])
+
+
+def _usd(point: FleetPoint) -> Decimal:
+    return point.usd_per_month
+
+
+def _cautions(policy: Policy) -> tuple[Range | None, tuple[str, ...]]:
+    """The confidences in throughput of the three cases; None, and why, where the policy fixes a margin."""
     if policy.performance_margin is not None:
-        return exactly(ONE), (
-            "the policy fixes performance_margin: what estimates may be off by is in no case",
-        )
-    nearest = min(points, key=lambda point: abs(point.queries_per_month - volume))
-
-    def factor(confidence: float) -> Decimal:
-        caution = {"performance_confidence": confidence, "performance_margin": None}
-        asked = replace(request, policy=policy.model_copy(update=caution))
-        return _plan_at(asked, nearest.queries_per_month).totals.total_monthly_usd / nearest.usd_per_month
-
-    low = min(ONE, factor(LOW_CONFIDENCE))
-    try:
-        high = max(ONE, factor(HIGH_CONFIDENCE))
-    except NoFeasiblePlan:
-        note = f"no plan at a confidence of {HIGH_CONFIDENCE:g}: the high case has the expected throughput"
-        return Range(low=low, expected=ONE, high=ONE), (note,)
-    return Range(low=low, expected=ONE, high=high), ()
+        return None, ("the policy fixes performance_margin: what estimates may be off by is in no case",)
+    own = policy.performance_confidence
+    cases = {"low": min(LOW_CONFIDENCE, own), "expected": own, "high": max(HIGH_CONFIDENCE, own)}
+    return Range(**{case: Decimal(str(confidence)) for case, confidence in cases.items()}), ()
 
 
 def _oldest(plans: Sequence[Plan]) -> dict[str, date]:
