@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from optimiser.costing.project.budget import Budget
-from optimiser.report.budget_sections import buying, moving, per_use, serving, training
+from optimiser.report.budget_sections import buying, energy, moving, per_use, serving, training
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.records import render_records
 from optimiser.report.wording import counted, percent, usd
@@ -60,6 +60,7 @@ def budget_document(budget: Budget) -> Document:
             Section("Per use", per_use(budget)),
             Section("Serving", serving(budget)),
             Section("Training", training(budget)),
+            Section("Energy and carbon", energy(budget)),
             Section("What moves the total", moving(budget)),
             Section("Buy or rent", buying(budget)),
             Section("Not included", (", ".join(budget.not_included) + ".",)),

@@ -81,6 +81,30 @@ def training(budget: Budget) -> tuple[Block, ...]:
     return tuple(f"{job.section}: {_job(job)}" for job in budget.training_jobs)
 
 
+def energy(budget: Budget) -> tuple[Block, ...]:
+    """What serving and one run of each training draw and emit, as expected."""
+    known = budget.energy
+    if known is None:
+        return ()
+    parts = [f"one run of {run.section}: {_drawn(run.kwh, run.kg_co2e)}" for run in known.runs]
+    if known.inference_kwh:
+        served = _drawn(_summed(known.inference_kwh), _summed(known.inference_kg_co2e))
+        parts.insert(0, f"serving over the horizon: {served}")
+    return (f"As expected: {'; '.join(parts)}. By the grids' yearly averages, without making the machines.",)
+
+
+def _summed(months: tuple[float | None, ...]) -> float | None:
+    known = [month for month in months if month is not None]
+    return sum(known) if len(known) == len(months) else None
+
+
+def _drawn(kwh: float | None, kg_co2e: float | None) -> str:
+    if kwh is None:
+        return "not known"
+    carbon = "CO2e not known" if kg_co2e is None else f"{kg_co2e:,.0f} kg CO2e"
+    return f"{kwh:,.0f} kWh and {carbon}"
+
+
 def _job(job: JobFigures) -> str:
     cluster = f"{job.instances:,} × {job.instance_type}, {site(job.provider, job.region)}, {job.how}"
     span = f" ({usd(job.usd.low)} to {usd(job.usd.high)})" if job.usd.is_given else ""

@@ -50,6 +50,9 @@ def test_the_three_formats_tell_the_same(run: Run, tmp_path: Path) -> None:
         ("2026-12", "inference"),
         ("2026-12", "engineering"),
     ]
+    # Neither what a query nor what a rented GPU-hour draws is in the file.
+    assert told["energy"]["inference_kwh"] == [None, None]
+    assert told["energy"]["runs"] == [{"section": "training", "kwh": None, "kg_co2e": None}]
     for case in ("low", "expected", "high"):
         assert sum(Decimal(row[f"{case}_usd"]) for row in rows) == Decimal(told["total"][case])
 

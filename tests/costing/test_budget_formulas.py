@@ -86,6 +86,8 @@ def _points(*costs: tuple[int, int]) -> tuple[FleetPoint, ...]:
             usd_per_query=D(usd) / volume,
             fleet=f"{usd}",
             sites=(),
+            kwh_per_month=usd / 10,
+            kg_co2e_per_month=None,
         )
         for volume, usd in costs
     )

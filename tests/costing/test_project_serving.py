@@ -76,6 +76,10 @@ def test_a_service_that_does_not_grow_costs_what_its_plan_costs_each_month(
     plan = recommend(replace(serving, workload=workload))
     monthly = [month.expected for month in budget.lines[0].monthly]
     assert monthly == [plan.totals.total_monthly_usd] * 3
+    assert plan.footprint is not None
+    assert budget.energy is not None
+    assert budget.energy.inference_kwh == (pytest.approx(plan.footprint.kwh_monthly_at_load),) * 3
+    assert budget.energy.inference_kg_co2e == (pytest.approx(plan.footprint.kg_co2e_monthly_at_load),) * 3
     assert budget.unit_costs is not None
     assert float(budget.unit_costs.serving_usd_per_million_tokens or 0) == pytest.approx(
         float(plan.totals.usd_per_million_tokens), rel=1e-3
@@ -256,6 +260,12 @@ def test_a_training_job_costs_what_its_own_plan_costs(
     assert rented.total.high >= rented.total.expected
     # 1.5 kW × GPU-hours × 1.2 × 0.1 in each of three months.
     assert float(energy.monthly[0].expected) == pytest.approx(0.18 * plan.choice.gpu_hours, abs=0.005)
+    assert budget.energy is not None
+    rent, own = budget.energy.runs
+    assert rent.kwh == pytest.approx(plan.energy.kwh)
+    assert rent.kg_co2e == pytest.approx((plan.energy.tonnes_co2e or 0) * 1000)
+    assert (own.kwh, own.kg_co2e) == (pytest.approx(1.8 * plan.choice.gpu_hours), None)
+    assert budget.energy.inference_kwh == ()
 
 
 def test_a_job_of_an_unknown_model_is_named(config: Config, book: PriceBook, tmp_path: Path) -> None:

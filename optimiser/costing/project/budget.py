@@ -14,6 +14,7 @@ from pathlib import Path
 
 from optimiser.costing.project.amounts import Range, total
 from optimiser.costing.project.buy_or_rent import BuyOrRent, compared
+from optimiser.costing.project.energy import ProjectEnergy, energy_of
 from optimiser.costing.project.lines import (
     CONFIDENCE,
     JOB_USD,
@@ -78,6 +79,7 @@ class Budget:
     unit_costs: UnitCosts | None
     serving: FleetCurve | None
     training_jobs: tuple[JobFigures, ...]
+    energy: ProjectEnergy | None
     sensitivity: tuple[Swing, ...]
     buy_or_rent: BuyOrRent | None
     combined: str
@@ -136,6 +138,7 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
         ),
         serving=curve,
         training_jobs=jobs,
+        energy=energy_of(fields, expected, curve, jobs),
         sensitivity=_swings(project, inputs, moved, serving),
         buy_or_rent=_buy_or_rent(project, prices),
         combined=OUTER_RANGE,

@@ -35,8 +35,9 @@ LOW_CONFIDENCE, HIGH_CONFIDENCE = 0.5, 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class FleetPoint:
-    """A serving plan at a volume: USD a month and per query, the most instances of each type at once, and its sites as
-    provider/region.
+    """A serving plan at a volume: USD a month and per query, the most instances of each type at once, its sites as
+    provider/region, and what it draws and emits at the load of its hours (of one that stands here since it carries more
+    for less, at its own, larger load); None where that is not known.
     """
 
     queries_per_month: Decimal
@@ -44,6 +45,8 @@ class FleetPoint:
     usd_per_query: Decimal
     fleet: str
     sites: tuple[str, ...]
+    kwh_per_month: float | None
+    kg_co2e_per_month: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,13 +229,15 @@ def _point(volume: Decimal, plan: Plan) -> FleetPoint:
         option = options[bought.option]
         most.setdefault(option.instance_type, 0)
         most[option.instance_type] += bought.max_units * option.instances_per_unit
-    usd = plan.totals.total_monthly_usd
+    usd, known = plan.totals.total_monthly_usd, plan.footprint
     return FleetPoint(
         queries_per_month=volume,
         usd_per_month=usd,
         usd_per_query=_per_query(usd, volume),
         fleet=", ".join(f"{count:,} × {name}" for name, count in most.items() if count),
         sites=tuple(dict.fromkeys(f"{option.provider}/{option.region}" for option in plan.options)),
+        kwh_per_month=None if known is None else known.kwh_monthly_at_load,
+        kg_co2e_per_month=None if known is None else known.kg_co2e_monthly_at_load,
     )
 
 

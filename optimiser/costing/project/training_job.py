@@ -12,12 +12,13 @@ from optimiser.costing.project.serving import HIGH_CONFIDENCE
 from optimiser.costing.training.answer import train
 from optimiser.costing.training.train import train_request
 from optimiser.errors import NoFeasiblePlan
+from optimiser.planning.carbon import KG_PER_TONNE
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobFigures:
     """One run of the job that a section names, on the cluster that its plan chose: GPU-hours, USD as it rents them,
-    hours from start to end, kWh at the building.
+    hours from start to end, kWh at the building, kg CO2e by the grid there (None: not known).
     """
 
     section: str
@@ -31,6 +32,7 @@ class JobFigures:
     usd: Range
     hours: Range
     kwh: Range
+    kg_co2e: Range | None
     notes: tuple[str, ...]
 
 
@@ -55,6 +57,11 @@ def figures_of_job(section: str, path: Path, prices: Prices) -> JobFigures:
         found = [Decimal(str(one)) for one in (expected, low, high)]
         return Range(low=min(found), expected=found[0], high=max(found))
 
+    emitted, at_high = plan.energy.tonnes_co2e, cautious.energy.tonnes_co2e
+    kg_co2e = None
+    if emitted is not None and at_high is not None:
+        kg, high_kg = emitted * KG_PER_TONNE, at_high * KG_PER_TONNE
+        kg_co2e = figure(kg, kg * faster, high_kg)
     later, low_usd = cautious.choice, plan.estimate_usd if margin is None else choice.total_usd
     return JobFigures(
         section=section,
@@ -72,5 +79,6 @@ def figures_of_job(section: str, path: Path, prices: Prices) -> JobFigures:
         ),
         hours=figure(choice.hours, choice.hours * faster, later.hours),
         kwh=figure(plan.energy.kwh, plan.energy.kwh * faster, cautious.energy.kwh),
+        kg_co2e=kg_co2e,
         notes=notes,
     )
