@@ -183,19 +183,26 @@ def _verdict(one: RentedTier, both: BuyOrRent) -> str:
     verdict = f"buying saves {usd(saved)} a month" if saved > 0 else f"renting saves {usd(-saved)} a month"
     even = one.break_even
     if one.owning_is_cheaper in (ALWAYS, NEVER):
-        need = (
-            f": it would take work in {percent(float(even.expected))} of the hours"
-            if even is not None
-            else ""
-        )
+        need = "" if even is None else f": it would take work in {percent(float(even.expected))} of the hours"
+        if even is not None and even.low <= 1 < even.expected:
+            need += f" ({percent(float(even.low))} where owning costs least)"
         return f"{one.tier.capitalize()}: owning is cheaper {one.owning_is_cheaper}{need}; {verdict}."
     turn = "" if even is None else percent(float(even.expected))
-    span = f" ({percent(float(even.low))} to {percent(float(even.high))})" if even and even.is_given else ""
     where = "more" if one.owning_is_cheaper == ABOVE else "less"
     return (
-        f"{one.tier.capitalize()}: owning is cheaper where the GPUs are at work in {where} than {turn}{span} of the "
-        f"hours; at {percent(float(both.utilisation))} {verdict}."
+        f"{one.tier.capitalize()}: owning is cheaper where the GPUs are at work in {where} than {turn} of the "
+        f"hours{_ends(even)}; at {percent(float(both.utilisation))} {verdict}."
     )
+
+
+def _ends(even: Range | None) -> str:
+    """From where owning costs least to where it costs most, which may take more hours than there are."""
+    if even is None or not even.is_given:
+        return ""
+    if even.high <= 1:
+        return f" ({percent(float(even.low))} to {percent(float(even.high))})"
+    most = f"where it costs most never, since it would take {percent(float(even.high))}"
+    return f" ({percent(float(even.low))} where owning costs least; {most})"
 
 
 def _owned(both: BuyOrRent) -> str:

@@ -120,3 +120,31 @@ def test_a_project_may_narrow_the_policy_of_its_serving_plans(fails: Fails, tmp_
     said = fails(2, "budget", str(path), "--as-of", "2026-11-21")
     assert said.startswith(f"{path}: inference.policy: max_spot_shar = 0")
     assert "did you mean max_spot_share" in said
+
+
+def test_where_owning_may_never_win_is_said(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "pilot.yaml"
+    owned = """
+buy_or_rent: {gpu: H100, servers: 2, gpus_per_server: 8, kw_per_server: 10, usd_per_kwh: 0, pue: 1, utilisation: 0.5,
+  hosting_usd_per_kw_month: 0, depreciation_months: 10, usd_per_server: %s, provider: aws, region: us-east-1}
+"""
+    # On demand $6.88 × 16 × 730 h = $80,358.4 a month; owned 2 × $300,000 / 10 = $60,000 (75 %), 2 × $500,000 / 10
+    # = $100,000 (124 %), and 2 × $200,000 / 10 = $40,000 (50 %).
+    for usd, said in (
+        (
+            "{low: 200000, expected: 300000, high: 500000}",
+            "more than 75 % of the hours (50 % where owning costs least; "
+            "where it costs most never, since it would take 124 %); at 50 % renting saves $19,821 a month.",
+        ),
+        (
+            "{low: 200000, expected: 300000, high: 300000}",
+            "more than 75 % of the hours (50 % to 75 %); at 50 %",
+        ),
+        (
+            "{low: 200000, expected: 500000, high: 500000}",
+            "at no use: it would take work in 124 % of the hours (50 % "
+            "where owning costs least); renting saves $59,821 a month.",
+        ),
+    ):
+        path.write_text(PROJECT + owned % usd, encoding="utf-8")
+        assert said in " ".join(run("budget", str(path), "--as-of", "2026-11-21").out.split())
