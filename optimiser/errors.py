@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from datetime import date
 
 
 class OptimiserError(Exception):
@@ -37,8 +38,9 @@ class StalePrices(OptimiserError):
 
 
 def bad_value(where: str, field: str, value: object, right: str) -> UsageError:
-    """The one shape of a bad-input message: `where: field = value: right`."""
-    return UsageError(f"{where}: {field} = {value!r}: {right}")
+    """The one shape of a bad-input message: `where: field = value: right`, dates and null as YAML writes them."""
+    written = "null" if value is None else value.isoformat() if isinstance(value, date) else repr(value)
+    return UsageError(f"{where}: {field} = {written}: {right}")
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
 
+# Names are printed on terminals, which obey control characters.
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _RIGHT = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
@@ -28,7 +30,7 @@ _RIGHT = {
     "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
     "model_type": "must be a mapping of fields",
-    "string_pattern_mismatch": "must be one line without control characters",
+    "string_pattern_mismatch": "must match {pattern}",
     "string_too_short": "must not be empty",
     "string_type": "must be text",
     "too_short": "must have at least one entry",
@@ -39,8 +41,10 @@ _RIGHT = {
 
 def right_of(fault: Mapping[str, Any]) -> str:
     """What would be right instead, of one entry of ValidationError.errors()."""
-    words = _RIGHT.get(fault["type"])
-    return words.format(**fault.get("ctx", {})) if words else str(fault["msg"])
+    words, told = _RIGHT.get(fault["type"]), fault.get("ctx", {})
+    if told.get("pattern") == ONE_LINE:
+        return "must be one line without control characters"
+    return words.format(**told) if words else str(fault["msg"])
 
 
 def first_fault(

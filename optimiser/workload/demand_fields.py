@@ -9,14 +9,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from optimiser.errors import UsageError, bad_value
+from optimiser.field_faults import ONE_LINE
 
 DEMAND_KINDS = ("requests_per_second", "hourly_requests_per_second", "profile", "trace", "batch")
 SCENARIO_KINDS = ("scale", "grow_per_month", "bad_day", "quantile", "demand")
 # What a sum of probabilities may be off 1 by, for thirds that are written down to six digits.
 _SUM_TOLERANCE = 1e-6
 BUSIEST = "busiest"
-# Names are printed on terminals, which obey control characters.
-ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
 def not_bool(value: object) -> object:

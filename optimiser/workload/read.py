@@ -80,7 +80,8 @@ def fields_of(path: Path, right: str, overrides: Mapping[str, str] | None = None
     """The fields of a YAML file, overrides in their places. Raises UsageError; `right` says what such a file holds."""
     raw = read_yaml(path)
     if not isinstance(raw, dict):
-        raise UsageError(f"{path}: holds {type(raw).__name__}, not fields: {right}")
+        held = "is empty" if raw is None else f"holds {type(raw).__name__}, not fields"
+        raise UsageError(f"{path}: {held}: {right}")
     _apply(str(path), raw, overrides or {})
     return raw
 

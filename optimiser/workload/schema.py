@@ -71,9 +71,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
-from optimiser.field_faults import first_fault
+from optimiser.field_faults import ONE_LINE, first_fault
 from optimiser.workload.demand_fields import (
-    ONE_LINE,
     BadDayFields,
     BatchFields,
     DemandFields,

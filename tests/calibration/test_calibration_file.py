@@ -61,7 +61,7 @@ def change(content: dict[str, Any], where: str, value: object) -> None:
     ("where", "value", "message"),
     [
         ("schema_version", "2.0", "schema_version = '2.0': a calibration of version 1.1"),
-        ("schema_version", None, "schema_version = None: a calibration of version 1.1"),
+        ("schema_version", None, "schema_version = null: a calibration of version 1.1"),
         ("colour", "red", "unknown field 'colour'"),
         ("points", {}, "points = {}: must be a list"),
         ("points.0.section", "producs", "points 0: section = 'producs': did you mean products?"),

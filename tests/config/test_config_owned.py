@@ -36,7 +36,7 @@ def test_an_empty_file_owns_nothing(tmp_path: Path, text: str) -> None:
     ("text", "said"),
     [
         (f"{ENTRY}, kin: x}}", r"entry 1: unknown field 'kin': .*kind"),
-        ("- {provider: aws}", "entry 1: ends = None: the last day that is paid"),
+        ("- {provider: aws}", "entry 1: ends = null: the last day that is paid"),
         (ENTRY.replace("2027-06-30", "soon") + "}", "ends = 'soon': the last day that is paid"),
         (ENTRY.replace("instances: 4", "instances: 0") + "}", "instances = 0: at least 1"),
         (ENTRY.replace("instances: 4", "instances: 1.5") + "}", "instances = 1.5: must be a whole number"),

@@ -160,7 +160,7 @@ def test_amd_is_considered_where_it_is_named(
         ({"assume_obtainable": "maybe"}, "assume_obtainable = 'maybe': must be true or false"),
         ({"providers": 3}, "providers = 3: must be a list such as [aws, gcp]"),
         ({"providers": []}, "providers = []: an empty list leaves nothing"),
-        ({"tiers": None}, "tiers = None: must be a list"),
+        ({"tiers": None}, "tiers = null: must be a list"),
         ({"overheads": 3}, "overheads = 3: must be a mapping of usd_per_node_hour"),
         ({"overheads": {"percnt": 3}}, "overheads.percnt = 3: no such field; did you mean percent?"),
         ({"deployment": 3}, "deployment = 3: must be a mapping of surge_instances, hours_per_week"),

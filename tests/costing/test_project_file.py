@@ -1,11 +1,12 @@
 """A project file that is wrong is refused with file, field, value and what would be right."""
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from projects import project_of, written
+from projects import FIVE_LINES, project_of, written
 
 from optimiser.config import load_config
 from optimiser.costing.project.read import load_project
@@ -19,7 +20,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (project_of(months=0), "months = 0: must be at least 1"),
     (project_of(months=24.5), "months = 24.5: must be a whole number"),
     (project_of(months=True), "months = True"),
-    (project_of(start="2026-13"), "start = '2026-13'"),
+    (
+        project_of(start="2026-13"),
+        "start = '2026-13': must be a year and a month from 01 to 12, without a day (the first month, such as 2026-12)",
+    ),
+    (project_of(start=date(2026, 12, 5)), "start = 2026-12-05: must be a year and a month"),
+    (FIVE_LINES | {"start": None}, "start = null: must be a year and a month"),
+    (project_of(name="two\nlines"), "must be one line without control characters"),
     (project_of(currency="EUR"), "currency = 'EUR': must be 'USD'"),
     (project_of(name=None), "name is missing"),
     (project_of(trainig={}), "trainig = {}: no such field; did you mean training?"),
@@ -44,15 +51,18 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (project_of(training={"usd_per_gpu_hour": None}), "training: what the GPU-hours cost is missing"),
     (
         project_of(training={"gpu_hours": None}),
-        "training = None: exactly one of job, gpu_hours, gpus with hours",
+        "training: none is given: exactly one of job, gpu_hours, gpus with hours",
     ),
     (project_of(training={"gpus": 8}), "training.hours is missing: it goes with training.gpus"),
     (project_of(training={"months": 11}), "training.months = 11: ends after the horizon"),
     (project_of(maintenance={"retraining": {"gpu_hours": 5, **CLOUD, **OWNED}}), "never both"),
-    (project_of(inference={"workload": "chat-llama-70b"}), "exactly one of workload, usd_per_query"),
+    (
+        project_of(inference={"workload": "chat-llama-70b"}),
+        "workload and usd_per_query are given: exactly one",
+    ),
     (
         project_of(inference={"usd_per_query": None}),
-        "inference = None: exactly one of workload, usd_per_query",
+        "inference: none is given: exactly one of workload, usd_per_query",
     ),
     (project_of(inference={"policy": {"regions": ["a"]}}), "usd_per_query makes none"),
     (project_of(inference={"users": 0}), "inference.users = 0: must be a number above 0"),

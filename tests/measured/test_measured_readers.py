@@ -220,7 +220,7 @@ def test_a_refused_figure_is_shown_with_what_would_be_right(tmp_path: Path) -> N
 def test_a_field_that_a_vllm_file_lacks_is_named(tmp_path: Path, name: str) -> None:
     data = json.loads((FIXTURES / "vllm_0_12_bench_serve.json").read_text())
     del data[name]
-    assert f"{name} = None: is missing" in refused(tmp_path, json.dumps(data))
+    assert f"{name} = null: is missing" in refused(tmp_path, json.dumps(data))
 
 
 def test_a_run_that_completed_nothing_is_refused(tmp_path: Path) -> None:

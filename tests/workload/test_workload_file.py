@@ -187,7 +187,7 @@ def test_a_fault_is_named_with_its_field_and_value(write_workload, parts, words)
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", ["NoneType", "mapping"]),
+        (b"", ["workload.yaml: is empty: ", "mapping"]),
         (b"- a\n- b\n", ["list", "mapping"]),
         (b"\xff\xfe\x00binary", ["not a text file"]),
         (b"when: 2026-13-45\n", ["not valid YAML"]),

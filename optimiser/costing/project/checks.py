@@ -108,9 +108,7 @@ def _check_compute(where: str, field: str, compute: ComputeFields) -> None:
             raise UsageError(f"{where}: {field}.{other} is missing: it goes with {field}.{name}")
     ways = [name for name in ("job", "gpu_hours", "gpus") if getattr(compute, name) is not None]
     if len(ways) != 1:
-        raise bad_value(
-            where, field, ", ".join(ways) or None, "exactly one of job, gpu_hours, gpus with hours"
-        )
+        raise _not_one_way(where, field, ways, "job, gpu_hours, gpus with hours")
     if compute.owned is not None and compute.usd_per_gpu_hour is not None:
         price = float(compute.usd_per_gpu_hour.expected)
         right = "owned hardware pays for energy and a cloud's price holds it already: give owned or this, never both"
@@ -120,11 +118,16 @@ def _check_compute(where: str, field: str, compute: ComputeFields) -> None:
         raise UsageError(f"{where}: {field}: what the GPU-hours cost is missing: {right}")
 
 
+def _not_one_way(where: str, field: str, ways: list[str], right: str) -> UsageError:
+    given = f"{' and '.join(ways)} are given" if ways else "none is given"
+    return UsageError(f"{where}: {field}: {given}: exactly one of {right}")
+
+
 def _check_inference(where: str, inference: InferenceFields) -> None:
     """The cost of a query comes one way."""
     ways = [name for name in ("workload", "usd_per_query") if getattr(inference, name) is not None]
     if len(ways) != 1:
-        raise bad_value(where, "inference", ", ".join(ways) or None, "exactly one of workload, usd_per_query")
+        raise _not_one_way(where, "inference", ways, "workload, usd_per_query")
     if inference.workload is not None and inference.tokens_per_query is not None:
         tokens = float(inference.tokens_per_query.expected)
         raise bad_value(

@@ -43,6 +43,7 @@ Files are named relative to the project file.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -50,7 +51,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from optimiser.costing.project.amounts import ONE, ZERO, Range, exactly, range_of
-from optimiser.workload.demand_fields import ONE_LINE, Section, not_bool
+from optimiser.field_faults import ONE_LINE
+from optimiser.workload.demand_fields import Section, not_bool
 
 LINES = ("data", "training", "inference", "maintenance", "engineering")
 
@@ -84,6 +86,15 @@ Growth = Annotated[
 Month = Annotated[int, BeforeValidator(not_bool), Field(ge=1, le=120)]
 Count = Annotated[int, BeforeValidator(not_bool), Field(ge=1, le=1_000_000)]
 NONE, JUST_ONE = exactly(ZERO), exactly(ONE)
+
+
+_MONTH = r"^2\d{3}-(0[1-9]|1[0-2])$"
+
+
+def _month(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(_MONTH, value):
+        raise ValueError("a year and a month from 01 to 12, without a day")
+    return value
 
 
 class StorageFields(Section):
@@ -186,7 +197,9 @@ class ProjectFields(Section):
     source: str = Field(default="", description="where the figures come from")
     currency: Literal["USD"] = Field(default="USD", description="prices are in USD")
     months: Month = Field(description="the horizon in months, 1 to 120")
-    start: str = Field(pattern=r"^2\d{3}-(0[1-9]|1[0-2])$", description="the first month, such as 2026-12")
+    start: Annotated[str, BeforeValidator(_month)] = Field(
+        pattern=_MONTH, description="the first month, such as 2026-12"
+    )
     data: DataFields | None = Field(default=None, description="licensing, collection, labelling, storage")
     training: TrainingFields | None = Field(default=None, description="job, or gpu_hours with their price")
     inference: InferenceFields | None = Field(default=None, description="workload, users and their queries")

@@ -32,8 +32,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from optimiser.costing.training.job import LoraJob, Method, States, Storage, TrainingJob
 from optimiser.errors import bad_value, did_you_mean
-from optimiser.field_faults import first_fault
-from optimiser.workload.demand_fields import ONE_LINE, NotNegative, Positive, Section, not_bool
+from optimiser.field_faults import ONE_LINE, first_fault
+from optimiser.workload.demand_fields import NotNegative, Positive, Section, not_bool
 from optimiser.workload.read import fields_of
 
 # Llama 2 took 4 M tokens a step (arXiv 2307.09288, section 2.2); fine-tuning takes some dozens of sequences.
