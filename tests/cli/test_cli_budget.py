@@ -71,6 +71,23 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(fails: Fails, tmp_path: Path)
     assert fails(2, "budget", str(path)).startswith(f"{path}: months = 0: must be at least 1")
 
 
+def test_a_field_of_the_project_may_be_typed(run: Run, fails: Fails, tmp_path: Path) -> None:
+    path = tmp_path / "pilot.yaml"
+    path.write_text(PROJECT, encoding="utf-8")
+    settings = ("--set", "months=1", "--set", "inference.users=2000", "--set", "training.gpu_hours=40")
+    # 40 × $2.5, 2,000 × 3 × 730 / 24 queries at $0.002, and $10,500.
+    assert run("budget", str(path), *settings).out.startswith("pilot: $10,965 over 1 month from 2026-12;")
+    assert fails(2, "budget", str(path), "--set", "months=0").startswith(
+        f"{path}: months = 0: must be at least 1"
+    )
+    said = fails(2, "budget", str(path), "--set", "inference.users=0")
+    assert said.startswith(f"{path}: inference.users = 0: must be a number above 0")
+    said = fails(2, "budget", str(path), "--set", "mnths=3")
+    assert said.startswith(
+        "--set: mnths = '3': no such field of policy or workload or project; did you mean months?"
+    )
+
+
 def test_what_is_typed_is_looked_at_though_nothing_is_planned(fails: Fails, tmp_path: Path) -> None:
     path = tmp_path / "pilot.yaml"
     path.write_text(PROJECT, encoding="utf-8")

@@ -102,7 +102,7 @@ def test_the_settings_say_which(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{percent: 9, tiers: [on_demand]}", "provider = None"),
+        ("{percent: 9, tiers: [on_demand]}", "provider = null"),
         ("{provider: aws, percent: 0.0, tiers: [spot]}", "percent = 0.0: above 0 and at most 90"),
         (
             "{provider: aws, percent: 91, tiers: [spot]}",

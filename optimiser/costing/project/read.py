@@ -37,14 +37,14 @@ class Project:
             raise UsageError(f"{self.where}: {field}: {error}") from None
 
 
-def load_project(path: Path) -> Project:
-    """Read one project file.
+def load_project(path: Path, overrides: Mapping[str, str] | None = None) -> Project:
+    """Read one project file; overrides maps a dotted field to a YAML value that takes its place.
 
     Raises UsageError, with one message naming file, field, value and what would be right, for a file that is missing
     or no YAML, an unknown, missing or impossible field, and fields that do not go together.
     """
     fields = validate(
-        str(path), fields_of(path, "a project is a mapping of fields such as `name: assistant`")
+        str(path), fields_of(path, "a project is a mapping of fields such as `name: assistant`", overrides)
     )
     found = list(_ranges("", fields))
     return Project(
