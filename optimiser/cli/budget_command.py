@@ -35,38 +35,40 @@ def budget(
     from optimiser.cli.output import emit, wants_colour
     from optimiser.cli.question import asking
     from optimiser.config import load_config
-    from optimiser.config.policy_layers import split_overrides
     from optimiser.costing.project.read import load_project
-    from optimiser.costing.project.schema import ProjectFields
     from optimiser.report.records import check_list_format
-    from optimiser.workload.schema import WorkloadFields
 
     check_list_format(format_name)
-    own = ProjectFields.model_fields
-    fields, what = (*own, *WorkloadFields.model_fields), "workload or project"
-    _, typed = split_overrides("--set", settings or (), fields, what)
-    in_project = {name: value for name, value in typed.items() if name.split(".")[0] in own}
+    in_project, others = _of_project(settings or ())
     read = load_project(load_config(config).find_project(project), in_project)
     from optimiser.costing.project.budget import budget_of, needs_prices
     from optimiser.report.budget import render_budget
 
     prices = None
     # What was typed is looked at even where nothing is planned at a price.
-    if needs_prices(read) or len(settings or ()) > len(in_project) or store or as_of:
+    if needs_prices(read) or others or store or as_of:
         question = asking(
             directory=config,
             as_of=as_of,
             store=store,
             embedded=embedded,
-            settings=settings or (),
+            settings=others,
             options={},
-            fields=fields,
-            what=what,
         )
-        in_workload = {name: value for name, value in typed.items() if name not in in_project}
-        question = replace(question, in_workload=in_workload)
         prices = _prices(read, question)
     emit(render_budget(format_name, budget_of(read, prices), colour=wants_colour(output)), output)
+
+
+def _of_project(settings: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Of --set texts the overrides of the project, and the texts that are of the policy or the workload."""
+    from optimiser.config.policy_layers import split_overrides
+    from optimiser.costing.project.schema import ProjectFields
+    from optimiser.workload.schema import WorkloadFields
+
+    own, what = tuple(ProjectFields.model_fields), "workload or project"
+    split_overrides("--set", settings, (*own, *WorkloadFields.model_fields), what)
+    ours = [text for text in settings if text.split("=")[0].strip().split(".")[0] in own]
+    return split_overrides("--set", ours, own, what)[1], [text for text in settings if text not in ours]
 
 
 def _prices(project: ProjectFile, asking: Asking) -> Prices:

@@ -71,10 +71,14 @@ def budget_document(budget: Budget) -> Document:
 
 def _headline(budget: Budget) -> str:
     whole = budget.total
-    share = next(line.share for line in budget.lines if line.line == budget.dominates)
     span = f", {usd(whole.low)} to {usd(whole.high)}" if whole.is_given else ""
     said = f"{budget.name}: {usd(whole.expected)} over {counted(len(budget.months), 'month')}"
-    said += f" from {budget.months[0]}{span}{_old(budget)}; {budget.dominates} is {percent(share)} of it"
+    said += f" from {budget.months[0]}{span}{_old(budget)}"
+    said += "".join(
+        f"; {line.line} is {percent(line.share)} of it"
+        for line in budget.lines
+        if line.line == budget.dominates
+    )
     if budget.unit_costs is not None:
         said += f"; {usd(budget.unit_costs.usd_per_query)} a query"
     return said

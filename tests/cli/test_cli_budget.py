@@ -71,6 +71,25 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(fails: Fails, tmp_path: Path)
     assert fails(2, "budget", str(path)).startswith(f"{path}: months = 0: must be at least 1")
 
 
+def test_next_to_no_queries_are_the_projects_and_nothing_dominates_nothing(
+    run: Run, fails: Fails, tmp_path: Path
+) -> None:
+    path = tmp_path / "pilot.yaml"
+    path.write_text(PROJECT.replace("usd_per_query: 0.002", "workload: chat-llama-70b"), encoding="utf-8")
+    few = ("--set", "inference.users=0.01", "--as-of", "2026-11-21")
+    # 0.01 × 3 × 730 / 24, and a fifth less where inputs are moved; one request in a planned week is 730 / 168.
+    assert fails(2, "budget", str(path), *few).startswith(
+        f"{path}: inference.users, inference.queries_per_user_day and inference.growth_per_month: 0.73 queries in a "
+        "month at the least: a serving plan takes 4.35 or more"
+    )
+    path.write_text(
+        "{name: p, months: 1, start: 2026-12, training: {gpu_hours: 0, usd_per_gpu_hour: 2}}",
+        encoding="utf-8",
+    )
+    assert run("budget", str(path)).out.startswith("p: $0 over 1 month from 2026-12\n")
+    assert json.loads(run("budget", str(path), "--format", "json").out)["dominates"] is None
+
+
 def test_a_field_of_the_project_may_be_typed(run: Run, fails: Fails, tmp_path: Path) -> None:
     path = tmp_path / "pilot.yaml"
     path.write_text(PROJECT, encoding="utf-8")

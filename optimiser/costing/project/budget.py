@@ -6,10 +6,11 @@ outer range of the total. That range is no probability, and no case in it is lik
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 from optimiser.costing.project.amounts import Range, total
@@ -30,8 +31,10 @@ from optimiser.costing.project.schema import LINES
 from optimiser.costing.project.sensitivity import Swing, ends_of, swings
 from optimiser.costing.project.serving import FleetCurve, planned_fleets
 from optimiser.costing.project.training_job import JobFigures, figures_of_job
-from optimiser.errors import bad_value
+from optimiser.errors import UsageError, bad_value
 from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.recommend import FEWEST_REQUESTS
+from optimiser.workload import Workload
 
 SCHEMA_VERSION = "1.0"
 OUTER_RANGE = (
@@ -73,7 +76,7 @@ class Budget:
     planned_on: date | None
     months: tuple[str, ...]
     total: Range
-    dominates: str
+    dominates: str | None
     lines: tuple[BudgetLine, ...]
     items: tuple[BudgetItem, ...]
     unit_costs: UnitCosts | None
@@ -117,7 +120,6 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
         _line(name, items, overall.expected) for name in LINES if any(item.line == name for item in items)
     )
     expected = _at(inputs, "expected")
-    moved = {name: amount for name, amount in inputs.items() if name in given}
     return Budget(
         name=fields.name,
         description=fields.description,
@@ -126,7 +128,7 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
         planned_on=None if prices is None else prices.book.as_of,
         months=month_names(fields.start, fields.months),
         total=overall,
-        dominates=max(lines, key=lambda line: line.total.expected).line,
+        dominates=max(lines, key=lambda line: line.total.expected).line if overall.expected else None,
         lines=lines,
         items=items,
         unit_costs=unit_costs(
@@ -139,7 +141,7 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
         serving=curve,
         training_jobs=jobs,
         energy=energy_of(fields, expected, curve, jobs),
-        sensitivity=_swings(project, inputs, moved, serving),
+        sensitivity=_swings(project, inputs, given, serving),
         buy_or_rent=_buy_or_rent(project, prices),
         combined=OUTER_RANGE,
         not_included=_not_included(project),
@@ -216,18 +218,30 @@ def _curve(project: Project, prices: Prices | None, inputs: Mapping[str, Range])
         ends = ends_of(name, inputs[name])
         for end in (ends.low, ends.high):
             others += monthly_queries(project.fields, expected | {name: end})
+    _check_volumes(project.where, prices.serving.workload, [*chain(*cases.values()), *others])
     return planned_fleets(prices.serving, cases, others, most)
 
 
+def _check_volumes(where: str, workload: Workload, volumes: Iterable[Decimal]) -> None:
+    """There is no planning for next to no queries: UsageError says of which fields that is."""
+    hours = sum(period.hours for period in workload.periods)
+    needed, least = FEWEST_REQUESTS * HOURS_PER_MONTH / hours, min(volume for volume in volumes if volume)
+    if least < needed:
+        raise UsageError(
+            f"{where}: inference.users, inference.queries_per_user_day and inference.growth_per_month: "
+            f"{float(least):.3g} queries in a month at the least: a serving plan takes {needed:.3g} or more"
+        )
+
+
 def _swings(
-    project: Project, inputs: Mapping[str, Range], moved: Mapping[str, Range], serving: Serving | None
+    project: Project, inputs: Mapping[str, Range], given: Collection[str], serving: Serving | None
 ) -> tuple[Swing, ...]:
     unmoved = {name: amount.expected for name, amount in inputs.items()}
 
     def total_usd(values: Mapping[str, Decimal]) -> Decimal:
         return total([item.total for item in items_of(project.fields, unmoved | dict(values), serving)])
 
-    return swings(moved, total_usd)
+    return swings({name: amount for name, amount in inputs.items() if name in given}, total_usd)
 
 
 def _buy_or_rent(project: Project, prices: Prices | None) -> BuyOrRent | None:
