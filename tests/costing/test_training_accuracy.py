@@ -7,10 +7,17 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from training_jobs import job
 
-from optimiser import load_config
+from optimiser import Policy, load_config
 from optimiser.costing.training.accuracy.__main__ import main
 from optimiser.costing.training.accuracy.judge import TrainingAccuracy, judge
+from optimiser.costing.training.interruptions import checkpoint_gb
+from optimiser.costing.training.job import TrainingJob
+from optimiser.costing.training.market import Market, Price
+from optimiser.costing.training.node import node_of
+from optimiser.costing.training.pace import paces
+from optimiser.costing.training.ways import Terms, ways
 
 COLUMNS = (
     "model,params_b,active_params_b,tokens_t,hardware,gpu_count,gpu_hours,mfu,mfu_source,tdp_w,energy_mwh,tco2e,source,"
@@ -44,6 +51,11 @@ ROWS = (
 )
 
 
+def recipe_of_405b() -> TrainingJob:
+    """Llama 3.1 405B: 15.6 T tokens in sequences of 8,192, 16 M a step (arXiv 2407.21783, section 3.4)."""
+    return job(model="llama-3.1-405b", tokens=15.6e12, sequence_tokens=8192, batch_tokens=16.0e6)
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "runs.csv"
@@ -61,6 +73,29 @@ def test_gpu_hours_of_clean_runs_are_within_a_fifth_at_the_median(found: Trainin
     assert median(one.error for one in found.whole) <= 0.20
     assert median(found.left_one_out()) <= 0.20  # each by a share that the others alone say
     assert all(one.error < 0.2 for one in found.throughputs)
+
+
+def test_whole_runs_are_predicted_as_the_hours_that_a_job_on_their_cluster_takes(
+    found: TrainingAccuracy,
+) -> None:
+    config, run = load_config(), recipe_of_405b()
+    model = config.find_model("llama-3.1-405b")
+    shape = next(one for one in config.shapes.values() if one.instance_type == "p5.48xlarge")
+    machine = node_of(shape, config.gpus[shape.gpu], config.fit, "bf16")
+    assert not isinstance(machine, str)
+    (pace,) = paces(model, run, machine, config.fit.physics, [2048])
+    terms = Terms(
+        deadline_hours=1e6, checkpoint_gb=checkpoint_gb(model, run), storage_usd_per_hour=0,
+        start_up=config.settings.start_up, policy=Policy(performance_confidence=0.5),
+    )  # fmt: skip
+    here = Market(
+        provider="aws", region="r", region_kind="region", shape=shape,
+        on_demand=[Price(offer_id="a", usd_per_hour=50, most_instances=1e9)],
+    )  # fmt: skip
+    (way,) = ways(here, pace, terms)
+    judged = next(one for one in found.whole if one.run.model == "Llama-3.1-405B")
+    assert judged.predicted * 15.6 == pytest.approx(way.hours * 16_384)
+    assert way.hours > 1.05 * pace.hours  # failures are in it, once
 
 
 def test_experts_and_latent_attention_save_two_fifths_of_a_dense_models_hours(

@@ -17,10 +17,11 @@ from optimiser.costing.training.work import token_flops
 from optimiser.performance.physics import Physics
 from optimiser.performance.specs import ModelSpec
 
-# What a run of weeks keeps of the rate of its steps: evaluation, stragglers, input, restarts. The median of the nine
-# clean runs whose GPU-hours are published (`make accuracy TRAINING=FILE`), each of them predicted by the other eight to
-# 7 % at the median, 30 % at most but for one.
-RUN_SHARE = 0.85
+# What a run of weeks keeps of the rate of its steps between failures: evaluation, stragglers, input. Fitted beneath the
+# failures of each cluster (ways.course), which published hours hold: the median of the nine clean runs whose GPU-hours
+# are published (`make accuracy TRAINING=FILE`), each of them predicted by the other eight to 7 % at the median, 30 % at
+# most but for one.
+RUN_SHARE = 0.87
 # The error that estimates are planned with: twice that median, for want of runs; assumed for adapters, 8 bit and other
 # generations, of which next to nothing is published, and more of PCIe and slow networks, of which nothing is.
 PUBLISHED_ERROR, LITTLE_PUBLISHED_ERROR, ASSUMED_ERROR = 0.15, 0.25, 0.40
@@ -34,8 +35,8 @@ GIB = 2**30
 @dataclass(frozen=True, kw_only=True)
 class Pace:
     """A job on so many instances: its layout (fields of Layouts), memory per GPU in GiB by part, seconds of a step by
-    part, the 16-bit peak of a GPU in FLOP/s, MFU of the whole run (step_mfu and step_hfu of steps alone), hours
-    without interruptions and their median error.
+    part, the 16-bit peak of a GPU in FLOP/s, MFU of the run between failures (step_mfu and step_hfu of
+    steps alone), hours without interruptions and their median error.
     """
 
     nodes: int

@@ -6,7 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from optimiser.costing.training.interruptions import FAILURES_PER_GPU_HOUR, Interrupted, interrupted
+from optimiser.costing.training.interruptions import (
+    FAILURES_PER_GPU_HOUR,
+    FIRM_RESTART_MINUTES,
+    Interrupted,
+    interrupted,
+)
 from optimiser.costing.training.market import Market, Price, cheapest
 from optimiser.costing.training.pace import Pace
 from optimiser.planning.options import margin_of
@@ -83,10 +88,10 @@ def ways(market: Market, pace: Pace, terms: Terms) -> Iterator[Way]:
     work = planned_hours(pace, terms.policy)
     if work > terms.deadline_hours:
         return
-    firm = _course(work, pace, terms, None)
+    firm = course(work, pace.nodes, pace.gpus, terms)
     spot = cheapest(market.spot, pace.nodes)
     on_demand = cheapest(market.on_demand, pace.nodes)
-    flaky = _course(work, pace, terms, spot) if spot else None
+    flaky = course(work, pace.nodes, pace.gpus, terms, spot) if spot else None
     if spot and flaky:
         yield from _within(market, pace, terms, SPOT, (_leg("spot", spot, flaky, flaky.hours),))
     if firm is None:
@@ -120,23 +125,23 @@ def planned_hours(pace: Pace, policy: Policy) -> float:
     return pace.hours / (1 - margin_of(pace.relative_error, policy))
 
 
-def _course(work: float, pace: Pace, terms: Terms, spot: Price | None) -> Interrupted | None:
+def course(work: float, nodes: int, gpus: int, terms: Terms, spot: Price | None = None) -> Interrupted | None:
     """The run on firm machines or on spot: a gang of n instances is interrupted n times as often as one.
 
-    What is lost waits for a new machine (on demand to boot, on spot policy.spot_replacement_minutes), the image, and
-    the checkpoint; all others wait with it, and are paid.
+    To start, machines boot, pull the image and read a checkpoint. So does what takes a lost one's place, on spot after
+    policy.spot_replacement_minutes; a firm gang goes on after FIRM_RESTART_MINUTES. All others wait, and are paid.
     """
     times, rate = terms.start_up, terms.policy.weights_load_gb_per_s
-    saved = terms.checkpoint_gb / pace.nodes / rate / 3600
-    single = pace.gpus == pace.nodes
-    boot = times.one_gpu_boot_minutes if single else times.several_gpus_boot_minutes
-    per_hour = pace.gpus * FAILURES_PER_GPU_HOUR
+    saved = terms.checkpoint_gb / nodes / rate / 3600
+    boot = times.one_gpu_boot_minutes if gpus == nodes else times.several_gpus_boot_minutes
+    per_hour = gpus * FAILURES_PER_GPU_HOUR
     if spot and spot.spot:
-        per_hour += pace.nodes * spot.spot.interruptions_per_hour
+        per_hour += nodes * spot.spot.interruptions_per_hour
         boot = terms.policy.spot_replacement_minutes
-    return interrupted(
-        work, 1 / per_hour, max(saved, _LEAST_PAUSE_HOURS), (boot + times.image_minutes) / 60 + saved
-    )
+    start = boot + times.image_minutes
+    again = start if spot or nodes == 1 else FIRM_RESTART_MINUTES
+    pause = max(saved, _LEAST_PAUSE_HOURS)
+    return interrupted(work, 1 / per_hour, pause, again / 60 + saved, start / 60 + saved)
 
 
 def _leg(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,19 @@ import numpy as np
 
 from optimiser.carbon.power import kwh
 from optimiser.config import Config
-from optimiser.costing.training.accuracy.published import MODELS, Recipe, machine_of, recipe_of
+from optimiser.costing.training.accuracy.published import GPUS_PER_NODE, MODELS, Recipe, machine_of, recipe_of
 from optimiser.costing.training.accuracy.table import Run, left_out, read_runs
+from optimiser.costing.training.interruptions import checkpoint_gb
 from optimiser.costing.training.job import Method, TrainingJob
 from optimiser.costing.training.layouts import ALL, possible_layouts
 from optimiser.costing.training.memory import memory
 from optimiser.costing.training.node import Node, node_of
 from optimiser.costing.training.pace import RUN_SHARE
 from optimiser.costing.training.step import step_time
+from optimiser.costing.training.ways import Terms, course
 from optimiser.costing.training.work import token_flops
 from optimiser.performance.specs import ModelSpec
+from optimiser.policy import Policy
 
 _TERA = 1e12
 
@@ -117,8 +121,28 @@ def _judged(run: Run, config: Config) -> Judged | str:
     if found is None:
         return "the memory model has no room for it"
     hours, layout = found
-    predicted = hours / RUN_SHARE if run.whole else hours
+    predicted = _whole_run(hours, run, model, job, how, config) if run.whole else hours
     return Judged(run=run, measured=_measured(run, model, job, node), predicted=predicted, layout=layout)
+
+
+def _whole_run(
+    hours: float, run: Run, model: ModelSpec, job: TrainingJob, how: Recipe, config: Config
+) -> float:
+    """GPU-hours per 1e12 tokens as `optimiser train` has them on firm machines: what a run keeps of its steps' rate,
+    and failures of the cluster.
+    """
+    tokens = run.tokens_t or 1.0
+    terms = Terms(
+        deadline_hours=math.inf,
+        checkpoint_gb=checkpoint_gb(model, job),
+        storage_usd_per_hour=0.0,
+        start_up=config.settings.start_up,
+        policy=Policy(),
+    )
+    nodes = max(how.gpus // GPUS_PER_NODE, 1)
+    gpus = nodes * GPUS_PER_NODE
+    found = course(hours * tokens / RUN_SHARE / gpus, nodes, gpus, terms)
+    return found.hours * gpus / tokens if found else math.inf
 
 
 def _job(run: Run, name: str, how: Recipe) -> TrainingJob:

@@ -92,7 +92,7 @@ _MPT_TOKENS_PER_GPU = 65_536
 # Gbit/s of the usual machine of eight (DGX A100, DGX H100); an H800 is an H100 with links of 400 GB/s, both directions.
 _H800_LINK_GBS = 400.0
 _NETWORK_GBPS = {"A100": 1600.0, "H100": 3200.0, "H800": 3200.0}
-_GPUS_PER_NODE = 8
+GPUS_PER_NODE = 8
 
 
 def recipe_of(run: Run) -> tuple[str, Recipe] | None:
@@ -123,7 +123,7 @@ def machine_of(run: Run, gpus: Mapping[str, GpuSpec]) -> tuple[InstanceShape, Gp
 
 def _node(gpu: GpuSpec, network_gbps: float) -> InstanceShape:
     return InstanceShape(
-        provider="", instance_type=f"8 × {gpu.name}", gpu=gpu.name, gpu_count=_GPUS_PER_NODE, vcpus=0, memory_gib=0,
+        provider="", instance_type=f"8 × {gpu.name}", gpu=gpu.name, gpu_count=GPUS_PER_NODE, vcpus=0, memory_gib=0,
         gpu_link=GpuLink.NVLINK, network_gbps=network_gbps, obtainability=Obtainability.SCARCE, quota_family="",
         quota_unit=QuotaUnit.GPU,
     )  # fmt: skip
