@@ -117,7 +117,7 @@ def _headline(plan: TrainPlan) -> str:
     text = (
         f"{plan.job}: {usd(one.total_usd)} in {_days(one.hours)} on {one.instances:,} × {one.instance_type} "
         f"({one.gpus:,} × {one.gpu}), {site(one.provider, one.region)}, {one.how}{old}; MFU {percent(one.mfu)} "
-        f"±{percent(one.relative_error)}"
+        f"± {100 * one.mfu * one.relative_error:.2g} points"
     )
     return text + (f"; prices: {', '.join(plan.old_prices)}" if plan.old_prices else "")
 
@@ -168,6 +168,7 @@ def _how(plan: TrainPlan) -> tuple[str, ...]:
         f"{work.total_flops:.3g} FLOPs / ({one.gpus:,} GPUs × {one.peak_tflops:,.0f} TFLOPS × MFU {percent(one.mfu)}) "
         f"= {_days(one.estimated_hours)}"
     )
+    hardware = f", HFU {percent(one.step_hfu)}" if one.step_hfu > one.step_mfu else ""
     planned = sum(leg.hours * (1 - leg.wasted_share) for leg in one.legs)
     sure = f", which {percent(plan.confidence)} of such estimates reach" if plan.confidence else ""
     slower = planned / one.estimated_hours - 1
@@ -175,8 +176,8 @@ def _how(plan: TrainPlan) -> tuple[str, ...]:
         f"{weights}, {trained} ({plan.method}): {work.flops_per_token / 1e9:,.1f} GFLOPs a token with attention over "
         f"{plan.sequence_tokens:,} tokens × {plan.tokens:.4g} tokens = {work.total_flops:.3g} FLOPs in {work.steps:,} "
         "steps.",
-        f"{chain}: a step takes {number(one.step_seconds)} s (MFU {percent(one.step_mfu)}, HFU "
-        f"{percent(one.step_hfu)}), and a run keeps {percent(one.mfu / one.step_mfu)} of that rate.",
+        f"{chain}: a step takes {number(one.step_seconds)} s (MFU {percent(one.step_mfu)}"
+        f"{hardware}), and a run keeps {percent(one.mfu / one.step_mfu)} of that rate between failures.",
         f"Planned {percent(slower)} slower{sure}: {_days(planned)}; with the start and what interruptions cost "
         f"{_days(one.hours)}, {number(one.gpu_hours)} GPU-hours. At the estimate itself: "
         f"{_days(plan.estimate_hours)} and {usd(plan.estimate_usd)}.",

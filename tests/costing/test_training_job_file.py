@@ -69,6 +69,10 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ({"deadline_days": 0}, "deadline_days = 0: must be above 0"),
         ({"deadline_days": 3, "finish_by": "2026-12-01"}, "give it or deadline_days, not both"),
         ({"finish_by": "2026-11-21"}, "finish_by = '2026-11-21': a day after 2026-11-21"),
+        (
+            {"policy": {"max_spot_share": 0.5}},
+            "max_spot_share = 0.5: is a share of capacity that serves",
+        ),
         ({"policy": {"max_site": 1}}, "max_site = 1: means nothing for a training job"),
         (
             {"policy": {"utilisation_ceiling": 0.5}},

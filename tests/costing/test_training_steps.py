@@ -74,6 +74,7 @@ def test_clean_runs_of_steps_lie_where_published_ones_do() -> None:
     for machine, low, high in ((A100, 0.50, 0.65), (H100, 0.40, 0.55)):
         (found,) = paces(GPT, job(), machine, PHYSICS, [8])
         assert low < found.step_mfu < high
+        assert found.step_hfu >= found.step_mfu
         assert found.mfu == pytest.approx(found.step_mfu * RUN_SHARE)
 
 

@@ -157,6 +157,9 @@ def check_policy(where: str, fields: Mapping[str, Any]) -> None:
         if name not in POLICY_FIELDS:
             right = f"means nothing for a training job; {did_you_mean(name, POLICY_FIELDS)}"
             raise bad_value(where, name, value, right)
+        if name == "max_spot_share" and value != 0:
+            right = "is a share of capacity that serves: of a training job 0 alone means something, no spot"
+            raise bad_value(where, name, value, right)
 
 
 def _usual_batch(method: Method, fields: JobFields) -> float:

@@ -37,8 +37,7 @@ class TrainLeg:
 class TrainChoice:
     """A job on one cluster, paid in one way. hours and USD are at the pace planned on; estimated_hours are those of the
     estimate itself without interruptions. mfu is of the run between failures against peak_tflops, the 16-bit peak of a
-    GPU, step_mfu of steps alone, step_hfu of what GPUs really do in them: forward passes done again, but nothing that a
-    causal mask hides.
+    GPU, step_mfu of steps alone, step_hfu with forward passes that are done again.
     """
 
     how: str

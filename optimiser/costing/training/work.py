@@ -32,9 +32,11 @@ class TokenFlops:
     model: float
 
     def hardware(self, *, recomputed: bool) -> float:
-        """Operations that GPUs do, forward pass again where activations are recomputed."""
-        again = self.forward + self.attention if recomputed else 0.0
-        return self.forward + self.backward + self.attention * (1 + ATTENTION_BACKWARD) + again
+        """What HFU counts: model's operations, and those of the forward pass again where it is recomputed, attention as
+        model counts it (PaLM, appendix B), so that HFU is never below MFU.
+        """
+        attention = (self.model - self.forward - self.backward) / 3
+        return self.model + (self.forward + attention if recomputed else 0.0)
 
 
 def adapter_parameters(model: ModelSpec, job: TrainingJob) -> float:
