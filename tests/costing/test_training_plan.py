@@ -142,6 +142,17 @@ def test_what_cannot_be_trained_says_why(wanted: TrainingJob, policy: Policy, sa
         train(asked(wanted, policy))
 
 
+def test_a_refusal_names_the_limit_and_the_days_with_interruptions() -> None:
+    policy = Policy(instance_types=("p5.48xlarge",), tiers=("on_demand",))
+    (way, *_) = found_ways(asked(small(tokens=1e11), policy.model_copy(update={"max_gpus": 8}))).ways
+    late = small(tokens=1e11, deadline_hours=way.hours - 0.1)  # less than what the start takes
+    assert way.pace.hours * (1 + way.pace.relative_error) < late.deadline_hours
+    with pytest.raises(NoFeasiblePlan) as refused:
+        train(asked(late, policy.model_copy(update={"max_gpus": 8, "max_monthly_usd": 1e9})))
+    assert f"1 × p5.48xlarge (on demand), takes {way.hours / 24:,.1f} days" in str(refused.value)
+    assert str(refused.value).endswith("; without max_gpus = 8 it would end in time")
+
+
 def test_sequences_beyond_the_models_context_are_refused() -> None:
     with pytest.raises(UsageError, match=r"sequence_tokens = 200000: llama-3\.1-8b supports 131,072"):
         train(asked(small(sequence_tokens=200_000, batch_tokens=400_000)))

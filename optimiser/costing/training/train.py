@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+
+import pandas as pd
 
 from optimiser.config import Config
 from optimiser.config.policy_layers import PolicyLayer, resolve_policy
@@ -17,7 +20,7 @@ from optimiser.costing.training.job_file import load_job
 from optimiser.costing.training.market import Market, markets
 from optimiser.costing.training.node import node_of
 from optimiser.costing.training.pace import Pace, paces
-from optimiser.costing.training.ways import HOWS, Terms, Way, planned_hours, ways
+from optimiser.costing.training.ways import HOWS, Terms, Way, ways
 from optimiser.errors import NoFeasiblePlan, StalePrices, UsageError, bad_value
 from optimiser.estimating import considered_shapes
 from optimiser.performance.specs import ModelSpec
@@ -29,6 +32,12 @@ from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST, SpotPast
 
 Key = tuple[str, str]
+_NO_LIMIT = {
+    "max_gpus": None,
+    "within_quotas": False,
+    "max_monthly_usd": None,
+    "max_committed_monthly_usd": None,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +119,9 @@ def found_ways(request: TrainRequest) -> Found:
     if config.owned:
         absent += ("machines of owned.yaml are not planned with: they may be busy serving",)
     sold = markets(offers, config.shapes, known.keys(), policy, request.spot_past)
-    granted = granted_amounts(request) if policy.within_quotas else {}
-    every = [way for here in sold for way in _ways_in(here, known, terms, granted)]
+    every = _ways_under(request, known, terms, sold)
     if not every:
-        raise _refusal(request, known, sold, ages)
+        raise _refusal(request, known, terms, sold, offers, ages)
     every.sort(key=lambda way: (way.usd, way.hours, way.market.region, way.market.shape.instance_type))
     allowed = [way for way in every if policy.spot_for_groups or not way.gang_on_spot]
     if not allowed:
@@ -162,14 +170,18 @@ def granted_amounts(request: TrainRequest) -> dict[QuotaKey, float]:
     return {quota.key: quota.amount for quota in granted_quotas(request.config.quotas, request.book.quotas)}
 
 
-def _ways_in(
-    here: Market, known: Mapping[Key, tuple[Pace, ...]], terms: Terms, granted: Mapping[QuotaKey, float]
-) -> Iterable[Way]:
-    """The ways of one market within what is granted."""
-    for pace in known[here.provider, here.shape.instance_type]:
-        for way in ways(here, pace, terms):
-            if all(need <= granted.get(key, need) for key, need in quotas_of(way).items()):
-                yield way
+def _ways_under(
+    request: TrainRequest, known: Mapping[Key, tuple[Pace, ...]], terms: Terms, sold: Iterable[Market]
+) -> list[Way]:
+    """The ways of markets, within what is granted where the policy of the terms keeps to it."""
+    granted = granted_amounts(request) if terms.policy.within_quotas else {}
+    return [
+        way
+        for here in sold
+        for pace in known[here.provider, here.shape.instance_type]
+        for way in ways(here, pace, terms)
+        if all(need <= granted.get(key, need) for key, need in quotas_of(way).items())
+    ]
 
 
 def quotas_of(way: Way) -> dict[QuotaKey, int]:
@@ -201,12 +213,16 @@ def _sold(sold: Iterable[Market]) -> frozenset[str]:
 
 
 def _refusal(
-    request: TrainRequest, known: Mapping[Key, tuple[Pace, ...]], sold: list[Market], ages: tuple[str, ...]
+    request: TrainRequest,
+    known: Mapping[Key, tuple[Pace, ...]],
+    terms: Terms,
+    sold: list[Market],
+    offers: pd.DataFrame,
+    ages: tuple[str, ...],
 ) -> NoFeasiblePlan | StalePrices:
     """Why there is no way: no price, prices too old, or too little time."""
-    name, job, policy = request.job.name, request.job, request.policy
-    priced = {(one.provider, one.shape.instance_type) for one in sold if _sold([one])}
-    if not priced:
+    name, policy = request.job.name, request.policy
+    if not any(_sold([one]) for one in sold):
         if markets(request.book.offers, request.config.shapes, known.keys(), policy, request.spot_past):
             return StalePrices(
                 f"{name}: {'; '.join(ages)}, and none is left: run `optimiser refresh`, or raise the limit in "
@@ -214,20 +230,50 @@ def _refusal(
             )
         return NoFeasiblePlan(
             f"{name}: the policy allows no price of the {len(known)} instance types that could train it: check tiers, "
-            "regions, providers, max_commitment_months"
+            "regions, providers, max_commitment_months" + (", max_gpus" if policy.max_gpus else "")
         )
-    every = [(planned_hours(pace, policy), key, pace) for key in sorted(priced) for pace in known[key]]
-    hours, key, pace = min(every, key=lambda one: one[0])
-    within = f"within {job.deadline_hours / 24:,.1f} days ({job.deadline_said})"
-    if hours > job.deadline_hours:
-        return NoFeasiblePlan(
-            f"{name}: nothing ends {within}: the fastest cluster, {pace.nodes:,} × {key[1]}, needs "
-            f"{hours / 24:,.1f} days; allow more time, a larger batch_tokens or fewer tokens"
+    return _too_late(request, known, terms, sold, offers)
+
+
+def _too_late(
+    request: TrainRequest,
+    known: Mapping[Key, tuple[Pace, ...]],
+    terms: Terms,
+    sold: list[Market],
+    offers: pd.DataFrame,
+) -> NoFeasiblePlan:
+    """How long the fastest cluster takes that the policy allows, and which limit of the policy keeps it so slow."""
+    job, limits = request.job, _limits_in_the_way(request, terms, offers)
+    said = f"{job.name}: no cluster can be bought under the policy, however long it takes"
+    helps = "check tiers, max_gpus, quotas (within_quotas) and limits of contracts"
+    timeless = _ways_under(request, known, replace(terms, deadline_hours=math.inf), sold)
+    if timeless:
+        way = min(timeless, key=lambda one: one.hours)
+        said = (
+            f"{job.name}: nothing ends within {job.deadline_hours / 24:,.1f} days ({job.deadline_said}): the fastest "
+            f"cluster that the policy allows, {way.pace.nodes:,} × {way.market.shape.instance_type} ({way.how}), takes "
+            f"{way.hours / 24:,.1f} days as planned, interruptions among them"
         )
-    return NoFeasiblePlan(
-        f"{name}: no cluster that ends {within} can be bought under the policy: check tiers, quotas (within_quotas), "
-        "max_monthly_usd, and limits of contracts"
-    )
+        helps = "allow more time, a larger batch_tokens or fewer tokens"
+    if limits:
+        helps = f"without {' or without '.join(limits)} it would end in time"
+    return NoFeasiblePlan(f"{said}; {helps}")
+
+
+def _limits_in_the_way(request: TrainRequest, terms: Terms, offers: pd.DataFrame) -> list[str]:
+    """The limits of the policy without any one of which the job would end in time."""
+    found, job = [], request.job
+    for name, none in _NO_LIMIT.items():
+        limit = getattr(request.policy, name)
+        if limit == none:
+            continue
+        policy = request.policy.model_copy(update={name: none})
+        eased = replace(request, policy=policy)
+        known, _ = _paces(eased, request.config.find_model(job.model))
+        sold = markets(offers, request.config.shapes, known.keys(), policy, request.spot_past)
+        if _ways_under(eased, known, replace(terms, policy=policy), sold):
+            found.append(f"{name} = {str(limit).lower()}")
+    return found
 
 
 def _on_spot_alone(request: TrainRequest, way: Way) -> NoFeasiblePlan:
