@@ -85,7 +85,7 @@ def test_whole_runs_are_predicted_as_the_hours_that_a_job_on_their_cluster_takes
     assert not isinstance(machine, str)
     (pace,) = paces(model, run, machine, config.fit.physics, [2048])
     terms = Terms(
-        deadline_hours=1e6, checkpoint_gb=checkpoint_gb(model, run), storage_usd_per_hour=0,
+        deadline_hours=1e6, checkpoint_gb=checkpoint_gb(model, run), frozen_gb=0, storage_usd_per_hour=0,
         start_up=config.settings.start_up, policy=Policy(performance_confidence=0.5),
     )  # fmt: skip
     here = Market(

@@ -12,6 +12,7 @@ from optimiser.costing.training.interruptions import (
     FAILURES_PER_GPU_HOUR,
     best_interval,
     checkpoint_gb,
+    frozen_gb,
     interrupted,
 )
 from optimiser.costing.training.job import LoraJob, Method, Storage
@@ -73,4 +74,6 @@ def test_a_checkpoint_holds_weights_and_states_of_what_is_trained() -> None:
     assert checkpoint_gb(GPT, job(method=Method.LORA, lora=LoraJob(rank=4))) == pytest.approx(
         14 * adapters / 1e9
     )
+    assert frozen_gb(GPT, job(method=Method.QLORA)) == pytest.approx(2 * parameter_count(GPT) / 1e9)
+    assert frozen_gb(GPT, job()) == 0
     assert checkpoint_gb(GPT, job(storage=Storage(checkpoint_gb=5))) == 5

@@ -69,6 +69,14 @@ def test_mfu_is_model_operations_over_what_the_peak_would_do() -> None:
     assert found == pytest.approx(token_flops(GPT, job()).model * 1024 * 2048 / (10 * 16 * 989e12))
 
 
+def test_four_bit_weights_are_shared_by_zero_alone() -> None:
+    moe = replace(GPT, moe=MoeSpec(experts=16, active=2, intermediate=4096))
+    at = possible_layouts(moe, job(method=Method.QLORA), 8, [1, 4])
+    assert set(at.zero.tolist()) == {1, 2, 3}
+    assert set((at.tensor * at.pipeline * at.expert).tolist()) == {1}
+    assert possible_layouts(moe, job(method=Method.LORA), 8, [1]).tensor.max() == 8
+
+
 def test_clean_runs_of_steps_lie_where_published_ones_do() -> None:
     # MPT 7B: 0.60 at most on A100 and 0.46 on H100 (llm-foundry); Megatron-LM on H100: 0.41 to 0.48.
     for machine, low, high in ((A100, 0.50, 0.65), (H100, 0.40, 0.55)):

@@ -59,10 +59,13 @@ def market(**shelves: list[Price]) -> Market:
     return Market(provider="aws", region="r", region_kind="region", shape=SHAPE, **shelves)  # type: ignore[arg-type]
 
 
-def terms(deadline_hours: float, policy: Policy = POLICY, checkpoint_gb: float = 720.0) -> Terms:
+def terms(
+    deadline_hours: float, policy: Policy = POLICY, checkpoint_gb: float = 720.0, frozen_gb: float = 0.0
+) -> Terms:
     return Terms(
         deadline_hours=deadline_hours,
         checkpoint_gb=checkpoint_gb,
+        frozen_gb=frozen_gb,
         storage_usd_per_hour=0.5,
         start_up=CONFIG.settings.start_up,
         policy=policy,
@@ -83,6 +86,14 @@ def test_on_demand_pays_every_instance_until_the_expected_end() -> None:
     assert way.machines_usd == pytest.approx(2 * 50 * run.hours)
     assert way.storage_usd == pytest.approx(0.5 * run.hours)
     assert way.usd == pytest.approx(way.machines_usd + way.storage_usd)
+
+
+def test_every_instance_reads_frozen_weights_at_the_start_and_after_a_failure() -> None:
+    (way,) = found(market(on_demand=[price(50)]), terms(1000, frozen_gb=360.0)).values()
+    # 360 GB at 1 GB/s are 0.1 h beside the checkpoint's 0.1 h, which is written in 0.1 h as before.
+    run = interrupted(400, 1 / (16 * FAILURES_PER_GPU_HOUR), 0.1, 10 / 60 + 0.2, 26 / 60 + 0.2)
+    assert run is not None
+    assert way.hours == pytest.approx(run.hours)
 
 
 def test_a_machine_alone_has_no_spare_and_boots_anew() -> None:

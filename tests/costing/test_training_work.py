@@ -77,10 +77,12 @@ def test_zero_shards_states_then_gradients_then_weights() -> None:
     assert np.all(np.diff(held.total) < 0)
 
 
-def test_four_bit_weights_of_adapters_take_half_a_byte() -> None:
+def test_four_bit_weights_take_half_a_byte_and_the_embedding_two() -> None:
     held = memory(GPT, job(method=Method.QLORA, lora=LoraJob(rank=8)), layouts())
     adapters = trained_parameters(GPT, job(method=Method.QLORA, lora=LoraJob(rank=8)))
-    assert float(held.weights[0]) == pytest.approx(GPT_WEIGHTS * 4.127 / 8 + 2 * adapters)
+    assert float(held.weights[0]) == pytest.approx(
+        (GPT_WEIGHTS - 50_000 * 4096) * 4.127 / 8 + 2 * 50_000 * 4096 + 2 * adapters
+    )
     assert float(held.states[0]) == pytest.approx(12 * adapters)
 
 

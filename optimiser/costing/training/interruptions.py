@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from optimiser.costing.training.job import TrainingJob
 from optimiser.costing.training.memory import STATE_BYTES, WEIGHT_BYTES
 from optimiser.costing.training.work import trained_parameters
+from optimiser.performance.parameters import parameter_count
 from optimiser.performance.specs import ModelSpec
 
 # Unexpected interruptions per GPU and hour: 419 in 54 days of 16,384 H100 (Llama 3, arXiv 2407.21783, section 3.3.4).
@@ -42,6 +43,13 @@ def checkpoint_gb(model: ModelSpec, job: TrainingJob) -> float:
     if job.storage.checkpoint_gb is not None:
         return job.storage.checkpoint_gb
     return trained_parameters(model, job) * (WEIGHT_BYTES + STATE_BYTES[job.states]) / 1e9
+
+
+def frozen_gb(model: ModelSpec, job: TrainingJob) -> float:
+    """The weights that adapters are trained beside in GB, in 16 bit as they are stored: no checkpoint holds them, and
+    every instance reads them whenever it starts (in QLoRA they are quantised on the way). 0 where all is trained.
+    """
+    return parameter_count(model) * WEIGHT_BYTES / 1e9 if job.method.adapters_alone else 0.0
 
 
 def best_interval(checkpoint_hours: float, mtbf_hours: float) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optimiser.costing.training.job import TrainingJob
+from optimiser.costing.training.job import Method, TrainingJob
 from optimiser.performance.specs import ModelSpec
 
 Array = NDArray[np.float64]
@@ -65,13 +65,16 @@ def possible_layouts(model: ModelSpec, job: TrainingJob, gpus_per_node: int, nod
     """Every way that divides GPUs, heads, layers and experts evenly, and gives each rank a micro-batch at least.
 
     Tensor parallelism stays within an instance; gradients and weights are not sharded across a pipeline, whose every
-    micro-batch would gather them.
+    micro-batch would gather them. Weights in 4 bit are shared by ZeRO alone: what trains beside them (bitsandbytes
+    under DDP or FSDP) divides no matrices, stages or experts.
     """
-    experts = EXPERT if model.moe else (1,)
+    whole = job.method is Method.QLORA
+    experts = EXPERT if model.moe and not whole else (1,)
+    tensors, stages = ((1,), (1,)) if whole else (TENSOR, PIPELINE)
     split = [
         one
         for one in product(
-            TENSOR, PIPELINE, experts, (1, 2, 3), MICRO_BATCH_SEQUENCES, INTERLEAVED, (NOTHING, CHEAP, ALL)
+            tensors, stages, experts, (1, 2, 3), MICRO_BATCH_SEQUENCES, INTERLEAVED, (NOTHING, CHEAP, ALL)
         )
         if _possible(model, gpus_per_node, *one[:4], one[5])
     ]

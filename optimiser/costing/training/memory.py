@@ -10,7 +10,7 @@ import numpy as np
 from optimiser.costing.training.job import Method, States, TrainingJob
 from optimiser.costing.training.layouts import ALL, CHEAP, Array, Layouts
 from optimiser.costing.training.work import adapter_parameters
-from optimiser.performance.parameters import parameter_parts
+from optimiser.performance.parameters import parameter_count, parameter_parts
 from optimiser.performance.specs import ModelSpec
 
 WEIGHT_BYTES = 2.0
@@ -68,12 +68,23 @@ def held_weights(model: ModelSpec, at: Layouts) -> Held:
     return Held(dense, parts.experts * layers / at.expert)
 
 
+def weight_bytes(model: ModelSpec, job: TrainingJob) -> float:
+    """Bytes of a weight, on average over the whole model: in QLoRA linear layers are in 4 bit, and embedding and output
+    head stay in 16 (arXiv 2305.14314's code quantises with bitsandbytes, which leaves them).
+    """
+    if job.method is not Method.QLORA:
+        return WEIGHT_BYTES
+    parts = parameter_parts(model)
+    ends = (parts.input_embedding + parts.output_head) / parameter_count(model)
+    return QLORA_BYTES * (1 - ends) + WEIGHT_BYTES * ends
+
+
 def memory(model: ModelSpec, job: TrainingJob, at: Layouts) -> Memory:
     """Bytes per GPU: 2 + 2 + 12 B a trained weight with AdamW in mixed precision (ZeRO, section 3.1), sharded by
     ZeRO's stage over data-parallel ranks (of which routed experts have data / expert).
     """
     held, copies = held_weights(model, at), FP8_COPIES_BYTES * (job.precision == "fp8")
-    weight = QLORA_BYTES if job.method is Method.QLORA else WEIGHT_BYTES + copies
+    weight = weight_bytes(model, job) + copies
     spread = (at.data, at.data / at.expert)
     parts = parameter_parts(model)
     trained: tuple[Array, Array] = held

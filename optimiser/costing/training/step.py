@@ -14,10 +14,10 @@ from optimiser.costing.training.job import Method, TrainingJob
 from optimiser.costing.training.layouts import CHEAP, Array, Layouts
 from optimiser.costing.training.memory import (
     GRADIENT_BYTES,
-    QLORA_BYTES,
     STATE_BYTES,
     WEIGHT_BYTES,
     held_weights,
+    weight_bytes,
 )
 from optimiser.costing.training.node import Node
 from optimiser.costing.training.work import (
@@ -160,7 +160,7 @@ def _reduction(model: ModelSpec, job: TrainingJob, node: Node, at: Layouts, micr
     all. (d − 1)/d of it is taken as all. Ranks of several instances share each instance's network.
     """
     held, trained = _held_and_trained(model, job, at)
-    weight = QLORA_BYTES if job.method is Method.QLORA else WEIGHT_BYTES
+    weight = weight_bytes(model, job)
     whole = at.zero >= 3
     times = np.where(whole, at.micro_batches, 1.0)
     moved = times * np.where(

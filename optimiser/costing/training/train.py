@@ -14,7 +14,7 @@ import pandas as pd
 from optimiser.config import Config
 from optimiser.config.policy_layers import PolicyLayer, resolve_policy
 from optimiser.config.quotas import granted_quotas
-from optimiser.costing.training.interruptions import checkpoint_gb
+from optimiser.costing.training.interruptions import checkpoint_gb, frozen_gb
 from optimiser.costing.training.job import TrainingJob
 from optimiser.costing.training.job_file import load_job
 from optimiser.costing.training.market import Market, markets
@@ -108,6 +108,7 @@ def found_ways(request: TrainRequest) -> Found:
     terms = Terms(
         deadline_hours=job.deadline_hours,
         checkpoint_gb=size,
+        frozen_gb=frozen_gb(model, job),
         storage_usd_per_hour=stored * job.storage.usd_per_gb_month / HOURS_PER_MONTH,
         start_up=config.settings.start_up,
         policy=policy,

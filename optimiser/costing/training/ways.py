@@ -37,10 +37,13 @@ _LEAST_PAUSE_HOURS = 10 / 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What every way of a job shares: hours until the deadline, GB of a checkpoint, USD an hour of what is stored."""
+    """What every way of a job shares: hours until the deadline, GB of a checkpoint (which all instances read and write
+    together) and of frozen weights (which each reads), USD an hour of what is stored.
+    """
 
     deadline_hours: float
     checkpoint_gb: float
+    frozen_gb: float
     storage_usd_per_hour: float
     start_up: StartUpTimes
     policy: Policy
@@ -128,8 +131,9 @@ def planned_hours(pace: Pace, policy: Policy) -> float:
 def course(work: float, nodes: int, gpus: int, terms: Terms, spot: Price | None = None) -> Interrupted | None:
     """The run on firm machines or on spot: a gang of n instances is interrupted n times as often as one.
 
-    To start, machines boot, pull the image and read a checkpoint. So does what takes a lost one's place, on spot after
-    policy.spot_replacement_minutes; a firm gang goes on after FIRM_RESTART_MINUTES. All others wait, and are paid.
+    To start, machines boot, pull the image, read a checkpoint and frozen weights. So does what takes a lost one's
+    place, on spot after policy.spot_replacement_minutes; a firm gang goes on after FIRM_RESTART_MINUTES.
+    All others wait, and are paid.
     """
     times, rate = terms.start_up, terms.policy.weights_load_gb_per_s
     saved = terms.checkpoint_gb / nodes / rate / 3600
@@ -141,7 +145,8 @@ def course(work: float, nodes: int, gpus: int, terms: Terms, spot: Price | None 
     start = boot + times.image_minutes
     again = start if spot or nodes == 1 else FIRM_RESTART_MINUTES
     pause = max(saved, _LEAST_PAUSE_HOURS)
-    return interrupted(work, 1 / per_hour, pause, again / 60 + saved, start / 60 + saved)
+    read = saved + terms.frozen_gb / rate / 3600
+    return interrupted(work, 1 / per_hour, pause, again / 60 + read, start / 60 + read)
 
 
 def _leg(

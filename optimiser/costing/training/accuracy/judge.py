@@ -14,7 +14,7 @@ from optimiser.carbon.power import kwh
 from optimiser.config import Config
 from optimiser.costing.training.accuracy.published import GPUS_PER_NODE, MODELS, Recipe, machine_of, recipe_of
 from optimiser.costing.training.accuracy.table import Run, left_out, read_runs
-from optimiser.costing.training.interruptions import checkpoint_gb
+from optimiser.costing.training.interruptions import checkpoint_gb, frozen_gb
 from optimiser.costing.training.job import Method, TrainingJob
 from optimiser.costing.training.layouts import ALL, possible_layouts
 from optimiser.costing.training.memory import memory
@@ -135,6 +135,7 @@ def _whole_run(
     terms = Terms(
         deadline_hours=math.inf,
         checkpoint_gb=checkpoint_gb(model, job),
+        frozen_gb=frozen_gb(model, job),
         storage_usd_per_hour=0.0,
         start_up=config.settings.start_up,
         policy=Policy(),
