@@ -14,6 +14,10 @@ ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _RIGHT = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
+    "date_from_datetime_inexact": "must be a date",
+    "date_from_datetime_parsing": "must be a date",
+    "date_parsing": "must be a date",
+    "date_type": "must be a date",
     "datetime_from_date_parsing": "must be a time",
     "datetime_parsing": "must be a time",
     "datetime_type": "must be a time",

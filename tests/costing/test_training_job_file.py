@@ -68,6 +68,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ({"storage": {"dataset_gb": -1}}, "storage.dataset_gb = -1: must be at least 0"),
         ({"deadline_days": 0}, "deadline_days = 0: must be above 0"),
         ({"deadline_days": 3, "finish_by": "2026-12-01"}, "give it or deadline_days, not both"),
+        ({"finish_by": "notadate"}, "finish_by = 'notadate': must be a date (a date such as 2027-03-01)"),
         ({"finish_by": "2026-11-21"}, "finish_by = '2026-11-21': a day after 2026-11-21"),
         (
             {"policy": {"max_spot_share": 0.5}},
@@ -86,6 +87,22 @@ def test_a_wrong_file_is_told_by_field_and_value(tmp_path: Path, fields: dict[st
         load_job(path, TODAY)
     assert str(fault.value).startswith(str(path))
     assert said in str(fault.value)
+
+
+def test_a_typed_deadline_takes_the_place_of_the_files(tmp_path: Path) -> None:
+    by_days = written(tmp_path, deadline_days=3)
+    assert load_job(by_days, TODAY, {"finish_by": "2026-12-01"}).deadline_said == "finish_by = 2026-12-01"
+    assert load_job(by_days, TODAY, {"finish_by": "null"}).deadline_hours == 72
+    with pytest.raises(UsageError, match="not both"):
+        load_job(by_days, TODAY, {"finish_by": "2026-12-01", "deadline_days": "4"})
+    by_date = written(tmp_path, finish_by="2026-12-01")
+    assert load_job(by_date, TODAY, {"deadline_days": "4"}).deadline_hours == 96
+
+
+def test_a_workload_is_told_that_it_is_one() -> None:
+    config = load_config()
+    with pytest.raises(UsageError, match=r"is a workload, which `optimiser recommend` plans"):
+        load_job(config.find_workload("chat-llama-70b"), TODAY)
 
 
 def test_the_policy_of_jobs_has_fields_that_exist() -> None:

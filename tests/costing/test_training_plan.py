@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from optimiser.config import Config
 from optimiser.costing.training.answer import train
 from optimiser.costing.training.job import Method, TrainingJob
 from optimiser.costing.training.plan import TrainPlan
-from optimiser.costing.training.train import TrainRequest, found_ways
+from optimiser.costing.training.train import TrainRequest, found_ways, train_request
 from optimiser.planning.problem import GrantedQuota, QuotaKey
 from optimiser.prices.book import PriceBook
+from optimiser.prices.spot_past import NO_PAST
 from optimiser.recommend import Request, recommend
 
 TODAY = date(2026, 11, 21)
@@ -153,9 +155,15 @@ def test_a_refusal_names_the_limit_and_the_days_with_interruptions() -> None:
     assert str(refused.value).endswith("; without max_gpus = 8 it would end in time")
 
 
-def test_sequences_beyond_the_models_context_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"sequence_tokens = 200000: llama-3\.1-8b supports 131,072"):
-        train(asked(small(sequence_tokens=200_000, batch_tokens=400_000)))
+def test_sequences_beyond_the_models_context_are_refused_by_file(tmp_path: Path) -> None:
+    path = tmp_path / "long.yaml"
+    path.write_text(
+        "{name: j, model: llama-3.1-8b, method: full, tokens: 1e9, sequence_tokens: 200000}", encoding="utf-8"
+    )
+    with pytest.raises(UsageError) as refused:
+        train_request(path, CONFIG, BOOK, (), lambda _: NO_PAST, {"tokens": "1.0e+9"})
+    said = "sequence_tokens = 200000: llama-3.1-8b supports 131,072 tokens"
+    assert str(refused.value) == f"{path}: {said}"
 
 
 def test_prices_past_their_age_are_not_planned_on() -> None:

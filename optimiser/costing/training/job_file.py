@@ -31,7 +31,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from optimiser.costing.training.job import LoraJob, Method, States, Storage, TrainingJob
-from optimiser.errors import bad_value, did_you_mean
+from optimiser.errors import UsageError, bad_value, did_you_mean
 from optimiser.field_faults import ONE_LINE, first_fault
 from optimiser.workload.demand_fields import NotNegative, Positive, Section, not_bool
 from optimiser.workload.read import fields_of
@@ -51,6 +51,10 @@ POLICY_FIELDS = (
     "performance_margin", "performance_confidence", "within_quotas", "max_gpus", "max_monthly_usd",
     "max_committed_monthly_usd", "overheads", "price_age_note_days", "spot_age_note_days",
 )  # fmt: skip
+
+_DAYS, _DATE = "deadline_days", "finish_by"
+# What every workload has, and every training job.
+_OF_WORKLOADS, _OF_JOBS = {"demand", "sizes"}, {"method", "tokens", "sequence_tokens"}
 
 Whole = Annotated[int, BeforeValidator(not_bool)]
 
@@ -111,6 +115,12 @@ def load_job(path: Path, as_of: date, overrides: Mapping[str, str] | None = None
     """
     where = str(path)
     raw = fields_of(path, "a training job is a mapping of fields such as `method: lora`", overrides)
+    if raw.keys() >= _OF_WORKLOADS and not raw.keys() & _OF_JOBS:
+        needed = ", ".join(sorted(_OF_JOBS))
+        raise UsageError(
+            f"{where}: is a workload, which `optimiser recommend` plans: a training job has {needed}"
+        )
+    _typed_deadline(raw, overrides or {})
     try:
         fields = JobFields.model_validate(raw)
     except ValidationError as error:
@@ -160,6 +170,13 @@ def check_policy(where: str, fields: Mapping[str, Any]) -> None:
         if name == "max_spot_share" and value != 0:
             right = "is a share of capacity that serves: of a training job 0 alone means something, no spot"
             raise bad_value(where, name, value, right)
+
+
+def _typed_deadline(raw: dict[str, Any], overrides: Mapping[str, str]) -> None:
+    """A deadline that was typed takes the place of the file's, however that is given."""
+    for typed, other in ((_DAYS, _DATE), (_DATE, _DAYS)):
+        if typed in overrides and other not in overrides and raw[typed] is not None:
+            raw.pop(other, None)
 
 
 def _usual_batch(method: Method, fields: JobFields) -> float:

@@ -65,9 +65,12 @@ def train_request(
     """
     job = load_job(path, book.as_of, overrides)
     try:
-        config.find_model(job.model)
+        model = config.find_model(job.model)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
+    if job.sequence_tokens > model.max_context:
+        right = f"{model.name} supports {model.max_context:,} tokens"
+        raise bad_value(str(path), "sequence_tokens", job.sequence_tokens, right)
     policy = resolve_policy(config, (PolicyLayer(f"{path}: policy", job.policy), *typed), book)
     return TrainRequest(
         job=job, policy=policy, config=config, book=book, as_of=book.as_of, spot_past=spot_past(policy)
@@ -91,14 +94,11 @@ class Found:
 
 
 def found_ways(request: TrainRequest) -> Found:
-    """Every way to train the job. Raises UsageError for a job that its model cannot have, NoFeasiblePlan where nothing
-    fits, has a price or ends in time, and StalePrices where every price that would do is too old.
+    """Every way to train the job. Raises NoFeasiblePlan where nothing fits, has a price or ends in time, and
+    StalePrices where every price that would do is too old.
     """
     job, policy, config = request.job, request.policy, request.config
     model = config.find_model(job.model)
-    if job.sequence_tokens > model.max_context:
-        right = f"{model.name} supports {model.max_context:,} tokens"
-        raise bad_value(job.name, "sequence_tokens", job.sequence_tokens, right)
     known, rejected = _paces(request, model)
     if not known:
         reasons = "; ".join(f"{why}: {_some(names)}" for why, names in rejected.items())
