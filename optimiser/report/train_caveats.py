@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optimiser.costing.training.interruptions import FIRM_RESTART_MINUTES
 from optimiser.costing.training.plan import TrainPlan, TrainQuota
 from optimiser.performance.confidence import planned_share
 from optimiser.report.wording import number, percent, site
@@ -42,6 +43,11 @@ def caveats(plan: TrainPlan) -> tuple[str, ...]:
             lines.append(
                 "A Capacity Block is paid at once, begins when it is offered, and moves in price from day to day."
             )
+    if one.instances > 1 and any(leg.tier != "spot" for leg in one.legs):
+        lines.append(
+            f"After a failure firm machines go on within {FIRM_RESTART_MINUTES:g} minutes: that takes a spare, which "
+            "is not in the price, or a fault that a restart mends."
+        )
     longer = percent(1 / planned_share(one.relative_error, NINE_OF_TEN) - 1)
     lines.append(
         f"The estimate is off by {percent(one.relative_error)} at the median; a tenth of runs take over "

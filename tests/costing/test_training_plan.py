@@ -22,6 +22,7 @@ from optimiser.planning.problem import GrantedQuota, QuotaKey
 from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST
 from optimiser.recommend import Request, recommend
+from optimiser.report.train_caveats import caveats
 
 TODAY = date(2026, 11, 21)
 CONFIG = load_config()
@@ -100,6 +101,8 @@ def test_several_instances_on_spot_are_shown_and_not_chosen_unless_the_policy_sa
     bold = train(asked(wanted, policy.model_copy(update={"spot_for_groups": True})))
     assert careful.choice.how == "on demand"
     assert careful.choice.instances > 1
+    assert any("a spare, which is not in the price" in line for line in caveats(careful))
+    assert not any("a spare" in line for line in caveats(train(asked(small(), policy))))
     assert bold.choice.legs[0].tier == "spot"
     shown = next(tier for tier in careful.tiers if tier.choice and tier.choice.how == bold.choice.how)
     assert shown.choice == bold.choice

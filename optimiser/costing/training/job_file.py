@@ -114,17 +114,7 @@ def load_job(path: Path, as_of: date, overrides: Mapping[str, str] | None = None
     Raises UsageError, naming file, field, value and what would be right.
     """
     where = str(path)
-    raw = fields_of(path, "a training job is a mapping of fields such as `method: lora`", overrides)
-    if raw.keys() >= _OF_WORKLOADS and not raw.keys() & _OF_JOBS:
-        needed = ", ".join(sorted(_OF_JOBS))
-        raise UsageError(
-            f"{where}: is a workload, which `optimiser recommend` plans: a training job has {needed}"
-        )
-    _typed_deadline(raw, overrides or {})
-    try:
-        fields = JobFields.model_validate(raw)
-    except ValidationError as error:
-        raise first_fault(where, error, _SECTIONS) from None
+    fields = _fields(path, overrides or {})
     method = Method(fields.method)
     check_policy(f"{where}: policy", fields.policy)
     if fields.lora and not method.adapters_alone:
@@ -159,6 +149,22 @@ def load_job(path: Path, as_of: date, overrides: Mapping[str, str] | None = None
         source=fields.source,
         policy=dict(fields.policy),
     )
+
+
+def _fields(path: Path, overrides: Mapping[str, str]) -> JobFields:
+    """The fields that a file gives. Raises UsageError, for a workload too."""
+    where = str(path)
+    raw = fields_of(path, "a training job is a mapping of fields such as `method: lora`", overrides)
+    if raw.keys() >= _OF_WORKLOADS and not raw.keys() & _OF_JOBS:
+        needed = ", ".join(sorted(_OF_JOBS))
+        raise UsageError(
+            f"{where}: is a workload, which `optimiser recommend` plans: a training job has {needed}"
+        )
+    _typed_deadline(raw, overrides)
+    try:
+        return JobFields.model_validate(raw)
+    except ValidationError as error:
+        raise first_fault(where, error, _SECTIONS) from None
 
 
 def check_policy(where: str, fields: Mapping[str, Any]) -> None:
