@@ -18,13 +18,19 @@ def energy_lines(plan: TrainPlan) -> tuple[str, ...]:
     text = f"{number(known.kwh)} kWh: GPUs at their full board power × {hours}, their hosts and fans, {pue}."
     if known.tonnes_co2e is None:
         by = f" by the method of the places considered ({known.method})" if known.method else ""
-        return (text, f"Carbon: no figure for this region's grid{by}.")
+        return (text, f"Carbon: no figure for this region's grid{by}. {_embodied(plan)}")
     grid = f"{known.gco2_per_kwh:g} g/kWh ({known.method}, {known.year})"
     return (
         text,
-        f"{number(known.tonnes_co2e)} t CO2e at {grid}, the method of all places considered; what building the "
-        "machines emitted is apart.",
+        f"{number(known.tonnes_co2e)} t CO2e at {grid}, the method of all places considered. {_embodied(plan)}",
     )
+
+
+def _embodied(plan: TrainPlan) -> str:
+    low, high = plan.energy.embodied_tonnes_low, plan.energy.embodied_tonnes_high
+    if low is None or high is None:
+        return "Making the machines, on top: no published figure for this GPU."
+    return f"Making the machines, on top: {number(low)} to {number(high)} t for these hours of their lives."
 
 
 def caveats(plan: TrainPlan) -> tuple[str, ...]:

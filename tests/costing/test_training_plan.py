@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_jobs import job
@@ -189,6 +190,13 @@ def test_energy_is_of_gpus_at_full_power_in_their_machines() -> None:
     assert plan.energy.pue == 1.15
     assert plan.energy.kwh == pytest.approx(watts / 1000 * plan.choice.gpu_hours / 8 * 1.15, rel=1e-6)
     assert plan.energy.tonnes_co2e == pytest.approx(plan.energy.kwh * plan.energy.gco2_per_kwh / 1e6)
+    # carbon.yaml: an H100 and its part of the server, over 6 years of all hours and 3 years of half of them.
+    made = yaml.safe_load((CONFIG.directories[0] / "carbon.yaml").read_text())["embodied"]
+    gpu, server = made["gpus"]["H100"], made["server_kg_per_gpu"]
+    low = (gpu["low"] + server["low"]) / (6 * 8760) * plan.choice.gpu_hours / 1000
+    high = (gpu["high"] + server["high"]) / (3 * 8760 * 0.5) * plan.choice.gpu_hours / 1000
+    assert plan.energy.embodied_tonnes_low == pytest.approx(low)
+    assert plan.energy.embodied_tonnes_high == pytest.approx(high)
 
 
 def test_a_grid_is_told_by_the_method_of_all_places_considered() -> None:

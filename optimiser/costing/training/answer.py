@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from optimiser import __version__
+from optimiser.carbon.embodied import kg_per_hour
 from optimiser.carbon.grids import footing
 from optimiser.carbon.power import host_w, kg_co2e, kwh
 from optimiser.config.carbon import load_carbon
@@ -175,7 +176,9 @@ def _energy(way: Way, found: Found, request: TrainRequest) -> TrainEnergy:
     grid = figures.get(method)
     gpus_w = shape.gpu_count * request.config.gpus[shape.gpu].tdp_w
     watts = (gpus_w + host_w(shape, power)) * (1 + power.rest_share)
-    drawn = kwh(watts, way.hours * way.pace.nodes, pue.pue if pue else 1.0)
+    hours = way.hours * way.pace.nodes
+    drawn = kwh(watts, hours, pue.pue if pue else 1.0)
+    made = kg_per_hour(carbon.embodied, shape.gpu, shape.gpu_count)
     return TrainEnergy(
         kwh=drawn,
         pue=pue.pue if pue else None,
@@ -183,6 +186,8 @@ def _energy(way: Way, found: Found, request: TrainRequest) -> TrainEnergy:
         gco2_per_kwh=grid.gco2_per_kwh if grid else None,
         method=method,
         year=grid.year if grid else None,
+        embodied_tonnes_low=made[0] * hours / KG_PER_TONNE if made else None,
+        embodied_tonnes_high=made[1] * hours / KG_PER_TONNE if made else None,
     )
 
 

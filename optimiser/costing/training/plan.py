@@ -102,7 +102,8 @@ class TrainWork:
 @dataclass(frozen=True, kw_only=True)
 class TrainEnergy:
     """kWh of GPUs at their boards' full power, hosts and fans, times PUE, and t CO2e from the region's grid (year) by
-    method, the one for all places considered; None: not known."""
+    method, the one for all places considered; embodied, the run's part of what making the machines emitted, low and
+    high t CO2e. None: not known."""
 
     kwh: float
     pue: float | None
@@ -110,6 +111,8 @@ class TrainEnergy:
     gco2_per_kwh: float | None
     method: str
     year: int | None
+    embodied_tonnes_low: float | None
+    embodied_tonnes_high: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
