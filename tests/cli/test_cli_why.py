@@ -17,7 +17,6 @@ Fails = Callable[..., str]
     ("workload", "instance_type"),
     [
         ("chat-llama-70b", "p5.48xlarge"),
-        ("nightly-batch-qwen-32b", "p4d.24xlarge"),
         ("reasoning-deepseek-r1", "p5.48xlarge"),
     ],
 )

@@ -85,7 +85,7 @@ def test_commitments_within_a_quota_keep_the_budget_too() -> None:
     assert found(subject).usd == pytest.approx(2 * 2.3 + 1.0)
 
 
-@pytest.mark.parametrize("seed", range(28))
+@pytest.mark.parametrize("seed", range(20))
 def test_the_search_within_a_budget_finds_the_proven_optimum(seed: int) -> None:
     subject = within_a_share(weighed_apart(random_case(seed), seed), (0.3, 0.6, 0.9)[seed % 3])
     proven = optimum_usd(subject.problem)

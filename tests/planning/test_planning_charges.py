@@ -250,7 +250,7 @@ def test_text_out_is_charged_where_it_is_served() -> None:
     assert verify_plan(plan) == []
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(28))
 def test_with_extra_instances_too_the_plan_is_the_proven_optimum(seed: int) -> None:
     rng = np.random.default_rng(20_000 + seed)
     subject = with_promises(seed) if seed % 2 else random_case(seed)
@@ -269,7 +269,7 @@ def test_with_extra_instances_too_the_plan_is_the_proven_optimum(seed: int) -> N
         assert faults(subject, outcome.best.solution) == []
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(36))
 def test_in_one_site_the_plan_is_the_proven_optimum(seed: int) -> None:
     subject = with_promises(seed).with_policy(max_sites=1)
     proven, outcome = optimum_usd(subject.problem), search(subject.problem, gap=0.0)
@@ -284,7 +284,7 @@ def test_in_one_site_the_plan_is_the_proven_optimum(seed: int) -> None:
         assert faults(subject, outcome.best.solution) == []
 
 
-@pytest.mark.parametrize("seed", range(80, 116))
+@pytest.mark.parametrize("seed", range(80, 104))
 def test_over_several_sites_the_bound_and_the_plan_hold_the_optimum_between_them(seed: int) -> None:
     subject = with_promises(seed).with_policy(max_sites=None)
     proven, outcome = optimum_usd(subject.problem), search(subject.problem, gap=0.0)

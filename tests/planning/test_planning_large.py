@@ -33,7 +33,7 @@ def leaf_of(subject: Case) -> tuple[Leaf, Bag]:
     return leaf, bought
 
 
-@pytest.mark.parametrize("seed", range(34))
+@pytest.mark.parametrize("seed", range(24))
 def test_the_two_sides_bracket_the_listed_optimum(seed: int) -> None:
     subject = random_case(seed).with_policy(max_sites=None, max_instance_types=None, **UNCAPPED)
     leaf, bought = leaf_of(subject)
@@ -47,7 +47,7 @@ def test_the_two_sides_bracket_the_listed_optimum(seed: int) -> None:
         assert faults(subject, solution) == []
 
 
-@pytest.mark.parametrize("seed", range(28))
+@pytest.mark.parametrize("seed", range(20))
 def test_without_a_floor_the_plan_is_close(seed: int) -> None:
     subject = random_case(seed).with_policy(
         max_sites=None, max_instance_types=None, min_firm_instances=0, **UNCAPPED

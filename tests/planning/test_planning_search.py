@@ -18,7 +18,7 @@ from optimiser.planning.rules import RULES
 from optimiser.planning.search import Outcome, search
 
 EVERY_ROW = [rule.rows for rule in RULES.values()]
-SEEDS = range(110)
+SEEDS = range(80)
 
 
 def best_usd(outcome: Outcome) -> float:

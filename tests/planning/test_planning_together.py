@@ -137,7 +137,7 @@ def random_services(seed: int) -> list[Problem]:
 
 
 # 7002 and 8178: machines of two sizes, of which the larger cannot be dropped; 7026: a set that serves no hour.
-@pytest.mark.parametrize("seed", [*range(9), 7002, 7026, 8178])
+@pytest.mark.parametrize("seed", [*range(5), 7002, 7026, 8178])
 def test_the_bound_the_optimum_and_the_plan_stand_in_this_order(seed: int) -> None:
     problems = random_services(seed)
     optimum, apart = together_usd(problems), apart_usd(problems)

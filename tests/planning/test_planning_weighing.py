@@ -178,7 +178,7 @@ def test_what_it_costs_today_by_hand() -> None:
     assert (off.cost_monthly_usd, off.limit, off.binding) == (Decimal(0), "", False)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(28))
 def test_weighing_costs_money_today_and_never_more_than_it_weighs(seed: int) -> None:
     subject = weighed(random_case(seed), price_decline_per_year=0.4)
     outcome = search(subject.problem, gap=0.0)

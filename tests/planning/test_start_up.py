@@ -119,7 +119,7 @@ def test_a_slow_machine_by_the_hour_keeps_the_floor_of_all() -> None:
     assert faults(both, fast_alone) == []
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(28))
 def test_the_search_finds_the_proven_optimum_with_idle_hours(seed: int) -> None:
     rng = np.random.default_rng(seed)
     subject = random_case(seed).with_policy(scale_to_zero_within_s=900.0)
