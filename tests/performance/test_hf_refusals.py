@@ -112,7 +112,7 @@ json_values = st.recursive(
 QUANTISATION_KEYS = ["quant_method", "bits", "group_size", "config_groups", "ignore", "quant_algo"]
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_value_of_any_key_causes_a_traceback(tmp_path, data):
     config = copy.deepcopy(data.draw(st.sampled_from(list(TRUE_CONFIGS.values()))))

@@ -72,7 +72,7 @@ def test_planning_on_the_estimates_themselves_costs_nothing(policy: dict[str, fl
     assert (row.cost_monthly_usd, row.limit, row.binding) == (Decimal(0), "", False)
 
 
-@pytest.mark.parametrize("seed", range(28))
+@pytest.mark.parametrize("seed", range(20))
 def test_more_confidence_never_costs_less_than_the_bound_of_less(seed: int) -> None:
     rng = np.random.default_rng(seed)
     errors = {f"m{kind}": float(rng.choice([0.046, 0.1, 0.15, 0.25, 0.6])) for kind in range(3)}

@@ -19,7 +19,7 @@ USD = st.integers(1, 60).map(lambda cents: cents / 10)
 LIMITS = st.one_of(st.none(), st.none(), st.integers(1, 3))
 ITEMS = st.lists(st.builds(Item, RATES, USD, LIMITS), min_size=1, max_size=3)
 CELLS = st.lists(st.builds(Item, st.integers(1, 7).map(float), USD, LIMITS), min_size=1, max_size=4)
-QUICK = settings(max_examples=60)
+QUICK = settings(max_examples=40)
 
 
 def every_purchase(

@@ -15,7 +15,7 @@ KINDS = st.tuples(st.sampled_from([0.7, 1.1, 2.0]), st.sampled_from([1.0, 2.5]))
 
 
 @given(kinds=st.lists(KINDS, min_size=1, max_size=4), spare=st.sampled_from([1.0, 2.3, 4.4]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_pools_of_equal_units_cost_what_they_cost_listed_apart_and_none_is_overfilled(
     kinds: list[tuple[float, float]], spare: float
 ) -> None:

@@ -160,7 +160,7 @@ def cell_rows(draw: st.DrawFn) -> dict[str, str]:
     return usual | {name: draw(st.sampled_from(CELLS[name])) for name in unusual}
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(st.lists(cell_rows(), min_size=1, max_size=2))
 def test_reader_and_book_accept_the_same_rows_and_say_the_same_of_them(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]

@@ -96,7 +96,7 @@ def agrees_with_a_dictionary(store: Store, sequence: list[list[ScopePrices]], pr
     assert len(in_force_table(store)) == rows
 
 
-@settings(max_examples=16, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(sequence=st.lists(nights(), max_size=7), pruned_at=st.integers(0, 12))
 def test_any_sequence_of_snapshots_leaves_the_last_good_of_every_scope(
     shared_sqlite_store: tuple[str, Store], sequence: list[list[ScopePrices]], pruned_at: int
