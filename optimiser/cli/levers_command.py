@@ -119,10 +119,9 @@ def levers(
     from optimiser.cli.question import asking, request_for
     from optimiser.config.levers import load_lever_facts
     from optimiser.costing.levers.lever import Given
-    from optimiser.report.records import LIST_FORMATS
+    from optimiser.report.records import check_list_format
 
-    if format_name not in LIST_FORMATS:
-        raise bad_value("--format", "format", format_name, f"one of {', '.join(LIST_FORMATS)}")
+    check_list_format(format_name)
     if compare_model is not None and only is not None:
         raise UsageError(
             "--compare-model sets two models beside each other and pulls no lever: leave out --only"

@@ -65,7 +65,7 @@ def test_two_models_beside_each_other(run: Run) -> None:
         (("--accepted-tokens", "2", "--draft-tokens", "30"), "--draft-tokens: tokens = 30: from 1 to 16"),
         (("--draft-parameters", "-1"), "--draft-parameters: weights = -1.0"),
         (("--kv-bits", "0"), "--kv-bits: bits = 0.0: from 1 to 16"),
-        (("--format", "markdown"), "one of table, json, csv"),
+        (("--format", "markdown"), "--format: format = 'markdown': known: csv, json, table"),
         (("--compare-model", "deepseek-v2", "--only", "kv"), "leave out --only"),
     ],
 )

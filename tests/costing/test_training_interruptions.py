@@ -21,7 +21,7 @@ from optimiser.performance.parameters import parameter_count
 
 def test_five_minutes_to_write_and_a_day_between_failures_make_a_checkpoint_every_two_hours() -> None:
     assert best_interval(5 / 60, 24) == pytest.approx(2.0)  # √(2 · 1/12 · 24) = √4
-    assert best_interval(3.0, 4.0) == 4.0  # Daly: no longer than the time between failures
+    assert best_interval(3.0, 4.0) == 4.0  # no longer than the time between failures
 
 
 def test_sixteen_thousand_gpus_fail_every_three_hours() -> None:

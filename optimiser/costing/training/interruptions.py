@@ -53,8 +53,8 @@ def frozen_gb(model: ModelSpec, job: TrainingJob) -> float:
 
 
 def best_interval(checkpoint_hours: float, mtbf_hours: float) -> float:
-    """Hours of work between two checkpoints: √(2·δ·M) (Young, 1974), no more than M where δ ≥ M/2 (Daly, A higher order
-    estimate of the optimum checkpoint interval for restart dumps, 2006, equation 37).
+    """Hours of work between two checkpoints: √(2·δ·M) (Young, A first order approximation to the optimum checkpoint
+    interval, 1974), which supposes δ far below M; kept to M where it is not.
     """
     return min(math.sqrt(2 * checkpoint_hours * mtbf_hours), mtbf_hours)
 
@@ -69,6 +69,8 @@ def interrupted(
     """The expected course of a run whose interruptions come at a constant rate; None where it would hardly ever end.
 
         T = S + M · e^(R/M) · (e^((τ + δ)/M) − 1) · T₀/τ      (Daly, 2006, equation 20)
+
+    (A higher order estimate of the optimum checkpoint interval for restart dumps, Future Generation Computer Systems)
 
     with S hours to start at all (as long as a restart where not given), M between interruptions, R lost with each
     restart, τ between checkpoints of δ hours.
