@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from optimiser.carbon.power import KG_PER_TONNE
 from optimiser.errors import NoFeasiblePlan
-from optimiser.planning.carbon import KG_PER_TONNE
 from optimiser.planning.plan import Plan
 from optimiser.recommend import Request, recommend
 

@@ -24,6 +24,7 @@ from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.specs import GpuSpec
 from providers.shape import InstanceShape
 
+KG_PER_TONNE = 1000
 Floats = npt.NDArray[np.float64]
 
 

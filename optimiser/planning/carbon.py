@@ -14,15 +14,13 @@ from dataclasses import replace
 
 from optimiser.carbon.embodied import kg_per_hour
 from optimiser.carbon.grids import Carbon, footing
-from optimiser.carbon.power import UnitEnergy, draw_of
+from optimiser.carbon.power import KG_PER_TONNE, UnitEnergy, draw_of
 from optimiser.performance.specs import GpuSpec
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_footprint import PlanCarbon, PlanGrid
 from optimiser.planning.problem import Footprint, Option, Problem
 from optimiser.policy import Policy
-
-KG_PER_TONNE = 1000
 
 
 def with_footprints(

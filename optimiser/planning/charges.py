@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from optimiser.planning.carbon import KG_PER_TONNE
+from optimiser.carbon.power import KG_PER_TONNE
 from optimiser.planning.leaves import Bought, Site, Solution
 from optimiser.planning.offer_money import cents, exact
 from optimiser.planning.parts import by_part

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
+from optimiser.carbon.power import KG_PER_TONNE
 from optimiser.errors import OptimiserError
-from optimiser.planning.carbon import KG_PER_TONNE
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan, to_jsonable
 from optimiser.planning.rules import verify_plan
 from optimiser.planning.rules.charges import egress, surge

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
+from optimiser.carbon.power import KG_PER_TONNE
 from optimiser.costing.project.amounts import Range
 from optimiser.costing.project.prices import Prices
 from optimiser.costing.project.serving import HIGH_CONFIDENCE
 from optimiser.costing.training.answer import train
 from optimiser.costing.training.train import train_request
 from optimiser.errors import NoFeasiblePlan
-from optimiser.planning.carbon import KG_PER_TONNE
 
 
 @dataclass(frozen=True, kw_only=True)

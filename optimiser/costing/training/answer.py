@@ -9,7 +9,7 @@ from decimal import Decimal
 from optimiser import __version__
 from optimiser.carbon.embodied import kg_per_hour
 from optimiser.carbon.grids import footing
-from optimiser.carbon.power import host_w, kg_co2e, kwh
+from optimiser.carbon.power import KG_PER_TONNE, host_w, kg_co2e, kwh
 from optimiser.config.carbon import load_carbon
 from optimiser.costing.training.job import TrainingJob
 from optimiser.costing.training.layouts import ALL, CHEAP
@@ -28,7 +28,6 @@ from optimiser.costing.training.train import Found, TrainRequest, found_ways, gr
 from optimiser.costing.training.ways import BLOCK, HOWS, MIXED, ON_DEMAND, RESERVED, SPOT, Leg, Way, ways
 from optimiser.costing.training.work import token_flops, trained_parameters
 from optimiser.performance.parameters import active_parameter_count, parameter_count
-from optimiser.planning.carbon import KG_PER_TONNE
 from optimiser.planning.offer_money import cents, exact, to_the_nano
 from optimiser.planning.price_basis import past_their_age
 from optimiser.prices.book import PriceBook

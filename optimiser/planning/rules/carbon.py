@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from optimiser.planning.carbon import KG_PER_TONNE, at_more_a_kg
+from optimiser.carbon.power import KG_PER_TONNE
+from optimiser.planning.carbon import at_more_a_kg
 from optimiser.planning.carbon_cap import LEAST_CARBON, cap_kg, horizon_kg
 from optimiser.planning.leaves import Solution
 from optimiser.planning.model import Model

@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from optimiser.planning.carbon import KG_PER_TONNE
+from optimiser.carbon.power import KG_PER_TONNE
 from optimiser.planning.problem import Option, Problem
 from optimiser.planning.rules.rule import Term
 from optimiser.planning.rules.view import TOLERANCE, PlanView
