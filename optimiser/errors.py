@@ -38,9 +38,23 @@ class StalePrices(OptimiserError):
 
 
 def bad_value(where: str, field: str, value: object, right: str) -> UsageError:
-    """The one shape of a bad-input message: `where: field = value: right`, dates and null as YAML writes them."""
-    written = "null" if value is None else value.isoformat() if isinstance(value, date) else repr(value)
-    return UsageError(f"{where}: {field} = {written}: {right}")
+    """The one shape of a bad-input message: `where: field = value: right`, the value as YAML writes it."""
+    return UsageError(f"{where}: {field} = {_written(value)}: {right}")
+
+
+def _written(value: object) -> str:
+    """A value as a YAML file has it on one line: true, null, 2026-11-21, 'text', [1, null], {fp8: true}."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_written(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return repr(value)
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:

@@ -230,7 +230,7 @@ def test_routing_by_size_names_sizes_that_no_machine_serves_alone(config: Config
     ("policy", "said"),
     [
         ({"min_spot_pools": 2}, "min_spot_pools = 2"),
-        ({"survive_region_loss": True}, "survive_region_loss = True"),
+        ({"survive_region_loss": True}, "survive_region_loss = true"),
         ({"max_monthly_kg_co2e": 9.0}, "max_monthly_kg_co2e = 9.0"),
         ({"min_up_hours": 2.0}, "min_up_hours = 2.0"),
         ({"max_starts_per_hour": 3}, "max_starts_per_hour = 3"),

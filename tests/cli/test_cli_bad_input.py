@@ -31,7 +31,7 @@ def workload(directory: Path, text: str = GOOD) -> str:
             "llama-3.1-9b",
             "model 'llama-3.1-9b': no such model and no config.json there; did you mean",
         ),
-        ("demand:", "demnd:", "demnd = {'requests_per_second': 2}: no such field; did you mean demand?"),
+        ("demand:", "demnd:", "demnd = {requests_per_second: 2}: no such field; did you mean demand?"),
         ("second: 2", "second: -2", "demand.requests_per_second = -2:"),
         ("second: 2", "second: 0", "demand.requests_per_second = 0:"),
         ("second: 2", "second: .nan", "demand.requests_per_second = nan:"),

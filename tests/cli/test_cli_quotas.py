@@ -103,7 +103,7 @@ def test_a_quota_in_a_region_that_is_not_sold_is_pointed_out(run: Run, store: st
     [
         ("max_gpus=0", "max_gpus = 0"),
         ("max_gpus=2.5", "max_gpus = 2.5"),
-        ("max_gpus=true", "max_gpus = True"),
+        ("max_gpus=true", "max_gpus = true"),
         ("within_quotas=perhaps", "within_quotas = 'perhaps'"),
     ],
 )

@@ -20,7 +20,7 @@ from optimiser.errors import UsageError
         ("gpus.yaml", GPU.replace("tdp_w: 72", "tdp_w: -72"), ["tdp_w = -72", "not negative"]),
         ("gpus.yaml", GPU.replace("tdp_w: 72", "tdp_w: .nan"), ["tdp_w = nan", "finite"]),
         ("gpus.yaml", GPU.replace("tdp_w: 72", "tdp_w: 7e1"), ["tdp_w = '7e1'", "with a dot and a sign"]),
-        ("gpus.yaml", GPU.replace("tdp_w: 72", "tdp_w: true"), ["tdp_w = True", "must be a number"]),
+        ("gpus.yaml", GPU.replace("tdp_w: 72", "tdp_w: true"), ["tdp_w = true", "must be a number"]),
         ("gpus.yaml", GPU.replace("23034", "23034.5"), ["usable_mib = 23034.5", "whole number"]),
         ("gpus.yaml", GPU.replace("fp16: 121", "fp16: fast"), ["dense_tflops.fp16 = 'fast'", "a number"]),
         ("gpus.yaml", GPU.replace("{fp16: 121}", "121"), ["dense_tflops = 121", "must be a mapping"]),

@@ -34,7 +34,7 @@ def test_a_file_without_entries_grants_nothing_and_is_no_fault(tmp_path: Path, t
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("P: 768\n", "the file = {'P': 768}: a list of {provider, region, family, tier, amount}"),
+        ("P: 768\n", "the file = {P: 768}: a list of {provider, region, family, tier, amount}"),
         ("- P\n", "entry 1: the entry = 'P': must be a mapping"),
         (ENTRY + "}\n" + ENTRY + "}\n", "entry 2: family = 'P': given twice for this region and tier"),
         (ENTRY + ", used: 3}\n", "entry 1: unknown field 'used'"),

@@ -46,7 +46,8 @@ def test_a_later_layer_wins_and_settings_come_first(config: Config) -> None:
     [
         ({"max_spot_shar": 1}, "max_spot_shar = 1: no such field; did you mean max_spot_share"),
         ({"max_spot_share": 2}, "max_spot_share = 2: must be at most 1 (largest share"),
-        ({"max_sites": True}, "max_sites = True: must not be true or false"),
+        ({"max_sites": True}, "max_sites = true: must not be true or false"),
+        ({"max_stes": [True, None, {"a": False}]}, "max_stes = [true, null, {a: false}]: no such field"),
         ({"providers": 3}, "providers = 3: must be a list such as [aws, gcp]"),
         ({"providers": "asw"}, "providers = 'asw': did you mean aws?"),
     ],
@@ -151,7 +152,7 @@ def test_amd_is_considered_where_it_is_named(
         ({"max_spot_share": 30}, "max_spot_share = 30: must be at most 1 (largest share"),
         ({"max_spot_share": -0.1}, "max_spot_share = -0.1: must be at least 0"),
         ({"max_spot_share": float("nan")}, "max_spot_share = nan: must be a finite number"),
-        ({"max_spot_share": True}, "max_spot_share = True: must not be true or false"),
+        ({"max_spot_share": True}, "max_spot_share = true: must not be true or false"),
         ({"max_spot_share": "half"}, "max_spot_share = 'half': must be a number"),
         ({"max_sites": 1.5}, "max_sites = 1.5: must be a whole number"),
         ({"max_committed_monthly_usd": -1}, "max_committed_monthly_usd = -1: must be at least 0"),
@@ -177,7 +178,7 @@ def test_amd_is_considered_where_it_is_named(
             "round_trip_ms_by_region = 'us-east1x': did you mean us-east1",
         ),
         ({"round_trip_ms_by_region": {"us-east-1": -20}}, "round_trip_ms_by_region.us-east-1 = -20: must be"),
-        ({"overheads": {"percent": True}}, "overheads.percent = True: must be a number"),
+        ({"overheads": {"percent": True}}, "overheads.percent = true: must be a number"),
         (
             {"minimum_monthly_usd_by_provider": 20000},
             "minimum_monthly_usd_by_provider = 20000: must be a mapping of names to numbers",

@@ -19,7 +19,7 @@ GROWING = {"growth_per_month": 3}
 WRONG: list[tuple[dict[str, Any], str]] = [
     (project_of(months=0), "months = 0: must be at least 1"),
     (project_of(months=24.5), "months = 24.5: must be a whole number"),
-    (project_of(months=True), "months = True"),
+    (project_of(months=True), "months = true"),
     (
         project_of(start="2026-13"),
         "start = '2026-13': must be a year and a month from 01 to 12, without a day (the first month, such as 2026-12)",
@@ -40,7 +40,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (project_of(data={"licensing_usd": float("nan")}), "data.licensing_usd = nan"),
     (
         project_of(data={"licensing_usd": {"low": 3, "expected": 2, "high": 4}}),
-        "data.licensing_usd = {'low': 3, 'expected': 2, 'high': 4}: must be low ≤ expected ≤ high",
+        "data.licensing_usd = {low: 3, expected: 2, high: 4}: must be low ≤ expected ≤ high",
     ),
     (project_of(data={"licensing_usd": {"low": 3, "hgih": 4}}), "'hgih': did you mean high?"),
     (project_of(data={"licensing_usd": {"low": 3, "high": 4}}), "expected is missing"),

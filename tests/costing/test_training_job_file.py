@@ -57,7 +57,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ({"methd": "full"}, "methd = 'full': no such field; did you mean method?"),
         ({"method": "dpo"}, "method = 'dpo': must be 'pretraining', 'full', 'lora' or 'qlora'"),
         ({"tokens": None}, "tokens is missing"),
-        ({"tokens": True}, "tokens = True: must be a number, not true or false"),
+        ({"tokens": True}, "tokens = true: must be a number, not true or false"),
         ({"tokens": -1}, "tokens = -1: must be above 0"),
         ({"sequence_tokens": 4096.5}, "sequence_tokens = 4096.5: must be a whole number"),
         ({"batch_tokens": 100}, "batch_tokens = 100.0: from one sequence (4,096) to all tokens"),

@@ -113,7 +113,7 @@ FAULTS = {
     "zero rate": ({"demand": "demand: {requests_per_second: 0}"}, ["= 0", "must be above 0"]),
     "rate that is no number": ({"demand": "demand: {requests_per_second: .nan}"}, ["nan", "number"]),
     "infinite rate": ({"demand": "demand: {requests_per_second: .inf}"}, ["inf", "a finite number"]),
-    "true as a rate": ({"demand": "demand: {requests_per_second: yes}"}, ["True", "not true or false"]),
+    "true as a rate": ({"demand": "demand: {requests_per_second: yes}"}, ["= true", "not true or false"]),
     "text as a rate": ({"demand": "demand: {requests_per_second: many}"}, ["'many'", "a number"]),
     "negative hour": (
         {"demand": "demand: {hourly_requests_per_second: [1, -2]}"},
