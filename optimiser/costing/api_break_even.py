@@ -18,6 +18,7 @@ from optimiser.config.api_models import ApiModel, load_api_models
 from optimiser.costing.api_prices import HostPrice, host_prices, hosts_found, library_version
 from optimiser.errors import NoFeasiblePlan
 from optimiser.planning.plan import HOURS_PER_MONTH, SECONDS_PER_MONTH, Plan
+from optimiser.planning.price_ages import OldestPrice, oldest_in_use
 from optimiser.recommend import Request, recommend
 from optimiser.workload.volume import cached_share, mean_rps, times, tokens_per_request
 
@@ -81,7 +82,8 @@ class ApiComparison:
 
     api_monthly_usd and break_even are of the hosts that serve the model themselves, not of those that resell it.
 
-    prices_of names the price library with its version, which is the prices' date.
+    prices_of names the price library with its version, which is the prices' date. estimate_relative_error, the largest
+    median error of throughput, and oldest_prices are of the fleets of all volumes.
     """
 
     workload: str
@@ -97,6 +99,8 @@ class ApiComparison:
     api_monthly_usd: Spread
     break_even: tuple[BreakEven, ...]
     volumes: tuple[PlannedVolume, ...]
+    estimate_relative_error: float
+    oldest_prices: tuple[OldestPrice, ...]
     leaves_out: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -139,6 +143,8 @@ def compare_api(request: Request) -> ApiComparison:
         volumes=tuple(
             _planned(factor, usd, requests, tokens) for factor, usd in sorted(volumes.known.items())
         ),
+        estimate_relative_error=max(one.estimate_relative_error for one in volumes.plans),
+        oldest_prices=oldest_in_use(volumes.plans),
         leaves_out=LEAVES_OUT,
         notes=notes,
     )
@@ -166,18 +172,20 @@ def spread_of(monthly: list[Decimal]) -> Spread:
 
 
 class Volumes:
-    """What a fleet costs at a multiple of the workload's volume, USD a month; each is planned once."""
+    """What a fleet costs at a multiple of the workload's volume, USD a month; each is planned once and kept."""
 
     def __init__(self, request: Request, own: Plan) -> None:
         self.request = request
         self.known: dict[float, Decimal | str] = {1.0: own.totals.total_monthly_usd}
+        self.plans = [own]
 
     def __call__(self, factor: float) -> Decimal | str:
         """The cost, or why there is no plan for so much."""
         if factor not in self.known:
             scaled = replace(self.request, workload=times(self.request.workload, factor))
             try:
-                self.known[factor] = recommend(scaled).totals.total_monthly_usd
+                self.plans.append(recommend(scaled))
+                self.known[factor] = self.plans[-1].totals.total_monthly_usd
             except NoFeasiblePlan as why:
                 self.known[factor] = str(why)
         return self.known[factor]

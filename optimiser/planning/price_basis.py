@@ -39,16 +39,6 @@ def price_dates(book: PriceBook, problem: Problem, used_offers: Iterable[Offer])
     )
 
 
-def past_their_age(seen: Iterable[tuple[str, date]], policy: Policy, on: date) -> tuple[str, ...]:
-    """`spot of 2025-11-30 (356 days)` for each tier's price that is older than the policy notes."""
-    said = []
-    for tier, day in seen:
-        age = (on - day).days
-        if age > (policy.spot_age_note_days if tier == "spot" else policy.price_age_note_days):
-            said.append(f"{tier.replace('_', ' ')} of {day} ({age} days)")
-    return tuple(said)
-
-
 def uncovered_tiers(book: PriceBook, problem: Problem) -> tuple[str, ...]:
     """Per provider, for how many of the machines that would serve each tier has a price, where not for all."""
     considered: dict[str, set[str]] = {}

@@ -14,7 +14,9 @@ from optimiser.costing.api_break_even import (
     BreakEven,
     counted_hosts,
 )
+from optimiser.planning.price_ages import OldestPrice
 from optimiser.report.document import Block, Column, Document, Row, Section, Table
+from optimiser.report.price_age import at_old_prices, rests_on
 from optimiser.report.records import render_records
 from optimiser.report.wording import number, percent, provider_name, usd, usd_or_dash
 
@@ -23,7 +25,8 @@ SELF_HOSTED = "self-hosted"
 
 @dataclass(frozen=True, kw_only=True)
 class HostRow:
-    """One way to serve the workload, USD: its own fleet (model_id and prices per token are empty) or a host."""
+    """One way to serve the workload, USD: its own fleet (model_id and prices per token are empty) or a host (what the
+    comparison says of its fleets' prices and throughput is)."""
 
     workload: str
     model: str
@@ -36,6 +39,8 @@ class HostRow:
     output_usd_per_million: Decimal | None
     prices_of: str
     resells: bool = False
+    estimate_relative_error: float | None = None
+    oldest_prices: tuple[OldestPrice, ...] = ()
 
 
 def render_comparison(format_name: str, found: ApiComparison, *, colour: bool) -> str:
@@ -59,6 +64,8 @@ def host_rows(found: ApiComparison) -> tuple[HostRow, ...]:
         cached_usd_per_million=None,
         output_usd_per_million=None,
         prices_of="",
+        estimate_relative_error=found.estimate_relative_error,
+        oldest_prices=found.oldest_prices,
     )
     hosts = (
         HostRow(
@@ -93,10 +100,11 @@ def comparison_document(found: ApiComparison) -> Document:
 
 def _headline(found: ApiComparison) -> str:
     own, median = found.self_hosted_monthly_usd, found.api_monthly_usd.median
+    old = at_old_prices(found.oldest_prices)
     times, hosts = number(float(own / median)), len(counted_hosts(found.hosts))
     return (
-        f"{found.workload}: self-hosting {found.model} costs {usd(own)} a month, {times} times the median of {hosts} "
-        f"token APIs ({usd(median)})"
+        f"{found.workload}: self-hosting {found.model} costs {usd(own)} a month{old}, {times} times the median of "
+        f"{hosts} token APIs ({usd(median)})"
     )
 
 
@@ -126,9 +134,10 @@ def _at_own_volume(found: ApiComparison) -> tuple[Block, ...]:
         )
     said = (
         f"{number(requests)} requests a day of {number(found.tokens_per_request)} tokens{cached}. Token prices are "
-        f"those of {found.prices_of}; the fleet's are those in force."
+        f"those of {found.prices_of}."
     )
-    return (Table((Column(""), *money), tuple(rows)), said)
+    basis = rests_on(found.estimate_relative_error, found.oldest_prices)
+    return (Table((Column(""), *money), tuple(rows)), said, basis)
 
 
 def _where(found: ApiComparison) -> str:

@@ -10,6 +10,7 @@ from optimiser.costing.project.buy_or_rent import ABOVE, ALWAYS, NEVER, BuyOrRen
 from optimiser.costing.project.sensitivity import Swing
 from optimiser.costing.project.training_job import JobFigures
 from optimiser.report.document import Block, Chart, Column, Row, Table
+from optimiser.report.price_age import oldest_said, rests_on
 from optimiser.report.wording import hourly, number, percent, site, usd, usd_or_dash, words
 
 _BARS = 12
@@ -60,11 +61,10 @@ def serving(budget: Budget) -> tuple[Block, ...]:
         )
         for one in curve.points
     )
-    ages = ", ".join(f"{words(one.tier)} of {one.observed_on}" for one in curve.oldest_prices)
     said = (
         "A plan is made anew at each of these volumes, and between two of them cost is on the straight line, around "
         "which whole machines make it a staircase; what a commitment of an earlier month still holds is not carried "
-        f"over. Throughput ±{percent(curve.relative_error)} (median error). Oldest prices: {ages}."
+        f"over. {rests_on(curve.relative_error, curve.oldest_prices)}"
     )
     if curve.confidence is None:
         return (Table(columns, rows), said)
@@ -110,7 +110,8 @@ def _job(job: JobFigures) -> str:
     span = f" ({usd(job.usd.low)} to {usd(job.usd.high)})" if job.usd.is_given else ""
     return (
         f"{job.job} on {cluster}: {job.gpu_hours.expected:,.0f} GPU-hours in {number(float(job.hours.expected))} h, "
-        f"{usd(job.usd.expected)}{span} and {job.kwh.expected:,.0f} kWh a run."
+        f"{usd(job.usd.expected)}{span} and {job.kwh.expected:,.0f} kWh a run. "
+        + " ".join((f"Hours ±{percent(job.relative_error)} (median error).", *oldest_said(job.oldest_prices)))
     )
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from optimiser.pareto import Trade
+from optimiser.planning.price_ages import OldestPrice, oldest_of
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.plan_list import row_of
+from optimiser.report.price_age import at_old_prices, rests_on
 from optimiser.report.wording import number, percent, usd
 
 
@@ -18,7 +20,8 @@ class CarbonRow:
     its planned rate; _at_load at what the hours send; embodied is the range of making the machines, null if unknown.
 
     usd_per_tonne is what a tonne avoided beyond the cheapest costs, usd_per_further_tonne beyond the row before; both
-    of tonnes at load. method is the one by which the grids of all places are told.
+    of tonnes at load. method is the one by which the grids of all places are told, estimate_relative_error the median
+    error of throughput.
     """
 
     workload: str
@@ -35,6 +38,8 @@ class CarbonRow:
     gco2_per_kwh: tuple[float, ...]
     method: str
     gap: float
+    estimate_relative_error: float
+    oldest_prices: tuple[OldestPrice, ...]
 
 
 def carbon_rows(name: str, trades: Sequence[Trade]) -> tuple[CarbonRow, ...]:
@@ -59,6 +64,8 @@ def _row(name: str, trade: Trade) -> CarbonRow:
         gco2_per_kwh=tuple(sorted({row.gco2_per_kwh for row in plan.carbon})),
         method=plan.carbon[0].method,
         gap=plan.bound.gap,
+        estimate_relative_error=plan.estimate_relative_error,
+        oldest_prices=short.oldest_prices,
     )
 
 
@@ -75,7 +82,10 @@ def carbon_document(rows: Sequence[CarbonRow], notes: Sequence[str]) -> Document
         "comes on top. $/t: a tonne avoided at load beyond the cheapest, and a further one beyond the line before. "
         "Everything else is as the policy has it, so the target is met alike."
     )
-    return Document(_headline(first, last), (Section("Plans", (table, said, *_made(first, last), *notes)),))
+    prices = oldest_of(price for row in rows for price in row.oldest_prices)
+    basis = rests_on(max(row.estimate_relative_error for row in rows), prices)
+    headline = _headline(first, last, at_old_prices(prices))
+    return Document(headline, (Section("Plans", (table, said, basis, *_made(first, last), *notes)),))
 
 
 def _made(first: CarbonRow, last: CarbonRow) -> tuple[str, ...]:
@@ -99,14 +109,14 @@ def _range(ends: tuple[float, float]) -> str:
     return f"{number(ends[0])}–{number(ends[1])}"
 
 
-def _headline(first: CarbonRow, last: CarbonRow) -> str:
+def _headline(first: CarbonRow, last: CarbonRow, old: str) -> str:
     if first is last or last.usd_per_tonne is None:
-        return f"{first.workload}: the cheapest plan, {usd(first.monthly_usd)} a month, is the greenest found"
+        return f"{first.workload}: the cheapest plan, {usd(first.monthly_usd)} a month{old}, is the greenest found"
     less = 1 - last.kg_co2e_monthly_at_load / first.kg_co2e_monthly_at_load
     each = usd(Decimal(str(round(last.usd_per_tonne, 2))))
     return (
         f"{first.workload}: the greenest plan found emits {percent(less)} less than the cheapest for "
-        f"{usd(last.monthly_usd - first.monthly_usd)} a month more: {each} a tonne avoided at load"
+        f"{usd(last.monthly_usd - first.monthly_usd)} a month more{old}: {each} a tonne avoided at load"
     )
 
 

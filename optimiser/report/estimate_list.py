@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
 from optimiser.performance.estimate_types import Estimate, LoadPoint, Rejection
@@ -49,7 +50,8 @@ class EstimateRow:
     """One set-up of one instance type; where rejected is not "", everything measured is None and reason says why.
 
     Measured fields are those of Setup, Estimate and TokenCost; rates are per unit (instances_per_unit
-    instances). usd_per_hour is the cheapest price on demand that a plan may use, of one instance in `region`.
+    instances). usd_per_hour is the cheapest price on demand that a plan may use, of one instance in `region`, seen on
+    price_observed_on.
     best_ttft_ms and best_tpot_ms are how near a rejected type came to its target, where that is why it is out.
     """
 
@@ -88,6 +90,7 @@ class EstimateRow:
     method: str | None = None
     region: str | None = None
     usd_per_hour: Decimal | None = None
+    price_observed_on: date | None = None
     usd_per_million_tokens: Decimal | None = None
     notes: tuple[str, ...] = ()
 
@@ -173,7 +176,12 @@ def _legend(serving: Sequence[EstimateRow]) -> tuple[str, ...]:
     ways = [way for way in _NOT_ON_DEMAND.values() if way in absent]
     instead = (f"{' or '.join(ways)}: how it is had, since not on demand.".capitalize(),) if ways else ()
     setup = f"Set-up: {'; '.join(parts)}. {' or '.join(precisions)}."
-    return (*_LEGEND, *instead, setup, *_doubts(serving))
+    return (*_LEGEND, *_seen(serving), *instead, setup, *_doubts(serving))
+
+
+def _seen(serving: Sequence[EstimateRow]) -> tuple[str, ...]:
+    days = sorted({row.price_observed_on for row in serving if row.price_observed_on})
+    return (f"Prices of {' to '.join(dict.fromkeys(map(str, (days[0], days[-1]))))}.",) if days else ()
 
 
 def _doubts(serving: Sequence[EstimateRow]) -> tuple[str, ...]:
@@ -209,6 +217,7 @@ def _serving_row(cost: TokenCost, shapes: Mapping[tuple[str, str], InstanceShape
         planned_rps=cost.planned_rps,
         region=offer.region if offer else None,
         usd_per_hour=offer.usd_per_hour if offer else None,
+        price_observed_on=offer.observed_on if offer else None,
         usd_per_million_tokens=cost.usd_per_million_tokens,
     )
 

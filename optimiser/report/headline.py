@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_parts import PlanAlternative, PlanScenario
-from optimiser.report.wording import counted, percent, provider_name, site, usd, usd_or_dash, words
+from optimiser.planning.price_ages import oldest_in_use, past_their_age
+from optimiser.report.price_age import at_old_prices
+from optimiser.report.wording import percent, provider_name, site, usd, usd_or_dash
 
 HEADLINE_BASELINE = "single_type_on_demand"
 _SITES_NAMED = 2
@@ -31,16 +31,16 @@ def headline(plan: Plan) -> str:
             f"{provider_name(one.provider)} ({one.reason})" for one in plan.providers_left_out
         )
         answer += f" without {without}"
-    old = old_prices(plan)
-    if old:
-        answer += " at OLD PRICES"
+    prices = oldest_in_use([plan])
+    answer += at_old_prices(prices)
     baseline = headline_baseline(plan)
     if baseline is not None:
         answer += f", {_against(baseline)}"
     sure = f"gap {percent(plan.bound.gap)}, throughput ±{percent(plan.estimate_relative_error)}"
     if any(option.low_confidence for option in plan.options):
         sure += " (low confidence)"
-    return f"{answer}; {sure}" + (f"; prices: {', '.join(old)}" if old else "")
+    old = ", ".join(past_their_age(prices))
+    return f"{answer}; {sure}" + (f"; prices: {old}" if old else "")
 
 
 def dearest_first(plan: Plan) -> list[PlanScenario]:
@@ -68,23 +68,6 @@ def place(plan: Plan) -> str:
     bought = (options[purchase.option] for purchase in plan.purchases)
     sites = list(dict.fromkeys(site(option.provider, option.region) for option in bought))
     return " and ".join(sites) if len(sites) <= _SITES_NAMED else f"{len(sites)} sites"
-
-
-def old_prices(plan: Plan) -> list[str]:
-    """`spot of 2026-05-20 (203 days)` for the tiers in use whose oldest price is past the policy's limit."""
-    oldest: dict[str, date] = {}
-    for row in plan.price_dates:
-        if row.oldest_used is not None:
-            oldest[row.tier] = min(row.oldest_used, oldest.get(row.tier, row.oldest_used))
-    limits = {"spot": plan.policy["spot_age_note_days"]}
-    usual = plan.policy["price_age_note_days"]
-    ages = {tier: (plan.planned_on - day).days for tier, day in oldest.items()}
-    late = [tier for tier, age in ages.items() if age > limits.get(tier, usual)]
-    days = {oldest[tier]: ages[tier] for tier in sorted(late, key=lambda tier: tier != "spot")}
-    return [
-        f"{' and '.join(words(tier) for tier in late if oldest[tier] == day)} of {day} ({counted(age, 'day')})"
-        for day, age in days.items()
-    ]
 
 
 def _against(baseline: PlanAlternative) -> str:

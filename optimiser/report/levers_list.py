@@ -13,6 +13,7 @@ from optimiser.costing.levers.replanned import all_in_usd, energy_of, latency_of
 from optimiser.costing.levers.study import Combination, Pulled, Study
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import PlanOption
+from optimiser.planning.price_ages import OldestPrice
 from optimiser.report.plan_list import row_of
 from optimiser.report.wording import number, term
 
@@ -39,7 +40,7 @@ class LeverRow:
     under the lever (of a lever in place: of the plan without it), null where there is none; saved_usd a month and
     saved_kwh are against the baseline (of a lever in place: what it saves already), negative where it costs more.
     within_gap: saved_usd is below what the two plans are proven to. TTFT and TPOT are at the target's percentile at the
-    load of each hour, the mean over its requests.
+    load of each hour, the mean over its requests. estimate_relative_error is the median error of its throughput.
     """
 
     workload: str
@@ -61,6 +62,8 @@ class LeverRow:
     where: str = ""
     fleet: str = ""
     gap: float | None = None
+    estimate_relative_error: float | None = None
+    oldest_prices: tuple[OldestPrice, ...] = ()
     levers: tuple[str, ...] = ()
     quality: tuple[str, ...] = ()
     note: str = ""
@@ -98,6 +101,8 @@ def _figures(plan: Plan, baseline: Plan | None) -> dict[str, Any]:
         "where": short.where,
         "fleet": short.fleet,
         "gap": plan.bound.gap,
+        "estimate_relative_error": plan.estimate_relative_error,
+        "oldest_prices": short.oldest_prices,
     }
 
 

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from optimiser.costing.levers.lever import Asks
 from optimiser.costing.levers.study import Study
+from optimiser.planning.price_ages import oldest_of
 from optimiser.report import fleet
 from optimiser.report.document import Block, Column, Document, Row, Section, Table
-from optimiser.report.headline import old_prices, place
+from optimiser.report.headline import place
 from optimiser.report.levers_list import (
     ASKED,
     BASELINE,
@@ -20,6 +21,7 @@ from optimiser.report.levers_list import (
     LeverRow,
     of_kind,
 )
+from optimiser.report.price_age import at_old_prices, rests_on
 from optimiser.report.wording import number, percent, usd
 
 _FIGURES = (
@@ -55,9 +57,15 @@ def levers_document(rows: Sequence[LeverRow], found: Study) -> Document:
         Section("In place already", _in_place(of_kind(rows, IN_PLACE))),
         Section("Within the gap, or dearer", _table("lever", rest, bare=True)),
         Section("Not here", _not_here(rows)),
-        Section("How to read this", (_LEGEND,)),
+        Section("How to read this", (_LEGEND, _basis(rows))),
     )
     return Document(_headline(rows, found, saving), sections)
+
+
+def _basis(rows: Sequence[LeverRow]) -> str:
+    """What all of the plans rest on."""
+    errors = [row.estimate_relative_error for row in rows if row.estimate_relative_error is not None]
+    return rests_on(max(errors), oldest_of(price for row in rows for price in row.oldest_prices))
 
 
 def _by_saving(row: LeverRow) -> Decimal:
@@ -79,19 +87,24 @@ def _headline(rows: Sequence[LeverRow], found: Study, saving: Sequence[LeverRow]
 
     What changes answers or waiting times is no headline unless the user named it.
     """
-    old = " at OLD PRICES" if old_prices(found.baseline) else ""
+    old = at_old_prices(rows[0].oldest_prices)
     said = f"{rows[0].workload}: {usd(rows[0].monthly_usd or Decimal(0))} a month on {place(found.baseline)}{old}"
     unasked = {
         one.lever.name for one in found.pulled if one.lever.asks is Asks.ANSWERS and not one.lever.named
     }
     alone = [row for row in saving if row.name not in unasked]
     together = [row for row in of_kind(rows, COMBINATION) if not unasked & set(row.levers)]
-    best = [f"{row.title} alone: {_saved(row)} less" for row in alone[:1]]
-    best += [f"{row.title}, together: {_saved(row)} less" for row in together]
+    best = [f"{row.title} alone: {_saved(row)} less{_older(row, old)}" for row in alone[:1]]
+    best += [f"{row.title}, together: {_saved(row)} less{_older(row, old)}" for row in together]
     none = (
         "no lever saves" if not saving else "no lever saves that leaves answers and waiting times as they are"
     )
     return "; ".join([said, *(best or [none])])
+
+
+def _older(row: LeverRow, said: str) -> str:
+    """That a lever's plan is at old prices, where the baseline's are not."""
+    return "" if said else at_old_prices(row.oldest_prices)
 
 
 def _saved(row: LeverRow) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from optimiser.pareto import Axis, Point
+from optimiser.planning.price_ages import OldestPrice, oldest_of
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.plan_list import row_of
+from optimiser.report.price_age import at_old_prices, rests_on
 from optimiser.report.wording import number, percent, usd
 
 
@@ -28,6 +30,8 @@ class ParetoRow:
     where: str
     fleet: str
     gap: float | None
+    estimate_relative_error: float | None
+    oldest_prices: tuple[OldestPrice, ...]
     best_choice: bool
     why_no_plan: str
 
@@ -49,6 +53,8 @@ def _row(name: str, axis: Axis, point: Point) -> ParetoRow:
         where=short.where if short else "",
         fleet=short.fleet if short else "",
         gap=short.gap if short else None,
+        estimate_relative_error=short.estimate_relative_error if short else None,
+        oldest_prices=short.oldest_prices if short else (),
         best_choice=point.plan is not None and not point.beaten,
         why_no_plan=point.why_no_plan,
     )
@@ -66,11 +72,15 @@ def pareto_document(rows: Sequence[ParetoRow]) -> Document:
         Column("fleet"),
     )
     costs = [row.monthly_usd for row in rows if row.monthly_usd is not None]
-    span = f"{usd(min(costs))} to {usd(max(costs))} a month" if costs else "no plan"
+    prices = oldest_of(price for row in rows for price in row.oldest_prices)
+    errors = [row.estimate_relative_error for row in rows if row.estimate_relative_error is not None]
+    basis = (rests_on(max(errors), prices),) if errors else ()
+    span = f"{usd(min(costs))} to {usd(max(costs))} a month{at_old_prices(prices)}" if costs else "no plan"
     said = "×: another line costs no more and is no worse. Everything else is as the policy has it."
     table = Table(columns, tuple(map(_cells, rows)))
     return Document(
-        f"{first.workload}: cost against {first.measured_as}: {span}", (Section("Plans", (table, said)),)
+        f"{first.workload}: cost against {first.measured_as}: {span}",
+        (Section("Plans", (table, said, *basis)),),
     )
 
 

@@ -9,8 +9,10 @@ from datetime import date
 from decimal import Decimal
 
 from optimiser.planning.plan import Plan
+from optimiser.planning.price_ages import OldestPrice, oldest_in_use, oldest_of, past_their_age
 from optimiser.report.document import Column, Document, Row, Section, Table
-from optimiser.report.headline import headline_baseline, old_prices, place, saved_share
+from optimiser.report.headline import headline_baseline, place, saved_share
+from optimiser.report.price_age import oldest_said
 from optimiser.report.wording import counted, percent, provider_name, usd
 
 _COLUMNS = (
@@ -33,7 +35,7 @@ class PlanRow:
     """One workload: its plan in short, or exit_code and why_no_plan with everything else unknown.
 
     monthly_usd is all in, saved_share of the best single instance type on demand hour by hour. oldest_price_on is set
-    where the plan uses prices past the policy's limits.
+    where the plan uses prices past the policy's limits, oldest_prices of each tier in use always.
     """
 
     workload: str
@@ -45,6 +47,7 @@ class PlanRow:
     estimate_relative_error: float | None = None
     low_confidence: bool | None = None
     oldest_price_on: date | None = None
+    oldest_prices: tuple[OldestPrice, ...] = ()
     providers_left_out: tuple[str, ...] = ()
     exit_code: int = 0
     why_no_plan: str = ""
@@ -53,7 +56,7 @@ class PlanRow:
 def row_of(name: str, plan: Plan) -> PlanRow:
     """A plan in short."""
     baseline = headline_baseline(plan)
-    used = [row.oldest_used for row in plan.price_dates if row.oldest_used]
+    oldest = oldest_in_use([plan])
     return PlanRow(
         workload=name,
         monthly_usd=plan.totals.total_monthly_usd,
@@ -63,7 +66,8 @@ def row_of(name: str, plan: Plan) -> PlanRow:
         gap=plan.bound.gap,
         estimate_relative_error=plan.estimate_relative_error,
         low_confidence=any(option.low_confidence for option in plan.options),
-        oldest_price_on=min(used) if used and old_prices(plan) else None,
+        oldest_price_on=min(one.observed_on for one in oldest) if past_their_age(oldest) else None,
+        oldest_prices=oldest,
         providers_left_out=tuple(one.provider for one in plan.providers_left_out),
     )
 
@@ -101,7 +105,7 @@ def _cells(row: PlanRow) -> Row:
 
 def _basis(planned: Sequence[PlanRow]) -> list[str]:
     """What the plans rest on that nobody should miss: prices that are old, providers that were not compared."""
-    said = []
+    said = [*oldest_said(oldest_of(price for row in planned for price in row.oldest_prices))]
     if old := [row.oldest_price_on for row in planned if row.oldest_price_on]:
         said.append(f"! Old prices in {len(old):,} of {len(planned):,} plans, the oldest of {min(old)}.")
     missing = {provider: None for row in planned for provider in row.providers_left_out}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.planning.plan import HOURS_PER_MONTH, to_jsonable
+from optimiser.planning.price_ages import OldestPrice, oldest_seen, past_their_age
 from optimiser.planning.rules.weighed import weighing_in_words
 from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherPlan
 from optimiser.policy import Policy
 from optimiser.report.as_markdown import markdown_of
 from optimiser.report.document import Column, Document, Row, Section, Table
+from optimiser.report.price_age import at_old_prices, rests_on
 from optimiser.report.text_layout import text_of
 from optimiser.report.wording import HOW, percent, provider_name, site, units, usd, words
 
@@ -39,7 +40,7 @@ def together_document(plan: TogetherPlan) -> Document:
         (
             Section("Services", (_services(plan),)),
             Section("Bought once, for all", _shared(plan)),
-            Section("Cost", (_cost(plan),)),
+            Section("Cost", (_cost(plan), rests_on(plan.estimate_relative_error, _oldest(plan)))),
             Section("Proof", (_proof(plan),)),
             Section("Not included", (", ".join(plan.not_included) + ".",)),
             Section("Notes", plan.notes),
@@ -61,26 +62,21 @@ def _headline(plan: TogetherPlan) -> str:
             f"{provider_name(one.provider)} ({one.reason})" for one in plan.providers_left_out
         )
         said += f" without {without}"
-    if old := _old(plan):
-        said += f" at OLD PRICES (of {old})"
+    oldest = _oldest(plan)
+    said += at_old_prices(oldest)
     saving = totals.saving_monthly_usd
     if saving > 0:
         share = percent(float(saving / totals.apart_monthly_usd))
         said += f", {usd(saving)} ({share}) below {usd(totals.apart_monthly_usd)} apart"
-    return f"{said}; gap {percent(plan.bound.gap)}, throughput ±{percent(plan.estimate_relative_error)}"
+    old = ", ".join(past_their_age(oldest))
+    sure = f"gap {percent(plan.bound.gap)}, throughput ±{percent(plan.estimate_relative_error)}"
+    return f"{said}; {sure}" + (f"; prices: {old}" if old else "")
 
 
-def _old(plan: TogetherPlan) -> date | None:
-    """The oldest price in use past the first service's limits of age."""
-    policy = plan.services[0].policy
-    limits = {"spot": policy["spot_age_note_days"]}
-    late = [
-        row.oldest_used
-        for row in plan.price_dates
-        if row.oldest_used
-        and (plan.planned_on - row.oldest_used).days > limits.get(row.tier, policy["price_age_note_days"])
-    ]
-    return min(late, default=None)
+def _oldest(plan: TogetherPlan) -> tuple[OldestPrice, ...]:
+    """The oldest price in use of each tier, by the first service's limits of age."""
+    seen = ((row.tier, row.oldest_used) for row in plan.price_dates)
+    return oldest_seen(seen, plan.services[0].policy, plan.planned_on)
 
 
 def _services(plan: TogetherPlan) -> Table:

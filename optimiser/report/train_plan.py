@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from optimiser.costing.training.plan import TrainChoice, TrainLeg, TrainPlan, TrainTier
+from optimiser.planning.price_ages import OldestPrice, oldest_of
 from optimiser.report.document import Column, Document, Row, Section, Table
+from optimiser.report.price_age import at_old_prices, oldest_said
 from optimiser.report.records import render_records
 from optimiser.report.train_caveats import caveats, energy_lines
 from optimiser.report.wording import counted, number, percent, site, usd
@@ -42,6 +45,8 @@ class TrainRow:
     overheads_usd: Decimal | None
     wasted_share: float | None
     why_not: str
+    relative_error: float | None = None
+    oldest_prices: tuple[OldestPrice, ...] = ()
 
 
 def training_rows(plan: TrainPlan) -> tuple[TrainRow, ...]:
@@ -83,6 +88,8 @@ def _record(plan: TrainPlan, one: TrainChoice, why_not: str, *, chosen: bool = F
         overheads_usd=one.overheads_usd,
         wasted_share=wasted(one),
         why_not=why_not,
+        relative_error=one.relative_error,
+        oldest_prices=one.oldest_prices,
     )
 
 
@@ -103,8 +110,11 @@ def training_document(plan: TrainPlan) -> Document:
     sections = (
         Section("The cluster", _cluster(plan)),
         Section("How it was got", _how(plan)),
-        Section("What each way to pay costs", (_tiers(plan),)),
-        Section("Next best", (_alternatives(plan),) if plan.alternatives else ()),
+        Section(
+            "What each way to pay costs",
+            (_tiers(plan), *_oldest(tier.choice for tier in plan.tiers if tier.choice)),
+        ),
+        Section("Next best", (_alternatives(plan), *_oldest(plan.alternatives)) if plan.alternatives else ()),
         Section("Energy and carbon", energy_lines(plan)),
         Section("Before you rely on it", caveats(plan)),
     )
@@ -113,7 +123,7 @@ def training_document(plan: TrainPlan) -> Document:
 
 def _headline(plan: TrainPlan) -> str:
     one = plan.choice
-    old = " at OLD PRICES" if plan.old_prices else ""
+    old = at_old_prices(one.oldest_prices)
     text = (
         f"{plan.job}: {usd(one.total_usd)} in {_days(one.hours)} on {one.instances:,} × {one.instance_type} "
         f"({one.gpus:,} × {one.gpu}), {site(one.provider, one.region)}, {one.how}{old}; MFU {percent(one.mfu)} "
@@ -138,7 +148,13 @@ def _cluster(plan: TrainPlan) -> tuple[Table | str, ...]:
         f"{number(one.memory_gib_per_gpu)} GiB of each GPU."
     )
     parts = f"Machines {usd(one.machines_usd)} + overheads {usd(one.overheads_usd)} + storage {usd(one.storage_usd)}"
-    return (Table(columns, rows), layout, f"{parts} = {usd(one.total_usd)}.")
+    basis = f"Hours ±{percent(one.relative_error)} (median error)."
+    return (
+        Table(columns, rows),
+        layout,
+        f"{parts} = {usd(one.total_usd)}.",
+        " ".join((basis, *oldest_said(one.oldest_prices))),
+    )
 
 
 def _leg_row(one: TrainChoice, leg: TrainLeg) -> Row:
@@ -203,6 +219,10 @@ def _tiers(plan: TrainPlan) -> Table:
             detail = f"The whole term of {months} months is paid, used or not."
         rows.append(Row((tier.how, *_compared(one)), detail))
     return Table(columns, tuple(rows))
+
+
+def _oldest(choices: Iterable[TrainChoice]) -> tuple[str, ...]:
+    return oldest_said(oldest_of(price for one in choices for price in one.oldest_prices))
 
 
 def _alternatives(plan: TrainPlan) -> Table:

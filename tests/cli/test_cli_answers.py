@@ -147,6 +147,8 @@ def test_estimate_has_a_row_for_every_instance_type_considered(run: Run) -> None
     estimated = {row["instance_type"]: row["planned_rps"] for row in rows}
     for option in mix["options"]:
         assert option["rate_rps"] == estimated[option["instance_type"]]
+    days = sorted({row["price_observed_on"] for row in rows if row["usd_per_hour"]})
+    assert f"Prices of {days[0]} to {days[-1]}." in run("estimate", "chat-llama-70b", *AS_OF).out
     # Sold as Capacity Blocks alone: it serves, and a plan has no price on demand for it.
     blocks = next(row for row in rows if row["instance_type"] == "p5e.48xlarge")
     assert (blocks["obtainability"], blocks["usd_per_hour"]) == ("reservation_only", None)

@@ -48,6 +48,13 @@ def test_every_format_says_the_same(run: Run) -> None:
     ):
         assert f"\n{title}\n" in page
     assert "A price is not capacity" in page
+    oldest = plan["choice"]["oldest_prices"]
+    assert [one["observed_on"] for one in oldest] == [
+        min(leg["observed_on"] for leg in plan["choice"]["legs"])
+    ]
+    dated = f"{oldest[0]['tier'].replace('_', ' ')} of {oldest[0]['observed_on']}"
+    error = round(plan["choice"]["relative_error"] * 100)
+    assert f"Hours ±{error} % (median error). Oldest prices: {dated}" in page
     assert "Not in it: failed experiments" in page
 
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
 from optimiser.costing.project.amounts import ONE, Range, rounded
 from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, Plan
-from optimiser.planning.price_basis import past_their_age
+from optimiser.planning.price_ages import OldestPrice, oldest_in_use, past_their_age
 from optimiser.policy import Policy
 from optimiser.recommend import Request, recommend
 from optimiser.workload import Workload
@@ -47,14 +46,6 @@ class FleetPoint:
     sites: tuple[str, ...]
     kwh_per_month: float | None
     kg_co2e_per_month: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class OldestPrice:
-    """The oldest price in use of a tier."""
-
-    tier: str
-    observed_on: date
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +119,7 @@ def planned_fleets(
             continue
         found[case] = _points(at_end)
         every += at_end.values()
-    oldest = _oldest(every)
+    oldest = oldest_in_use(every)
     return FleetCurve(
         points=points,
         low_points=found["low"],
@@ -136,8 +127,8 @@ def planned_fleets(
         confidence=cautions,
         tokens_per_query=Decimal(str(tokens_per_request(request.workload.buckets))),
         relative_error=max(plan.estimate_relative_error for plan in every),
-        oldest_prices=tuple(OldestPrice(tier=tier, observed_on=day) for tier, day in oldest.items()),
-        old_prices=past_their_age(oldest.items(), request.policy, request.as_of),
+        oldest_prices=oldest,
+        old_prices=past_their_age(oldest),
         notes=(*notes, *_left_out(every)),
     )
 
@@ -206,15 +197,6 @@ def _cautions(policy: Policy) -> tuple[Range | None, tuple[str, ...]]:
     own = policy.performance_confidence
     cases = {"low": min(LOW_CONFIDENCE, own), "expected": own, "high": max(HIGH_CONFIDENCE, own)}
     return Range(**{case: Decimal(str(confidence)) for case, confidence in cases.items()}), ()
-
-
-def _oldest(plans: Sequence[Plan]) -> dict[str, date]:
-    """Per tier the oldest price in use."""
-    used: dict[str, date] = {}
-    for row in (row for plan in plans for row in plan.price_dates):
-        if row.oldest_used is not None:
-            used[row.tier] = min(used.get(row.tier, row.oldest_used), row.oldest_used)
-    return dict(sorted(used.items()))
 
 
 def _left_out(plans: Sequence[Plan]) -> tuple[str, ...]:

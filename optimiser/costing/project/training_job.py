@@ -13,12 +13,14 @@ from optimiser.costing.project.serving import HIGH_CONFIDENCE
 from optimiser.costing.training.answer import train
 from optimiser.costing.training.train import train_request
 from optimiser.errors import NoFeasiblePlan
+from optimiser.planning.price_ages import OldestPrice, oldest_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobFigures:
     """One run of the job that a section names, on the cluster that its plan chose: GPU-hours, USD as it rents them,
-    hours from start to end, kWh at the building, kg CO2e by the grid there (None: not known).
+    hours from start to end, kWh at the building, kg CO2e by the grid there (None: not known), the median error of its
+    hours and the oldest price of each tier it pays.
     """
 
     section: str
@@ -33,6 +35,8 @@ class JobFigures:
     hours: Range
     kwh: Range
     kg_co2e: Range | None
+    relative_error: float
+    oldest_prices: tuple[OldestPrice, ...]
     notes: tuple[str, ...]
 
 
@@ -43,7 +47,7 @@ def figures_of_job(section: str, path: Path, prices: Prices) -> JobFigures:
     request = train_request(path, prices.config, prices.book, prices.typed, prices.spot_past)
     plan = train(request)
     choice, margin = plan.choice, request.policy.performance_margin
-    notes = tuple(f"{plan.job}: OLD PRICES: {old}" for old in plan.old_prices)
+    notes: tuple[str, ...] = ()
     cautious, faster = plan, 1.0
     if margin is None:
         faster = plan.estimate_hours / choice.hours
@@ -80,5 +84,7 @@ def figures_of_job(section: str, path: Path, prices: Prices) -> JobFigures:
         hours=figure(choice.hours, choice.hours * faster, later.hours),
         kwh=figure(plan.energy.kwh, plan.energy.kwh * faster, cautious.energy.kwh),
         kg_co2e=kg_co2e,
+        relative_error=choice.relative_error,
+        oldest_prices=oldest_of((*choice.oldest_prices, *later.oldest_prices)),
         notes=notes,
     )

@@ -29,7 +29,7 @@ from optimiser.costing.training.ways import BLOCK, HOWS, MIXED, ON_DEMAND, RESER
 from optimiser.costing.training.work import token_flops, trained_parameters
 from optimiser.performance.parameters import active_parameter_count, parameter_count
 from optimiser.planning.offer_money import cents, exact, to_the_nano
-from optimiser.planning.price_basis import past_their_age
+from optimiser.planning.price_ages import oldest_seen, past_their_age
 from optimiser.prices.book import PriceBook
 
 ALTERNATIVES = 5
@@ -41,7 +41,7 @@ def train(request: TrainRequest) -> TrainPlan:
     """The cheapest way to train the job by its deadline. Raises as found_ways does."""
     found = found_ways(request)
     job, policy, best = request.job, request.policy, found.ways[0]
-    choice = _choice(best, request.book)
+    choice = _choice(best, request)
     at_estimate = _at_estimate(best, found)
     return TrainPlan(
         schema_version=TRAINING_SCHEMA_VERSION,
@@ -65,18 +65,17 @@ def train(request: TrainRequest) -> TrainPlan:
         energy=_energy(best, found, request),
         quotas=_quotas(best, request),
         tiers=tuple(_tier(how, found, request) for how in HOWS),
-        alternatives=tuple(_choice(way, request.book) for way in _next_best(found.ways)),
+        alternatives=tuple(_choice(way, request) for way in _next_best(found.ways)),
         rejected=tuple(f"{why}: {', '.join(names)}" for why, names in found.rejected.items()),
-        old_prices=past_their_age(
-            ((leg.tier, leg.observed_on) for leg in choice.legs), policy, request.as_of
-        ),
+        old_prices=past_their_age(choice.oldest_prices),
         notes=found.notes,
     )
 
 
-def _choice(way: Way, book: PriceBook) -> TrainChoice:
+def _choice(way: Way, request: TrainRequest) -> TrainChoice:
     market, pace = way.market, way.pace
-    legs = tuple(_leg(leg, way, book) for leg in way.legs)
+    legs = tuple(_leg(leg, way, request.book) for leg in way.legs)
+    seen = ((leg.tier, leg.observed_on) for leg in legs)
     machines = sum((leg.usd for leg in legs), Decimal(0))
     overheads, storage = cents(exact(way.overheads_usd)), cents(exact(way.storage_usd))
     layout = pace.layout
@@ -114,6 +113,7 @@ def _choice(way: Way, book: PriceBook) -> TrainChoice:
         storage_usd=storage,
         total_usd=machines + overheads + storage,
         legs=legs,
+        oldest_prices=oldest_seen(seen, dict(request.policy), request.as_of),
     )
 
 
@@ -217,7 +217,7 @@ def _tier(how: str, found: Found, request: TrainRequest) -> TrainTier:
     if how == MIXED and any(way.how in (SPOT, ON_DEMAND) and way.usd <= every[0].usd for way in found.ways):
         return TrainTier(how=how, choice=None, why_not="one of the two alone ends in time for less")
     gang = every[0] in found.gangs
-    return TrainTier(how=how, choice=_choice(every[0], request.book), why_not=GANG if gang else "")
+    return TrainTier(how=how, choice=_choice(every[0], request), why_not=GANG if gang else "")
 
 
 def _why_none(how: str, found: Found, request: TrainRequest) -> str:

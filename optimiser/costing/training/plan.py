@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from optimiser.planning.price_ages import OldestPrice
+
 TRAINING_SCHEMA_VERSION = "1.0"
 
 
@@ -73,6 +75,7 @@ class TrainChoice:
     storage_usd: Decimal
     total_usd: Decimal
     legs: tuple[TrainLeg, ...]
+    oldest_prices: tuple[OldestPrice, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
