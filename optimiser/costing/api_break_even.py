@@ -12,6 +12,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
 from optimiser.config.api_models import ApiModel, load_api_models
@@ -82,13 +83,14 @@ class ApiComparison:
 
     api_monthly_usd and break_even are of the hosts that serve the model themselves, not of those that resell it.
 
-    prices_of names the price library with its version, which is the prices' date. estimate_relative_error, the largest
-    median error of throughput, and oldest_prices are of the fleets of all volumes.
+    prices_of names the price library with its version, which is the prices' date: those that it has for planned_on.
+    estimate_relative_error, the largest median error of throughput, and oldest_prices are of the fleets of all volumes.
     """
 
     workload: str
     model: str
     prices_of: str
+    planned_on: date
     requests_per_day: float
     tokens_per_request: float
     cached_share: float
@@ -131,6 +133,7 @@ def compare_api(request: Request) -> ApiComparison:
         workload=workload.name,
         model=model.name,
         prices_of=version,
+        planned_on=request.as_of,
         requests_per_day=requests / DAYS_PER_MONTH,
         tokens_per_request=tokens,
         cached_share=cached_share(workload.buckets),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -54,10 +54,11 @@ def oldest_in_use(plans: Iterable[Plan]) -> tuple[OldestPrice, ...]:
 
 
 def oldest_of(prices: Iterable[OldestPrice]) -> tuple[OldestPrice, ...]:
-    """The oldest of each tier, by name."""
+    """The oldest of each tier, by name; past its limit where any of the tier is past its own."""
     oldest: dict[str, OldestPrice] = {}
     for price in sorted(prices, key=lambda one: (one.tier, one.observed_on)):
-        oldest.setdefault(price.tier, price)
+        known = oldest.setdefault(price.tier, price)
+        oldest[price.tier] = replace(known, past_limit=known.past_limit or price.past_limit)
     return tuple(oldest.values())
 
 

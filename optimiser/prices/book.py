@@ -99,13 +99,14 @@ def load_book(
     region, region kind, zone, instance type and tier in earlier files; a list price in a later file masks it
     in turn. Contracts are never masked. The store's prices (live) lie between the embedded files and the
     others: for every (provider, region, tier) they cover, the embedded files are out, and so are list prices in
-    the others that were seen before the fetch. discounts add offers beside the list prices they name. Raises
-    UsageError, with file and line, for what breaks the schema.
+    the others that were seen before the fetch. Rows of files that were seen after as_of lie below everything else:
+    they count only where nothing from before is known, and a note says how many. discounts add offers beside the
+    list prices they name. Raises UsageError, with file and line, for what breaks the schema.
     """
     below, above = list(embedded), list(paths)
     if not below and not above and live is None:
         raise UsageError("there is no price file in any config directory: run `optimiser prices import`")
-    table = _layered(below, above, live)
+    table = _known_first(_layered(below, above, live, as_of), as_of)
     offers = table[table["is_offer"]].drop_duplicates("offer_id", keep="last")
     missing = table[~table["is_offer"]].drop_duplicates("key", keep="last")
     offers, missing = _mask(offers, missing)
@@ -125,6 +126,7 @@ def load_book(
     ]
     absent = pd.concat([missing, *gone], ignore_index=True).rename(columns={"missing_reason": "reason"})
     in_force = offers[known & ~expired].drop(columns=_WORKING_COLUMNS).set_index("offer_id")
+    notes += _seen_later(in_force, as_of)
     unfetched = live.unfetched() - set(in_force["provider"]) if live else frozenset()
     return PriceBook(
         offers=in_force,
@@ -152,7 +154,7 @@ def offers_of(table: pd.DataFrame) -> Iterator[Offer]:
         yield price
 
 
-def _layered(below: list[Path], above: list[Path], live: LivePrices | None) -> pd.DataFrame:
+def _layered(below: list[Path], above: list[Path], live: LivePrices | None, as_of: date) -> pd.DataFrame:
     """All rows that are not masked whole, lowest layer first."""
     files = read_price_tables([*below, *above]) if below or above else pd.DataFrame()
     files = files.assign(observed_at=np.datetime64("NaT", "s"), too_old=False)
@@ -162,13 +164,40 @@ def _layered(below: list[Path], above: list[Path], live: LivePrices | None) -> p
     if files.empty:
         return rows
     lower, upper = files[files["layer"] < len(below)], files[files["layer"] >= len(below)]
+    after, in_scope = _after(upper, as_of), live.masks(upper, whatever_their_date=True)
     return pd.concat(
         [
             lower[~live.masks(lower, whatever_their_date=True)],
             rows[[name for name in files.columns if name in rows]],
-            upper[~live.masks(upper, whatever_their_date=False)],
+            upper[~(live.masks(upper, whatever_their_date=False) | (after & in_scope))],
         ],
         ignore_index=True,
+    )
+
+
+def _after(table: pd.DataFrame, as_of: date) -> pd.Series:
+    """Which rows of files were seen after as_of. The store itself says what it held on a day."""
+    return (table["observed_on"] > pd.Timestamp(as_of)) & table["observed_at"].isna()
+
+
+def _known_first(table: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """The table with the rows seen after as_of below all others."""
+    after = _after(table, as_of)
+    if not after.any():
+        return table
+    beneath = table["layer"].max() + 1
+    return pd.concat([table[after].assign(layer=table["layer"] - beneath), table[~after]], ignore_index=True)
+
+
+def _seen_later(offers: pd.DataFrame, as_of: date) -> tuple[str, ...]:
+    """That prices in force on a day in the past were seen later, where some were."""
+    later = offers.loc[_after(offers, as_of), "observed_on"]
+    if later.empty:
+        return ()
+    days = dict.fromkeys(f"{day:%Y-%m-%d}" for day in (later.min(), later.max()))
+    return (
+        f"{len(later):,} of {len(offers):,} prices in force are later than {as_of} ({' to '.join(days)}): none from "
+        "before is known in their place",
     )
 
 

@@ -134,7 +134,7 @@ def _at_own_volume(found: ApiComparison) -> tuple[Block, ...]:
         )
     said = (
         f"{number(requests)} requests a day of {number(found.tokens_per_request)} tokens{cached}. Token prices are "
-        f"those of {found.prices_of}."
+        f"those that {found.prices_of} has for {found.planned_on}."
     )
     basis = rests_on(found.estimate_relative_error, found.oldest_prices)
     return (Table((Column(""), *money), tuple(rows)), said, basis)

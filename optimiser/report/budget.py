@@ -8,7 +8,7 @@ from decimal import Decimal
 from optimiser.costing.project.budget import Budget
 from optimiser.report.budget_sections import buying, energy, moving, per_use, serving, training
 from optimiser.report.document import Column, Document, Row, Section, Table
-from optimiser.report.price_age import OLD_PRICES, at_old_prices
+from optimiser.report.price_age import at_old_prices
 from optimiser.report.records import render_records
 from optimiser.report.wording import counted, percent, usd
 
@@ -90,8 +90,8 @@ def _old(budget: Budget) -> str:
         "serving": () if budget.serving is None else budget.serving.oldest_prices,
         "training": [price for job in budget.training_jobs for price in job.oldest_prices],
     }
-    old = [name for name, prices in parts.items() if at_old_prices(prices)]
-    return f", {' and '.join(old)}{OLD_PRICES}" if old else ""
+    old = " and ".join(f"{name}{at}" for name, prices in parts.items() if (at := at_old_prices(prices)))
+    return f", {old}" if old else ""
 
 
 def _lines(budget: Budget) -> Table:

@@ -12,7 +12,7 @@ from optimiser.planning.plan import Plan
 from optimiser.planning.price_ages import OldestPrice, oldest_in_use, oldest_of, past_their_age
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.headline import headline_baseline, place, saved_share
-from optimiser.report.price_age import oldest_said
+from optimiser.report.price_age import at_old_prices, oldest_said
 from optimiser.report.wording import counted, percent, provider_name, usd
 
 _COLUMNS = (
@@ -86,11 +86,16 @@ def plan_list_document(rows: Sequence[PlanRow]) -> Document:
         if len(planned) == len(rows)
         else f"{len(planned):,} of {len(rows):,} workloads"
     )
-    headline = f"{count} planned apart: {usd(total)} a month"
-    if any(row.oldest_price_on for row in planned):
-        headline += ", at OLD PRICES"
+    oldest = oldest_of(price for row in planned for price in row.oldest_prices)
+    headline = f"{count} planned apart: {usd(total)} a month{at_old_prices(oldest)}"
     return Document(
-        headline, (Section("Plans", (Table(_COLUMNS, tuple(map(_cells, rows))), *_basis(planned), _LEGEND)),)
+        headline,
+        (
+            Section(
+                "Plans",
+                (Table(_COLUMNS, tuple(map(_cells, rows))), *oldest_said(oldest), *_basis(planned), _LEGEND),
+            ),
+        ),
     )
 
 
@@ -105,7 +110,7 @@ def _cells(row: PlanRow) -> Row:
 
 def _basis(planned: Sequence[PlanRow]) -> list[str]:
     """What the plans rest on that nobody should miss: prices that are old, providers that were not compared."""
-    said = [*oldest_said(oldest_of(price for row in planned for price in row.oldest_prices))]
+    said = []
     if old := [row.oldest_price_on for row in planned if row.oldest_price_on]:
         said.append(f"! Old prices in {len(old):,} of {len(planned):,} plans, the oldest of {min(old)}.")
     missing = {provider: None for row in planned for provider in row.providers_left_out}

@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from optimiser.planning.price_ages import OldestPrice
 from optimiser.report.wording import counted, percent, words
 
-OLD_PRICES = " at OLD PRICES"
-
 
 def at_old_prices(prices: Iterable[OldestPrice]) -> str:
-    """What stands beside an amount, where one of its prices is past the policy's limit."""
-    return OLD_PRICES if any(one.past_limit for one in prices) else ""
+    """What stands beside an amount, where one of its prices is past the policy's limit, or all of a tier are later than
+    the day planned on.
+    """
+    known = tuple(prices)
+    kinds = {"OLD": any(one.past_limit for one in known), "LATER": any(one.age_days < 0 for one in known)}
+    said = " and ".join(kind for kind, is_so in kinds.items() if is_so)
+    return f" at {said} PRICES" if said else ""
 
 
 def rests_on(relative_error: float, prices: Iterable[OldestPrice]) -> str:

@@ -183,6 +183,14 @@ def test_line_1_calls_prices_old_where_one_that_the_plan_uses_is(run: Run, limit
     assert ("prices: on demand of 2026-11-09 (12 days)" in first) is old
 
 
+def test_prices_later_than_the_day_that_is_planned_on_are_told_of(run: Run) -> None:
+    ran = run("recommend", "code-llama-8b", "--instance-type", "p5.48xlarge", "--as-of", "2026-01-01")
+    said = "prices in force are later than 2026-01-01 (2026-01-21 to 2026-11-09): none from before is known"
+    assert said in ran.err
+    assert said in " ".join(ran.out.split())
+    assert said in run("prices", "list", "--gpu", "H100", "--as-of", "2026-01-01").err
+
+
 def test_prices_are_listed_with_age_and_absence_with_its_reason(run: Run) -> None:
     ran = run(
         "prices", "list", "--instance-type", "p5.48xlarge", "--tier", "spot", "--format", "json", *AS_OF

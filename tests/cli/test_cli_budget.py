@@ -184,3 +184,20 @@ buy_or_rent: {gpu: H100, servers: 2, gpus_per_server: 8, kw_per_server: 10, usd_
     ):
         path.write_text(PROJECT + owned % usd, encoding="utf-8")
         assert said in " ".join(run("budget", str(path), "--as-of", "2026-11-21").out.split())
+
+
+def test_a_run_that_its_own_plan_prices_says_how_old_and_how_sure_that_is(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "tuned.yaml"
+    path.write_text(
+        "name: p\nmonths: 1\nstart: 2026-12\ntraining: {job: qlora-llama-70b}\n", encoding="utf-8"
+    )
+    asked = ("budget", str(path), "--as-of", "2026-11-21")
+    asked += ("--set", "tiers=[on_demand]", "--set", "instance_types=[g7e.2xlarge]")
+    (job,) = json.loads(run(*asked, "--format", "json").out)["training_jobs"]
+    (price,) = job["oldest_prices"]
+    assert (price["tier"], price["past_limit"]) == ("on_demand", price["age_days"] > 90)
+    for limit, old in ((price["age_days"], False), (price["age_days"] - 1, True)):
+        text = " ".join(run(*asked, "--set", f"price_age_note_days={limit}").out.split())
+        dated = f"on demand of {price['observed_on']}" + f" ({price['age_days']} days: OLD)" * old
+        assert f"Hours ±25 % (median error). Oldest prices: {dated}." in text
+        assert ("training at OLD PRICES" in text.partition(" Lines")[0]) is old

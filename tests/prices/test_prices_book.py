@@ -169,6 +169,26 @@ def test_a_later_layer_replaces_and_says_where_the_price_is_from(tmp_path: Path)
     assert book.offers.loc["acme/south/big/on_demand", "line"] == 3
 
 
+@pytest.mark.parametrize(
+    ("lower", "upper", "usd", "noted"),
+    [
+        ([ROW], [{**ROW, "usd_per_hour": "1", "observed_on": "2026-11-22"}], [2.0], False),
+        ([ROW], [{**ROW, "usd_per_hour": "1", "observed_on": "2026-11-21"}], [1.0], False),
+        ([], [{**ROW, "usd_per_hour": "1", "observed_on": "2026-11-22"}], [1.0], True),
+        ([ROW], [{**GONE, "observed_on": "2026-11-22"}], [2.0], False),
+        ([GONE], [{**ROW, "usd_per_hour": "1", "observed_on": "2026-11-22"}], [], False),
+    ],
+    ids=["older known", "of the day", "none older", "gone later", "not on sale then"],
+)
+def test_what_was_seen_after_the_day_counts_only_where_nothing_older_is_known(
+    tmp_path: Path, lower: list[dict[str, str]], upper: list[dict[str, str]], usd: list[float], noted: bool
+) -> None:
+    found = layered(tmp_path, lower, upper)
+    assert list(found.offers["usd_per_hour"]) == usd
+    said = "1 of 1 prices in force are later than 2026-11-21 (2026-11-22): none from before is known in their place"
+    assert found.notes == ((said,) if noted else ())
+
+
 def test_within_one_file_the_price_stands_against_its_missing(tmp_path: Path) -> None:
     book = layered(tmp_path, [ROW, GONE])
     assert (list(book.offers["usd_per_hour"]), len(book.missing)) == ([2.0], 0)

@@ -81,6 +81,18 @@ def test_an_imported_list_price_holds_only_where_it_was_seen_on_the_day_of_the_f
         assert list(found.offers["usd_per_hour"]) == [price], seen_on
 
 
+def test_a_list_price_of_after_the_day_stands_in_no_place_that_was_fetched(tmp_path: Path) -> None:
+    later = {**GOOD, "usd_per_hour": "2", "observed_on": "2026-11-22"}
+    other_type, elsewhere = {**later, "instance_type": "small"}, {**later, "region": "south"}
+    fetched = live(tmp_path, {**GOOD, "usd_per_hour": "1"})
+    found = book(tmp_path, [later, other_type, elsewhere], [], fetched)
+    assert dict(zip(found.offers["region"], found.offers["usd_per_hour"], strict=True)) == {
+        "north": 1.0,
+        "south": 2.0,
+    }
+    assert any(note.startswith("1 of 2 prices in force are later than 2026-11-21") for note in found.notes)
+
+
 def test_an_old_missing_of_a_file_does_not_hide_what_was_fetched(tmp_path: Path) -> None:
     gone = {**GOOD, "usd_per_hour": "", "missing_reason": "sold out"}
     found = book(tmp_path, [gone], [gone], live(tmp_path, {**GOOD, "usd_per_hour": "1"}))

@@ -42,6 +42,7 @@ FOUND = ApiComparison(
     workload="chat",
     model="m-70b",
     prices_of="genai-prices 9.9.9",
+    planned_on=date(2026, 6, 1),
     requests_per_day=100_000.0,
     tokens_per_request=1000.0,
     cached_share=0.37,
@@ -87,8 +88,8 @@ def test_the_table_says_what_costs_what_and_from_where_on() -> None:
         "chat: self-hosting m-70b costs $9,125 a month, 1.5 times the median of 2 token APIs ($6,083)",
         "self-hosted, AWS us-east-1 $9,125 3.000",
         "token APIs, lower quartile $4,562 1.500",
-        "100,000 requests a day of 1,000 tokens, 37 % of prompts cached. Token prices are those of genai-prices 9.9.9. "
-        "Throughput ±21 % (median error). Oldest prices: on demand of 2026-05-22, spot of "
+        "100,000 requests a day of 1,000 tokens, 37 % of prompts cached. Token prices are those that genai-prices "
+        "9.9.9 has for 2026-06-01. Throughput ±21 % (median error). Oldest prices: on demand of 2026-05-22, spot of "
         "2026-05-24.",
         "cheap $3,042 1.000 1.000 0.500 4.000 cheap/m",
         "dear $9,125 3.000 1.000 4.000 dear/m",

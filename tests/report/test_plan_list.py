@@ -35,7 +35,7 @@ def test_old_prices_and_clouds_that_were_not_compared_are_said_once_for_all() ->
     )
     assert row.oldest_price_on == date(2026, 5, 22)
     text = text_of(plan_list_document([row, row, without_plan("rag", "nothing fits", 3)]))
-    assert text.startswith("2 of 3 workloads planned apart: $166,000 a month, at OLD PRICES\n")
+    assert text.startswith("2 of 3 workloads planned apart: $166,000 a month at OLD PRICES\n")
     assert "! Old prices in 2 of 2 plans, the oldest of 2026-05-22.\n" in text
     said = "Oldest prices: on demand of 2026-05-22, reserved of 2026-05-29, spot of 2026-05-24 (8 days: OLD)."
     assert said in " ".join(text.split())

@@ -19,6 +19,7 @@ from optimiser.planning.plan_footprint import PlanCarbon
 from optimiser.planning.price_ages import OldestPrice, oldest_in_use, oldest_of, past_their_age
 from optimiser.report.carbon_list import carbon_document, carbon_rows
 from optimiser.report.document import Document
+from optimiser.report.headline import headline
 from optimiser.report.levers_list import lever_rows
 from optimiser.report.levers_page import levers_document
 from optimiser.report.pareto_list import pareto_document, pareto_rows
@@ -71,7 +72,9 @@ def test_prices_seen_after_the_day_planned_on_say_so() -> None:
     _, document = pareto(plan(price_dates=aged(on_demand=-1, spot=-30)))
     said = "on demand of 2026-06-02 (1 day after the day planned on), spot of 2026-07-01 (30 days after"
     assert said in " ".join(text_of(document).split())
-    assert "OLD" not in document.headline
+    assert document.headline.endswith("a month at LATER PRICES")
+    both = plan(price_dates=aged(on_demand=-1, spot=8))
+    assert "a month on AWS us-east-1 at OLD and LATER PRICES" in headline(both)
 
 
 def test_of_several_plans_the_oldest_price_of_each_tier_counts() -> None:
@@ -86,6 +89,8 @@ def test_of_several_plans_the_oldest_price_of_each_tier_counts() -> None:
         ("spot", date(2026, 5, 31)),
     ]
     assert oldest_of((*oldest, *oldest_in_use([one]))) == oldest
+    strict = tuple(replace(price, past_limit=True) for price in oldest_in_use([one]))
+    assert [price.past_limit for price in oldest_of((*oldest, *strict))] == [True, True, True]
     assert past_their_age(oldest) == ("on demand and reserved of 2026-02-26 (95 days)",)
     spot = OldestPrice(tier="spot", observed_on=PLANNED_ON, age_days=1, past_limit=True)
     assert past_their_age((*oldest, spot))[0] == "spot of 2026-06-01 (1 day)"
