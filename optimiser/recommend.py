@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 
 import pandas as pd
 
@@ -28,25 +29,25 @@ from optimiser.planning.infeasible import (
     nothing_priced,
     over_budget,
 )
-from optimiser.planning.options import build_options, region_kind_of
+from optimiser.planning.options import build_options
 from optimiser.planning.over_sites import refuse_beside_split
-from optimiser.planning.owned import Owned, owned_for_the_month, still_owed
+from optimiser.planning.owned import Owned, lasting, planned_days, planned_without, still_owed
 from optimiser.planning.patterns import settle_parts
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanLeftOut
 from optimiser.planning.planned_demand import planned_periods
-from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
+from optimiser.planning.price_basis import lasting_a_month, offers_behind, providers_left_out, within_age
 from optimiser.planning.problem import AS_MEASURED, GrantedQuota, Option, Problem, Scenario
 from optimiser.planning.round_trips import options_within_reach
 from optimiser.planning.search import search
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
+from optimiser.planning.stages import Stage, serves, signing_no_more, with_stages
 from optimiser.planning.start_up import slow_start_notes
 from optimiser.policy import Policy
 from optimiser.pooling import target_of_pool
 from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST, SpotPast
 from optimiser.workload import Target, Workload
-from providers.offer import Offer
 
 SECONDS_PER_HOUR = 3600
 FEWEST_REQUESTS = 1.0
@@ -57,7 +58,7 @@ class Request:
     """One question: plan this workload under this policy at the prices in force on as_of.
 
     alone leaves out what a plan is compared with (baselines, other sites, rules switched off), which takes longer than
-    the plan itself.
+    the plan itself, and the stages of what is owned and ends within the days planned.
     """
 
     workload: Workload
@@ -83,21 +84,26 @@ class Prepared:
     left_out: tuple[PlanLeftOut, ...]
 
 
-def prepared(request: Request) -> Prepared:
-    """What is to be planned. Raises as recommend does where there is nothing to plan."""
+def prepared(request: Request, stage: Stage | None = None) -> Prepared:
+    """What is to be planned, with what is owned for all of the time planned, or as long as a stage lasts. Raises as
+    recommend does where there is nothing to plan."""
     workload, policy = request.workload, request.policy
     results = estimates_for(workload, request.config, policy)
     estimates = [result for result in results if isinstance(result, Estimate)]
     if not estimates:
         raise nothing_fits(workload, results)
     limits = request.config.settings.max_price_age_days
-    lasting, ending_notes = lasting_a_month(request.book.offers, request.as_of)
-    offers, age_notes = within_age(lasting, limits, request.as_of)
+    days = planned_days(sum(period.hours for period in workload.periods))
+    held, ending_notes = lasting_a_month(request.book.offers, request.as_of, days)
+    offers, age_notes = within_age(held, limits, request.as_of)
     age_notes = request.book.notes + ending_notes + age_notes
-    left_out = providers_left_out(request.book.unfetched, lasting, offers, policy)
-    owned, owned_notes = owned_for_the_month(request.config.owned, request.as_of)
-    age_notes += owned_notes + still_owed(request.config.owned, HOURS_PER_MONTH)
+    left_out = providers_left_out(request.book.unfetched, held, offers, policy)
+    owned = lasting(request.config.owned, stage.until if stage else request.as_of + timedelta(days=days))
+    age_notes += planned_without(request.config.owned, request.as_of, days)
+    age_notes += still_owed(request.config.owned, HOURS_PER_MONTH)
     options, place_notes = _options(request, estimates, offers, owned)
+    if stage:
+        options = signing_no_more(options, stage)
     if not options:
         raise _nothing_to_buy(request, estimates, offers, age_notes, left_out, place_notes)
     return Prepared(
@@ -120,7 +126,25 @@ def recommend(request: Request) -> Plan:
     the way, StalePrices where every price that would do is past its age limit, and UsageError for an unknown
     model.
     """
-    workload, policy, known = request.workload, request.policy, prepared(request)
+    plan = _planned(request, prepared(request), None)
+    return (
+        plan if request.alone else with_stages(plan, request.config.owned, partial(_planned_stage, request))
+    )
+
+
+def _planned_stage(request: Request, stage: Stage) -> Plan | None:
+    """The plan of a stage; None where there is none, or nothing that ends with it would serve."""
+    alone = replace(request, alone=True)
+    try:
+        known = prepared(alone, stage)
+        return _planned(alone, known, stage) if serves(known.problem.options, stage) else None
+    except (NoFeasiblePlan, StalePrices):
+        return None
+
+
+def _planned(request: Request, known: Prepared, stage: Stage | None) -> Plan:
+    """One plan, of a stage or of the time after all of them."""
+    workload, policy = request.workload, request.policy
     problem, left_out = known.problem, known.left_out
     gap = request.config.settings.solver.relative_gap
     outcome = search_by_size(problem, gap) if problem.routing == BY_SIZE else search(problem, gap)
@@ -149,7 +173,7 @@ def recommend(request: Request) -> Plan:
         else compare(problem, outcome, gap, explain=request.explain),
         embedded=request.config.directories[0],
         left_out=left_out,
-        large_pool_usd=_large_pool_usd(request, gap),
+        large_pool_usd=_large_pool_usd(request, stage, gap),
     )
     plan = plan_of(answer, request.book, request.as_of, __version__)
     refuse_faults(plan, outcome.lower_usd, outcome.best.usd)
@@ -158,14 +182,14 @@ def recommend(request: Request) -> Plan:
     return plan
 
 
-def _large_pool_usd(request: Request, gap: float) -> float | None:
+def _large_pool_usd(request: Request, stage: Stage | None, gap: float) -> float | None:
     """What every plan costs at least where no replica sees the service's bursts, USD over the horizon; None where
     bursts are not the service's."""
     target = request.workload.target
     if target is None or target.service_arrival_cv == 1:
         return None
     workload = replace(request.workload, target=target_of_pool(target, math.inf))
-    problem = prepared(replace(request, workload=workload)).problem
+    problem = prepared(replace(request, workload=workload), stage).problem
     found = (
         search_by_size(problem, gap) if problem.routing == BY_SIZE else search(problem, gap, alternatives=1)
     )
@@ -266,21 +290,3 @@ def with_what_is_left_out(
     return StalePrices(
         f"{refusal}; left out: {names}: run `optimiser refresh`, see `optimiser prices status`"
     )
-
-
-def offers_behind(
-    book: PriceBook, options: Sequence[Option], owned: Sequence[Owned], as_of: date
-) -> Mapping[str, Offer]:
-    """Exact offers behind the options, what is owned among them, and the list price on demand beside each."""
-    ids = {purchase.offer_id for option in options for purchase in option.purchases}
-    own = {
-        one.offer_id: one.offer(region_kind_of(book.offers, one), as_of)
-        for one in owned
-        if one.offer_id in ids
-    }
-    places = {(option.provider, option.region, option.instance_type) for option in options}
-    on_demand = book.offers[book.offers["tier"] == "on_demand"]
-    keys = zip(on_demand["provider"], on_demand["region"], on_demand["instance_type"], strict=True)
-    ids |= {offer_id for offer_id, key in zip(on_demand.index, keys, strict=True) if key in places}
-    found = own | book.offers_by_id(ids - own.keys())
-    return {name: found[name] for name in sorted(ids)}

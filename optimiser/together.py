@@ -17,7 +17,7 @@ from optimiser.planning.infeasible import nothing_allowed
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import to_jsonable
 from optimiser.planning.plan_parts import PlanBound, PlanPeriod, PlanService
-from optimiser.planning.price_basis import price_dates, price_sources
+from optimiser.planning.price_basis import offers_behind, price_dates, price_sources
 from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.search import Outcome, search
 from optimiser.planning.spot_notes import mixed_sources_note
@@ -26,7 +26,7 @@ from optimiser.planning.together.plan import TogetherPlan
 from optimiser.planning.together.search import Together, TogetherOutcome, search_together
 from optimiser.planning.together.verify import verify_together
 from optimiser.planning.totals import all_in_monthly_usd
-from optimiser.recommend import Prepared, Request, offers_behind, prepared, with_what_is_left_out
+from optimiser.recommend import Prepared, Request, prepared, with_what_is_left_out
 from providers.offer import Offer
 
 # Nothing was looked into: there is but one service.

@@ -184,7 +184,7 @@ def test_what_is_owned_is_used_first_shown_as_owned_and_not_charged(config: Conf
     text = " ".join(renderer("table")(plan).split())
     assert "Of 8 instances owned until 2027-06-30 (reserved instance): paid already." in text
     assert "11,680.00 USD a month for 8 × p5.48xlarge in us-east-1" in text  # 8 × 2 × 730
-    assert "owned until 2026-12-01 and planned without: 3 × p5.48xlarge in us-east-1" in text
+    assert "until 2026-12-01 planned with 3 × p5.48xlarge in us-east-1 (owned until 2026-12-01)" in text
     (dated,) = [row for row in plan.price_dates if row.tier == "reserved" and row.provider == "aws"]
     assert dated.oldest_used is None or dated.oldest_used < DAY
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 from providers.offer import Offer, Tier
 
-# A plan is for a month from its day; what ends within it is not counted on.
+# A plan is for a month from its day: what ends within it is not counted on for good.
 PLANNED_DAYS = 30
 
 
@@ -54,18 +55,25 @@ class Owned:
         )
 
 
-def owned_for_the_month(owned: Iterable[Owned], as_of: date) -> tuple[Sequence[Owned], tuple[str, ...]]:
-    """What is owned for the whole month that is planned, and a note on each that ends within it: a plan that ran on
-    that would be short of machines before the month is over."""
-    until = as_of + timedelta(days=PLANNED_DAYS)
-    kept = [one for one in owned if one.ends >= until]
-    notes = tuple(
+def planned_days(horizon_hours: float) -> int:
+    """The days after its own that a plan is for: PLANNED_DAYS, or those of its demand where that is longer."""
+    return max(PLANNED_DAYS, math.ceil(horizon_hours / 24 - 1e-9))
+
+
+def lasting(owned: Iterable[Owned], until: date) -> list[Owned]:
+    """What is owned until that day or longer."""
+    return [one for one in owned if one.ends >= until]
+
+
+def planned_without(owned: Iterable[Owned], as_of: date, days: int) -> tuple[str, ...]:
+    """A note on each that ends within the planned days: a plan that ran on it would be short of machines before they
+    are over."""
+    return tuple(
         f"owned until {one.ends} and planned without: {one.instances} × {one.instance_type} in {one.region} end within "
-        f"{PLANNED_DAYS} days of {as_of}"
+        f"{days} days of {as_of}"
         for one in owned
-        if one.ends < until
+        if one.ends < as_of + timedelta(days=days)
     )
-    return kept, notes
 
 
 def still_owed(owned: Iterable[Owned], hours_per_month: int) -> tuple[str, ...]:

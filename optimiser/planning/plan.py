@@ -38,7 +38,7 @@ from optimiser.planning.plan_parts import (
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 HOURS_PER_MONTH = 730
 SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 
@@ -89,6 +89,36 @@ class Plan:
     sites: tuple[PlanSite, ...] = ()
     energy: tuple[PlanEnergy, ...] = ()
     footprint: PlanFootprint | None = None
+    while_owned: PlanWhileOwned | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanStage:
+    """What runs from first_day to until, both included: a plan by itself, without what the whole plan says of it
+    already (rejections, notes).
+
+    It signs no more units of any commitment than the plan after it, so that whatever is signed stays in use; its bound
+    is that of such plans.
+    """
+
+    first_day: date
+    until: date
+    days: int
+    plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanWhileOwned:
+    """The stages before the plan itself, first to last: while machines that are owned, and end within the days planned,
+    still last. The plan's own fields are of the time after.
+
+    The planned_days follow planned_on. monthly_usd is what they cost in all, overheads and charges included, USD a
+    month of 730 h: each stage's total_monthly_usd × its share of the days, and the plan's own for the rest.
+    """
+
+    planned_days: int
+    monthly_usd: Decimal
+    stages: tuple[PlanStage, ...]
 
 
 # Most of a plan's values, which pass as they are; their subclasses, such as enumerations, may not.

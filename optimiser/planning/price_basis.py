@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
-from optimiser.planning.owned import PLANNED_DAYS
+from optimiser.planning.options import region_kind_of
+from optimiser.planning.owned import PLANNED_DAYS, Owned
 from optimiser.planning.plan_parts import PlanLeftOut, PlanPriceDate
-from optimiser.planning.problem import Problem
+from optimiser.planning.problem import Option, Problem
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from providers.offer import Offer, Tier
@@ -148,14 +149,34 @@ def _left_out(offers: pd.DataFrame, why: str) -> tuple[str, ...]:
     )
 
 
-def lasting_a_month(offers: pd.DataFrame, as_of: date) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The offers that hold for the month that is planned, and a note where some do not.
+def lasting_a_month(
+    offers: pd.DataFrame, as_of: date, days: int = PLANNED_DAYS
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The offers that hold for the month, or the days, that are planned, and a note where some do not.
 
     A commitment is signed once, so it need only stand today.
     """
-    until = pd.Timestamp(as_of) + pd.Timedelta(days=PLANNED_DAYS)
+    until = pd.Timestamp(as_of) + pd.Timedelta(days=days)
     ending = (offers["valid_until"] < until) & (offers["tier"] != "reserved")
     if not ending.any():
         return offers, ()
-    text = f"ending within {PLANNED_DAYS} days of {as_of} and left out: {int(ending.sum()):,} price(s)"
+    text = f"ending within {days} days of {as_of} and left out: {int(ending.sum()):,} price(s)"
     return offers[~ending], (text,)
+
+
+def offers_behind(
+    book: PriceBook, options: Sequence[Option], owned: Sequence[Owned], as_of: date
+) -> Mapping[str, Offer]:
+    """Exact offers behind the options, what is owned among them, and the list price on demand beside each."""
+    ids = {purchase.offer_id for option in options for purchase in option.purchases}
+    own = {
+        one.offer_id: one.offer(region_kind_of(book.offers, one), as_of)
+        for one in owned
+        if one.offer_id in ids
+    }
+    places = {(option.provider, option.region, option.instance_type) for option in options}
+    on_demand = book.offers[book.offers["tier"] == "on_demand"]
+    keys = zip(on_demand["provider"], on_demand["region"], on_demand["instance_type"], strict=True)
+    ids |= {offer_id for offer_id, key in zip(on_demand.index, keys, strict=True) if key in places}
+    found = own | book.offers_by_id(ids - own.keys())
+    return {name: found[name] for name in sorted(ids)}

@@ -70,8 +70,14 @@ def rule_costs(plan: Plan) -> tuple[Block, ...]:
 
 
 def quotas(plan: Plan) -> tuple[Block, ...]:
-    """The quota that the fleet needs at its largest, as each provider counts it, and what is granted of it."""
-    if not plan.quotas:
+    """The quota that the fleet needs at its largest, as each provider counts it, and what is granted of it; in stages,
+    that of the largest."""
+    stages = plan.while_owned.stages if plan.while_owned else ()
+    needed: dict[tuple[str, str, str, bool], PlanQuota] = {}
+    for one in (quota for each in (plan, *(stage.plan for stage in stages)) for quota in each.quotas):
+        key = (one.provider, one.region, one.family, one.spot)
+        needed[key] = max(needed.get(key, one), one, key=lambda quota: quota.amount)
+    if not needed:
         return ()
     columns = (
         Column("where"),
@@ -81,7 +87,7 @@ def quotas(plan: Plan) -> tuple[Block, ...]:
         Column("granted", right=True),
         Column("ask for", right=True),
     )
-    return (Table(columns, tuple(map(_quota, plan.quotas))),)
+    return (Table(columns, tuple(map(_quota, needed.values()))),)
 
 
 def _quota(quota: PlanQuota) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from decimal import Decimal
 
 from optimiser.planning.plan import Plan
@@ -14,6 +15,7 @@ from optimiser.planning.plan_bought import (
     PlanPurchase,
 )
 from optimiser.report.document import Block, Column, Row, Table
+from optimiser.report.headline import after_stages
 from optimiser.report.wording import (
     HOW,
     counted,
@@ -50,8 +52,14 @@ _COLUMNS = (
 )
 
 
-def blocks(plan: Plan) -> tuple[Block, ...]:
-    """The fleet by purchase, then what is scarce in it."""
+def title(plan: Plan) -> str:
+    """The fleet, and from when it is that where stages come before it."""
+    first = after_stages(plan)
+    return f"Fleet from {first}" if first else "Fleet"
+
+
+def table(plan: Plan) -> Table:
+    """What is bought, by how it is paid and what it costs."""
     options = {option.id: option for option in plan.options}
     offers = {offer.id: offer for offer in plan.offers}
     order = list(HOW)
@@ -59,9 +67,15 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         plan.purchases,
         key=lambda one: (order.index(one.how) if one.how in order else len(order), -one.monthly_usd),
     )
-    rows = tuple(_row(plan, one, options[one.option], offers[one.offer]) for one in purchases)
+    return Table(
+        _COLUMNS, tuple(_row(plan, one, options[one.option], offers[one.offer]) for one in purchases)
+    )
+
+
+def blocks(plan: Plan) -> tuple[Block, ...]:
+    """The fleet by purchase, then what is scarce in it."""
     return (
-        Table(_COLUMNS, rows),
+        table(plan),
         *_to_sign(plan),
         *_within_budget(plan),
         *_at_their_quotes(plan),
@@ -71,14 +85,14 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
     )
 
 
-def firm_instances(plan: Plan) -> dict[str, int]:
-    """The most instances that are not spot, at any one time, by option id."""
+def firm_instances(plan: Plan, but: Collection[str] = ("spot",)) -> dict[str, int]:
+    """The most instances that are not spot (not paid in the ways of `but`), at any one time, by option id."""
     options = {option.id: option for option in plan.options}
     purchases = {purchase.id: purchase for purchase in plan.purchases}
     running: dict[tuple[str, int, int], int] = defaultdict(int)
     for count in plan.counts:
         purchase = purchases[count.purchase]
-        if purchase.how != "spot":
+        if purchase.how not in but:
             instances = count.units * options[purchase.option].instances_per_unit
             running[purchase.option, count.scenario, count.period] += instances
     most: dict[str, int] = defaultdict(int)
@@ -147,7 +161,7 @@ def _to_sign(plan: Plan) -> list[str]:
     for row in plan.signing:
         if any(amount.unit == "instance" for amount in row.amounts):
             continue
-        what = ", ".join(map(_amount, row.amounts))
+        what = ", ".join(map(amount_text, row.amounts))
         covers = row.scope or f"any machine and region of {provider_name(row.provider)}"
         attached = " Attach its GPUs to a reservation." if row.kind == "committed_use" else ""
         statements.append(
@@ -167,7 +181,7 @@ def _within_budget(plan: Plan) -> list[str]:
     return [f"Commitments come to {usd(signed)} of the {usd(budget)} a month that may be signed."]
 
 
-def _amount(one: PlanAmount) -> str:
+def amount_text(one: PlanAmount) -> str:
     """$88.20 an hour, 416 vCPU, 16 × H100."""
     if one.unit == "usd_per_hour":
         return f"${hourly(one.amount)} an hour"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_parts import PlanAlternative, PlanScenario
 from optimiser.planning.price_ages import oldest_in_use, past_their_age
@@ -18,29 +20,45 @@ def headline(plan: Plan) -> str:
 
     With scenarios `chat: expected $281,300, worst $402,100 (bad day) a month on …`.
 
+    Where owned machines end within the days planned, the amount is of the time after, that over all days beside it.
+
     Old prices, and providers that were not compared, are said beside the amount, so that no narrow terminal
     hides them; old prices are dated at the end.
     """
-    names = ", ".join(service.name for service in plan.services)
+    return f"{', '.join(service.name for service in plan.services)}: {answer(plan)}"
+
+
+def answer(plan: Plan) -> str:
+    """The headline without what it is of."""
     amount = usd(plan.totals.total_monthly_usd)
     if worst := dearest_first(plan)[:1]:
         amount = f"expected {amount}, worst {usd_or_dash(worst[0].monthly_usd)} ({worst[0].name})"
-    answer = f"{names}: {amount} a month on {place(plan)}"
+    said = f"{amount} a month on {place(plan)}"
+    if plan.while_owned:
+        said += f" from {after_stages(plan)}"
     if plan.providers_left_out:
         without = ", ".join(
             f"{provider_name(one.provider)} ({one.reason})" for one in plan.providers_left_out
         )
-        answer += f" without {without}"
+        said += f" without {without}"
     prices = oldest_in_use([plan])
-    answer += at_old_prices(prices)
+    said += at_old_prices(prices)
+    if plan.while_owned:
+        days = plan.while_owned.planned_days
+        said += f" ({usd(plan.while_owned.monthly_usd)} over the {days} days planned, with what is owned until then)"
     baseline = headline_baseline(plan)
     if baseline is not None:
-        answer += f", {_against(baseline)}"
+        said += f", {_against(baseline)}"
     sure = f"gap {percent(plan.bound.gap)}, throughput ±{percent(plan.estimate_relative_error)}"
     if any(option.low_confidence for option in plan.options):
         sure += " (low confidence)"
     old = ", ".join(past_their_age(prices))
-    return f"{answer}; {sure}" + (f"; prices: {old}" if old else "")
+    return f"{said}; {sure}" + (f"; prices: {old}" if old else "")
+
+
+def after_stages(plan: Plan) -> date | None:
+    """The first day that the plan itself is for, where stages come before it."""
+    return plan.while_owned.stages[-1].until + timedelta(days=1) if plan.while_owned else None
 
 
 def dearest_first(plan: Plan) -> list[PlanScenario]:

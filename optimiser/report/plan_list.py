@@ -34,8 +34,10 @@ _LEGEND = (
 class PlanRow:
     """One workload: its plan in short, or exit_code and why_no_plan with everything else unknown.
 
-    monthly_usd is all in, saved_share of the best single instance type on demand hour by hour. oldest_price_on is set
-    where the plan uses prices past the policy's limits, oldest_prices of each tier in use always.
+    monthly_usd is all in; where owned machines end within the days planned it is of the time after, and
+    over_planned_days_usd what those days cost a month. saved_share is of the best single instance type on demand hour
+    by hour. oldest_price_on is set where the plan uses prices past the policy's limits, oldest_prices of each tier in
+    use always.
     """
 
     workload: str
@@ -51,6 +53,7 @@ class PlanRow:
     providers_left_out: tuple[str, ...] = ()
     exit_code: int = 0
     why_no_plan: str = ""
+    over_planned_days_usd: Decimal | None = None
 
 
 def row_of(name: str, plan: Plan) -> PlanRow:
@@ -69,6 +72,7 @@ def row_of(name: str, plan: Plan) -> PlanRow:
         oldest_price_on=min(one.observed_on for one in oldest) if past_their_age(oldest) else None,
         oldest_prices=oldest,
         providers_left_out=tuple(one.provider for one in plan.providers_left_out),
+        over_planned_days_usd=plan.while_owned.monthly_usd if plan.while_owned else None,
     )
 
 
@@ -113,6 +117,14 @@ def _basis(planned: Sequence[PlanRow]) -> list[str]:
     said = []
     if old := [row.oldest_price_on for row in planned if row.oldest_price_on]:
         said.append(f"! Old prices in {len(old):,} of {len(planned):,} plans, the oldest of {min(old)}.")
+    if staged := [row for row in planned if row.over_planned_days_usd is not None]:
+        total = sum(
+            (row.over_planned_days_usd or row.monthly_usd or Decimal(0) for row in planned), Decimal(0)
+        )
+        said.append(
+            f"{len(staged):,} of {len(planned):,} plans are of the time after owned machines end: over the days "
+            f"planned all plans together cost {usd(total)} a month."
+        )
     missing = {provider: None for row in planned for provider in row.providers_left_out}
     if missing:
         said.append(f"! Not compared, for want of prices: {', '.join(map(provider_name, missing))}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optimiser.planning.plan import Plan
-from optimiser.report import basis, choices, cost, fleet, footprint, headline, routing, sites, week
+from optimiser.report import basis, choices, cost, fleet, footprint, headline, routing, sites, stages, week
 from optimiser.report import explain as explained
 from optimiser.report.document import Document, Section
 
@@ -13,7 +13,7 @@ _AFTER_THE_WEEK = 4
 def document(plan: Plan, *, explain: bool = False) -> Document:
     """The report of a plan; explain adds what binds, what was rejected and the next best."""
     sections = [
-        Section("Fleet", fleet.blocks(plan)),
+        Section(fleet.title(plan), fleet.blocks(plan)),
         Section("Cost", cost.blocks(plan)),
         Section("Against the baselines", cost.savings(plan)),
         Section(week.title(plan), (week.chart(plan),)),
@@ -30,6 +30,8 @@ def document(plan: Plan, *, explain: bool = False) -> Document:
         sections.insert(1, Section("Which sizes go where", routing.blocks(plan)))
     if plan.sites:
         sections.insert(1, Section("Which site serves how much", sites.blocks(plan)))
+    if plan.while_owned:
+        sections.insert(0, Section("While owned machines last", stages.blocks(plan)))
     if explain:
         sections += [
             Section("Rules", explained.rules(plan)),

@@ -52,7 +52,7 @@ def test_wheel_carries_config_and_prices(installed: Path) -> None:
 def test_wheel_answers_in_an_empty_directory(installed: Path) -> None:
     answer = _run(installed, "recommend", "chat-llama-70b", "--format", "json", "--as-of", "2026-11-21")
     assert answer.returncode == 0, answer.stderr
-    assert '"schema_version": "1.4"' in answer.stdout
+    assert '"schema_version": "1.5"' in answer.stdout
 
 
 def test_wheel_lists_its_prices(installed: Path) -> None:

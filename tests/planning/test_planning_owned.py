@@ -31,7 +31,7 @@ from optimiser.planning.large import decompose_large
 from optimiser.planning.less_demand import used_shares
 from optimiser.planning.model import solve_compact
 from optimiser.planning.options import build_options
-from optimiser.planning.owned import Owned, owned_for_the_month, still_owed
+from optimiser.planning.owned import Owned, lasting, planned_days, planned_without, still_owed
 from optimiser.planning.problem import How
 from optimiser.planning.rules import RULES, verify_plan
 from optimiser.planning.search import Found, search
@@ -197,11 +197,15 @@ def test_what_is_owned_is_an_option_wherever_it_is() -> None:
 def test_what_ends_within_the_month_is_not_counted_on() -> None:
     last = replace(FOUR, number=2, ends=date(2026, 1, 30))
     stays = replace(FOUR, number=3, ends=date(2026, 1, 31))
-    kept, notes = owned_for_the_month([FOUR, last, stays], DAY)
-    assert kept == [FOUR, stays]
-    assert notes == (
+    assert lasting([FOUR, last, stays], date(2026, 1, 31)) == [FOUR, stays]
+    assert planned_without([FOUR, last, stays], DAY, 30) == (
         "owned until 2026-01-30 and planned without: 4 × m in us-east-1 end within 30 days of 2026-01-01",
     )
+
+
+@pytest.mark.parametrize(("hours", "days"), [(24, 30), (720, 30), (720.5, 31), (8760, 365), (8784, 366)])
+def test_a_plan_is_for_a_month_or_for_all_of_its_demand(hours: float, days: int) -> None:
+    assert planned_days(hours) == days
 
 
 def test_what_is_still_owed_is_said() -> None:

@@ -31,7 +31,7 @@ def test_the_schema_is_a_schema_and_describes_every_part() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["description"]
     assert {name for name, part in schema["$defs"].items() if not part["description"]} == set()
-    assert len(schema["$defs"]) == 32
+    assert len(schema["$defs"]) == 35
 
 
 @pytest.mark.parametrize("made", [plan(), long_plan(24), plan(notes=(), purchases=(), counts=(), rules=())])
@@ -41,7 +41,7 @@ def test_what_is_rendered_is_valid(made: Plan) -> None:
 
 ADDED_SINCE_1_0 = {
     *("providers_left_out", "sensitivity", "signing", "charges", "carbon", "sites"),
-    *("energy", "footprint"),
+    *("energy", "footprint", "while_owned"),
 }
 
 

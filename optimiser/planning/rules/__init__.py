@@ -34,6 +34,7 @@ from optimiser.planning.rules.money import verify_money
 from optimiser.planning.rules.rule import Rule, Term
 from optimiser.planning.rules.scenarios import verify_scenarios
 from optimiser.planning.rules.signed import verify_signing
+from optimiser.planning.rules.stages import verify_stages
 from optimiser.planning.rules.view import PlanView
 
 # In the order of the report.
@@ -96,7 +97,12 @@ TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:
     """Every term's check of a plan's JSON, that it buys only what is allowed, that its energy follows, that what is
-    to be signed covers its commitments, and that its money adds up: empty where the plan stands."""
+    to be signed covers its commitments, that its money adds up, and all of it of its stages: empty where the plan
+    stands."""
+    return _verify_one(plan) + verify_stages(plan, _verify_one)
+
+
+def _verify_one(plan: dict[str, Any]) -> list[str]:
     view = PlanView(plan)
     instead = BY_SIZE_CHECKS if view.by_size else {}
     checks = {name: instead.get(name, term.verify) for name, term in TERMS.items()}
