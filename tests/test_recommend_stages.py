@@ -193,11 +193,25 @@ def test_a_years_or_a_long_demand_counts_on_nothing_that_ends_within_it(tmp_path
 
 
 def test_machines_that_save_nothing_make_no_stage(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, entry(after(90), 90), entry(after(10), 2))
+    plan = plan_of(tmp_path, entry(after(90), 90), entry(after(10), 2), entry(after(30), 1))
     assert plan.while_owned is None
-    assert plan.notes[-1] == (
+    (said,) = [note for note in plan.notes if note.startswith("owned until")]
+    assert said == (
         "owned until 2026-12-01 and not used: 2 × p5.48xlarge in us-east-1: no plan found with it costs less"
     )
+
+
+def test_a_stage_must_save_beside_the_one_after_it(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, entry(after(20), 90), entry(after(10), 2))
+    assert plan.while_owned is not None
+    ((first_day, until),) = ((one.first_day, one.until) for one in plan.while_owned.stages)
+    assert (first_day, until) == (after(1), after(20))
+    assert abs(plan.while_owned.monthly_usd - plan.totals.total_monthly_usd / 3) <= Decimal("0.005")
+
+
+def test_promised_spend_is_said_to_be_charged_stage_by_stage(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, entry(after(10), 2), minimum_monthly_usd_by_provider={"aws": 1000})
+    assert plan.notes[-1].startswith("what is promised to providers (minimum_monthly_usd_by_provider)")
 
 
 @pytest.mark.parametrize(
