@@ -91,6 +91,11 @@ class Plan:
     footprint: PlanFootprint | None = None
     while_owned: PlanWhileOwned | None = None
 
+    @property
+    def with_stages(self) -> tuple[Plan, ...]:
+        """The plan and those of its stages."""
+        return (self, *(one.plan for one in self.while_owned.stages)) if self.while_owned else (self,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanStage:

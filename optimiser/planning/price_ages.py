@@ -43,10 +43,11 @@ def oldest_seen(
 
 
 def oldest_in_use(plans: Iterable[Plan]) -> tuple[OldestPrice, ...]:
-    """The oldest price of each tier that any of the plans uses."""
+    """The oldest price of each tier that any of the plans uses, in a stage or after."""
     return oldest_of(
         price
-        for plan in plans
+        for whole in plans
+        for plan in whole.with_stages
         for price in oldest_seen(
             ((row.tier, row.oldest_used) for row in plan.price_dates), plan.policy, plan.planned_on
         )

@@ -72,9 +72,8 @@ def rule_costs(plan: Plan) -> tuple[Block, ...]:
 def quotas(plan: Plan) -> tuple[Block, ...]:
     """The quota that the fleet needs at its largest, as each provider counts it, and what is granted of it; in stages,
     that of the largest."""
-    stages = plan.while_owned.stages if plan.while_owned else ()
     needed: dict[tuple[str, str, str, bool], PlanQuota] = {}
-    for one in (quota for each in (plan, *(stage.plan for stage in stages)) for quota in each.quotas):
+    for one in (*plan.quotas, *(quota for stage in plan.with_stages[1:] for quota in stage.quotas)):
         key = (one.provider, one.region, one.family, one.spot)
         needed[key] = max(needed.get(key, one), one, key=lambda quota: quota.amount)
     if not needed:

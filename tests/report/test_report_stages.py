@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from hand_made_parts import PLANNED_ON, option
+from hand_made_parts import PLANNED_ON, aged, option
 from hand_made_plans import plan
 from printed_tables import section
 
 from optimiser.planning.plan import Plan, PlanStage, PlanWhileOwned
 from optimiser.planning.plan_bought import PlanAmount, PlanSigning
+from optimiser.report.headline import headline
 
 UNTIL = PLANNED_ON + timedelta(days=10)
 AFTER = PLANNED_ON + timedelta(days=11)
@@ -63,3 +64,9 @@ def test_the_quota_to_ask_for_is_that_of_the_largest_stage() -> None:
 
 def test_the_fleet_says_from_when_it_is() -> None:
     assert section(staged(plan(), plan()), f"Fleet from {AFTER}")
+
+
+def test_an_old_price_of_a_stage_is_in_the_first_line() -> None:
+    young, old = plan(price_dates=aged(spot=1)), plan(price_dates=aged(spot=200))
+    assert "at OLD PRICES" not in headline(staged(young, young))
+    assert "at OLD PRICES" in headline(staged(old, young))
