@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import sys
 import threading
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     collect_seldom()
     with _interrupts() as seen:
         exit_code = _answered(arguments)
+    if arguments is None:
+        # The process ends here. Python would look through all there is for dead cycles first, a tenth of a plan's time.
+        gc.freeze()
     return INTERRUPTED if seen else exit_code
 
 
