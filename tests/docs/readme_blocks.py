@@ -5,12 +5,15 @@ A block starts with `$ command`. A last line of `…` says that the output goes 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
-import subprocess
-import sys
+from contextlib import chdir, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
+
+from optimiser.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -19,7 +22,10 @@ SHOWN_LINES = 51
 
 
 def printed(command: str) -> list[str]:
-    """What a command prints on a terminal of 100 columns, with no config but the embedded one."""
+    """What a command prints on a terminal of 100 columns, with no config but the embedded one.
+
+    In this process: each would load what they share for a second and more.
+    """
     program, *arguments = shlex.split(command)
     if program != "optimiser":
         raise ValueError(f"README shows {program}, which is not ours")
@@ -28,13 +34,13 @@ def printed(command: str) -> list[str]:
         "COLUMNS": "100",
         "XDG_CONFIG_HOME": str(ROOT / "nowhere"),
         "XDG_DATA_HOME": str(ROOT / "nowhere"),
-        "PYTHONPATH": str(ROOT),
     }
-    run = subprocess.run(
-        [sys.executable, "-m", "optimiser.cli", *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return [line.rstrip() for line in run.stdout.splitlines()]
+    out = io.StringIO()
+    with patch.dict(os.environ, environment, clear=True), chdir(ROOT), redirect_stdout(out):
+        code = main(arguments)
+    if code:
+        raise ValueError(f"{command} ends with {code}")
+    return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
 def blocks() -> list[tuple[str, list[str]]]:
