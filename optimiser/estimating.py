@@ -48,16 +48,17 @@ def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Es
     return pooled_answers(at, target, least_running_rps(workload, policy), policy)
 
 
-def anchors_for(workload: Workload, config: Config) -> AnchorsOf:
+def anchors_for(workload: Workload, config: Config) -> AnchorsOf | None:
     """What estimates of set-ups rest on besides the roofline: what was measured and imported into the config
-    directories, and where that says nothing and `performance: silicon` holds, measured operators.
+    directories, and where that says nothing and `performance: silicon` holds, measured operators. None: nothing.
 
     Raises UsageError where those are asked for and not installed.
     """
     stored = config.measurements
-    measured = anchors_of(stored_measurements(config.directories) if stored is None else stored)
+    known = stored_measurements(config.directories) if stored is None else stored
+    measured = anchors_of(known)
     if (workload.performance or config.settings.performance) == "roofline":
-        return measured
+        return measured if known else None
     # Nobody else pays for the room's import.
     from optimiser.silicon.library import require_library
     from optimiser.silicon.surfaces import operators_of

@@ -76,6 +76,8 @@ class Prepared:
     """A question as planning takes it, and what is to be said of it: prices left out, places, what is owned."""
 
     problem: Problem
+    options: tuple[Option, ...]
+    quotas: tuple[GrantedQuota, ...]
     estimates: Sequence[Estimate]
     rejections: tuple[Rejection, ...]
     offers: pd.DataFrame
@@ -106,10 +108,11 @@ def prepared(request: Request, stage: Stage | None = None) -> Prepared:
         options = signing_no_more(options, stage)
     if not options:
         raise _nothing_to_buy(request, estimates, offers, age_notes, left_out, place_notes)
+    quotas = granted_quotas(request.config.quotas, request.book.quotas)
     return Prepared(
-        problem=_problem(
-            workload, options, policy, granted_quotas(request.config.quotas, request.book.quotas)
-        ),
+        problem=_problem(workload, options, policy, quotas),
+        options=options,
+        quotas=quotas,
         estimates=estimates,
         rejections=tuple(result for result in results if isinstance(result, Rejection)),
         offers=offers,
@@ -119,14 +122,23 @@ def prepared(request: Request, stage: Stage | None = None) -> Prepared:
     )
 
 
-def recommend(request: Request) -> Plan:
-    """The cheapest plan found, its bound and what it rests on.
+def at_demand(known: Prepared, request: Request) -> Prepared:
+    """What is known of a question, for one that differs from it in nothing but its demand. Raises as prepared does."""
+    target = request.workload.target
+    if target is not None and target.service_arrival_cv != 1:
+        # How many replicas share a service's bursts goes by the demand, and estimates by that.
+        return prepared(request)
+    return replace(known, problem=_problem(request.workload, known.options, request.policy, known.quotas))
+
+
+def recommend(request: Request, known: Prepared | None = None) -> Plan:
+    """The cheapest plan found, its bound and what it rests on; known is the request prepared, where that is done.
 
     Raises NoFeasiblePlan where nothing meets the workload under the policy and budget, saying what stands in
     the way, StalePrices where every price that would do is past its age limit, and UsageError for an unknown
     model.
     """
-    plan = _planned(request, prepared(request), None)
+    plan = _planned(request, known or prepared(request), None)
     return (
         plan if request.alone else with_stages(plan, request.config.owned, partial(_planned_stage, request))
     )

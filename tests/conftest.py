@@ -18,6 +18,8 @@ import yaml
 from hypothesis import settings
 from postgres_server import postgres_server, server_programs
 
+from optimiser.pool import collect_seldom
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -33,6 +35,8 @@ def pytest_sessionstart() -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+    # As seldom as in a command, whose start in some test would set it for all after it.
+    collect_seldom()
     gc.enable()
 
 

@@ -20,7 +20,7 @@ from optimiser.costing.api_prices import HostPrice, host_prices, hosts_found, li
 from optimiser.errors import NoFeasiblePlan
 from optimiser.planning.plan import HOURS_PER_MONTH, SECONDS_PER_MONTH, Plan
 from optimiser.planning.price_ages import OldestPrice, oldest_in_use
-from optimiser.recommend import Request, recommend
+from optimiser.recommend import Prepared, Request, at_demand, prepared, recommend
 from optimiser.workload.volume import cached_share, mean_rps, times, tokens_per_request
 
 DAYS_PER_MONTH = HOURS_PER_MONTH / 24
@@ -116,12 +116,13 @@ def compare_api(request: Request) -> ApiComparison:
     if not hosts:
         raise NoFeasiblePlan(f"{workload.name}: no host of {version} has a price for {model.name}")
     asked = replace(request, alone=True)
-    plan = recommend(asked)
+    known = prepared(asked)
+    plan = recommend(asked, known)
     requests = mean_rps(workload) * SECONDS_PER_MONTH
     counted = counted_hosts(hosts)
     spread = spread_of([_monthly(one.usd_per_request, requests) for one in counted])
     tokens = tokens_per_request(workload.buckets)
-    volumes = Volumes(asked, plan)
+    volumes = Volumes(asked, plan, known)
     crossings = tuple(
         break_even(volumes, against, usd, requests, tokens)
         for against, usd in (
@@ -177,8 +178,8 @@ def spread_of(monthly: list[Decimal]) -> Spread:
 class Volumes:
     """What a fleet costs at a multiple of the workload's volume, USD a month; each is planned once and kept."""
 
-    def __init__(self, request: Request, own: Plan) -> None:
-        self.request = request
+    def __init__(self, request: Request, own: Plan, known: Prepared) -> None:
+        self.request, self.prepared = request, known
         self.known: dict[float, Decimal | str] = {1.0: own.totals.total_monthly_usd}
         self.plans = [own]
 
@@ -187,7 +188,7 @@ class Volumes:
         if factor not in self.known:
             scaled = replace(self.request, workload=times(self.request.workload, factor))
             try:
-                self.plans.append(recommend(scaled))
+                self.plans.append(recommend(scaled, at_demand(self.prepared, scaled)))
                 self.known[factor] = self.plans[-1].totals.total_monthly_usd
             except NoFeasiblePlan as why:
                 self.known[factor] = str(why)

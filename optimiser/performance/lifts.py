@@ -97,14 +97,14 @@ def lifts_of(asked: Asked, answer: Estimate | Rejection) -> tuple[Lift, ...]:
     """
     instances = answer.setup.instances_per_unit if isinstance(answer, Estimate) else 1
     plain = replace(asked, anchors_of=None)
-    measured, before = _told(asked), _rate([answer])
+    measured, before = _told(asked, asked.answers()), _rate([answer])
     lifts = []
     for change, changed in _changes(asked, answer):
-        now, basis = before, ""
-        if _told(changed) != measured:
-            changed, now = replace(changed, anchors_of=None), _rate(plain.answers())
+        now, basis, answers = before, "", changed.answers()
+        if _told(changed, answers) != measured:
+            answers, now = replace(changed, anchors_of=None).answers(), _rate(plain.answers())
             basis = f" (by the model, without your measurements, against {now * instances:.3g} req/s)"
-        best = best_of(changed.answers())
+        best = best_of(answers)
         rate = per_instance(best) if best else 0.0
         if best and rate > now * (1.0 + LEAST_GAIN):
             lifts.append(
@@ -118,17 +118,18 @@ def lifts_of(asked: Asked, answer: Estimate | Rejection) -> tuple[Lift, ...]:
     return tuple(sorted(lifts, key=lambda lift: -lift.requests_per_second))
 
 
-def _told(asked: Asked) -> bool:
-    """Whether measurements tell of a set-up that the shape could be given."""
-    return asked.anchors_of is not None and _figures(asked) != _figures(replace(asked, anchors_of=None))
+def _told(asked: Asked, answers: Sequence[Estimate | Rejection]) -> bool:
+    """Whether measurements tell of a set-up that the shape could be given, by its answers with them and without."""
+    plain = replace(asked, anchors_of=None)
+    return asked.anchors_of is not None and _figures(answers) != _figures(plain.answers())
 
 
-def _figures(asked: Asked) -> list[tuple[object, ...]]:
+def _figures(answers: Sequence[Estimate | Rejection]) -> list[tuple[object, ...]]:
     return [
         (one.method, one.setup, one.requests_per_second, one.relative_error)
         if isinstance(one, Estimate)
         else (one.code, one.best_ttft_ms, one.best_tpot_ms)
-        for one in asked.answers()
+        for one in answers
     ]
 
 

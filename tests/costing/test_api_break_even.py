@@ -25,7 +25,7 @@ from optimiser.costing.api_break_even import (
 )
 from optimiser.costing.api_prices import HostPrice
 from optimiser.planning.plan import SECONDS_PER_MONTH
-from optimiser.recommend import Request, recommend
+from optimiser.recommend import Request, prepared, recommend
 from optimiser.workload import DemandPeriod, DemandScenario, SizeBucket, Workload
 from optimiser.workload.volume import mean_rps, times
 
@@ -160,10 +160,10 @@ def test_another_volume_is_planned_as_that_workload_would_be_and_once() -> None:
         book=load_book(config.price_files, config.shapes, date(2026, 11, 21)),
         as_of=date(2026, 11, 21),
     )
-    volumes = Volumes(asked, recommend(asked))
+    volumes = Volumes(asked, recommend(asked), prepared(asked))
     # The workload itself is a quarter of its profile.
     twice = recommend(replace(asked, workload=load_workload(path, {"demand.scale": "0.5"})))
     assert volumes(2.0) == twice.totals.total_monthly_usd
     assert set(volumes.known) == {1.0, 2.0}
     budget = replace(asked, policy=asked.policy.model_copy(update={"max_monthly_usd": 1.0}))
-    assert isinstance(Volumes(budget, recommend(asked))(2.0), str)
+    assert isinstance(Volumes(budget, recommend(asked), prepared(asked))(2.0), str)

@@ -26,7 +26,7 @@ from snapshot_prices import on_demand_usd
 
 SMALL_AWS = ("us-east-1", "us-west-2", "eu-west-1")
 SMALL_AZURE = ("eastus", "westeurope")
-SMALL_GCP_SKUS = 4000
+SMALL_GCP_SKUS, SMALL_GCP_PAGE = 3000, 750
 SMALL_TYPES = {
     "aws": ("g5.xlarge", "g6.xlarge", "p4d.24xlarge", "p5.48xlarge"),
     "azure": ("Standard_NC4as_T4_v3", "Standard_NC24ads_A100_v4", "Standard_ND96isr_H100_v5"),
@@ -48,7 +48,7 @@ class Clouds:
         self.azure = AzureServer(lambda region: rows_of(region, types["azure"], usd["azure"]))
         self.gcp = GcpServer(
             skus=full_catalogue() if full else full_catalogue(SMALL_GCP_SKUS),
-            largest_page=5000 if full else 1000,
+            largest_page=5000 if full else SMALL_GCP_PAGE,
         )
 
         public: list[tuple[Any, tuple[str, ...]]] = [

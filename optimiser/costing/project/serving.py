@@ -19,7 +19,7 @@ from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, Plan
 from optimiser.planning.price_ages import OldestPrice, oldest_in_use, past_their_age
 from optimiser.policy import Policy
-from optimiser.recommend import Request, recommend
+from optimiser.recommend import Request, at_demand, prepared, recommend
 from optimiser.workload import Workload
 from optimiser.workload.volume import mean_rps, times, tokens_per_request
 
@@ -171,15 +171,16 @@ def at_volume(workload: Workload, queries_per_month: Decimal) -> Workload:
     return times(workload, float(queries_per_month) / SECONDS_PER_MONTH / mean_rps(workload))
 
 
-def _plan_at(request: Request, volume: Decimal) -> Plan:
-    try:
-        return recommend(replace(request, workload=at_volume(request.workload, volume), alone=True))
-    except (NoFeasiblePlan, UsageError) as why:
-        raise type(why)(f"at {volume:,.0f} queries a month: {why}") from None
-
-
 def _plans(request: Request, volumes: Iterable[Decimal]) -> dict[Decimal, Plan]:
-    return {volume: _plan_at(request, volume) for volume in volumes}
+    known, plans = None, {}
+    for volume in volumes:
+        asked = replace(request, workload=at_volume(request.workload, volume), alone=True)
+        try:
+            known = at_demand(known, asked) if known else prepared(asked)
+            plans[volume] = recommend(asked, known)
+        except (NoFeasiblePlan, UsageError) as why:
+            raise type(why)(f"at {volume:,.0f} queries a month: {why}") from None
+    return plans
 
 
 def _points(plans: Mapping[Decimal, Plan]) -> tuple[FleetPoint, ...]:
