@@ -25,7 +25,7 @@ from optimiser.costing.api_break_even import (
 )
 from optimiser.costing.api_prices import HostPrice
 from optimiser.planning.plan import SECONDS_PER_MONTH
-from optimiser.recommend import Request, prepared, recommend
+from optimiser.recommend import Request, at_demand, prepared, recommend
 from optimiser.workload import DemandPeriod, DemandScenario, SizeBucket, Workload
 from optimiser.workload.volume import mean_rps, times
 
@@ -167,3 +167,21 @@ def test_another_volume_is_planned_as_that_workload_would_be_and_once() -> None:
     assert set(volumes.known) == {1.0, 2.0}
     budget = replace(asked, policy=asked.policy.model_copy(update={"max_monthly_usd": 1.0}))
     assert isinstance(Volumes(budget, recommend(asked), prepared(asked))(2.0), str)
+
+
+@pytest.mark.parametrize("burstiness", ["arrival_cv", "service_arrival_cv"])
+def test_what_is_prepared_for_another_demand_is_what_that_workload_prepares(burstiness: str) -> None:
+    config = load_config()
+    path = config.find_workload("code-llama-8b")
+    once = Request(
+        workload=load_workload(path, {f"target.{burstiness}": "1.5", "target.ttft_ms": "5000"}),
+        policy=Policy.model_validate({"regions": ("us-east-2",), "gpus": ("H100",)}),
+        config=config,
+        book=load_book(config.price_files, config.shapes, date(2026, 11, 21)),
+        as_of=date(2026, 11, 21),
+    )
+    tenfold = replace(once, workload=times(once.workload, 10.0))
+    known, reused, anew = prepared(once), at_demand(prepared(once), tenfold), prepared(tenfold)
+    assert [one.rate_rps for one in reused.problem.options] == [one.rate_rps for one in anew.problem.options]
+    assert reused.problem.mean_rps.tolist() == anew.problem.mean_rps.tolist()
+    assert (reused.estimates == known.estimates) is (burstiness == "arrival_cv")

@@ -183,7 +183,7 @@ def test_a_measurement_that_bears_the_model_out_leaves_other_splits_as_they_were
 # What measurements do not say is left as it was
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(
     shares=st.lists(st.floats(0.005, 0.98), min_size=1, max_size=4),
     prompt=st.sampled_from([128.0, 1024.0, 4000.0]),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning_cases import estimate, shape
 from planning_offers import price_table, reserved_row, spot_row
@@ -243,6 +243,7 @@ def test_without_a_margin_the_rate_is_the_estimates_lower_bound_at_the_confidenc
     assert found.bucket_rates_rps == pytest.approx((3.0 * (1 - margin),), rel=1e-12)
 
 
+@settings(max_examples=40)
 @given(rate=st.floats(1e-3, 1e5), error=st.floats(0, 0.6), confidence=st.floats(0.5, 0.999))
 def test_any_planned_rate_is_its_estimates_share_to_four_digits(
     rate: float, error: float, confidence: float

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning_cases import case, columns_of, estimate, plan_json, shape
 from planning_offers import price_table, spot_row, stored_row
@@ -183,6 +183,7 @@ def test_the_limits_in_words() -> None:
     assert said(Policy(spot_min_discount=0, spot_replacement_minutes=0)) == ""
 
 
+@settings(max_examples=40)
 @given(
     held=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 40)), min_size=1, max_size=12),
     percentile=st.integers(1, 100),
