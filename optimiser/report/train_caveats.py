@@ -5,7 +5,7 @@ from __future__ import annotations
 from optimiser.costing.training.interruptions import FIRM_RESTART_MINUTES
 from optimiser.costing.training.plan import TrainPlan, TrainQuota
 from optimiser.performance.confidence import planned_share
-from optimiser.report.wording import number, percent, site
+from optimiser.report.wording import number, percent, site, usd
 
 NINE_OF_TEN = 0.9
 
@@ -20,9 +20,11 @@ def energy_lines(plan: TrainPlan) -> tuple[str, ...]:
         by = f" by the method of the places considered ({known.method})" if known.method else ""
         return (text, f"Carbon: no figure for this region's grid{by}. {_embodied(plan)}")
     grid = f"{known.gco2_per_kwh:g} g/kWh ({known.method}, {known.year})"
+    price, weighed = plan.carbon_usd_per_tonne, usd(plan.choice.carbon_usd)
+    at = f", weighed at {price:g} USD a tonne ({weighed}) in every choice and not billed" if price else ""
     return (
         text,
-        f"{number(known.tonnes_co2e)} t CO2e at {grid}, the method of all places considered. {_embodied(plan)}",
+        f"{number(known.tonnes_co2e)} t CO2e at {grid}, the method of all places considered{at}. {_embodied(plan)}",
     )
 
 

@@ -25,7 +25,8 @@ def render_training(format_name: str, plan: TrainPlan, *, colour: bool = False) 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRow:
-    """One cluster and way to pay that was compared; why_not says what keeps a cheaper one from being chosen."""
+    """One cluster and way to pay that was compared; why_not says what keeps a cheaper one from being chosen. carbon_usd
+    is weighed and no part of total_usd."""
 
     job: str
     chosen: bool
@@ -43,6 +44,7 @@ class TrainRow:
     machines_usd: Decimal | None
     storage_usd: Decimal | None
     overheads_usd: Decimal | None
+    carbon_usd: Decimal | None
     wasted_share: float | None
     why_not: str
     relative_error: float | None = None
@@ -64,7 +66,7 @@ def _tier_record(plan: TrainPlan, tier: TrainTier) -> TrainRow:
     return TrainRow(
         job=plan.job, chosen=False, how=tier.how, total_usd=None, days=None, provider="", region="",
         instance_type="", instances=None, gpus=None, layout="", mfu=None, gpu_hours=None, machines_usd=None,
-        storage_usd=None, overheads_usd=None, wasted_share=None, why_not=tier.why_not,
+        storage_usd=None, overheads_usd=None, carbon_usd=None, wasted_share=None, why_not=tier.why_not,
     )  # fmt: skip
 
 
@@ -86,6 +88,7 @@ def _record(plan: TrainPlan, one: TrainChoice, why_not: str, *, chosen: bool = F
         machines_usd=one.machines_usd,
         storage_usd=one.storage_usd,
         overheads_usd=one.overheads_usd,
+        carbon_usd=one.carbon_usd,
         wasted_share=wasted(one),
         why_not=why_not,
         relative_error=one.relative_error,
@@ -202,22 +205,27 @@ def _how(plan: TrainPlan) -> tuple[str, ...]:
     )
 
 
-def _tiers(plan: TrainPlan) -> Table:
-    columns = (
-        Column("paid"), Column("$", right=True), Column("takes", right=True), Column("cluster"), Column("where"),
-        Column("lost", right=True),
+def _columns(plan: TrainPlan) -> tuple[Column, ...]:
+    weighed = (Column("with CO2e", right=True),) * bool(plan.carbon_usd_per_tonne)
+    return (
+        Column("paid"), Column("$", right=True), *weighed, Column("takes", right=True), Column("cluster"),
+        Column("where"), Column("lost", right=True),
     )  # fmt: skip
+
+
+def _tiers(plan: TrainPlan) -> Table:
+    columns = _columns(plan)
     rows = []
     for tier in plan.tiers:
         one = tier.choice
         if one is None:
-            rows.append(Row((tier.how, "—", "", "", "", ""), tier.why_not))
+            rows.append(Row((tier.how, "—", *[""] * (len(columns) - 2)), tier.why_not))
             continue
         detail = f"Not chosen: {tier.why_not}." if tier.why_not else ""
         if one.how == "reserved":
             months = sum(leg.term_months for leg in one.legs)
             detail = f"The whole term of {months} months is paid, used or not."
-        rows.append(Row((tier.how, *_compared(one)), detail))
+        rows.append(Row((tier.how, *_compared(plan, one)), detail))
     return Table(columns, tuple(rows))
 
 
@@ -226,17 +234,18 @@ def _oldest(choices: Iterable[TrainChoice]) -> tuple[str, ...]:
 
 
 def _alternatives(plan: TrainPlan) -> Table:
-    columns = (
-        Column("paid"), Column("$", right=True), Column("takes", right=True), Column("cluster"), Column("where"),
-        Column("lost", right=True), Column("MFU", right=True), Column("layout"),
-    )  # fmt: skip
-    rows = (Row((one.how, *_compared(one), percent(one.mfu), layout_text(one))) for one in plan.alternatives)
+    columns = (*_columns(plan), Column("MFU", right=True), Column("layout"))
+    rows = (
+        Row((one.how, *_compared(plan, one), percent(one.mfu), layout_text(one))) for one in plan.alternatives
+    )
     return Table(columns, tuple(rows))
 
 
-def _compared(one: TrainChoice) -> tuple[str, ...]:
+def _compared(plan: TrainPlan, one: TrainChoice) -> tuple[str, ...]:
+    weighed = (usd(one.total_usd + one.carbon_usd),) * bool(plan.carbon_usd_per_tonne)
     return (
         usd(one.total_usd),
+        *weighed,
         _days(one.hours),
         f"{one.instances:,} × {one.instance_type}",
         site(one.provider, one.region),

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from optimiser import __version__
-from optimiser.carbon.embodied import kg_per_hour
-from optimiser.carbon.grids import footing
-from optimiser.carbon.power import KG_PER_TONNE, host_w, kg_co2e, kwh
-from optimiser.config.carbon import load_carbon
+from optimiser.costing.training.emitted import at_carbon_price
 from optimiser.costing.training.job import TrainingJob
 from optimiser.costing.training.layouts import ALL, CHEAP
 from optimiser.costing.training.pace import steps_of
 from optimiser.costing.training.plan import (
     TRAINING_SCHEMA_VERSION,
     TrainChoice,
-    TrainEnergy,
     TrainLeg,
     TrainPlan,
     TrainQuota,
@@ -58,11 +55,12 @@ def train(request: TrainRequest) -> TrainPlan:
         deadline_hours=job.deadline_hours,
         deadline=job.deadline_said,
         confidence=policy.performance_confidence if policy.performance_margin is None else None,
+        carbon_usd_per_tonne=policy.carbon_usd_per_tonne,
         work=_work(found, job),
         choice=choice,
         estimate_hours=at_estimate.hours,
         estimate_usd=cents(exact(at_estimate.usd)),
-        energy=_energy(best, found, request),
+        energy=found.emitted.of_run(best),
         quotas=_quotas(best, request),
         tiers=tuple(_tier(how, found, request) for how in HOWS),
         alternatives=tuple(_choice(way, request) for way in _next_best(found.ways)),
@@ -112,6 +110,7 @@ def _choice(way: Way, request: TrainRequest) -> TrainChoice:
         overheads_usd=overheads,
         storage_usd=storage,
         total_usd=machines + overheads + storage,
+        carbon_usd=cents(exact(way.carbon_usd)),
         legs=legs,
         oldest_prices=oldest_seen(seen, dict(request.policy), request.as_of),
     )
@@ -148,7 +147,8 @@ def _at_estimate(best: Way, found: Found) -> Way:
     every = list(ways(best.market, best.pace, replace(terms, policy=policy)))
     offers = {leg.price.offer_id for leg in best.legs}
     same = [way for way in every if {leg.price.offer_id for leg in way.legs} <= offers]
-    return min(same, key=lambda way: way.usd, default=best)
+    weighed, _ = at_carbon_price(same, found.emitted, policy)
+    return min(weighed, key=lambda way: way.weighed_usd, default=best)
 
 
 def _work(found: Found, job: TrainingJob) -> TrainWork:
@@ -161,32 +161,6 @@ def _work(found: Found, job: TrainingJob) -> TrainWork:
         total_flops=flops * job.tokens,
         steps=steps_of(job),
         checkpoint_gb=found.terms.checkpoint_gb,
-    )
-
-
-def _energy(way: Way, found: Found, request: TrainRequest) -> TrainEnergy:
-    """Of instances whose GPUs run at their full board power, host and fans as a serving machine's (carbon/power.py);
-    the grid by the one method for all places where the job could run."""
-    carbon = load_carbon(request.config.directories)
-    shape, power, site = way.market.shape, carbon.power, (way.market.provider, way.market.region)
-    pue, figures = carbon.pue.get(way.market.provider), carbon.grids.get(site, {})
-    places = ((one.market.provider, one.market.region) for one in (*found.ways, *found.gangs))
-    method = footing(carbon, places) or ""
-    grid = figures.get(method)
-    gpus_w = shape.gpu_count * request.config.gpus[shape.gpu].tdp_w
-    watts = (gpus_w + host_w(shape, power)) * (1 + power.rest_share)
-    hours = way.hours * way.pace.nodes
-    drawn = kwh(watts, hours, pue.pue if pue else 1.0)
-    made = kg_per_hour(carbon.embodied, shape.gpu, shape.gpu_count)
-    return TrainEnergy(
-        kwh=drawn,
-        pue=pue.pue if pue else None,
-        tonnes_co2e=kg_co2e(drawn, grid.gco2_per_kwh) / KG_PER_TONNE if grid and pue else None,
-        gco2_per_kwh=grid.gco2_per_kwh if grid else None,
-        method=method,
-        year=grid.year if grid else None,
-        embodied_tonnes_low=made[0] * hours / KG_PER_TONNE if made else None,
-        embodied_tonnes_high=made[1] * hours / KG_PER_TONNE if made else None,
     )
 
 
@@ -210,11 +184,12 @@ def _tier(how: str, found: Found, request: TrainRequest) -> TrainTier:
     """The cheapest of a way to pay, one that the policy does not allow only where it is cheaper."""
     every = sorted(
         (way for way in (*found.ways, *found.gangs) if way.how == how),
-        key=lambda way: (way.usd, way.gang_on_spot),
+        key=lambda way: (way.weighed_usd, way.gang_on_spot),
     )
     if not every:
         return TrainTier(how=how, choice=None, why_not=_why_none(how, found, request))
-    if how == MIXED and any(way.how in (SPOT, ON_DEMAND) and way.usd <= every[0].usd for way in found.ways):
+    alone = (way.weighed_usd for way in found.ways if way.how in (SPOT, ON_DEMAND))
+    if how == MIXED and min(alone, default=math.inf) <= every[0].weighed_usd:
         return TrainTier(how=how, choice=None, why_not="one of the two alone ends in time for less")
     gang = every[0] in found.gangs
     return TrainTier(how=how, choice=_choice(every[0], request), why_not=GANG if gang else "")

@@ -49,7 +49,7 @@ POLICY_FIELDS = (
     "spot_price_percentile", "spot_history_days", "spot_max_usd_per_hour", "spot_min_discount",
     "spot_interruptions_per_hour", "spot_replacement_minutes", "spot_for_groups", "weights_load_gb_per_s",
     "performance_margin", "performance_confidence", "within_quotas", "max_gpus", "max_monthly_usd",
-    "max_committed_monthly_usd", "overheads", "price_age_note_days", "spot_age_note_days",
+    "max_committed_monthly_usd", "overheads", "carbon_usd_per_tonne", "price_age_note_days", "spot_age_note_days",
 )  # fmt: skip
 
 _DAYS, _DATE = "deadline_days", "finish_by"

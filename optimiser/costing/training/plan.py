@@ -39,7 +39,8 @@ class TrainLeg:
 class TrainChoice:
     """A job on one cluster, paid in one way. hours and USD are at the pace planned on; estimated_hours are those of the
     estimate itself without interruptions. mfu is of the run between failures against peak_tflops, the 16-bit peak of a
-    GPU, step_mfu of steps alone, step_hfu with forward passes that are done again.
+    GPU, step_mfu of steps alone, step_hfu with forward passes that are done again. carbon_usd is what its CO2e weighs
+    in the choice at the policy's price: it is billed to nobody and no part of total_usd.
     """
 
     how: str
@@ -74,6 +75,7 @@ class TrainChoice:
     overheads_usd: Decimal
     storage_usd: Decimal
     total_usd: Decimal
+    carbon_usd: Decimal
     legs: tuple[TrainLeg, ...]
     oldest_prices: tuple[OldestPrice, ...]
 
@@ -153,6 +155,7 @@ class TrainPlan:
     deadline_hours: float
     deadline: str
     confidence: float | None
+    carbon_usd_per_tonne: float
     work: TrainWork
     choice: TrainChoice
     estimate_hours: float

@@ -12,8 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from optimiser.config import Config
+from optimiser.config.carbon import load_carbon
 from optimiser.config.policy_layers import PolicyLayer, resolve_policy
 from optimiser.config.quotas import granted_quotas
+from optimiser.costing.training.emitted import Emitted, at_carbon_price, emitted
 from optimiser.costing.training.interruptions import checkpoint_gb, frozen_gb
 from optimiser.costing.training.job import TrainingJob
 from optimiser.costing.training.job_file import load_job
@@ -80,14 +82,15 @@ def train_request(
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """Every way that ends in time and the policy allows, and those that it would with spot_for_groups (gangs), each
-    cheapest first; instance types that are out by reason; notes on prices; which ways to
-    pay have a price at all.
+    cheapest first with its carbon weighed; what runs emit; instance types that are out by reason; notes on prices;
+    which ways to pay have a price at all.
     """
 
     model: ModelSpec
     terms: Terms
     ways: tuple[Way, ...]
     gangs: tuple[Way, ...]
+    emitted: Emitted
     rejected: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
     sold: frozenset[str]
@@ -123,7 +126,13 @@ def found_ways(request: TrainRequest) -> Found:
     every = _ways_under(request, known, terms, sold)
     if not every:
         raise _refusal(request, known, terms, sold, offers, ages)
-    every.sort(key=lambda way: (way.usd, way.hours, way.market.region, way.market.shape.instance_type))
+    carbon = emitted(load_carbon(config.directories), config.gpus, every)
+    every, unknown = at_carbon_price(every, carbon, policy)
+    if not every:
+        raise NoFeasiblePlan(f"{job.name}: {'; '.join(unknown)}; carbon_usd_per_tonne: 0 would allow a plan")
+    every.sort(
+        key=lambda way: (way.weighed_usd, way.hours, way.market.region, way.market.shape.instance_type)
+    )
     allowed = [way for way in every if policy.spot_for_groups or not way.gang_on_spot]
     if not allowed:
         raise _on_spot_alone(request, every[0])
@@ -132,10 +141,18 @@ def found_ways(request: TrainRequest) -> Found:
         terms=terms,
         ways=tuple(allowed),
         gangs=tuple(way for way in every if way.gang_on_spot and not policy.spot_for_groups),
+        emitted=carbon,
         rejected=rejected,
-        notes=absent + request.book.notes + ending + ages,
+        notes=absent + unknown + _not_kept(policy) + request.book.notes + ending + ages,
         sold=_sold(sold),
     )
+
+
+def _not_kept(policy: Policy) -> tuple[str, ...]:
+    """A cap that settings.yaml or a project has for what serves; in a job it is refused."""
+    if policy.max_monthly_kg_co2e is None:
+        return ()
+    return ("max_monthly_kg_co2e caps what serves month after month: a job that ends is not held to it",)
 
 
 def _paces(

@@ -63,7 +63,7 @@ class Leg:
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """A job at one size in one market, paid in one way: the expected hours from start to end, USD of machines, of
-    overheads and of storage.
+    overheads and of storage. carbon_usd is what its CO2e weighs in the choice, billed to nobody.
     """
 
     how: str
@@ -74,11 +74,17 @@ class Way:
     machines_usd: float
     overheads_usd: float
     storage_usd: float
+    carbon_usd: float = 0.0
 
     @property
     def usd(self) -> float:
-        """All of it."""
+        """All that is billed."""
         return self.machines_usd + self.overheads_usd + self.storage_usd
+
+    @property
+    def weighed_usd(self) -> float:
+        """What ways are compared by."""
+        return self.usd + self.carbon_usd
 
     @property
     def gang_on_spot(self) -> bool:
