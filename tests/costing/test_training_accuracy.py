@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -12,6 +14,7 @@ from training_jobs import job
 from optimiser import Policy, load_config
 from optimiser.costing.training.accuracy.__main__ import main
 from optimiser.costing.training.accuracy.judge import TrainingAccuracy, judge
+from optimiser.costing.training.accuracy.targets import targets
 from optimiser.costing.training.interruptions import checkpoint_gb
 from optimiser.costing.training.job import TrainingJob
 from optimiser.costing.training.market import Market, Price
@@ -31,6 +34,8 @@ ROWS = (
     "Llama-2-70B,68.98,68.98,2.0,A100,,1720320,,,400,,291.42,paper,read,",
     # Llama 3.1's model card; 15.6 T tokens by arXiv 2407.21783.
     "Llama-3.1-405B,405.85,405.85,15.6,H100,16384,30840000,,,700,,8930,paper,read,",
+    "Llama-3.1-8B,8.03,8.03,15.0,H100,,1460000,,,700,,420,card,read,15T+",
+    "Llama-3.1-70B,70.55,70.55,15.0,H100,,7000000,,,700,,2040,card,read,15T+",
     # DeepSeek-V2, arXiv 2405.04434, section 3.2.3: 300.6K and 172.8K H800-hours per trillion tokens.
     "DeepSeek-67B (per 1T tokens),67.4,67.4,1.0,H800,,300600,,,,,,paper,read,",
     "DeepSeek-V2 (per 1T tokens),236,21,1.0,H800,,172800,,,,,,paper,read,",
@@ -119,21 +124,36 @@ def test_what_is_left_out_says_why(found: TrainingAccuracy) -> None:
     assert len(found.whole) + len(found.throughputs) + len(found.left_out) == found.rows == len(ROWS)
 
 
-def test_hours_and_watts_give_the_same_grid_for_every_llama_2(found: TrainingAccuracy) -> None:
-    by_model = {one.model: one for one in found.energies}
-    for name in ("7B", "13B", "34B", "70B"):
-        assert by_model[f"Llama-2-{name}"].kg_per_kwh == pytest.approx(0.4235, rel=0.01)
-    assert by_model["Llama-2-70B"].mwh == pytest.approx(688, rel=0.01)
-    assert by_model["Llama-3.1-405B"].mwh == pytest.approx(21_600, rel=0.01)
-    assert by_model["BLOOM-176B"].kg_per_kwh == pytest.approx(0.057, rel=0.01)
+def test_energy_and_carbon_of_published_runs_are_met_to_one_per_cent(found: TrainingAccuracy) -> None:
+    held = {one.what: one for one in targets(found)}
+    # 1,720,320 h × 400 W = 688.128 MWh; × 1.1 × 0.385 = 291.42 t, which its table says.
+    carbon = held["Llama-2-70B, t CO2e at 0.4235 kg/kWh"]
+    assert carbon.published == 291.42
+    assert carbon.ours == pytest.approx(688.128 * 0.4235)
+    # (420 + 2,040) t over (1,022 + 4,900) MWh are 0.4154 kg/kWh: 30.84 M h × 700 W = 21,588 MWh are 8,968 t of 8,930.
+    llama = held["Llama-3.1-405B, t CO2e at 0.4154 kg/kWh"]
+    assert llama.ours == pytest.approx(8967.7, abs=0.1)
+    assert llama.error == pytest.approx(0.0042, abs=1e-4)
+    # 1,082,990 h × 400 W = 433.196 MWh, which BLOOM's authors give.
+    assert held["BLOOM-176B, MWh (published)"].error < 1e-9
+    identities = [one for name, one in held.items() if "MWh" in name or "t CO2e" in name]
+    assert len(identities) == 12
+    assert all(one.met and one.target == 0.01 for one in identities)
+
+
+def test_a_target_is_missed_where_the_error_is_larger(found: TrainingAccuracy) -> None:
+    other = replace(found.energies[0], tonnes=found.energies[0].tonnes * 1.02)
+    held = targets(replace(found, energies=(other,)))[-1]
+    assert (round(held.error, 2), held.met) == (0.02, False)
 
 
 def test_the_command_reports_in_text_and_json(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(table)]) == 0
     text = capsys.readouterr().out
     assert "median error" in text
-    assert "published (-42.5%)" in text
-    assert "Left out: 6 rows" in text
+    assert re.search(r"Llama-2-7B, t CO2e at 0.4235 kg/kWh +31.22 +31.22 +0.01% +1% met", text)
+    assert re.search(r"% of H800-hours saved +42.51 +[0-9.]+ +[0-9.]+% +1% (met|missed)", text)
+    assert "Left out: 8 rows" in text
     assert main([str(table), "--format", "json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert len(content["whole_runs"]) == 9

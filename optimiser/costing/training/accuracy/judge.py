@@ -51,11 +51,19 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:
-    """GPU-hours × W of a row in MWh; what its authors say it emitted, and the kg a kWh that follow."""
+    """A row's energy in MWh, as its authors say it (published_mwh) and as GPU-hours × W come to (mwh_by_hours), and
+    what they say it emitted. At least one of the two energies is there.
+    """
 
     model: str
-    mwh: float
+    published_mwh: float | None
+    mwh_by_hours: float | None
     tonnes: float
+
+    @property
+    def mwh(self) -> float:
+        """As published, else by hours."""
+        return self.published_mwh or self.mwh_by_hours or math.nan
 
     @property
     def kg_per_kwh(self) -> float:
@@ -193,11 +201,12 @@ def _energies(runs: Sequence[Run]) -> tuple[Energy, ...]:
     """Rows with tonnes and MWh, or tonnes, hours and W."""
     found = []
     for run in runs:
-        if run.tco2e is None:
-            continue
-        if run.energy_mwh is not None:
-            found.append(Energy(model=run.model, mwh=run.energy_mwh, tonnes=run.tco2e))
-        elif run.gpu_hours is not None and run.tdp_w is not None:
-            mwh = kwh(run.tdp_w, run.gpu_hours, pue=1.0) / 1000
-            found.append(Energy(model=run.model, mwh=mwh, tonnes=run.tco2e))
+        by_hours = None
+        if run.gpu_hours is not None and run.tdp_w is not None:
+            by_hours = kwh(run.tdp_w, run.gpu_hours, pue=1.0) / 1000
+        if run.tco2e is not None and (run.energy_mwh or by_hours):
+            one = Energy(
+                model=run.model, published_mwh=run.energy_mwh, mwh_by_hours=by_hours, tonnes=run.tco2e
+            )
+            found.append(one)
     return tuple(found)

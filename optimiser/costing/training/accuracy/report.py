@@ -10,8 +10,7 @@ from statistics import median
 import numpy as np
 
 from optimiser.costing.training.accuracy.judge import Judged, TrainingAccuracy
-
-_FROM, _TO = "DeepSeek-67B (per 1T tokens)", "DeepSeek-V2 (per 1T tokens)"
+from optimiser.costing.training.accuracy.targets import Target, targets
 
 
 def as_text(found: TrainingAccuracy) -> str:
@@ -26,12 +25,7 @@ def as_text(found: TrainingAccuracy) -> str:
         lines.append(
             f"  {hardware}: {_summary(f'{median(one.ratio for one in of):.2f} ×', [one.error for one in of])}"
         )
-    lines += [
-        "",
-        *_saving(found.whole),
-        "",
-        "Energy: GPU-hours × W, and what a kWh emitted by its authors' tonnes",
-    ]
+    lines += ["", *_targets(targets(found)), "", "Energy and what its authors' tonnes mean for a kWh"]
     lines += [
         f"  {one.model:32} {one.mwh:12,.1f} MWh  {one.tonnes:10,.2f} t  {one.kg_per_kwh:.4f} kg/kWh"
         for one in found.energies
@@ -51,6 +45,17 @@ def as_json(found: TrainingAccuracy) -> str:
         "median_error_whole_runs": _median([one.error for one in found.whole]),
         "median_error_left_one_out": _median(found.left_one_out()),
         "median_error_throughputs": _median([one.error for one in found.throughputs]),
+        "targets": [
+            {
+                "what": one.what,
+                "published": one.published,
+                "ours": one.ours,
+                "error": one.error,
+                "target": one.target,
+                "met": one.met,
+            }
+            for one in targets(found)
+        ],
         "whole_runs": [_record(one) for one in found.whole],
         "throughputs": [_record(one) for one in found.throughputs],
         "energies": [
@@ -92,16 +97,13 @@ def _median(errors: Sequence[float]) -> float | None:
     return median(errors) if errors else None
 
 
-def _saving(whole: Sequence[Judged]) -> list[str]:
-    """What latent attention and experts save of a dense model's hours, where the table has both DeepSeek rows."""
-    pair = {one.run.model: one for one in whole if one.run.model in (_FROM, _TO)}
-    if len(pair) < 2:
-        return ["DeepSeek-V2 against 67B: not both in the table"]
-    dense, mixture = pair[_FROM], pair[_TO]
-    return [
-        "DeepSeek-V2 against 67B, H800-hours per 1T tokens:",
-        f"  {mixture.predicted:,.0f} against {dense.predicted:,.0f} predicted "
-        f"(-{1 - mixture.predicted / dense.predicted:.1%})",
-        f"  {mixture.measured:,.0f} against {dense.measured:,.0f} published "
-        f"(-{1 - mixture.measured / dense.measured:.1%})",
+def _targets(held: Sequence[Target]) -> list[str]:
+    lines = [
+        f"Targets: {sum(one.met for one in held)} of {len(held)} met",
+        f"  {'':56} {'published':>12} {'ours':>12} {'error':>7} {'target':>6}",
     ]
+    for one in held:
+        both = f"{'':12} {'':12}" if one.published is None else f"{one.published:12,.2f} {one.ours:12,.2f}"
+        verdict = "met" if one.met else "missed"
+        lines.append(f"  {one.what:56} {both} {one.error:7.2%} {one.target:6.0%} {verdict}")
+    return lines
