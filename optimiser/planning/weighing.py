@@ -28,7 +28,7 @@ def mean_price_share(decline_per_year: float, years: float) -> float:
     return (1 - math.pow(1 - decline_per_year, years)) / (-years * math.log(1 - decline_per_year))
 
 
-def upfront_weight(rate_per_year: float, months: int) -> float:
+def upfront_weight(rate_per_year: float, months: float) -> float:
     """What a dollar paid at the start of a term weighs beside the same dollar billed in equal monthly parts.
 
     i · n / (1 − (1 + i)^(−n)) over n months, with i = (1 + r)^(1/12) − 1: the capital recovery factor, which turns
@@ -37,8 +37,8 @@ def upfront_weight(rate_per_year: float, months: int) -> float:
     """
     if not rate_per_year or not months:
         return 1.0
-    monthly = math.pow(1 + rate_per_year, 1 / 12) - 1
-    return monthly * months / (1 - math.pow(1 + monthly, -months))
+    growth = math.log1p(rate_per_year) / 12
+    return math.expm1(growth) * months / -math.expm1(-growth * months) if growth else 1.0
 
 
 def weighed_table(planned: pd.Series, offers: pd.DataFrame, policy: Policy) -> pd.Series:

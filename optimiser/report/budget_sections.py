@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from optimiser.costing.project.amounts import Range
 from optimiser.costing.project.budget import Budget
-from optimiser.costing.project.buy_or_rent import ABOVE, ALWAYS, NEVER, BuyOrRent, RentedTier
+from optimiser.costing.project.buy_or_rent import ABOVE, ALWAYS, NEVER, BreakEven, BuyOrRent, RentedTier
 from optimiser.costing.project.sensitivity import Swing
 from optimiser.costing.project.training_job import JobFigures
 from optimiser.report.document import Block, Chart, Column, Row, Table
@@ -183,12 +182,14 @@ def _verdict(one: RentedTier, both: BuyOrRent) -> str:
     saved = one.rented_usd_per_month - both.owned_usd_per_month.expected
     verdict = f"buying saves {usd(saved)} a month" if saved > 0 else f"renting saves {usd(-saved)} a month"
     even = one.break_even
+    turn = "" if even is None or even.expected is None else percent(float(even.expected))
     if one.owning_is_cheaper in (ALWAYS, NEVER):
-        need = "" if even is None else f": it would take work in {percent(float(even.expected))} of the hours"
-        if even is not None and even.low <= 1 < even.expected:
+        need = f": it would take work in {turn} of the hours" if turn else ""
+        if even is not None and even.low is not None and even.low <= 1:
             need += f" ({percent(float(even.low))} where owning costs least)"
+        if even is not None and even.never:
+            need += f" ({even.never})"
         return f"{one.tier.capitalize()}: owning is cheaper {one.owning_is_cheaper}{need}; {verdict}."
-    turn = "" if even is None else percent(float(even.expected))
     where = "more" if one.owning_is_cheaper == ABOVE else "less"
     return (
         f"{one.tier.capitalize()}: owning is cheaper where the GPUs are at work in {where} than {turn} of the "
@@ -196,25 +197,30 @@ def _verdict(one: RentedTier, both: BuyOrRent) -> str:
     )
 
 
-def _ends(even: Range | None) -> str:
+def _ends(even: BreakEven | None) -> str:
     """From where owning costs least to where it costs most, which may take more hours than there are."""
-    if even is None or not even.is_given:
+    if even is None or even.low is None or even.low == even.high:
         return ""
+    low = percent(float(even.low))
+    if even.high is None:
+        return f" ({low} where owning costs least; {even.never})"
     if even.high <= 1:
-        return f" ({percent(float(even.low))} to {percent(float(even.high))})"
+        return f" ({low} to {percent(float(even.high))})"
     most = f"where it costs most never, since it would take {percent(float(even.high))}"
-    return f" ({percent(float(even.low))} where owning costs least; {most})"
+    return f" ({low} where owning costs least; {most})"
 
 
 def _owned(both: BuyOrRent) -> str:
-    owned, monthly = both.owned, both.owned_usd_per_month
+    owned, monthly, rate = both.owned, both.owned_usd_per_month, both.discount_rate_per_year.expected
     energy = owned.idle_energy + both.utilisation * owned.variable
     span = f" ({usd(monthly.low)} to {usd(monthly.high)})" if monthly.is_given else ""
     return (
         f"{both.gpus:,} × {both.gpu}, at work in {percent(float(both.utilisation))} of the hours. Owned: depreciation "
-        f"{usd(owned.capital)} + hosting {usd(owned.hosting)} + staff {usd(owned.staff)} + energy {usd(energy)} = "
-        f"{usd(monthly.expected)} a month{span}. $/GPU-h of what is owned is per hour at work; by the hour and on spot "
-        "the hours at work are paid, as if machines could be had at any hour, and spot's interruptions are not counted."
+        f"{usd(owned.capital)} + cost of capital {usd(owned.interest)} ({percent(float(rate))} a year) + hosting "
+        f"{usd(owned.hosting)} + staff {usd(owned.staff)} + energy {usd(energy)} = {usd(monthly.expected)} a "
+        f"month{span}. $/GPU-h of what is owned is per hour at work; by the hour and on spot the hours at work are "
+        "paid, as if machines could be had at any hour, and spot's interruptions are not counted. Rent stays as it is "
+        "today for as long as servers last."
     )
 
 
@@ -231,5 +237,7 @@ def _tier(one: RentedTier) -> Row:
     )
 
 
-def _even(even: Range | None) -> str:
-    return "" if even is None else percent(float(even.expected))
+def _even(even: BreakEven | None) -> str:
+    if even is None:
+        return ""
+    return "never" if even.expected is None else percent(float(even.expected))

@@ -162,7 +162,8 @@ def test_where_owning_may_never_win_is_said(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "pilot.yaml"
     owned = """
 buy_or_rent: {gpu: H100, servers: 2, gpus_per_server: 8, kw_per_server: 10, usd_per_kwh: 0, pue: 1, utilisation: 0.5,
-  hosting_usd_per_kw_month: 0, depreciation_months: 10, usd_per_server: %s, provider: aws, region: us-east-1}
+  hosting_usd_per_kw_month: 0, depreciation_months: 10, discount_rate_per_year: 0, usd_per_server: %s, provider: aws,
+  region: us-east-1}
 """
     # On demand $6.88 × 16 × 730 h = $80,358.4 a month; owned 2 × $300,000 / 10 = $60,000 (75 %), 2 × $500,000 / 10
     # = $100,000 (124 %), and 2 × $200,000 / 10 = $40,000 (50 %).

@@ -50,6 +50,7 @@ AMOUNTS = {
     "usd_per_server": D(240000),
     "residual_share": D("0.1"),
     "depreciation_months": D(48),
+    "discount_rate_per_year": D(0),
     "kw_per_server": D(10),
     "idle_power_share": D("0.4"),
     "pue": D("1.5"),
@@ -66,6 +67,19 @@ def test_what_owned_servers_cost_a_month() -> None:
     assert (owned.idle_energy, owned.variable) == (D(876), D(1314))
     assert owned.fixed == D(13876)
     assert owned.usd_per_month(D("0.5")) == D(14533)
+
+
+def test_money_in_owned_servers_costs_what_an_annuity_at_the_cost_of_capital_does() -> None:
+    owned = owned_cost((AMOUNTS | {"discount_rate_per_year": D("0.08")}).__getitem__, 2)
+    # i = 1.08^(1/12) − 1 = 0.00643403; i / (1 − 1.08^−4) = 0.0242821 of 432,000 = 10,489.86, and i of the 48,000 that
+    # they are sold for = 308.83: 10,798.70 a month in all, of which 432,000 / 48 = 9,000 are depreciation.
+    assert owned.capital == D(9000)
+    assert in_cents(owned.interest) == D("1798.70")
+    assert owned.fixed - owned.interest == owned_cost(AMOUNTS.__getitem__, 2).fixed
+    # Its present value is what was paid: 48 payments, and the sale at the end.
+    monthly, i = float(owned.capital + owned.interest), 1.08 ** (1 / 12) - 1
+    paid = sum(monthly / (1 + i) ** month for month in range(1, 49)) + 48000 / 1.08**4
+    assert paid == pytest.approx(480000)
 
 
 def test_the_use_at_which_owning_costs_what_renting_by_the_hour_does() -> None:

@@ -15,6 +15,7 @@ from optimiser.config import Config, load_config
 from optimiser.config.policy_layers import PolicyLayer, resolve_policy
 from optimiser.costing.project.amounts import in_cents
 from optimiser.costing.project.budget import SCHEMA_VERSION, Budget, budget_of, needs_prices
+from optimiser.costing.project.buy_or_rent import BuyOrRent
 from optimiser.costing.project.prices import Prices
 from optimiser.costing.project.read import load_project
 from optimiser.costing.project.serving import at_volume
@@ -27,6 +28,7 @@ from optimiser.planning.plan_schema import schema_of
 from optimiser.prices.book import PriceBook, load_book
 from optimiser.prices.spot_past import NO_PAST
 from optimiser.recommend import Request, recommend
+from optimiser.report.budget_sections import buying
 from optimiser.workload import DemandScenario, load_workload
 from optimiser.workload.volume import mean_rps, scaled
 
@@ -146,6 +148,7 @@ OWNED = {
     "usd_per_server": 240000,
     "residual_share": 0.1,
     "depreciation_months": 48,
+    "discount_rate_per_year": 0,
     "kw_per_server": 10,
     "idle_power_share": 0.4,
     "pue": 1.5,
@@ -174,6 +177,7 @@ def test_owned_servers_stand_against_the_cheapest_price_of_each_tier(
     assert (on_demand.instance_type, on_demand.usd_per_gpu_hour) == ("p5.48xlarge", D("6.88"))
     assert on_demand.rented_usd_per_month == D("40179.20")
     assert on_demand.break_even is not None
+    assert on_demand.break_even.expected is not None
     assert on_demand.break_even.expected.quantize(D("0.0001")) == (D(13876) / D("79044.4")).quantize(
         D("0.0001")
     )
@@ -202,8 +206,55 @@ def test_a_dear_server_never_beats_renting(config: Config, book: PriceBook, tmp_
     assert both is not None
     assert {tier.owning_is_cheaper for tier in both.tiers} == {"at no use"}
     on_demand = next(tier for tier in both.tiers if tier.tier == "on demand")
-    assert on_demand.break_even is not None
-    assert 1 < on_demand.break_even.low < on_demand.break_even.expected < on_demand.break_even.high
+    even = on_demand.break_even
+    assert even is not None
+    assert even.low is not None
+    assert even.expected is not None
+    assert even.high is not None
+    assert 1 < even.low < even.expected < even.high
+
+
+def test_the_cost_of_capital_is_the_policys_and_upfront_money_bears_it_too(
+    config: Config, book: PriceBook, tmp_path: Path
+) -> None:
+    owned = {name: value for name, value in OWNED.items() if name != "discount_rate_per_year"}
+
+    def both(policy_rate: float, **more: float) -> BuyOrRent:
+        request = asked(config, book, discount_rate_per_year=policy_rate)
+        found = budget_with(tmp_path, request, ROLE | {"buy_or_rent": owned | more}).buy_or_rent
+        assert found is not None
+        return found
+
+    free, usual, given = both(0), both(0.08), both(0, discount_rate_per_year=0.08)
+    assert usual == given
+    assert usual.owned_usd_per_month.expected == free.owned_usd_per_month.expected + D("1798.70")
+    dear, cheap = (next(t for t in one.tiers if t.tier == "3 years committed") for one in (usual, free))
+    assert dear.payment == cheap.payment == "all_upfront"
+    # 36 · i / (1 − 1.08^−3) = 36 × 0.00643403 / 0.2061678 = 1.12348 with i as in test_budget_formulas.
+    assert float(dear.usd_per_gpu_hour / cheap.usd_per_gpu_hour) == pytest.approx(1.12348, rel=1e-5)
+    assert usual.tiers[0].usd_per_gpu_hour == free.tiers[0].usd_per_gpu_hour
+
+
+def test_where_running_alone_costs_more_than_renting_owning_never_is_cheaper_in_words(
+    config: Config, book: PriceBook, tmp_path: Path
+) -> None:
+    # Spot or not, 16 GPUs' energy at work: 20 kW × 0.6 × 1.5 × 730 h = 13,140 kWh a month; on demand is 80,358.4 USD.
+    for kwh, even, verdict in (
+        ({"low": 0.1, "expected": 0.1, "high": 7}, (True, True, False), "above break_even"),
+        ({"low": 0.1, "expected": 7, "high": 7}, (True, False, False), "at no use"),
+        (7, (False, False, False), "at no use"),
+    ):
+        owned = OWNED | {"usd_per_kwh": kwh, "provider": "aws", "region": "us-east-1"}
+        budget = budget_with(tmp_path, asked(config, book), ROLE | {"buy_or_rent": owned})
+        assert budget.buy_or_rent is not None
+        tier = budget.buy_or_rent.tiers[0]
+        assert tier.break_even is not None
+        found = (tier.break_even.low, tier.break_even.expected, tier.break_even.high)
+        assert tuple(one is not None for one in found) == even
+        assert tier.owning_is_cheaper == verdict
+        assert tier.break_even.never.startswith("never: running costs alone exceed rent")
+        assert tier.break_even.never in "".join(str(block) for block in buying(budget))
+        assert to_jsonable(budget)["buy_or_rent"]["tiers"][0]["break_even"]["never"] == tier.break_even.never
 
 
 @pytest.mark.parametrize(

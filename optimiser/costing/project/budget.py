@@ -41,7 +41,12 @@ OUTER_RANGE = (
     "low is the sum of all lows, high the sum of all highs: the outer range of the total, no probability"
 )
 _MOST_USD = Decimal("1e15")
-_NOT_INCLUDED = ("tax", "financing and the cost of capital", "inflation and pay rises", "exchange rates")
+_NOT_INCLUDED = (
+    "tax",
+    "financing and the cost of capital of the lines",
+    "inflation and pay rises",
+    "exchange rates",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,7 @@ from optimiser.costing.project.schema import BuyOrRentFields
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.price_basis import within_age
+from optimiser.planning.weighing import upfront_weight
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from providers.offer import REGION, STANDARD, Tier
@@ -33,10 +35,11 @@ _FAVOURABLE = ("depreciation_months", "residual_share")
 @dataclass(frozen=True, kw_only=True)
 class Owned:
     """All servers, USD a month of 730 h: by part, those paid whether they work or not (fixed), and what working all the
-    time adds (variable).
+    time adds (variable). capital is what they lose in worth, interest what the money in them costs.
     """
 
     capital: Decimal
+    interest: Decimal
     hosting: Decimal
     staff: Decimal
     idle_energy: Decimal
@@ -45,7 +48,7 @@ class Owned:
     @property
     def fixed(self) -> Decimal:
         """USD a month whatever they do."""
-        return self.capital + self.hosting + self.staff + self.idle_energy
+        return self.capital + self.interest + self.hosting + self.staff + self.idle_energy
 
     def usd_per_month(self, utilisation: Decimal) -> Decimal:
         """fixed + utilisation × variable."""
@@ -53,13 +56,27 @@ class Owned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BreakEven:
+    """The share of hours at work at which owning costs what a tier does: as expected, at the least and at the most.
+
+    Above 1 it takes more hours than there are. None where no number of hours does, since what running adds costs more
+    than the rent saved: `never` says so in words.
+    """
+
+    low: Decimal | None
+    expected: Decimal | None
+    high: Decimal | None
+    never: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RentedTier:
     """The cheapest price of a tier for the same GPU, and what decides between it and owning.
 
-    rented_usd_per_month is for as many GPUs, of the hours that are used (commitments: of all). Owning is cheaper than a
-    tier paid by the hour above break_even, a share of hours (above 1, or None: never). A commitment is paid for all
-    hours like what is owned, so that use decides little: owning is then cheaper at any use, at none, or below
-    break_even, as owning_is_cheaper says.
+    usd_per_gpu_hour spreads what is paid upfront over the term, with its cost of capital. rented_usd_per_month is for
+    as many GPUs, of the hours that are used (commitments: of all). Owning is cheaper than a tier paid by the hour above
+    break_even. A commitment is paid for all hours like what is owned, so that use decides little: owning is then
+    cheaper at any use, at none (break_even None), or below break_even, as owning_is_cheaper says.
     """
 
     tier: str
@@ -71,7 +88,7 @@ class RentedTier:
     observed_on: date
     usd_per_gpu_hour: Decimal
     rented_usd_per_month: Decimal
-    break_even: Range | None
+    break_even: BreakEven | None
     owning_is_cheaper: str
 
 
@@ -82,6 +99,7 @@ class BuyOrRent:
     gpu: str
     gpus: int
     utilisation: Decimal
+    discount_rate_per_year: Range
     owned: Owned
     owned_usd_per_month: Range
     owned_usd_per_used_gpu_hour: Range
@@ -91,9 +109,12 @@ class BuyOrRent:
 
 
 def owned_cost(amount: Callable[[str], Decimal], servers: int) -> Owned:
-    """What owning costs, written off in equal parts; amount gives a field of buy_or_rent by its name.
+    """What owning costs, written off in equal parts; amount gives a field of buy_or_rent by its name. With interest it
+    is the annuity at the cost of capital: i / (1 − (1 + i)^−months) of what is written off, the capital recovery factor
+    (Park, Contemporary Engineering Economics, ch. 3), and i of what servers are sold for at the end.
 
     capital      servers × USD per server × (1 − residual share) / depreciation months        USD a month
+    interest     (capital recovery factor − 1 / months) × what is written off + i × residual    i of a month
     hosting      servers × kW per server × USD per kW and month
     staff        as given, for all of them
     idle energy  servers × kW per server × idle share × PUE × USD/kWh × 730 h
@@ -102,14 +123,22 @@ def owned_cost(amount: Callable[[str], Decimal], servers: int) -> Owned:
     kw = servers * amount("kw_per_server")
     idle = amount("idle_power_share")
     energy = kw * amount("pue") * amount("usd_per_kwh") * HOURS_PER_MONTH
-    price = servers * amount("usd_per_server") * (ONE - amount("residual_share"))
+    price, kept = servers * amount("usd_per_server"), amount("residual_share")
+    months, rate = amount("depreciation_months"), float(amount("discount_rate_per_year"))
+    capital = price * (ONE - kept) / months
+    a_month = _exact(math.expm1(math.log1p(rate) / 12))
     return Owned(
-        capital=price / amount("depreciation_months"),
+        capital=capital,
+        interest=capital * (_exact(upfront_weight(rate, float(months))) - ONE) + price * kept * a_month,
         hosting=kw * amount("hosting_usd_per_kw_month"),
         staff=amount("staff_usd_per_month"),
         idle_energy=energy * idle,
         variable=energy * (ONE - idle),
     )
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(value))
 
 
 def break_even_by_hour(owned: Owned, gpus: int, usd_per_gpu_hour: Decimal) -> Decimal | None:
@@ -129,20 +158,26 @@ def compared(
     """
     if fields.gpu not in config.gpus:
         raise bad_value(where, "buy_or_rent.gpu", fields.gpu, did_you_mean(fields.gpu, config.gpus))
+    rate = fields.discount_rate_per_year or exactly(_exact(policy.discount_rate_per_year))
+    fields = fields.model_copy(update={"discount_rate_per_year": rate})
     cases = {case: owned_cost(_amounts(fields, case), fields.servers) for case in ("low", "expected", "high")}
     gpus, used = fields.servers * fields.gpus_per_server, fields.utilisation.expected
     monthly = Range(**{case: in_cents(owned.usd_per_month(used)) for case, owned in cases.items()})
     offers, notes = _offers(fields, where, config, book, policy)
+    offers["usd_per_gpu_hour"] = _with_interest(offers, float(rate.expected))
     tiers = {name: _cheapest(offers, tier, term) for name, (tier, term) in TIERS.items()}
     return BuyOrRent(
         gpu=fields.gpu,
         gpus=gpus,
         utilisation=used,
+        discount_rate_per_year=rate,
         owned=cases["expected"],
         owned_usd_per_month=monthly,
         owned_usd_per_used_gpu_hour=monthly.times(ONE / (gpus * HOURS_PER_MONTH * used)),
         tiers=tuple(
-            _tier(name, one, book, cases, gpus, used) for name, one in tiers.items() if one is not None
+            _tier(name, one, book, cases, gpus, used, float(rate.expected))
+            for name, one in tiers.items()
+            if one is not None
         ),
         without_price=tuple(name for name, one in tiers.items() if one is None),
         notes=notes,
@@ -164,7 +199,7 @@ def _amounts(fields: BuyOrRentFields, case: str) -> Callable[[str], Decimal]:
 def _offers(
     fields: BuyOrRentFields, where: str, config: Config, book: PriceBook, policy: Policy
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Prices of instances with that GPU, as many of it as a server has where there are any, USD per GPU-hour beside."""
+    """Prices of instances with that GPU, as many of it as a server has where there are any, their GPUs beside."""
     offers, notes = within_age(book.offers, config.settings.max_price_age_days, book.as_of)
     offers = offers[(offers["region_kind"] == REGION) & (offers["market"] == STANDARD)]
     named = (("provider", fields.provider, policy.providers), ("region", fields.region, policy.regions))
@@ -180,12 +215,18 @@ def _offers(
     keys = list(zip(offers["provider"], offers["instance_type"], strict=True))
     found = offers[[key in counts for key in keys]].copy()
     found["gpus"] = [counts[key] for key in keys if key in counts]
-    found["usd_per_gpu_hour"] = found["amortised_usd_per_hour"] / found["gpus"]
     return found, notes
 
 
+def _with_interest(offers: pd.DataFrame, rate: float) -> pd.Series:
+    """USD per GPU-hour with the cost of capital of what is paid upfront."""
+    weights = offers["term_months"].map(lambda months: upfront_weight(rate, months))
+    upfront = offers["amortised_usd_per_hour"] - offers["usd_per_hour"]
+    return (offers["usd_per_hour"] + upfront * weights) / offers["gpus"]
+
+
 def _cheapest(offers: pd.DataFrame, tier: Tier, term_months: int) -> tuple[str, int] | None:
-    """The offer whose GPU-hour costs least in a tier, upfront payments spread over the term, and its GPUs."""
+    """The offer whose GPU-hour costs least in a tier, and its GPUs."""
     rows = offers[(offers["tier"] == tier.value) & (offers["term_months"] == term_months)]
     if rows.empty:
         return None
@@ -200,21 +241,20 @@ def _tier(
     cases: Mapping[str, Owned],
     gpus: int,
     used: Decimal,
+    rate: float,
 ) -> RentedTier:
     offer_id, per_instance = cheapest
     offer = book.offer(offer_id)
-    price = offer.amortised_usd_per_hour / per_instance
+    upfront = offer.amortised_usd_per_hour - offer.usd_per_hour
+    weight = _exact(upfront_weight(rate, offer.term_months)) if upfront else ONE
+    price = (offer.usd_per_hour + upfront * weight) / per_instance
     all_hours = gpus * HOURS_PER_MONTH * price
     committed = bool(offer.term_months)
-    break_even = None
-    if not committed:
-        found = [break_even_by_hour(cases[case], gpus, price) for case in ("expected", "low", "high")]
-        known = [one for one in found if one is not None]
-        if len(known) == len(found):
-            break_even = Range(low=min(known), expected=known[0], high=max(known))
-    verdict = ABOVE if break_even is not None and break_even.expected <= 1 else NEVER
     if committed:
         verdict, break_even = _committed(cases["expected"], all_hours)
+    else:
+        break_even = _by_hour(cases, gpus, price)
+        verdict = ABOVE if break_even.expected is not None and break_even.expected <= 1 else NEVER
     return RentedTier(
         tier=name,
         offer_id=offer.offer_id,
@@ -230,10 +270,25 @@ def _tier(
     )
 
 
-def _committed(owned: Owned, all_hours: Decimal) -> tuple[str, Range | None]:
+def _by_hour(cases: Mapping[str, Owned], gpus: int, price: Decimal) -> BreakEven:
+    """The break-even with a tier that is paid by the hour, over the cases of what is owned."""
+    found = {case: break_even_by_hour(owned, gpus, price) for case, owned in cases.items()}
+    known = [one for one in found.values() if one is not None]
+    never = [case for case, one in found.items() if one is None]
+    where = "" if len(never) == len(found) else f" at the {' and '.join(never)} end"
+    return BreakEven(
+        low=min(known, default=None),
+        expected=found["expected"],
+        high=None if never else max(known),
+        never=f"never: running costs alone exceed rent{where}" if never else "",
+    )
+
+
+def _committed(owned: Owned, all_hours: Decimal) -> tuple[str, BreakEven | None]:
     """Both are paid whether the GPUs work or not, so only what energy adds at work depends on use."""
     if owned.usd_per_month(ONE) <= all_hours:
         return ALWAYS, None
     if owned.fixed >= all_hours:
         return NEVER, None
-    return BELOW, exactly((all_hours - owned.fixed) / owned.variable)
+    even = (all_hours - owned.fixed) / owned.variable
+    return BELOW, BreakEven(low=even, expected=even, high=even)

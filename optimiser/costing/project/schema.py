@@ -33,6 +33,7 @@
     buy_or_rent:                    optional, beside the lines
       gpu: H100                     as in gpus.yaml
       gpus_per_server: 8, servers, usd_per_server, depreciation_months, residual_share: 0
+      discount_rate_per_year        cost of capital; the policy's where absent
       kw_per_server, usd_per_kwh, pue, hosting_usd_per_kw_month, staff_usd_per_month: 0
       utilisation                   share of the hours in which they work
       idle_power_share: 1           of kw_per_server, drawn where they do not
@@ -180,6 +181,9 @@ class BuyOrRentFields(Section):
     usd_per_server: Positive = Field(description="USD of a server as it is paid, network and storage with it")
     depreciation_months: Positive = Field(description="months over which it is written off")
     residual_share: Share = Field(default=NONE, description="of its price, what it is then sold for")
+    discount_rate_per_year: Share | None = Field(
+        default=None, description="yearly cost of capital, 0 to 1; the policy's where absent"
+    )
     kw_per_server: Positive = Field(description="kW of a server at work")
     usd_per_kwh: Amount = Field(description="USD per kWh")
     pue: Pue = Field(description="what the building draws over what machines do, 1 to 3")
