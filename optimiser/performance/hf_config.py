@@ -63,7 +63,7 @@ def model_from_hf_config(path: Path) -> ModelSpec:
         quantised_parts=_quantised_parts(quantisation, moe),
         bytes_per_weight=_own_bytes(quantisation),
         scale_block=({quantisation.precision: quantisation.scale_block} if quantisation.scale_block else {}),
-        computed_in={"fp4": "fp8"} if quantisation.wide_activations else {},
+        computed_in={quantisation.precision: quantisation.computed_in} if quantisation.computed_in else {},
         source=f"config.json at {where}",
     )
     check_model(model, where)

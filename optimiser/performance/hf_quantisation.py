@@ -23,14 +23,14 @@ class Quantisation:
     """A checkpoint's weight precision, what its quantised weights take in bytes each, and which they are.
 
     scale_block is how many weights in a row share a scale in 8 bit, None where a tensor or channel does;
-    wide_activations says that 4-bit weights meet activations in 8 bit or wider.
+    computed_in is the format that weights are multiplied in where activations are wider than they are.
     keeps_attention and keeps_shared_experts say that those weights stay in 16 bit.
     """
 
     precision: str
     bytes_per_weight: float
     scale_block: int | None = None
-    wide_activations: bool = False
+    computed_in: str | None = None
     keeps_attention: bool = False
     keeps_shared_experts: bool = False
 
@@ -54,7 +54,7 @@ def read_quantisation(
         precision=precision,
         bytes_per_weight=BYTES_PER_WEIGHT[precision] if scale_bytes is None else 0.5 + scale_bytes,
         scale_block=_block_size(settings) if precision in ("fp8", "int8") else None,
-        wide_activations=settings.get("quant_method") == "mxfp4",
+        computed_in=_computed_in(settings, precision),
         keeps_attention=_covers_layers(kept, "attn", layers),
         keeps_shared_experts=_covers_layers(kept, "shared_expert", layers),
     )
@@ -80,6 +80,19 @@ def _precision(settings: Mapping[str, Any], where: str) -> tuple[str, float | No
         group = _group_size(settings) or (16 if algorithm == "NVFP4" else 128)
         return precision, {"fp4": 1 / group, "int4": 2 / group}.get(precision)
     raise bad_value(where, "quant_method", settings.get("quant_method"), f"one of {_METHODS}")
+
+
+def _computed_in(settings: Mapping[str, Any], precision: str) -> str | None:
+    """fp8 for MXFP4; 16 bit for 8-bit integers where activations are not quantised too (GPTQ, and compressed-tensors
+    without input_activations). bitsandbytes multiplies 8-bit integers with 8-bit activations (arXiv 2208.07339).
+    """
+    method = str(settings.get("quant_method")).lower()
+    if method == "mxfp4":
+        return "fp8"
+    groups = settings.get("config_groups")
+    stated = list(groups.values()) if isinstance(groups, dict) else []
+    both = any(isinstance(group, dict) and group.get("input_activations") for group in stated)
+    return "bf16" if precision == "int8" and method != "bitsandbytes" and not both else None
 
 
 def _group_size(settings: Mapping[str, Any]) -> int | None:

@@ -7,6 +7,8 @@ from optimiser.performance.parameters import WEIGHT_PRECISIONS
 from optimiser.performance.specs import ModelSpec
 
 QUANTISED_PARTS = ("linear", "feed_forward", "experts")
+# What a precision may be multiplied in besides its own format: fp8 activations, or the GPU's 16-bit format.
+COMPUTED_IN = {"fp4": ("fp8",), "int8": ("bf16",)}
 _SIZES = ("layers", "hidden", "heads", "kv_heads", "head_dim", "intermediate", "vocabulary", "max_context")
 _MOE_SIZES = ("experts", "active", "intermediate")
 _MLA_SIZES = ("kv_rank", "rope_head_dim", "nope_head_dim", "value_head_dim")
@@ -40,7 +42,7 @@ def check_model(model: ModelSpec, where: str) -> None:
 
 def _check_precisions(model: ModelSpec, where: str) -> None:
     named = [("default_precision", model.default_precision)]
-    for field in ("published", "quantised_parts", "bytes_per_weight"):
+    for field in ("published", "quantised_parts", "bytes_per_weight", "computed_in"):
         named += [(field, precision) for precision in getattr(model, field)]
     for field, precision in named:
         if precision not in WEIGHT_PRECISIONS:
@@ -49,6 +51,10 @@ def _check_precisions(model: ModelSpec, where: str) -> None:
     for precision, part in model.quantised_parts.items():
         if part not in QUANTISED_PARTS:
             raise bad_value(where, f"quantised_parts.{precision}", part, did_you_mean(part, QUANTISED_PARTS))
+    for precision, wide in model.computed_in.items():
+        if wide not in COMPUTED_IN.get(precision, ()):
+            right = f"one of {', '.join(COMPUTED_IN[precision])}" if precision in COMPUTED_IN else "left out"
+            raise bad_value(where, f"computed_in.{precision}", wide, right)
     for precision, size in model.bytes_per_weight.items():
         if size <= 0:
             raise bad_value(where, f"bytes_per_weight.{precision}", size, "must be above 0")

@@ -42,8 +42,9 @@ def served_on(
 ) -> Served | str:
     """How `gpu` serves the model at the precisions, or in plain words why it cannot.
 
-    16-bit checkpoints are served in the 16-bit format that the GPU has; int8 needs tensor cores for it; int4 is
-    unpacked and computed in 16 bit; fp4 is computed in fp4, or what the model's checkpoint is computed in, where
+    16-bit checkpoints are served in the 16-bit format that the GPU has; int4, and int8 where a checkpoint holds weights
+    alone (computed_in), are unpacked and computed in 16 bit on any GPU; int8 otherwise is of weights and activations
+    and needs tensor cores for it; fp4 is computed in fp4, or what the model's checkpoint is computed in, where
     there are tensor cores for fp4, and fp8 in fp8 likewise, else both are unpacked to 16 bit (Marlin kernels, which
     need Ampere or newer, taken to be GPUs with bf16). The KV cache defaults to the 16-bit format; a narrower one needs
     tensor cores for its format, and fp4 an engine that has it.
@@ -66,7 +67,7 @@ def served_on(
         kv_precision=kv,
         weight_tflops=weight_tflops,
         half_tflops=rates[half],
-        kernel=_kernel(model, weight, weight_tflops > rates[half]),
+        kernel=_kernel(model, weight, weight_tflops == rates[half]),
         notes=tuple(notes),
     )
 
@@ -78,12 +79,12 @@ def _weights(gpu: GpuSpec, model: ModelSpec, half: str, asked: str) -> tuple[str
         if asked in rates:
             return asked, rates[asked], []
         return half, rates[half], [f"{gpu.name} has no {asked}: served in {half}, check for overflow"]
-    if asked == "int4":
+    if asked == "int4" or in_half(model, asked):
         return asked, rates[half], []
     if asked in rates:
         return asked, rates[model.computed_in.get(asked, asked)], []
     if asked == "int8":
-        return f"int8 weights need int8 tensor cores; {gpu.name} has none"
+        return f"int8 weights and activations need int8 tensor cores; {gpu.name} has none"
     if "bf16" in rates:
         return (
             asked,
@@ -93,8 +94,13 @@ def _weights(gpu: GpuSpec, model: ModelSpec, half: str, asked: str) -> tuple[str
     return f"{asked} weights need Ampere or newer, which {gpu.name} is not"
 
 
-def _kernel(model: ModelSpec, weight_precision: str, wider_cores: bool) -> Kernel:
-    if weight_precision in ("int4", "fp4", "fp8") and not wider_cores:
+def in_half(model: ModelSpec, precision: str) -> bool:
+    """Whether the model's checkpoint at that precision holds weights alone, which kernels unpack to 16 bit."""
+    return model.computed_in.get(precision) in HALF_PRECISIONS
+
+
+def _kernel(model: ModelSpec, weight_precision: str, at_half_rate: bool) -> Kernel:
+    if at_half_rate and weight_precision not in HALF_PRECISIONS:
         return Kernel.UNPACKED_EXPERTS if model.moe else Kernel.UNPACKED
     return Kernel.BLOCK_SCALED if is_block_scaled(model, weight_precision) else Kernel.PLAIN
 

@@ -111,7 +111,8 @@ class ModelSpec:
     bytes_per_weight overrides parameters.BYTES_PER_WEIGHT where a checkpoint's scales take more room.
     scale_block is how many weights in a row share a scale, by precision, where they are scaled by block ("fp8":
     128) rather than by tensor or channel. computed_in names the format that a precision is multiplied in
-    where activations are wider than the weights ("fp4": "fp8" for MXFP4 checkpoints).
+    where activations are wider than the weights ("fp4": "fp8" for MXFP4 checkpoints, "int8": "bf16" for those that hold
+    8-bit weights alone, such as GPTQ's).
     """
 
     name: str

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optimiser.performance.precision import HALF_PRECISIONS
+from optimiser.performance.precision import HALF_PRECISIONS, in_half
 from optimiser.performance.setups import Candidate
 from optimiser.performance.specs import MlaSpec, ModelSpec
 
@@ -161,7 +161,8 @@ def _modes(model: ModelSpec, precision: str, fp4_cores: bool) -> tuple[str, str]
     elif precision == "fp4":
         dense = experts = "nvfp4" if fp4_cores else "nvfp4_wo"
     else:
-        dense, experts = _DENSE[precision], _EXPERTS.get(precision, "")
+        alone = f"{precision}_wo" if in_half(model, precision) else ""
+        dense, experts = alone or _DENSE[precision], _EXPERTS.get(precision, "")
     if model.moe is None:
         if part != "linear":
             return (

@@ -7,10 +7,13 @@ import pytest
 from asking import CHAT, MIX, bucket, estimates, one, refused
 from hardware import DEEPSEEK_R1, EFFICIENCIES, FIT, GPUS, LLAMA_8B, LLAMA_70B, hardware, shape
 
+from optimiser.config import load_config
 from optimiser.errors import UsageError
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.operating import request_rate
+from optimiser.performance.physics import Kernel
+from optimiser.performance.precision import Served, served_on
 from optimiser.performance.setups import group_candidates, single_candidates
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import question_of, trial_of
@@ -256,3 +259,29 @@ def test_a_precision_is_not_served_where_the_engine_has_no_kernels_for_it() -> N
     assert (refused.code, refused.reason) == ("precision", said)
     assert isinstance(served, Estimate)
     assert isinstance(estimate_shapes(LLAMA_8B, MIX, CHAT, shapes, GPUS, fit)[0], Estimate)
+
+
+def test_int8_weights_alone_are_unpacked_and_run_wherever_16_bit_does() -> None:
+    # GPTQ's: no int8 tensor cores are needed and no int8 kernels of the engine, on Blackwell as on Volta.
+    alone = replace(LLAMA_8B, computed_in={"int8": "bf16"})
+    config = load_config()
+    machines = {name: config.gpus[name] for name in ("V100", "A100-80GB", "H100", "B200", "B300")}
+    asked = {name: replace(shape("H100", 1), gpu=name) for name in machines}
+    for name, gpu in machines.items():
+        both, weights = served_on(gpu, LLAMA_8B, "int8", None), served_on(gpu, alone, "int8", None)
+        assert isinstance(weights, Served)
+        assert weights.weight_tflops == weights.half_tflops
+        assert weights.kernel is Kernel.UNPACKED
+        # Weights and activations run at the int8 rate, which B300 has cut below its 16-bit rate, and V100 lacks.
+        if name == "V100":
+            assert isinstance(both, str)
+            assert "int8 tensor cores" in both
+        else:
+            assert isinstance(both, Served)
+            assert (both.weight_tflops, both.kernel) == (gpu.dense_tflops["int8"], Kernel.PLAIN)
+    vllm = {"weight_precision": "int8", "engine": "vllm"}
+    found = estimate_shapes(alone, MIX, CHAT, list(asked.values()), machines, config.fit, **vllm)
+    assert all(isinstance(one, Estimate) for one in found)
+    refused = estimate_shapes(LLAMA_8B, MIX, CHAT, [asked["B200"]], machines, config.fit, **vllm)
+    assert isinstance(refused[0], Rejection)
+    assert "vllm has no kernels for int8 weights on Blackwell" in refused[0].reason

@@ -40,6 +40,8 @@ NOT_IN_CONFIG = {
 @pytest.mark.parametrize("name", TRUE_CONFIGS)
 def test_a_true_config_gives_the_architecture_of_the_yaml_entry(tmp_path, name):
     model, entry = asdict(read(tmp_path, TRUE_CONFIGS[name])), asdict(MODELS[name])
+    released = entry["default_precision"]
+    entry["computed_in"] = {key: value for key, value in entry["computed_in"].items() if key == released}
     assert {key: model[key] for key in model.keys() - NOT_IN_CONFIG} == {
         key: entry[key] for key in entry.keys() - NOT_IN_CONFIG
     }

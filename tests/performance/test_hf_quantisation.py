@@ -40,6 +40,27 @@ def test_quantisation(tmp_path, quantisation, precision, bytes_per_weight):
     assert model.quantised_parts == {}
 
 
+def in_groups(activations: object) -> dict[str, Any]:
+    group = {"weights": {"num_bits": 8, "type": "int"}, "input_activations": activations}
+    return {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}}
+
+
+@pytest.mark.parametrize(
+    ("quantisation", "computed_in"),
+    [
+        ({"quant_method": "gptq", "bits": 8, "group_size": 128}, {"int8": "bf16"}),
+        (in_groups(None), {"int8": "bf16"}),
+        (in_groups({"num_bits": 8, "type": "int", "dynamic": True}), {}),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, {}),
+        ({"quant_method": "gptq", "bits": 4, "group_size": 128}, {}),
+        ({"quant_method": "fp8"}, {}),
+        ({"quant_method": "mxfp4"}, {"fp4": "fp8"}),
+    ],
+)
+def test_8_bit_weights_alone_are_computed_in_16_bit(tmp_path, quantisation, computed_in):
+    assert read(tmp_path, changed(LLAMA, quantization_config=quantisation)).computed_in == computed_in
+
+
 @pytest.mark.parametrize(
     ("dtype", "precision"),
     [("bfloat16", "bf16"), ("float16", "fp16"), ("float32", "bf16"), (None, "bf16")],

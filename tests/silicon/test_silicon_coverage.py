@@ -82,7 +82,8 @@ def test_a_replica_over_several_instances_is_not_covered() -> None:
         ("llama-3.3-70b", "B200", "fp4", ("nvfp4", "bfloat16")),
         ("gpt-oss-120b", "B200", "fp4", ("bfloat16", "w4a8_mxfp4_mxfp8")),
         ("gpt-oss-120b", "H100", "fp4", ("bfloat16", "w4a16_mxfp4")),
-        ("qwen2.5-72b", "A100-80GB", "int8", ("sq", "bfloat16")),
+        ("llama-3.1-8b", "A100-80GB", "int8", ("sq", "bfloat16")),
+        ("qwen2.5-72b", "A100-80GB", "int8", ("int8_wo", "bfloat16")),
     ],
 )
 def test_number_formats_have_its_names(model: str, gpu: str, precision: str, modes: tuple[str, str]) -> None:
