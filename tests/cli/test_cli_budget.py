@@ -77,9 +77,9 @@ def test_next_to_no_queries_are_the_projects_and_nothing_dominates_nothing(
     path = tmp_path / "pilot.yaml"
     path.write_text(PROJECT.replace("usd_per_query: 0.002", "workload: chat-llama-70b"), encoding="utf-8")
     few = ("--set", "inference.users=0.01", "--as-of", "2026-11-21")
-    # 0.01 × 3 × 730 / 24, and a fifth less where inputs are moved; one request in a planned week is 730 / 168.
+    # 0.01 × 3 × 730 / 24; one request in a planned week is 730 / 168.
     assert fails(2, "budget", str(path), *few).startswith(
-        f"{path}: inference.users, inference.queries_per_user_day and inference.growth_per_month: 0.73 queries in a "
+        f"{path}: inference.users, inference.queries_per_user_day and inference.growth_per_month: 0.912 queries in a "
         "month at the least: a serving plan takes 4.35 or more"
     )
     path.write_text(

@@ -117,6 +117,7 @@ def _curve() -> FleetCurve:
         relative_error=0.2,
         oldest_prices=(),
         old_prices=(),
+        not_moved=(),
         notes=(),
     )
 

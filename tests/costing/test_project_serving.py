@@ -34,6 +34,7 @@ from optimiser.workload.volume import mean_rps, scaled
 
 AS_OF = date(2026, 11, 21)
 D = Decimal
+ROLE = {"engineering": [{"role": "r", "people": 1, "salary_usd_per_year": 12}]}
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +138,33 @@ def test_scenarios_are_brought_to_the_volume_too(config: Config) -> None:
 
 def test_a_volume_without_a_plan_is_named(config: Config, book: PriceBook, tmp_path: Path) -> None:
     inference = {"workload": "chat-llama-70b", "users": 100000, "queries_per_user_day": 3}
-    # The least that is looked at: a fifth fewer users than the 9,125,000 queries of these.
-    with pytest.raises(NoFeasiblePlan, match="at 7,300,000 queries a month: "):
+    with pytest.raises(NoFeasiblePlan, match="at 9,125,000 queries a month: "):
         budget_with(tmp_path, asked(config, book, max_monthly_usd=100), {"inference": inference})
+
+
+def test_an_input_that_cannot_be_planned_20_percent_up_is_left_out_of_what_moves_the_total_and_named(
+    config: Config, book: PriceBook, tmp_path: Path
+) -> None:
+    # Three servers of eight carry the 10,950,000 queries of these users, not 13,140,000.
+    serving = asked(config, book, max_gpus=24)
+    inference = {"workload": "chat-llama-70b", "users": 120000, "queries_per_user_day": 3, "volumes": 4}
+    budget = budget_with(tmp_path, serving, ROLE | {"inference": inference})
+    alone = replace(serving, workload=at_volume(serving.workload, D(10950000)))
+    assert budget.lines[0].monthly[0].expected == recommend(alone).totals.total_monthly_usd
+    assert budget.serving is not None
+    assert budget.serving.not_moved == ("inference.users", "inference.queries_per_user_day")
+    moved = {swing.input for swing in budget.sensitivity}
+    assert not moved & set(budget.serving.not_moved)
+    assert "engineering[0].people" in moved
+    said = "inference.users, inference.queries_per_user_day: left out of what moves the total, no plan at +20 %: "
+    (note,) = (note for note in budget.notes if note.startswith(said))
+    assert note.removeprefix(said).startswith(
+        "at 13,140,000 queries a month: chat-llama-70b: there is no plan"
+    )
+    # What its author says may happen has to have a plan.
+    wide = inference | {"users": {"low": 100000, "expected": 120000, "high": 144000}}
+    with pytest.raises(NoFeasiblePlan, match="at 13,140,000 queries a month: "):
+        budget_with(tmp_path, serving, {"inference": wide})
 
 
 OWNED = {
@@ -157,7 +182,6 @@ OWNED = {
     "staff_usd_per_month": 1000,
     "utilisation": 0.5,
 }
-ROLE = {"engineering": [{"role": "r", "people": 1, "salary_usd_per_year": 12}]}
 
 
 def test_owned_servers_stand_against_the_cheapest_price_of_each_tier(

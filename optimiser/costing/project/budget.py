@@ -28,8 +28,8 @@ from optimiser.costing.project.per_use import UnitCosts, unit_costs
 from optimiser.costing.project.prices import Prices
 from optimiser.costing.project.read import Project, compute_sections
 from optimiser.costing.project.schema import LINES
-from optimiser.costing.project.sensitivity import Swing, ends_of, swings
-from optimiser.costing.project.serving import FleetCurve, planned_fleets
+from optimiser.costing.project.sensitivity import SWING, Swing, ends_of, swings
+from optimiser.costing.project.serving import End, FleetCurve, planned_fleets
 from optimiser.costing.project.training_job import JobFigures, figures_of_job
 from optimiser.errors import UsageError, bad_value
 from optimiser.planning.plan import HOURS_PER_MONTH
@@ -146,7 +146,7 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
         serving=curve,
         training_jobs=jobs,
         energy=energy_of(fields, expected, curve, jobs),
-        sensitivity=_swings(project, inputs, given, serving),
+        sensitivity=_swings(project, inputs, given - set(() if curve is None else curve.not_moved), serving),
         buy_or_rent=_buy_or_rent(project, prices),
         combined=OUTER_RANGE,
         not_included=_not_included(project),
@@ -218,13 +218,15 @@ def _curve(project: Project, prices: Prices | None, inputs: Mapping[str, Range])
         return None
     most, expected = project.fields.inference.volumes, _at(inputs, "expected")
     cases = {case: monthly_queries(project.fields, _at(inputs, case)) for case in ("low", "expected", "high")}
-    others: list[Decimal] = []
+    ends = []
     for name in ("inference.users", "inference.queries_per_user_day", "inference.growth_per_month"):
-        ends = ends_of(name, inputs[name])
-        for end in (ends.low, ends.high):
-            others += monthly_queries(project.fields, expected | {name: end})
-    _check_volumes(project.where, prices.serving.workload, [*chain(*cases.values()), *others])
-    return planned_fleets(prices.serving, cases, others, most)
+        amount, moved = inputs[name], ends_of(name, inputs[name])
+        for sign, end in (("−", moved.low), ("+", moved.high)):
+            said = f"{float(end):g}" if amount.is_given else f"{sign}{float(SWING) * 100:g} %"
+            volumes = monthly_queries(project.fields, expected | {name: end})
+            ends.append(End(input=name, said=said, queries=tuple(volumes)))
+    _check_volumes(project.where, prices.serving.workload, chain(*cases.values()))
+    return planned_fleets(prices.serving, cases, ends, most)
 
 
 def _check_volumes(where: str, workload: Workload, volumes: Iterable[Decimal]) -> None:

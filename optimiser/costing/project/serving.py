@@ -49,13 +49,22 @@ class FleetPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class End:
+    """An input moved to one of its ends, said in words, and the queries of each month that it then asks."""
+
+    input: str
+    said: str
+    queries: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FleetCurve:
     """Serving plans by volume, ascending: points at the policy's confidence in throughput, low_points and high_points
     at the ends of `confidence` (None, and the same points, where the policy fixes a margin). A plan for more carries
     less too, so none costs more than the next.
 
     relative_error is the largest of their throughput estimates; oldest_prices by tier what they use, old_prices those
-    past the age that the policy notes.
+    past the age that the policy notes. not_moved are inputs that have no plan at an end to which they would be moved.
     """
 
     points: tuple[FleetPoint, ...]
@@ -66,6 +75,7 @@ class FleetCurve:
     relative_error: float
     oldest_prices: tuple[OldestPrice, ...]
     old_prices: tuple[str, ...]
+    not_moved: tuple[str, ...]
     notes: tuple[str, ...]
 
     def usd_per_month(self, queries: Decimal, confidence: Decimal | None = None) -> Decimal:
@@ -97,14 +107,20 @@ def between(points: Sequence[FleetPoint], queries: Decimal, of: Callable[[FleetP
 
 
 def planned_fleets(
-    request: Request, months: Mapping[str, Sequence[Decimal]], others: Iterable[Decimal], most: int
+    request: Request, months: Mapping[str, Sequence[Decimal]], ends: Sequence[End], most: int
 ) -> FleetCurve:
-    """Serving plans for what the months ask: months are the queries of each month by case, others what else is asked
-    at the policy's own confidence, most how many volumes are planned at it, and about half as many at each other one.
-    Raises what `recommend` raises, NoFeasiblePlan with its volume.
+    """Serving plans for what the months ask: months are the queries of each month by case, ends what else is asked at
+    the policy's own confidence where that can be planned, most how many volumes are planned at it, and about half as
+    many at each other one. Raises what `recommend` raises, NoFeasiblePlan with its volume.
     """
     low, expected, high = (months[case] for case in ("low", "expected", "high"))
-    plans = _plans(request, volumes_to_plan(expected, [*low, *high, *others], most))
+    tried: dict[Decimal, Plan] = {}
+    kept, without = _within_reach(request, [*low, *expected, *high], ends, tried)
+    asked = [*low, *high, *(volume for end in kept for volume in end.queries)]
+    plans = {
+        volume: tried.get(volume) or _plan_at(request, volume)
+        for volume in volumes_to_plan(expected, asked, most)
+    }
     points, every = _points(plans), [*plans.values()]
     cautions, notes = _cautions(request.policy)
     found = {"low": points, "high": points}
@@ -129,8 +145,37 @@ def planned_fleets(
         relative_error=max(plan.estimate_relative_error for plan in every),
         oldest_prices=oldest,
         old_prices=past_their_age(oldest),
-        notes=(*notes, *_left_out(every)),
+        not_moved=tuple(without),
+        notes=(*notes, *dict.fromkeys(without.values()), *_left_out(every)),
     )
+
+
+def _within_reach(
+    request: Request, cases: Sequence[Decimal], ends: Sequence[End], tried: dict[Decimal, Plan]
+) -> tuple[list[End], dict[str, str]]:
+    """The ends of inputs that can be planned at both, and the other inputs, each with why. The most and the least that
+    is asked beyond the cases is tried, since what lies between is within reach of a fleet if they are; plans made on
+    the way are added to tried.
+    """
+    kept, without = list(ends), dict[str, str]()
+    for furthest in (max, min):
+        reach = furthest(volume for volume in cases if volume)
+        while True:
+            volumes = [volume for end in kept for volume in end.queries if volume]
+            far = furthest(reach, *volumes)
+            if far == reach:
+                break
+            volume = Decimal(math.ceil(far))
+            try:
+                tried[volume] = _plan_at(request, volume)
+                break
+            except (NoFeasiblePlan, UsageError) as why:
+                beyond = [end for end in kept if far in end.queries]
+                names = list(dict.fromkeys(end.input for end in beyond))
+                said = f"{', '.join(names)}: left out of what moves the total, no plan at {beyond[0].said}: {why}"
+                without |= dict.fromkeys(names, said)
+                kept = [end for end in kept if end.input not in names]
+    return kept, without
 
 
 def none_dearer_than_more(points: Sequence[FleetPoint]) -> tuple[FleetPoint, ...]:
