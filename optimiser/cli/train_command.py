@@ -63,7 +63,7 @@ def train(
     for layer in question.typed:
         check_policy(layer.source, layer.fields)
     from optimiser.costing.training.answer import train as pipeline
-    from optimiser.costing.training.train import train_request
+    from optimiser.costing.training.request import train_request
     from optimiser.report.train_plan import render_training
 
     request = train_request(

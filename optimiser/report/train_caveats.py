@@ -5,7 +5,7 @@ from __future__ import annotations
 from optimiser.costing.training.interruptions import FIRM_RESTART_MINUTES
 from optimiser.costing.training.plan import TrainPlan, TrainQuota
 from optimiser.performance.confidence import planned_share
-from optimiser.report.wording import number, percent, site, usd
+from optimiser.report.wording import counted, number, percent, site, usd
 
 NINE_OF_TEN = 0.9
 
@@ -56,10 +56,12 @@ def caveats(plan: TrainPlan) -> tuple[str, ...]:
             f"After a failure firm machines go on within {FIRM_RESTART_MINUTES:g} minutes: that takes a spare, which "
             "is not in the price, or a fault that a restart mends."
         )
-    longer = percent(1 / planned_share(one.relative_error, NINE_OF_TEN) - 1)
+    longer = 1 / planned_share(one.relative_error, NINE_OF_TEN)
+    late = plan.estimate_hours * longer > plan.deadline_hours
+    past = ", past the deadline: --confidence 0.9 plans for them" if late else ""
     lines.append(
         f"The estimate is off by {percent(one.relative_error)} at the median; a tenth of runs take over "
-        f"{longer} longer. Run a hundred steps before buying the rest."
+        f"{percent(longer - 1)} longer{past}. Run a hundred steps before buying the rest."
     )
     lines.append(
         "Not in it: failed experiments and other runs (often as much again), data work, evaluation on other machines, "
@@ -84,8 +86,8 @@ def _obtaining(plan: TrainPlan) -> str:
 def _quota(quota: TrainQuota) -> str:
     tier = " on spot" if quota.spot else ""
     granted = "not known here" if quota.granted is None else f"{quota.granted:,g}"
-    unit = {"vcpu": "vCPUs", "gpu": "GPUs"}[quota.unit]
-    return f"Quota: {quota.needed:,} {unit} of {quota.family} in {quota.region}{tier}; granted: {granted}."
+    needed = counted(quota.needed, {"vcpu": "vCPU", "gpu": "GPU"}[quota.unit])
+    return f"Quota: {needed} of {quota.family} in {quota.region}{tier}; granted: {granted}."
 
 
 def _shortened(text: str, most: int = 3) -> str:

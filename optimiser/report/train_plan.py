@@ -15,6 +15,8 @@ from optimiser.report.train_caveats import caveats, energy_lines
 from optimiser.report.wording import counted, number, percent, site, usd
 
 HOURS_PER_DAY = 24
+# Fewer are told to three digits, so that hours × price is what is paid.
+FEW_HOURS = 10
 
 
 def render_training(format_name: str, plan: TrainPlan, *, colour: bool = False) -> str:
@@ -165,12 +167,13 @@ def _leg_row(one: TrainChoice, leg: TrainLeg) -> Row:
     restarts = f"{number(leg.interruptions)} restarts"
     lost = f"{percent(leg.wasted_share)} lost to the start, checkpoints, work done again and {restarts}"
     every = f"a checkpoint every {_days(leg.checkpoint_every_hours)}, an interruption every {_days(leg.mtbf_hours)}"
+    paid = float(leg.billed_hours_per_instance)
     cells = (
         f"{leg.tier.replace('_', ' ')}{term}",
         f"{one.instances:,}",
         site(one.provider, leg.zone or one.region),
         f"{leg.usd_per_instance_hour:,.4f}",
-        f"{float(leg.billed_hours_per_instance):,.1f}",
+        f"{paid:,.1f}" if paid >= FEW_HOURS else f"{paid:.3g}",
         usd(leg.usd),
     )
     return Row(cells, f"{_days(leg.hours)}: {lost}; {every}.")
@@ -184,8 +187,8 @@ def _how(plan: TrainPlan) -> tuple[str, ...]:
     every = work.trained_parameters == work.parameters
     trained = "all trained" if every else f"{work.trained_parameters / 1e9:,.3g} B of adapters trained"
     chain = (
-        f"{work.total_flops:.3g} FLOPs / ({one.gpus:,} GPUs × {one.peak_tflops:,.0f} TFLOPS × MFU {percent(one.mfu)}) "
-        f"= {_days(one.estimated_hours)}"
+        f"{work.total_flops:.3g} FLOPs / ({counted(one.gpus, 'GPU')} × {one.peak_tflops:,.0f} TFLOPS × MFU "
+        f"{percent(one.mfu)}) = {_days(one.estimated_hours)}"
     )
     hardware = f", HFU {percent(one.step_hfu)}" if one.step_hfu > one.step_mfu else ""
     planned = sum(leg.hours * (1 - leg.wasted_share) for leg in one.legs)
@@ -193,8 +196,8 @@ def _how(plan: TrainPlan) -> tuple[str, ...]:
     slower = planned / one.estimated_hours - 1
     return (
         f"{weights}, {trained} ({plan.method}): {work.flops_per_token / 1e9:,.1f} GFLOPs a token with attention over "
-        f"{plan.sequence_tokens:,} tokens × {plan.tokens:.4g} tokens = {work.total_flops:.3g} FLOPs in {work.steps:,} "
-        "steps.",
+        f"{plan.sequence_tokens:,} tokens × {plan.tokens:.4g} tokens = {work.total_flops:.3g} FLOPs in "
+        f"{counted(work.steps, 'step')}.",
         f"{chain}: a step takes {number(one.step_seconds)} s (MFU {percent(one.step_mfu)}"
         f"{hardware}), and a run keeps {percent(one.mfu / one.step_mfu)} of that rate between failures.",
         f"Planned {percent(slower)} slower{sure}: {_days(planned)}; with the start and what interruptions cost "
@@ -254,6 +257,8 @@ def _compared(plan: TrainPlan, one: TrainChoice) -> tuple[str, ...]:
 
 
 def _days(hours: float) -> str:
+    if hours < 2 / 60:
+        return f"{number(hours * 3600)} s"
     if hours < 2:
         return f"{hours * 60:,.0f} min"
     return f"{hours:,.1f} h" if hours < 2 * HOURS_PER_DAY else f"{hours / HOURS_PER_DAY:,.1f} days"

@@ -21,7 +21,7 @@ from optimiser.costing.project.read import load_project
 from optimiser.costing.project.serving import at_volume
 from optimiser.costing.training.answer import train
 from optimiser.costing.training.job_file import load_job
-from optimiser.costing.training.train import TrainRequest
+from optimiser.costing.training.request import TrainRequest
 from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, to_jsonable
 from optimiser.planning.plan_schema import schema_of

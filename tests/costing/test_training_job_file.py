@@ -61,6 +61,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ({"tokens": -1}, "tokens = -1: must be above 0"),
         ({"sequence_tokens": 4096.5}, "sequence_tokens = 4096.5: must be a whole number"),
         ({"batch_tokens": 100}, "batch_tokens = 100.0: from one sequence (4,096) to all tokens"),
+        ({"tokens": 1}, "tokens = 1.0: one sequence at the least (sequence_tokens = 4,096)"),
         ({"precision": "fp4"}, "precision = 'fp4': must be 'bf16' or 'fp8'"),
         ({"method": "lora", "precision": "fp8"}, "precision = 'fp8': bf16: adapters"),
         ({"lora": {"rank": 8}}, "goes with method lora or qlora, not full"),

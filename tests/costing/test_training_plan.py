@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_jobs import job
+from training_questions import BOOK, CONFIG, FEW, TODAY, asked, small
 
-from optimiser import NoFeasiblePlan, Policy, StalePrices, UsageError, load_book, load_config, load_workload
-from optimiser.config import Config
+from optimiser import NoFeasiblePlan, Policy, StalePrices, UsageError, load_workload
 from optimiser.costing.training.answer import train
-from optimiser.costing.training.job import Method, TrainingJob
+from optimiser.costing.training.job import TrainingJob
 from optimiser.costing.training.plan import TrainPlan
-from optimiser.costing.training.train import TrainRequest, found_ways, train_request
+from optimiser.costing.training.request import TrainRequest, train_request
+from optimiser.costing.training.train import found_ways
 from optimiser.planning.problem import GrantedQuota, QuotaKey
-from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST
 from optimiser.recommend import Request, recommend
-from optimiser.report.train_caveats import caveats, energy_lines
-
-TODAY = date(2026, 11, 21)
-CONFIG = load_config()
-WHOLE_BOOK = load_book(CONFIG.price_files, CONFIG.shapes, TODAY)
-TYPES = ("p5.48xlarge", "p5e.48xlarge", "p4d.24xlarge", "g6e.xlarge", "g6e.12xlarge")
-BOOK = replace(WHOLE_BOOK, offers=WHOLE_BOOK.offers[WHOLE_BOOK.offers["instance_type"].isin(TYPES)])
-FEW = Policy(instance_types=("p5.48xlarge", "g6e.12xlarge"), spot_for_groups=True)
-
-
-def asked(
-    wanted: TrainingJob, policy: Policy = FEW, config: Config = CONFIG, book: PriceBook = BOOK
-) -> TrainRequest:
-    return TrainRequest(job=wanted, policy=policy, config=config, book=book, as_of=TODAY)
-
-
-def small(**other: Any) -> TrainingJob:
-    """Full fine-tuning of an 8B model on 1e9 tokens within thirty days."""
-    plain: dict[str, Any] = {
-        "model": "llama-3.1-8b",
-        "method": Method.FULL,
-        "tokens": 1e9,
-        "deadline_hours": 720,
-    }
-    return job(**{**plain, "batch_tokens": 64 * 2048, **other})
+from optimiser.report.train_caveats import caveats
 
 
 def cost(wanted: TrainingJob) -> float | None:
@@ -214,57 +187,3 @@ def test_a_grid_is_told_by_the_method_of_all_places_considered() -> None:
     )
     told = {row.gco2_per_kwh for row in recommend(serving).carbon}
     assert beside.gco2_per_kwh in told
-
-
-# A p5.48xlarge draws (8 × 700 + 192 × 2.12 + 2,048 × 0.421) W × 1.22 = 8.3805 kW, 9.6376 kWh an hour at a PUE of 1.15.
-# On demand it is 55.04 USD an hour at 369.47 g/kWh in us-east-1 and 58.8928 at 40.7 in eu-north-1: 3.8528 USD save
-# 3.1686 kg, at 1,216 USD a tonne.
-TWO_GRIDS = Policy(instance_types=("p5.48xlarge",), tiers=("on_demand",), regions=("us-east-1", "eu-north-1"))
-
-
-@pytest.mark.parametrize(
-    ("usd_per_tonne", "region", "kg_per_hour"),
-    [(0, "us-east-1", 3.5608), (1210, "us-east-1", 3.5608), (1222, "eu-north-1", 0.39225)],
-)
-def test_a_carbon_price_moves_a_job_to_a_cleaner_grid_from_where_it_is_worth_it(
-    usd_per_tonne: float, region: str, kg_per_hour: float
-) -> None:
-    plan = train(asked(small(), TWO_GRIDS.model_copy(update={"carbon_usd_per_tonne": usd_per_tonne})))
-    one, usd_per_hour = plan.choice, {"us-east-1": 55.04, "eu-north-1": 58.8928}[region]
-    assert one.region == region
-    instance_hours = one.gpu_hours / 8
-    assert float(one.machines_usd) == pytest.approx(usd_per_hour * instance_hours, abs=0.02)
-    assert plan.energy.tonnes_co2e == pytest.approx(kg_per_hour * instance_hours / 1000, rel=1e-4)
-    assert float(one.carbon_usd) == pytest.approx(
-        usd_per_tonne * kg_per_hour * instance_hours / 1000, rel=1e-3
-    )
-    assert one.total_usd == one.machines_usd + one.overheads_usd + one.storage_usd
-    said = " ".join(energy_lines(plan))
-    assert ("and not billed" in said) == (usd_per_tonne > 0)
-
-
-def test_a_place_without_a_figure_is_out_under_a_carbon_price() -> None:
-    # Local zones have no figure of their own; us-east-1-atl-1 asks what us-east-1 does.
-    local = {
-        "instance_types": ("p5.48xlarge",),
-        "tiers": ("on_demand",),
-        "region_kinds": ("region", "local_zone"),
-    }
-    regions = ("us-east-1-atl-1", "eu-north-1")
-    free = Policy.model_validate({**local, "regions": regions})
-    priced = free.model_copy(update={"carbon_usd_per_tonne": 1})
-    unpriced, plan = train(asked(small(), free)), train(asked(small(), priced))
-    assert (unpriced.choice.region, unpriced.energy.tonnes_co2e) == ("us-east-1-atl-1", None)
-    assert plan.choice.region == "eu-north-1"
-    assert any("left out for want of a figure" in line and "us-east-1-atl-1" in line for line in plan.notes)
-    alone = priced.model_copy(update={"regions": ("us-east-1-atl-1",)})
-    with pytest.raises(
-        NoFeasiblePlan, match=r"aws us-east-1-atl-1.*carbon_usd_per_tonne: 0 would allow a plan"
-    ):
-        train(asked(small(), alone))
-
-
-def test_a_monthly_cap_of_serving_is_said_not_to_hold_a_job() -> None:
-    capped = TWO_GRIDS.model_copy(update={"max_monthly_kg_co2e": 1.0})
-    (note,) = train(asked(small(), capped)).notes[:1]
-    assert "max_monthly_kg_co2e" in note

@@ -11,7 +11,7 @@ from optimiser.costing.project.amounts import Range
 from optimiser.costing.project.prices import Prices
 from optimiser.costing.project.serving import HIGH_CONFIDENCE
 from optimiser.costing.training.answer import train
-from optimiser.costing.training.train import train_request
+from optimiser.costing.training.request import train_request
 from optimiser.errors import NoFeasiblePlan
 from optimiser.planning.price_ages import OldestPrice, oldest_of
 

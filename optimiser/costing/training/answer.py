@@ -21,7 +21,8 @@ from optimiser.costing.training.plan import (
     TrainTier,
     TrainWork,
 )
-from optimiser.costing.training.train import Found, TrainRequest, found_ways, granted_amounts, quotas_of
+from optimiser.costing.training.request import TrainRequest
+from optimiser.costing.training.train import Found, found_ways, granted_amounts, quotas_of
 from optimiser.costing.training.ways import BLOCK, HOWS, MIXED, ON_DEMAND, RESERVED, SPOT, Leg, Way, ways
 from optimiser.costing.training.work import token_flops, trained_parameters
 from optimiser.performance.parameters import active_parameter_count, parameter_count
@@ -31,6 +32,8 @@ from optimiser.prices.book import PriceBook
 
 ALTERNATIVES = 5
 GANG = "several instances on spot, which one pool must hold at once: spot_for_groups is false"
+# What policy.tiers calls a way to pay; Capacity Blocks are of on demand.
+_TIER_OF = {RESERVED: "reserved", SPOT: "spot"}
 _RECOMPUTE = {int(ALL): "all activations", int(CHEAP): "norms and activation functions"}
 
 
@@ -39,7 +42,7 @@ def train(request: TrainRequest) -> TrainPlan:
     found = found_ways(request)
     job, policy, best = request.job, request.policy, found.ways[0]
     choice = _choice(best, request)
-    at_estimate = _at_estimate(best, found)
+    at_estimate = _choice(_at_estimate(best, found), request)
     return TrainPlan(
         schema_version=TRAINING_SCHEMA_VERSION,
         generated_by=f"optimiser {__version__}",
@@ -59,7 +62,7 @@ def train(request: TrainRequest) -> TrainPlan:
         work=_work(found, job),
         choice=choice,
         estimate_hours=at_estimate.hours,
-        estimate_usd=cents(exact(at_estimate.usd)),
+        estimate_usd=at_estimate.total_usd,
         energy=found.emitted.of_run(best),
         quotas=_quotas(best, request),
         tiers=tuple(_tier(how, found, request) for how in HOWS),
@@ -197,8 +200,12 @@ def _tier(how: str, found: Found, request: TrainRequest) -> TrainTier:
 
 def _why_none(how: str, found: Found, request: TrainRequest) -> str:
     policy = request.policy
+    if how == MIXED and any(way.how == SPOT for way in (*found.ways, *found.gangs)):
+        return "not needed: spot alone ends in time"
     if how in found.sold:
         return "none that the policy allows ends by the deadline"
+    if _TIER_OF.get(how, "on_demand") not in policy.tiers:
+        return "no price that the policy allows"
     if how == RESERVED:
         upfront = "" if policy.allow_upfront else ", none of it upfront"
         return f"no commitment of at most {policy.max_commitment_months} months{upfront} is on sale"

@@ -125,6 +125,9 @@ def load_job(path: Path, as_of: date, overrides: Mapping[str, str] | None = None
         raise bad_value(
             where, "precision", fields.precision, f"bf16: adapters of {method} are trained in 16 bit"
         )
+    if fields.tokens < fields.sequence_tokens:
+        right = f"one sequence at the least (sequence_tokens = {fields.sequence_tokens:,})"
+        raise bad_value(where, "tokens", fields.tokens, right)
     batch = fields.batch_tokens or _usual_batch(method, fields)
     if batch < fields.sequence_tokens or batch > fields.tokens:
         right = f"from one sequence ({fields.sequence_tokens:,}) to all tokens ({fields.tokens:,.0f})"

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
-from pathlib import Path
 
 import pandas as pd
 
-from optimiser.config import Config
 from optimiser.config.carbon import load_carbon
-from optimiser.config.policy_layers import PolicyLayer, resolve_policy
 from optimiser.config.quotas import granted_quotas
 from optimiser.costing.training.emitted import Emitted, at_carbon_price, emitted
 from optimiser.costing.training.interruptions import checkpoint_gb, frozen_gb
-from optimiser.costing.training.job import TrainingJob
-from optimiser.costing.training.job_file import load_job
 from optimiser.costing.training.market import Market, markets
 from optimiser.costing.training.node import node_of
 from optimiser.costing.training.pace import Pace, paces
+from optimiser.costing.training.request import TrainRequest
 from optimiser.costing.training.ways import HOWS, Terms, Way, ways
-from optimiser.errors import NoFeasiblePlan, StalePrices, UsageError, bad_value
+from optimiser.errors import NoFeasiblePlan, StalePrices
 from optimiser.estimating import considered_shapes
 from optimiser.performance.specs import ModelSpec
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
 from optimiser.planning.problem import QuotaKey
 from optimiser.policy import Policy
-from optimiser.prices.book import PriceBook
-from optimiser.prices.spot_past import NO_PAST, SpotPast
 
 Key = tuple[str, str]
 _NO_LIMIT = {
@@ -40,43 +33,6 @@ _NO_LIMIT = {
     "max_monthly_usd": None,
     "max_committed_monthly_usd": None,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainRequest:
-    """One question: train this job under this policy at the prices in force on as_of."""
-
-    job: TrainingJob
-    policy: Policy
-    config: Config
-    book: PriceBook
-    as_of: date
-    spot_past: SpotPast = NO_PAST
-
-
-def train_request(
-    path: Path,
-    config: Config,
-    book: PriceBook,
-    typed: Sequence[PolicyLayer],
-    spot_past: Callable[[Policy], SpotPast],
-    overrides: Mapping[str, str] | None = None,
-) -> TrainRequest:
-    """The question that a job's file asks, under what was typed over its policy; spot_past says what is known of the
-    pools that a policy allows, overrides are those of load_job. Raises UsageError for what is wrong in it.
-    """
-    job = load_job(path, book.as_of, overrides)
-    try:
-        model = config.find_model(job.model)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
-    if job.sequence_tokens > model.max_context:
-        right = f"{model.name} supports {model.max_context:,} tokens"
-        raise bad_value(str(path), "sequence_tokens", job.sequence_tokens, right)
-    policy = resolve_policy(config, (PolicyLayer(f"{path}: policy", job.policy), *typed), book)
-    return TrainRequest(
-        job=job, policy=policy, config=config, book=book, as_of=book.as_of, spot_past=spot_past(policy)
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
