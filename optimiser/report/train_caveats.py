@@ -78,6 +78,10 @@ def _obtaining(plan: TrainPlan) -> str:
     together = "" if one.instances == 1 else " at once, beside each other,"
     if all(leg.tier == "spot" for leg in one.legs):
         return f"A price is not capacity: whether a pool holds {place}{together} no price list says."
+    if one.how == "capacity block":
+        return (
+            f"A price is not capacity: a Capacity Block of {place} has to be on offer for the days you want."
+        )
     word = one.obtainability.replace("_", " ")
     needs = "may need a reservation or a block; ask before relying on it"
     return f"A price is not capacity: {place} ({word}){together} {needs}."

@@ -13,6 +13,7 @@ from optimiser.report.price_age import at_old_prices, oldest_said
 from optimiser.report.records import render_records
 from optimiser.report.train_caveats import caveats, energy_lines
 from optimiser.report.wording import counted, number, percent, site, usd
+from providers.offer import HOURS_PER_YEAR
 
 HOURS_PER_DAY = 24
 # Fewer are told to three digits, so that hours × price is what is paid.
@@ -226,14 +227,21 @@ def _tiers(plan: TrainPlan) -> Table:
             continue
         detail = f"Not chosen: {tier.why_not}." if tier.why_not else ""
         if one.how == "reserved":
-            months = sum(leg.term_months for leg in one.legs)
-            detail = f"The whole term of {months} months is paid, used or not."
+            detail = _terms_paid(one.legs[0])
         rows.append(Row((tier.how, *_compared(plan, one)), detail))
     return Table(columns, tuple(rows))
 
 
 def _oldest(choices: Iterable[TrainChoice]) -> tuple[str, ...]:
     return oldest_said(oldest_of(price for one in choices for price in one.oldest_prices))
+
+
+def _terms_paid(leg: TrainLeg) -> str:
+    """A commitment is paid to its end, and bought again where the run outlasts it."""
+    terms = round(float(leg.billed_hours_per_instance) / (leg.term_months * HOURS_PER_YEAR / 12))
+    if terms == 1:
+        return f"The whole term of {leg.term_months} months is paid, used or not."
+    return f"{terms} whole terms of {leg.term_months} months are paid one after another, used or not."
 
 
 def _alternatives(plan: TrainPlan) -> Table:

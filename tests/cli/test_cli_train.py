@@ -84,6 +84,9 @@ def test_a_capacity_block_in_the_price_table_is_planned_in_whole_days(run: Run, 
     assert float(leg["billed_hours_per_instance"]) % 24 == 0
     assert plan["choice"]["machines_usd"] == f"{2.5 * 24 * plan['choice']['instances']:.2f}"
     assert plan["quotas"] == []
+    said = " ".join(run(*JOB, "--config", str(tmp_path)).out.split())
+    assert "a Capacity Block of 1 × p5.48xlarge in AWS us-east-2 has to be on offer" in said
+    assert "may need a reservation or a block" not in said
 
 
 def test_the_answer_goes_to_a_file(run: Run, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from optimiser.costing.training.answer import train
 from optimiser.costing.training.request import train_request
 from optimiser.prices.spot_past import NO_PAST
 from optimiser.report.train_caveats import caveats, energy_lines
+from optimiser.report.train_plan import render_training
 
 # A p5.48xlarge draws (8 × 700 + 192 × 2.12 + 2,048 × 0.421) W × 1.22 = 8.3805 kW, 9.6376 kWh an hour at a PUE of 1.15.
 # On demand it is 55.04 USD an hour at 369.47 g/kWh in us-east-1 and 58.8928 at 40.7 in eu-north-1: 3.8528 USD save
@@ -119,3 +120,13 @@ def test_a_models_config_is_looked_for_beside_the_jobs_file(tmp_path: Path) -> N
     path.write_text(path.read_text().replace("mine/", "none/"), encoding="utf-8")
     with pytest.raises(UsageError, match=r"none/config\.json"):
         train_request(path, CONFIG, BOOK, (), lambda _: NO_PAST)
+
+
+def test_a_commitment_that_the_run_outlasts_is_paid_again_and_said_so() -> None:
+    policy = Policy(instance_types=("g6e.12xlarge",), tiers=("reserved",), max_gpus=4)
+    plan = train(asked(small(tokens=3e11, deadline_hours=1095 * 24), policy))
+    (leg,) = plan.choice.legs
+    assert 8760 < plan.choice.hours < 2 * 8760
+    assert (leg.term_months, leg.billed_hours_per_instance) == (12, 2 * 8760)
+    page = " ".join(render_training("table", plan).split())
+    assert "2 whole terms of 12 months are paid one after another" in page

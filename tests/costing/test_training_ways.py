@@ -19,6 +19,7 @@ from optimiser.costing.training.ways import (
     SPOT,
     Terms,
     Way,
+    block_days,
     course,
     planned_hours,
     ways,
@@ -149,12 +150,16 @@ def test_a_budget_for_what_is_signed_is_kept() -> None:
         assert (RESERVED in found(here, terms(1000, policy))) is allowed
 
 
-def test_a_capacity_block_is_paid_in_whole_days_and_has_limits() -> None:
+def test_a_capacity_block_is_paid_in_days_up_to_two_weeks_then_in_weeks_and_has_limits() -> None:
     here = market(blocks=[price(30)])
-    way = found(here, terms(1000))[BLOCK]
-    days = -(-way.hours // 24)
-    assert way.machines_usd == pytest.approx(2 * 30 * 24 * days)
-    assert not found(here, terms(1000), replace(PACE, nodes=65, gpus=520))
+    # Some 401 h are 17 days, which three weeks hold; some 201 h are nine days.
+    assert found(here, terms(1000))[BLOCK].machines_usd == pytest.approx(2 * 30 * 24 * 21)
+    short = found(here, terms(1000), replace(PACE, hours=200.0))[BLOCK]
+    assert 200 < short.hours < 216
+    assert short.machines_usd == pytest.approx(2 * 30 * 24 * 9)
+    assert [block_days(24.0 * days) for days in (1, 14, 14.01, 21, 22, 182)] == [1, 14, 21, 21, 28, 182]
+    assert not found(here, terms(1000), replace(PACE, nodes=3, gpus=24))
+    assert not found(here, terms(1000), replace(PACE, nodes=128, gpus=1024))
     assert not found(here, terms(9000), replace(PACE, hours=183 * 24.0))
 
 

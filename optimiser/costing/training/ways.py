@@ -28,8 +28,9 @@ ON_DEMAND, SPOT, MIXED, RESERVED, BLOCK = (
     "capacity block",
 )
 HOWS = (ON_DEMAND, SPOT, MIXED, RESERVED, BLOCK)
-# EC2 Capacity Blocks for ML: up to 64 instances for up to 182 days, in whole days (Amazon EC2 User Guide, from memory).
-BLOCK_INSTANCES, BLOCK_HOURS = 64, 182 * 24
+# EC2 Capacity Blocks for ML: 1, 2, 4 … 64 instances (Amazon EC2 User Guide, Capacity Blocks for ML), 1 to 14 days or
+# whole weeks up to 182 days (API reference, DescribeCapacityBlockOfferings, CapacityDurationHours).
+BLOCK_INSTANCES, BLOCK_DAYS, BLOCK_DAYS_ONE_BY_ONE = (1, 2, 4, 8, 16, 32, 64), 182, 14
 _LEAST_HOURS = 1e-6
 # A run stands still for this long however little it saves: ranks wait for each other.
 _LEAST_PAUSE_HOURS = 10 / 3600
@@ -120,11 +121,16 @@ def ways(market: Market, pace: Pace, terms: Terms) -> Iterator[Way]:
             leg = _leg("reserved", price, firm, firm.hours, billed)
             yield from _within(market, pace, terms, RESERVED, (leg,))
     block = cheapest(market.blocks, pace.nodes)
-    if block and pace.nodes <= BLOCK_INSTANCES and firm.hours <= BLOCK_HOURS:
-        days = math.ceil(firm.hours / 24) * 24.0
-        yield from _within(
-            market, pace, terms, BLOCK, (_leg("capacity_block", block, firm, firm.hours, days),)
-        )
+    days = block_days(firm.hours)
+    if block and pace.nodes in BLOCK_INSTANCES and days <= BLOCK_DAYS:
+        leg = _leg("capacity_block", block, firm, firm.hours, days * 24.0)
+        yield from _within(market, pace, terms, BLOCK, (leg,))
+
+
+def block_days(hours: float) -> int:
+    """The days of the shortest Capacity Block that lasts so many hours."""
+    days = math.ceil(hours / 24)
+    return days if days <= BLOCK_DAYS_ONE_BY_ONE else math.ceil(days / 7) * 7
 
 
 def planned_hours(pace: Pace, policy: Policy) -> float:
