@@ -19,7 +19,7 @@ from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, Plan
 from optimiser.planning.price_ages import OldestPrice, oldest_in_use, past_their_age
 from optimiser.policy import Policy
-from optimiser.recommend import Request, at_demand, prepared, recommend
+from optimiser.recommend import Prepared, Request, at_demand, prepared, recommend
 from optimiser.workload import Workload
 from optimiser.workload.volume import mean_rps, times, tokens_per_request
 
@@ -114,22 +114,20 @@ def planned_fleets(
     many at each other one. Raises what `recommend` raises, NoFeasiblePlan with its volume.
     """
     low, expected, high = (months[case] for case in ("low", "expected", "high"))
-    tried: dict[Decimal, Plan] = {}
-    kept, without = _within_reach(request, [*low, *expected, *high], ends, tried)
+    plan_at = _Volumes(request)
+    kept, without = _within_reach(plan_at, [*low, *expected, *high], ends)
     asked = [*low, *high, *(volume for end in kept for volume in end.queries)]
-    plans = {
-        volume: tried.get(volume) or _plan_at(request, volume)
-        for volume in volumes_to_plan(expected, asked, most)
-    }
+    plans = {volume: plan_at(volume) for volume in volumes_to_plan(expected, asked, most)}
     points, every = _points(plans), [*plans.values()]
     cautions, notes = _cautions(request.policy)
     found = {"low": points, "high": points}
     for case, own in (("low", low), ("high", high)) if cautions is not None else ():
         confidence = getattr(cautions, case)
         caution = {"performance_confidence": float(confidence), "performance_margin": None}
-        cautious = replace(request, policy=request.policy.model_copy(update=caution))
+        cautiously = _Volumes(replace(request, policy=request.policy.model_copy(update=caution)))
+        volumes = volumes_to_plan(own, expected, max(LEAST_VOLUMES, most // 2 + 1))
         try:
-            at_end = _plans(cautious, volumes_to_plan(own, expected, max(LEAST_VOLUMES, most // 2 + 1)))
+            at_end = {volume: cautiously(volume) for volume in volumes}
         except NoFeasiblePlan:
             notes += (f"no plan at a confidence of {confidence}: {case} has the expected throughput",)
             continue
@@ -151,11 +149,10 @@ def planned_fleets(
 
 
 def _within_reach(
-    request: Request, cases: Sequence[Decimal], ends: Sequence[End], tried: dict[Decimal, Plan]
+    plan_at: _Volumes, cases: Sequence[Decimal], ends: Sequence[End]
 ) -> tuple[list[End], dict[str, str]]:
     """The ends of inputs that can be planned at both, and the other inputs, each with why. The most and the least that
-    is asked beyond the cases is tried, since what lies between is within reach of a fleet if they are; plans made on
-    the way are added to tried.
+    is asked beyond the cases is tried, since what lies between is within reach of a fleet if they are.
     """
     kept, without = list(ends), dict[str, str]()
     for furthest in (max, min):
@@ -165,9 +162,8 @@ def _within_reach(
             far = furthest(reach, *volumes)
             if far == reach:
                 break
-            volume = Decimal(math.ceil(far))
             try:
-                tried[volume] = _plan_at(request, volume)
+                plan_at(Decimal(math.ceil(far)))
                 break
             except (NoFeasiblePlan, UsageError) as why:
                 beyond = [end for end in kept if far in end.queries]
@@ -216,16 +212,23 @@ def at_volume(workload: Workload, queries_per_month: Decimal) -> Workload:
     return times(workload, float(queries_per_month) / SECONDS_PER_MONTH / mean_rps(workload))
 
 
-def _plans(request: Request, volumes: Iterable[Decimal]) -> dict[Decimal, Plan]:
-    known, plans = None, {}
-    for volume in volumes:
-        asked = replace(request, workload=at_volume(request.workload, volume), alone=True)
-        try:
-            known = at_demand(known, asked) if known else prepared(asked)
-            plans[volume] = recommend(asked, known)
-        except (NoFeasiblePlan, UsageError) as why:
-            raise type(why)(f"at {volume:,.0f} queries a month: {why}") from None
-    return plans
+class _Volumes:
+    """The request's plan at a volume; each is made once, and what does not go by the volume is found once for all."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.known: Prepared | None = None
+        self.plans: dict[Decimal, Plan] = {}
+
+    def __call__(self, volume: Decimal) -> Plan:
+        if volume not in self.plans:
+            asked = replace(self.request, workload=at_volume(self.request.workload, volume), alone=True)
+            try:
+                self.known = at_demand(self.known, asked) if self.known else prepared(asked)
+                self.plans[volume] = recommend(asked, self.known)
+            except (NoFeasiblePlan, UsageError) as why:
+                raise type(why)(f"at {volume:,.0f} queries a month: {why}") from None
+        return self.plans[volume]
 
 
 def _points(plans: Mapping[Decimal, Plan]) -> tuple[FleetPoint, ...]:
