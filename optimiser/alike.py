@@ -11,7 +11,8 @@ from optimiser.policy import Policy
 from optimiser.recommend import Request
 from optimiser.workload import DemandPeriod, SizeBucket
 
-# What is bought for all is bought under one policy; everything else may be each service's own.
+# What is bought for all is bought under one policy, and what is granted is granted to all; everything else may be each
+# service's own.
 OF_ALL = (
     "tiers",
     "max_commitment_months",
@@ -22,6 +23,8 @@ OF_ALL = (
     "assume_obtainable",
     "markets",
     "overheads",
+    "within_quotas",
+    "max_gpus",
 )
 # Rules over all that runs, which planning together does not know yet; and the only value it knows.
 NOT_YET = (
@@ -29,8 +32,6 @@ NOT_YET = (
     "min_regions",
     "survive_region_loss",
     "max_share_per_provider",
-    "within_quotas",
-    "max_gpus",
     "max_monthly_usd",
     "max_committed_monthly_usd",
     "minimum_monthly_usd_by_provider",

@@ -4,72 +4,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 
 from optimiser import __version__
-from optimiser.alike import merged, of_one_kind, refuse_what_differs
-from optimiser.errors import OptimiserError
-from optimiser.planning.answer import NOT_INCLUDED, service_of
+from optimiser.alike import of_one_kind, refuse_what_differs
+from optimiser.by_themselves import Apart, ByItself, apart_at_once, by_themselves
+from optimiser.errors import NoFeasiblePlan, OptimiserError
+from optimiser.planning.answer import NOT_INCLUDED, quota_notes, service_of
 from optimiser.planning.assemble import plan_option
 from optimiser.planning.comparison import monthly_usd
-from optimiser.planning.infeasible import nothing_allowed
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import to_jsonable
 from optimiser.planning.plan_parts import PlanBound, PlanPeriod, PlanService
 from optimiser.planning.price_basis import offers_behind, price_dates, price_sources
-from optimiser.planning.problem import How, Option, Problem
-from optimiser.planning.search import Outcome, search
+from optimiser.planning.problem import How, Problem
 from optimiser.planning.spot_notes import mixed_sources_note
 from optimiser.planning.together.assemble import Ran, parts_of
+from optimiser.planning.together.caps import caps_of_all, excess_in_words, least_in_words, rules_of
 from optimiser.planning.together.plan import TogetherPlan
 from optimiser.planning.together.search import Together, TogetherOutcome, search_together
 from optimiser.planning.together.verify import verify_together
-from optimiser.planning.totals import all_in_monthly_usd
-from optimiser.recommend import Prepared, Request, prepared, with_what_is_left_out
+from optimiser.recommend import Request
 from providers.offer import Offer
 
 # Nothing was looked into: there is but one service.
 ALONE = TogetherOutcome(best=None, lower_usd=math.inf, looked_into=0, sites=0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Apart:
-    """A service by itself: what is asked, what that is to planning, and its best plan without what is owned."""
-
-    request: Request
-    stands_for: tuple[str, ...]
-    known: Prepared
-    outcome: Outcome
-    monthly_usd: Decimal
-
-    @property
-    def problem(self) -> Problem:
-        """With what is owned, which all share."""
-        return self.known.problem
-
-    @property
-    def usd(self) -> float:
-        """What its best plan costs as weighed, USD over the horizon."""
-        return self.outcome.best.usd if self.outcome.best else math.inf
-
-
 def recommend_together(requests: Sequence[Request]) -> TogetherPlan:
     """The services of several requests (of one config and one price book) in one plan.
 
     Raises UsageError for horizons or policies that differ where all share them, and for what is not planned together
-    yet; NoFeasiblePlan and StalePrices as recommend does for any service by itself.
+    yet; NoFeasiblePlan and StalePrices as recommend does for any service by itself, NoFeasiblePlan also where no plan
+    was found for all of them within what is granted.
     """
     refuse_what_differs(requests)
     gap = requests[0].config.settings.solver.relative_gap
-    apart = [one for kind in of_one_kind(requests) for one in _apart(kind, gap)]
-    apart_usd = sum(one.usd for one in apart)
-    apart_lower = sum(one.outcome.lower_usd for one in apart)
-    if len(apart) == 1 and not _owns(apart[0].problem):
+    services = [one for kind in of_one_kind(requests) for one in by_themselves(kind, gap)]
+    apart = apart_at_once(services, gap)
+    if len(services) == 1 and not _owns(services[0].problem):
         found = ALONE
     else:
-        found = search_together([one.problem for one in apart], apart_usd)
-    plan = _plan_of(apart, found, apart_usd, min(found.lower_usd, apart_lower))
+        found = search_together([one.problem for one in services], apart.usd)
+    if found.best is None and not apart.solutions:
+        raise _nothing_at_once(services, found)
+    plan = _plan_of(services, apart, found)
     faults = verify_together(to_jsonable(plan))
     if faults:
         raise OptimiserError(f"internal error, no plan is given: {'; '.join(faults)}")
@@ -81,51 +60,42 @@ def _owns(problem: Problem) -> bool:
     return any(one.how is How.OWNED for option in problem.options for one in option.purchases)
 
 
-def _apart(kind: Sequence[Request], gap: float) -> list[_Apart]:
-    """Services of one kind by themselves: as one where that is cheaper, else each.
-
-    What is owned is left out of planning apart: there it would be counted once for each service.
-    """
-    alone = [_planned(one, (one.workload.name,), gap) for one in kind]
-    if len(alone) == 1:
-        return alone
-    as_one = _planned(merged(kind), tuple(one.workload.name for one in kind), gap)
-    if as_one.usd > sum(one.usd for one in alone):
-        return alone
-    return [replace(as_one, monthly_usd=sum((one.monthly_usd for one in alone), Decimal(0)))]
-
-
-def _planned(request: Request, names: tuple[str, ...], gap: float) -> _Apart:
-    known = prepared(request)
-    outcome = _searched(known, gap)
-    assert outcome.best is not None  # noqa: S101 - _searched refuses what has no plan
-    cost = all_in_monthly_usd(known.problem, outcome.best.solution)
-    return _Apart(request=request, stands_for=names, known=known, outcome=outcome, monthly_usd=cost)
-
-
-def _searched(known: Prepared, gap: float) -> Outcome:
-    """The best plan without what is owned. Raises NoFeasiblePlan or StalePrices where there is none."""
-    problem = replace(known.problem, options=tuple(map(_not_owned, known.problem.options)))
-    problem = replace(problem, options=tuple(option for option in problem.options if option.purchases))
-    outcome = search(problem, gap, alternatives=1)
-    if outcome.best is None:
-        raise with_what_is_left_out(nothing_allowed(problem, gap), known.left_out)
-    return outcome
+def _nothing_at_once(services: Sequence[ByItself], found: TogetherOutcome) -> NoFeasiblePlan:
+    """Nothing was found for all services at once, though each has a plan by itself."""
+    problems, names = (
+        [one.problem for one in services],
+        ", ".join(one.problem.services[0] for one in services),
+    )
+    caps = caps_of_all(problems)
+    if least := least_in_words(problems, caps):
+        return NoFeasiblePlan(f"{names}: no plan carries all of them: {least}")
+    beyond = found.beyond
+    if beyond is None:
+        taken, how = (
+            excess_in_words(caps, [one.best.solution for one in services], {}),
+            "each at its cheapest",
+        )
+    else:
+        taken, how = (
+            excess_in_words(caps, beyond.solutions, beyond.bought),
+            "sharing machines at the cheapest",
+        )
+    eased = " and ".join(
+        {"respect_quotas": "within_quotas: false", "limit_gpus": "max_gpus: null"}[rule]
+        for rule in rules_of(caps)
+    )
+    return NoFeasiblePlan(
+        f"{names}: no plan was found for all of them at once within what is granted, together or each in what others "
+        f"leave (which is no proof that there is none): {how} they take {taken}; {eased} would plan without the limit"
+    )
 
 
-def _not_owned(option: Option) -> Option:
-    kept = tuple(one for one in option.purchases if one.how is not How.OWNED)
-    return option if len(kept) == len(option.purchases) else replace(option, purchases=kept)
-
-
-def _plan_of(
-    apart: Sequence[_Apart], found: TogetherOutcome, apart_usd: float, lower_usd: float
-) -> TogetherPlan:
+def _plan_of(services: Sequence[ByItself], apart: Apart, found: TogetherOutcome) -> TogetherPlan:
     """The cheaper of together and apart."""
-    first, best = apart[0].request, found.best
-    problem = replace(apart[0].problem, options=tuple(o for one in apart for o in one.problem.options))
-    solutions = _solutions(apart, best)
-    offers = _offers(apart, solutions)
+    first, best = services[0].request, found.best
+    problem = replace(services[0].problem, options=tuple(o for one in services for o in one.problem.options))
+    solutions = apart.solutions if best is None else best.solutions
+    offers = _offers(services, solutions)
     bought = {} if best is None else _bought(best)
     ran = [
         Ran(
@@ -133,15 +103,14 @@ def _plan_of(
             solution=solution,
             service=_service(one, solution),
             stands_for=one.stands_for,
-            apart_monthly_usd=one.monthly_usd,
+            apart_monthly_usd=monthly_usd,
         )
-        for one, solution in zip(apart, solutions, strict=True)
+        for one, solution, monthly_usd in zip(services, solutions, apart.monthly_usd, strict=True)
     ]
     parts = parts_of(ran, bought, offers)
     used = [
         offers[c.purchase.offer_id] for s in solutions for c in s.columns if c.purchase.how is not How.OWNED
     ]
-    usd = apart_usd if best is None else best.usd
     return TogetherPlan(
         tool_version=__version__,
         planned_on=first.as_of,
@@ -149,31 +118,34 @@ def _plan_of(
         periods=tuple(PlanPeriod(start=p.start, hours=p.hours) for p in problem.periods),
         services=parts.services,
         shared=parts.shared,
+        quotas=parts.quotas,
         totals=parts.totals,
-        bound=_bound(problem, found, usd, lower_usd),
+        bound=_bound(services, found, apart.usd if best is None else best.usd),
         price_dates=price_dates(first.book, problem, used),
         price_sources=price_sources(
             first.book, first.config.directories[0], {offer.offer_id for offer in used}
         ),
-        providers_left_out=tuple(dict.fromkeys(out for one in apart for out in one.known.left_out)),
+        providers_left_out=tuple(dict.fromkeys(out for one in services for out in one.known.left_out)),
         estimate_relative_error=max(
             o.estimate_relative_error for part in parts.services for o in part.options
         ),
         deterministic=True,
         not_included=NOT_INCLUDED,
-        notes=_notes(apart, best),
+        notes=(*_notes(services, apart, best), *quota_notes(problem.policy, parts.quotas)),
     )
 
 
-def _bound(problem: Problem, found: TogetherOutcome, usd: float, lower_usd: float) -> PlanBound:
-    gap = max(usd / lower_usd - 1, 0.0) if lower_usd > 0 else 0.0
+def _bound(services: Sequence[ByItself], found: TogetherOutcome, usd: float) -> PlanBound:
+    """Of what is planned as one, and of each by itself with all that is granted for itself."""
+    problems = [one.problem for one in services]
+    lower_usd = min(found.lower_usd, sum(one.outcome.lower_usd for one in services))
     return PlanBound(
-        value_usd=monthly_usd(problem, lower_usd),
-        gap=round(gap, 9),
+        value_usd=monthly_usd(problems[0], lower_usd),
+        gap=round(max(usd / lower_usd - 1, 0.0) if lower_usd > 0 else 0.0, 9),
         method=_method(found),
         unit_rps=0.0,
-        dropped_rules=(),
-        plan_usd=monthly_usd(problem, usd),
+        dropped_rules=rules_of(caps_of_all(problems)) if found.beyond else (),
+        plan_usd=monthly_usd(problems[0], usd),
     )
 
 
@@ -187,38 +159,42 @@ def _method(found: TogetherOutcome) -> str:
     )
 
 
-def _notes(apart: Sequence[_Apart], best: Together | None) -> tuple[str, ...]:
+def _notes(services: Sequence[ByItself], apart: Apart, best: Together | None) -> tuple[str, ...]:
     """What a reader must know of how it was planned, then each service's own notes."""
     said: list[str] = []
-    if best is None and len(apart) > 1:
+    if best is None and len(services) > 1:
         said.append(
             "no plan that shares machines in one site was found to cost less: each service is planned alone"
         )
     elif best is not None:
         said.append("what is shared is charged to services by the instance-hours that they use of it")
+    if apart.in_turn and apart.solutions:
+        said.append(
+            "apart, not all services can have their cheapest machines at once within what is granted: they are planned "
+            "in turn, each within what the largest hours of those before it leave"
+        )
+    elif apart.in_turn:
+        said.append(
+            "apart, no plan was found for all services at once within what is granted, taking it in turn: there is "
+            "nothing to compare with"
+        )
     said += [
         f"{' and '.join(one.stands_for)} are one service here: the same model under the same rules, so replicas are "
         "shared, with their demands added and their sizes blended"
-        for one in apart
+        for one in services
         if len(one.stands_for) > 1
     ]
     own = [
         note
-        for one in apart
+        for one in services
         for note in (*one.request.workload.notes, *one.known.notes, *mixed_sources_note(one.problem.options))
     ]
     return tuple(dict.fromkeys([*said, *own]))
 
 
-def _solutions(apart: Sequence[_Apart], best: Together | None) -> list[Solution]:
-    if best is not None:
-        return list(best.solutions)
-    return [found.solution for one in apart if (found := one.outcome.best) is not None]
-
-
-def _offers(apart: Sequence[_Apart], solutions: Sequence[Solution]) -> Mapping[str, Offer]:
+def _offers(services: Sequence[ByItself], solutions: Sequence[Solution]) -> Mapping[str, Offer]:
     known: dict[str, Offer] = {}
-    for one, solution in zip(apart, solutions, strict=True):
+    for one, solution in zip(services, solutions, strict=True):
         options = list({c.option.id: c.option for c in solution.columns}.values())
         known |= offers_behind(one.request.book, options, one.known.owned, one.request.as_of)
     return known
@@ -228,7 +204,7 @@ def _bought(best: Together) -> dict[str, tuple[How, int]]:
     return {one.offer_id: (one.how, best.bought[one.offer_id]) for one in best.place.constants}
 
 
-def _service(one: _Apart, solution: Solution) -> PlanService:
+def _service(one: ByItself, solution: Solution) -> PlanService:
     workload = one.request.workload
     served_on = plan_option(solution.columns[0].option)
     return service_of(workload, one.request.config.find_model(workload.model), one.problem.routing, served_on)

@@ -28,6 +28,7 @@ from optimiser.planning.plan_parts import (
     PlanBound,
     PlanBucket,
     PlanLeftOut,
+    PlanQuota,
     PlanRejection,
     PlanService,
 )
@@ -124,7 +125,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
         notes=(
             *workload.notes,
             *_demand_notes(answer),
-            *_quota_notes(answer, core),
+            *quota_notes(answer.problem.policy, core.quotas),
             *_routing_notes(answer),
             *_split_notes(core),
             *answer.notes,
@@ -219,13 +220,13 @@ def _providers(answer: Answer) -> set[str]:
     return serving | {rejection.provider for rejection in answer.rejections}
 
 
-def _quota_notes(answer: Answer, core: Core) -> tuple[str, ...]:
+def quota_notes(policy: Policy, quotas: Sequence[PlanQuota]) -> tuple[str, ...]:
     """Where the plan is to keep within quotas: which of those it takes from are not known, and so limit nothing."""
-    if not answer.problem.policy.within_quotas:
+    if not policy.within_quotas:
         return ()
     unknown = ", ".join(
         f"{quota.provider} {quota.region} {quota.family} ({'spot' if quota.spot else 'on demand'})"
-        for quota in core.quotas
+        for quota in quotas
         if quota.granted is None
     )
     remedy = "add it to quotas.yaml, or run `optimiser refresh --quotas`"

@@ -255,12 +255,17 @@ def _quotas(problem: Problem, solution: Solution) -> tuple[PlanQuota, ...]:
     for c, column in enumerate(solution.columns):
         key = (column.option.quota(column.purchase.how), str(column.option.shape.quota_unit))
         peak[key] = peak.get(key, 0) + column.option.quota_per_unit * solution.units[:, c]
+    return plan_quotas(problem, {key: int(amount.max()) for key, amount in peak.items()})
+
+
+def plan_quotas(problem: Problem, peak: Mapping[tuple[QuotaKey, str], int]) -> tuple[PlanQuota, ...]:
+    """What is taken at the peak of each quota, by the unit it counts in, beside what is known to be granted."""
     granted = {quota.key: quota for quota in problem.quotas}
     return tuple(
         PlanQuota(
             **key._asdict(),
             unit=unit,
-            amount=int(amount.max()),
+            amount=amount,
             granted=known.amount if (known := granted.get(key)) else None,
             granted_on=known.granted_on if known else None,
             granted_source=known.source if known else "",

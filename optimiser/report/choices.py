@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 
 from optimiser.planning.plan import Plan
@@ -76,6 +77,11 @@ def quotas(plan: Plan) -> tuple[Block, ...]:
     for one in (*plan.quotas, *(quota for stage in plan.with_stages[1:] for quota in stage.quotas)):
         key = (one.provider, one.region, one.family, one.spot)
         needed[key] = max(needed.get(key, one), one, key=lambda quota: quota.amount)
+    return quota_table(tuple(needed.values()))
+
+
+def quota_table(needed: Sequence[PlanQuota]) -> tuple[Block, ...]:
+    """What is needed of each quota at the most, and what is granted of it."""
     if not needed:
         return ()
     columns = (
@@ -86,7 +92,7 @@ def quotas(plan: Plan) -> tuple[Block, ...]:
         Column("granted", right=True),
         Column("ask for", right=True),
     )
-    return (Table(columns, tuple(map(_quota, needed.values()))),)
+    return (Table(columns, tuple(map(_quota, needed))),)
 
 
 def _quota(quota: PlanQuota) -> Row:

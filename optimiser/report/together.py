@@ -11,6 +11,7 @@ from optimiser.planning.rules.weighed import weighing_in_words
 from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherPlan
 from optimiser.policy import Policy
 from optimiser.report.as_markdown import markdown_of
+from optimiser.report.choices import quota_table
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.price_age import at_old_prices, rests_on
 from optimiser.report.text_layout import text_of
@@ -40,6 +41,7 @@ def together_document(plan: TogetherPlan) -> Document:
         (
             Section("Services", (_services(plan),)),
             Section("Bought once, for all", _shared(plan)),
+            Section("Quota to ask for", quota_table(plan.quotas)),
             Section("Cost", (_cost(plan), rests_on(plan.estimate_relative_error, _oldest(plan)))),
             Section("Proof", (_proof(plan),)),
             Section("Not included", (", ".join(plan.not_included) + ".",)),
@@ -65,7 +67,9 @@ def _headline(plan: TogetherPlan) -> str:
     oldest = _oldest(plan)
     said += at_old_prices(oldest)
     saving = totals.saving_monthly_usd
-    if saving > 0:
+    if totals.apart_monthly_usd is None:
+        said += ", no plan apart"
+    elif saving is not None and saving > 0:
         share = percent(float(saving / totals.apart_monthly_usd))
         said += f", {usd(saving)} ({share}) below {usd(totals.apart_monthly_usd)} apart"
     old = ", ".join(past_their_age(oldest))
@@ -102,7 +106,8 @@ def _service(part: ServicePart) -> Row:
         least = min(counts.values()) if len(counts) == periods else 0
         fleet.setdefault(name, []).append(f"{units(least, max(counts.values()))} {_SHORT_HOW[how]}")
     said = ", ".join(f"{name} {' + '.join(ways)}" for name, ways in fleet.items())
-    return Row((part.service.name, said, usd(part.monthly_usd), usd(part.apart_monthly_usd)))
+    apart = "no plan" if part.apart_monthly_usd is None else usd(part.apart_monthly_usd)
+    return Row((part.service.name, said, usd(part.monthly_usd), apart))
 
 
 def _shared(plan: TogetherPlan) -> tuple[Table, ...]:
@@ -145,6 +150,8 @@ def _cost(plan: TogetherPlan) -> str:
 def _proof(plan: TogetherPlan) -> str:
     bound = plan.bound
     least = f"No plan of these services in one site, or apart, costs less than {usd(bound.value_usd)} a month"
+    if bound.dropped_rules:
+        least += f", as if without {' and '.join(map(words, bound.dropped_rules))}"
     weighing = weighing_in_words(Policy.model_validate(plan.services[0].policy))
     if weighing and bound.plan_usd is not None:
         least += f", where this one comes to {usd(bound.plan_usd)}, {weighing} and not as they are billed"

@@ -61,7 +61,14 @@ def test_day_and_night_share_what_is_committed_and_pay_for_it_to_the_cent(plan: 
     assert verify_together(plan) == []
 
 
-@pytest.mark.parametrize("change", ["instances", "price", "count", "committed"])
+def test_fewer_gpus_than_they_need_is_no_plan_and_said_to_be_proven(folder: Path, fails: Fails) -> None:
+    files = [str(folder / f"{name}.yaml") for name in ("day", "night")]
+    said = fails(3, "recommend", *files, "--together", *FEW, "--set", "max_gpus=24")
+    assert "day, night: no plan carries all of them: at 2026-01-05 01:00 they need at least 36 GPUs" in said
+    assert "24 are allowed" in said
+
+
+@pytest.mark.parametrize("change", ["instances", "price", "count", "committed", "gpus", "quota"])
 def test_a_changed_plan_is_rejected(plan: dict[str, Any], change: str) -> None:
     other = copy.deepcopy(plan)
     shared = other["shared"][0]
@@ -71,8 +78,13 @@ def test_a_changed_plan_is_rejected(plan: dict[str, Any], change: str) -> None:
         other["services"][0]["monthly_usd"] = str(Decimal(other["services"][0]["monthly_usd"]) + 1)
     elif change == "count":
         other["services"][0]["counts"][0]["units"] -= 1
-    else:
+    elif change == "committed":
         shared["how"], shared["instances"] = "commitment", shared["instances"] + 5
+    elif change == "gpus":
+        other["services"][0]["policy"]["max_gpus"] = other["totals"]["max_gpus"] - 1
+    else:
+        quota = other["quotas"][0]
+        quota["granted"], other["services"][0]["policy"]["within_quotas"] = quota["amount"] - 1, True
     assert verify_together(other)
 
 
@@ -98,8 +110,8 @@ def test_services_of_one_kind_share_replicas(folder: Path, run: Run) -> None:
         (("day", "night"), ("--format", "csv"), "--format: format = 'csv'"),
         (
             ("day", "night"),
-            ("--set", "max_gpus=8"),
-            "policy.max_gpus = 8: planned together it can only be null",
+            ("--set", "max_starts_per_hour=8"),
+            "policy.max_starts_per_hour = 8: planned together it can only be null",
         ),
         (
             ("day", "night"),

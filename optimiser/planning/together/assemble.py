@@ -8,12 +8,14 @@ from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 
-from optimiser.planning.assemble import Core, core_of
+from optimiser.planning.assemble import Core, core_of, plan_quotas
+from optimiser.planning.caps import Cap
 from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import CENT, cents, exact, plan_offer
 from optimiser.planning.plan import HOURS_PER_MONTH
-from optimiser.planning.plan_parts import PlanService
+from optimiser.planning.plan_parts import PlanQuota, PlanService
 from optimiser.planning.problem import How, Problem
+from optimiser.planning.together.caps import taken_of
 from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherTotals
 from optimiser.planning.weighing import weighed_usd
 from providers.offer import Offer
@@ -27,7 +29,7 @@ class Ran:
     solution: Solution
     service: PlanService
     stands_for: tuple[str, ...]
-    apart_monthly_usd: Decimal
+    apart_monthly_usd: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Parts:
 
     services: tuple[ServicePart, ...]
     shared: tuple[SharedOffer, ...]
+    quotas: tuple[PlanQuota, ...]
     totals: TogetherTotals
 
 
@@ -50,7 +53,8 @@ def parts_of(ran: Sequence[Ran], bought: Mapping[str, tuple[How, int]], offers: 
     )
     paid = _paid(ran, cores, shared)
     services = tuple(_part(one, core, paid) for one, core in zip(ran, cores, strict=True))
-    return Parts(services, shared, _totals(ran, services, shared))
+    running = {name: instances for name, (_, instances) in bought.items()}
+    return Parts(services, shared, _quotas(ran, running), _totals(ran, services, shared, running))
 
 
 def _shared(
@@ -127,29 +131,43 @@ def _part(ran: Ran, core: Core, paid: Mapping[tuple[str, str], Decimal]) -> Serv
     )
 
 
+def _quotas(ran: Sequence[Ran], bought: Mapping[str, int]) -> tuple[PlanQuota, ...]:
+    """What all services take of each quota at once at the most."""
+    solutions = [one.solution for one in ran]
+    keys = {
+        (one.option.quota(one.purchase.how), str(one.option.shape.quota_unit))
+        for solution in solutions
+        for one in solution.columns
+    }
+    peak = {key: int(taken_of(Cap(amount=0, key=key[0]), solutions, bought).max()) for key in keys}
+    return plan_quotas(ran[0].problem, peak)
+
+
 def _totals(
-    ran: Sequence[Ran], services: Sequence[ServicePart], shared: Sequence[SharedOffer]
+    ran: Sequence[Ran],
+    services: Sequence[ServicePart],
+    shared: Sequence[SharedOffer],
+    bought: Mapping[str, int],
 ) -> TogetherTotals:
     """All services; overheads as a plan's own (totals.py), USD a month of each service's for itself."""
     given, hours = ran[0].problem.policy.overheads, ran[0].problem.hours
     nodes = float(hours.sum()) * sum(one.instances for one in shared)
-    gpus = np.zeros(len(hours))
     for one in ran:
         for column, units in zip(one.solution.columns, one.solution.units.T, strict=True):
-            gpus += units * column.option.gpus_per_unit
             if column.purchase.how is How.SHARED or (shared and column.purchase.how is How.OWNED):
                 continue
             nodes += float(hours @ units) * column.option.estimate.setup.instances_per_unit
     monthly = sum((one.monthly_usd for one in services), Decimal(0))
     per_node = exact(nodes / float(hours.sum())) * exact(given.usd_per_node_hour) * HOURS_PER_MONTH
     overheads = cents(per_node + exact(given.usd_per_month) * len(ran) + monthly * exact(given.percent) / 100)
-    apart = sum((one.apart_monthly_usd for one in services), Decimal(0))
+    alone = [one.apart_monthly_usd for one in services if one.apart_monthly_usd is not None]
+    apart = sum(alone, Decimal(0)) if len(alone) == len(services) else None
     return TogetherTotals(
         horizon_hours=float(hours.sum()),
         monthly_usd=monthly,
         overheads_monthly_usd=overheads,
         total_monthly_usd=monthly + overheads,
         apart_monthly_usd=apart,
-        saving_monthly_usd=apart - monthly - overheads,
-        max_gpus=int(gpus.max()),
+        saving_monthly_usd=None if apart is None else apart - monthly - overheads,
+        max_gpus=int(taken_of(Cap(amount=0), [one.solution for one in ran], bought).max()),
     )

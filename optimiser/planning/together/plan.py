@@ -18,11 +18,12 @@ from optimiser.planning.plan_parts import (
     PlanLeftOut,
     PlanPeriod,
     PlanPriceDate,
+    PlanQuota,
     PlanRoute,
     PlanService,
 )
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,8 @@ class ServicePart:
     are units in use, monthly_usd its part of the cost by unit-hours in use, so that the services' monthly_usd add up.
 
     stands_for names the workloads it was made of, one of its own name or several whose replicas are shared.
-    apart_monthly_usd is what they cost planned apart, overheads included (null where one has no plan apart).
+    apart_monthly_usd is what they cost planned apart, overheads included: where quotas or max_gpus do not hold all of
+    them at once, planned in turn within what those before leave (null where no such plan was found).
     """
 
     stands_for: tuple[str, ...]
@@ -45,7 +47,7 @@ class ServicePart:
     routing: tuple[PlanRoute, ...]
     spare_unit_rps: float
     monthly_usd: Decimal
-    apart_monthly_usd: Decimal
+    apart_monthly_usd: Decimal | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,21 +67,23 @@ class SharedOffer:
 
 @dataclass(frozen=True, kw_only=True)
 class TogetherTotals:
-    """All services. total = monthly (instances) + overheads; saving is apart − total; peak GPUs run at once."""
+    """All services. total = monthly (instances) + overheads; saving is apart − total (both null where no plan apart was
+    found); max_gpus is how many run at once at the peak, what is bought for all counted whole."""
 
     horizon_hours: float
     monthly_usd: Decimal
     overheads_monthly_usd: Decimal
     total_monthly_usd: Decimal
-    apart_monthly_usd: Decimal
-    saving_monthly_usd: Decimal
+    apart_monthly_usd: Decimal | None
+    saving_monthly_usd: Decimal | None
     max_gpus: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class TogetherPlan:
     """One answer for several services. together is False where planning apart is cheaper: then each service is as it
-    would be alone and nothing is shared."""
+    would be alone and nothing is shared. quotas are what all take of each at once, what is bought for all counted whole
+    in every hour."""
 
     schema_version: str = SCHEMA_VERSION
     tool_version: str
@@ -88,6 +92,7 @@ class TogetherPlan:
     periods: tuple[PlanPeriod, ...]
     services: tuple[ServicePart, ...]
     shared: tuple[SharedOffer, ...]
+    quotas: tuple[PlanQuota, ...]
     totals: TogetherTotals
     bound: PlanBound
     price_dates: tuple[PlanPriceDate, ...]

@@ -14,6 +14,7 @@ import numpy as np
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.problem import How, Option, Problem, Purchase
 from optimiser.planning.tables import Units
+from optimiser.planning.together.caps import broken_by, caps_of_all, without_caps
 from optimiser.planning.together.looked import Searched
 from optimiser.planning.together.master import divided
 from optimiser.planning.together.menus import Menu
@@ -40,18 +41,24 @@ class Together:
 @dataclass(frozen=True)
 class TogetherOutcome:
     """best is None where no site carries all services for less than the cutoff; lower_usd bounds every plan of all of
-    them in one site; looked_into and sites count those."""
+    them in one site; looked_into and sites count those. beyond is the best plan as if quotas and GPUs were without
+    limit, where it keeps to none: then lower_usd holds without those too."""
 
     best: Together | None
     lower_usd: float
     looked_into: int
     sites: int
+    beyond: Together | None = None
 
 
 def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherOutcome:
-    """The best of all services in one site that costs less than cutoff_usd, the sum of planning apart."""
-    share = problems[0].policy.commitment_hours_share
-    sites = [Searched.of(place, share) for place in places(problems, hours_of(problems))]
+    """The best of all services in one site that costs less than cutoff_usd, the sum of planning apart.
+
+    Quotas, and GPUs in all, are looked at where the best plan without them takes more than there is.
+    """
+    caps, share = caps_of_all(problems), problems[0].policy.commitment_hours_share
+    free = [without_caps(problem) for problem in problems]
+    sites = [Searched.of(place, share) for place in places(free, hours_of(free))]
     looked_into: list[Searched] = []
     enough, shape = cutoff_usd, None
     for one in sorted(sites, key=_rank)[:SITES_LOOKED_INTO]:
@@ -68,6 +75,8 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
         if whole is not None and solutions is not None and whole.usd < cutoff:
             best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd
     lower_usd = min((one.lower_usd for one in sites), default=np.inf)
+    if best is not None and broken_by(caps, best.solutions, best.bought):
+        return TogetherOutcome(None, lower_usd, len(looked_into), len(sites), beyond=best)
     return TogetherOutcome(best, lower_usd, len(looked_into), len(sites))
 
 

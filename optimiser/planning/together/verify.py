@@ -31,7 +31,7 @@ def verify_together(plan: dict[str, Any]) -> list[str]:
         faults += [f"{name}: {fault}" for fault in _use_faults(plan, part, number)]
     for one in plan["shared"]:
         faults += [f"{one['offer']['id']}: {fault}" for fault in _shared_faults(plan, one)]
-    return faults + _limited_by_the_hour(plan) + _money_faults(plan)
+    return faults + _limited_by_the_hour(plan) + _cap_faults(plan) + _money_faults(plan)
 
 
 def _view(plan: dict[str, Any], part: dict[str, Any]) -> PlanView:
@@ -123,6 +123,42 @@ def _limited_by_the_hour(plan: dict[str, Any]) -> list[str]:
     ]
 
 
+def _cap_faults(plan: dict[str, Any]) -> list[str]:
+    """All services together keep each quota that is granted, and the limit on GPUs; of what is bought for all every
+    instance counts in every hour."""
+    views = [_view(plan, part) for part in plan["services"]]
+    hours, bought = len(plan["periods"]), {one["offer"]["id"]: one["instances"] for one in plan["shared"]}
+    taken: dict[Any, list[int]] = defaultdict(lambda: [0] * hours)
+    counted: set[str] = set()
+    for view in views:
+        for name in view.used():
+            option, offer, spot = view.option_of(name), view.offer_of(name)["id"], view.how(name) == "spot"
+            instances = [n * option["instances_per_unit"] for n in view.units[name]]
+            if view.how(name) == "shared" or offer in bought:
+                instances = [0 if offer in counted else bought[offer]] * hours
+                counted.add(offer)
+            family = option["spot_quota_family"] if spot else option["quota_family"]
+            unit = "vcpus" if option["quota_unit"] == "vcpu" else "gpus"
+            for p, count in enumerate(instances):
+                key = (option["provider"], option["region"], family, spot)
+                taken[key][p] += count * option[f"{unit}_per_instance"]
+                taken["GPUs"][p] += count * option["gpus_per_instance"]
+    policy, faults = plan["services"][0]["policy"], []
+    said = {(q["provider"], q["region"], q["family"], q["spot"]): q for q in plan["quotas"]}
+    for key, amounts in taken.items():
+        most = policy["max_gpus"] if key == "GPUs" else said.get(key, {}).get("granted")
+        if (
+            most is not None
+            and (key == "GPUs" or policy["within_quotas"])
+            and max(amounts) > most + TOLERANCE
+        ):
+            faults.append(f"period {amounts.index(max(amounts))}: {max(amounts)} of {key}, {most:g} for all")
+        stated = plan["totals"]["max_gpus"] if key == "GPUs" else said.get(key, {}).get("amount")
+        if stated != max(amounts):
+            faults.append(f"{key}: {stated} said, {max(amounts)} taken")
+    return faults
+
+
 def _money_faults(plan: dict[str, Any]) -> list[str]:
     """Services' parts add up to the total to the cent, shared ones to each offer's cost."""
     faults: list[str] = []
@@ -133,13 +169,14 @@ def _money_faults(plan: dict[str, Any]) -> list[str]:
         stated = of_shared[one["offer"]["id"]]
         if stated != Decimal(one["monthly_usd"]):
             faults.append(f"money: {one['offer']['id']} is {one['monthly_usd']}, services pay {stated} of it")
-    totals = {name: Decimal(usd) for name, usd in plan["totals"].items() if name.endswith("_usd")}
+    totals = {name: Decimal(usd) for name, usd in plan["totals"].items() if name.endswith("_usd") and usd}
     parts = sum((Decimal(part["monthly_usd"]) for part in plan["services"]), Decimal(0))
     if parts != totals["monthly_usd"]:
         faults.append(f"money: monthly_usd is {totals['monthly_usd']}, the services are {parts}")
     if totals["monthly_usd"] + totals["overheads_monthly_usd"] != totals["total_monthly_usd"]:
         faults.append("money: total_monthly_usd is not the sum of its parts")
-    if totals["apart_monthly_usd"] - totals["total_monthly_usd"] != totals["saving_monthly_usd"]:
+    apart, saving = totals.get("apart_monthly_usd"), totals.get("saving_monthly_usd")
+    if saving != (None if apart is None else apart - totals["total_monthly_usd"]):
         faults.append("money: saving_monthly_usd is not the difference")
     return faults
 
