@@ -144,7 +144,7 @@ def _bound(services: Sequence[ByItself], found: TogetherOutcome, usd: float) -> 
         gap=round(max(usd / lower_usd - 1, 0.0) if lower_usd > 0 else 0.0, 9),
         method=_method(found),
         unit_rps=0.0,
-        dropped_rules=rules_of(caps_of_all(problems)) if found.beyond else (),
+        dropped_rules=rules_of(caps_of_all(problems)) if found.beyond and not found.caps_priced else (),
         plan_usd=monthly_usd(problems[0], usd),
     )
 
@@ -154,8 +154,9 @@ def _method(found: TogetherOutcome) -> str:
         return "all services are one, with nobody to share with: its own bound"
     return (
         "all sharing in one site, or each apart: Lagrangian relaxation of what is shared in "
-        f"{found.looked_into} of {found.sites} sites, in the others at machines' prices as if shared without a gap; "
-        "apart, each service's own bound"
+        f"{found.looked_into} of {found.sites} sites, in the others at machines' prices as if shared without a gap"
+        f"{', quotas and limits on GPUs priced in every hour' if found.caps_priced else ''}; apart, each service's own "
+        f"bound{' with all that is granted for itself' if found.beyond else ''}"
     )
 
 

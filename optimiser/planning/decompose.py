@@ -152,6 +152,22 @@ class Listed:
             hourly[slots] = table.units[np.minimum(bought, len(table.units) - 1)]
         return hourly, spot
 
+    def amounts(self, points: Indices, hourly: Floats, spot: Floats) -> Floats:
+        """What those hours come to beside each constant fleet in amounts of which units by the hour and on spot have so
+        much each, shapes (items, amounts); shape (points, slots, amounts)."""
+        capacity = self.constant.capacity[points]
+        shortage = np.maximum(self.leaf.floor - self.constant.units[points].sum(axis=1), 0)
+        found = np.zeros((len(points), len(self.leaf.levels.total), hourly.shape[1]))
+        for slots, menu in self.menus:
+            for units in np.unique(shortage):
+                rows, table = np.flatnonzero(shortage == units), self.hourly[units]
+                need = still_needed(self.leaf, slots, capacity[rows][:, None, None], menu.capacity)
+                choice = (menu.usd + table.cover(need)).argmin(axis=2)
+                bought = table.index_of_cover(np.take_along_axis(need, choice[:, :, None], axis=2)[:, :, 0])
+                by_hour = (table.units @ hourly)[np.minimum(bought, len(table.units) - 1)]
+                found[np.ix_(rows, slots)] = (menu.units @ spot)[choice] + by_hour
+        return found
+
     def _hours_usd(self, points: Indices) -> Floats:
         """Σ over slots of the best hour beside each constant fleet, USD over the horizon, shape (points,)."""
         total: Floats = self.by_slot(points) @ self.leaf.levels.hours

@@ -7,14 +7,16 @@ service in each period, and of every offer that runs throughout as many instance
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import combinations, product
 
 from independent_optimum import Rows, required
 
-from optimiser.planning.problem import Option, Problem
+from optimiser.planning.problem import Option, Problem, Purchase
 
 CONSTANT = ("commitment", "held_on_demand", "owned")
 Choice = tuple[tuple[Option, ...], float]
+Column = tuple[int, Option, Purchase]
 
 
 def together_usd(problems: list[Problem]) -> float:
@@ -63,6 +65,15 @@ def _cheapest(problems: list[Problem], chosen: tuple[Choice, ...]) -> float:
                 model.cost[variable] = purchase.usd_per_unit_hour * period.hours
     for terms in used.values():
         model.row(terms, -math.inf, 0.0)
+    for terms, amount in _cap_rows(problems, columns, offers, first):
+        model.row(terms, -math.inf, amount)
+    _require(model, problems, chosen, columns)
+    return model.minimum()
+
+
+def _require(model: Rows, problems: list[Problem], chosen: tuple[Choice, ...], columns: list[Column]) -> None:
+    """What each service asks by itself."""
+    periods = problems[0].periods
     for s, (problem, (_, largest)) in enumerate(zip(problems, chosen, strict=True)):
         mine = [c for c, (service, _, _) in enumerate(columns) if service == s]
         for p, period in enumerate(problem.periods):
@@ -78,4 +89,27 @@ def _cheapest(problems: list[Problem], chosen: tuple[Choice, ...]) -> float:
                 inside = {at[c]: columns[c][1].rate_rps for c in mine if columns[c][2].pool == pool}
                 if problem.policy.survive_spot_pool_loss:
                     model.row(inside, -math.inf, total - planned)
-    return model.minimum()
+
+
+def _cap_rows(
+    problems: list[Problem], columns: list[Column], offers: list[str], first: int
+) -> Iterator[tuple[dict[int, float], float]]:
+    """What all services take of each quota, and of GPUs in all, in each period: of an offer that runs throughout, all
+    that is bought."""
+    periods, policy = len(problems[0].periods), problems[0].policy
+    caps = [(tuple(q.key), q.amount) for q in problems[0].quotas] if policy.within_quotas else []
+    for key, amount in [*caps, *([] if policy.max_gpus is None else [(None, policy.max_gpus)])]:
+        for p in range(periods):
+            terms: dict[int, float] = {}
+            for c, (_, option, purchase) in enumerate(columns):
+                spot, shape = purchase.how.value == "spot", option.shape
+                family = shape.spot_quota_family if spot else shape.quota_family
+                takes = shape.gpu_count if key is None else shape.quota_count
+                if key is not None and key != (option.provider, option.region, family, spot):
+                    continue
+                if purchase.how.value in CONSTANT:
+                    terms[first + offers.index(purchase.offer_id)] = float(takes)
+                else:
+                    terms[c * periods + p] = float(takes * option.estimate.setup.instances_per_unit)
+            if terms:
+                yield terms, float(amount)

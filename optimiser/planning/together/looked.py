@@ -144,19 +144,31 @@ class Searched:
             known.menus[number] = menu_of(self.place, service, known.sets[number], optimistic=True)
         return known.menus[number]
 
+    def cheapest_sets(self) -> list[tuple[Option, ...]] | None:
+        """The set that is cheapest for each service at the prices; None where a service has none that is listed."""
+        numbers = self._cheapest()
+        if numbers is None:
+            return None
+        return [known.sets[number] for known, number in zip(self.choices, numbers, strict=True)]
+
     def cheapest_menus(self) -> tuple[Menu, ...] | None:
-        """The menu to plan with of the set that is cheapest for each service at the prices; None where a service has
-        none that is listed."""
+        """The menu to plan with of those sets; None where one is too large to list."""
         menus = []
-        for s, known in enumerate(self.choices):
-            if not known.near:
-                return None
-            number = min(known.near, key=lambda one: known.near[one].usd(self.prices.use)[0])
+        for s, number in enumerate(self._cheapest() or ()):
             menu = self.menu(s, number)
             if menu is None or not menu.whole:
                 service = self.place.services[s]
-                menu = menu_of(self.place, service, known.sets[number], optimistic=False)
+                menu = menu_of(self.place, service, self.choices[s].sets[number], optimistic=False)
             if menu is None or not len(menu.units):
                 return None
             menus.append(menu)
-        return tuple(menus)
+        return tuple(menus) or None
+
+    def _cheapest(self) -> list[int] | None:
+        if not all(known.near for known in self.choices):
+            return None
+        usd = [
+            {number: near.usd(self.prices.use)[0] for number, near in known.near.items()}
+            for known in self.choices
+        ]
+        return [min(one, key=one.__getitem__) for one in usd]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,36 +22,49 @@ MENU_CELLS = 3_000_000
 
 
 @dataclass(frozen=True)
+class Beside:
+    """How hours are filled beside shared units at prices of caps: the tables, and what their items stand for."""
+
+    listed: Listed
+    bought: dict[How, list[Bought]]
+
+
+@dataclass(frozen=True)
 class Menu:
     """A set of options of a service, and every way that it may take shared machines in an hour.
 
     units, shape (ways, options), counts units of each option; taken, shape (ways, machines), instances of each
     machine; usd, shape (ways, hours), what the best hour costs beside them, USD an hour: inf where it cannot be, or
-    where a unit would stand by unneeded (`useful`). points are the ways among those of `listed`; whole says that units
-    are counted one by one, which a plan needs.
+    where a unit would stand by unneeded (`useful`). A way's hours are filled as besides[filled[way]] does, of whose
+    fleets it is points[way]; takes, shape (ways, hours, caps), is what they take of each cap beside them. whole says
+    that units are counted one by one, which a plan needs.
     """
 
     service: Service
     options: tuple[Option, ...]
-    listed: Listed
-    bought: dict[How, list[Bought]]
+    besides: tuple[Beside, ...]
+    filled: Indices
     points: Indices
     units: Units
     taken: Units
     usd: Floats
+    takes: Units
     whole: bool
 
     def beside(self, way: int, slot: int) -> list[tuple[Bought, int]]:
         """What runs by the hour and on spot in a slot beside one way."""
         hourly, spot = self._beside(way)
-        spot_items = self.bought[How.SPOT] if len(spot[slot]) else []
-        bought = self.bought[How.HOURLY] + spot_items
+        bought = self.besides[int(self.filled[way])].bought
+        spot_items = bought[How.SPOT] if len(spot[slot]) else []
         counts = [*hourly[slot].tolist(), *spot[slot].tolist()]
-        return [(one, count) for one, count in zip(bought, counts, strict=True) if count]
+        return [
+            (one, count) for one, count in zip(bought[How.HOURLY] + spot_items, counts, strict=True) if count
+        ]
 
     def _beside(self, way: int) -> tuple[Units, Units]:
         if way not in self._known:
-            self._known[way] = self.listed.beside(int(self.points[way]))
+            listed = self.besides[int(self.filled[way])].listed
+            self._known[way] = listed.beside(int(self.points[way]))
         return self._known[way]
 
     @cached_property
@@ -83,12 +97,119 @@ def menu_of(place: Place, service: Service, options: tuple[Option, ...], *, opti
     if not optimistic and len(units) > most:
         some = _fewer(units, options, most)
         counted, units = counted[some], units[some]
-    listed = Listed(leaf, Frontier(counted @ rates, np.zeros(len(units)), counted))
-    usd = np.where(useful(units, units @ rates, leaf, options), listed.by_slot(np.arange(len(units))), np.inf)
+    constant = Frontier(counted @ rates, np.zeros(len(units)), counted)
+    besides = [
+        Beside(Listed(one, constant), of) for one, of in _at_prices(place, service, without, leaf, bought)
+    ]
+    needed = useful(units, units @ rates, leaf, options)
+    usd, level = np.full((len(units), len(service.slot)), np.inf), price_levels(place)[1]
+    for number, beside in enumerate(besides):
+        if not can_be_listed(beside.listed.leaf):
+            return None
+        by_slot = np.where(needed, beside.listed.by_slot(np.arange(len(units))), np.inf)
+        usd[:, level == number] = by_slot[:, service.slot[level == number]]
     points = np.flatnonzero(np.isfinite(usd).any(axis=1))
     taken = _taken(place.machines, options, units[points])
-    usd = usd[points][:, service.slot]
-    return Menu(service, options, listed, bought, points, units[points], taken, usd, exact)
+    usd = usd[points]
+    takes = np.zeros((*usd.shape, 0), dtype=np.int64)
+    filled = np.zeros_like(points)
+    return Menu(service, options, tuple(besides), filled, points, units[points], taken, usd, takes, exact)
+
+
+def price_levels(place: Place) -> tuple[Floats, Indices]:
+    """The distinct prices of caps, shape (levels, caps), and which of them each hour has."""
+    if not place.caps:
+        return np.zeros((1, 0)), np.zeros(len(place.hours.weight), dtype=np.int64)
+    levels, which = np.unique(place.cap_usd.T, axis=0, return_inverse=True)
+    return levels, which.reshape(-1)
+
+
+def _at_prices(
+    place: Place,
+    service: Service,
+    options: Sequence[Option],
+    leaf: Leaf,
+    bought: dict[How, list[Bought]],
+) -> Iterator[tuple[Leaf, dict[How, list[Bought]]]]:
+    """The leaf of options at each level of prices of caps, and what its items stand for at their own price."""
+    real = {(o.id, one.id): one for o in options for one in o.purchases}
+    for level in price_levels(place)[0]:
+        if not level.any():
+            yield leaf, bought
+            continue
+        dearer = [
+            replace(
+                o,
+                purchases=tuple(
+                    replace(
+                        one,
+                        usd_per_unit_hour=one.usd_per_unit_hour + float(level @ _takes(place, o, one.how)),
+                    )
+                    for one in o.purchases
+                ),
+            )
+            for o in options
+        ]
+        priced, of = build_leaf(dearer, service.profiles)
+        yield (
+            priced,
+            {
+                how: [replace(one, purchase=real[one.option.id, one.purchase.id]) for one in some]
+                for how, some in of.items()
+            },
+        )
+
+
+def _takes(place: Place, option: Option, how: How) -> Floats:
+    return np.array([cap.taken_by(option, how) for cap in place.caps], dtype=np.float64)
+
+
+def stacked(place: Place, menus: Sequence[Menu]) -> Menu:
+    """Menus of one set, each at one level of prices of caps, as one at what the hours really cost, with what they take
+    of the caps; ways that are the same at several levels stand once."""
+    first, hours = menus[0], first_hours(menus[0])
+    kept: list[tuple[int, Indices, Floats, Units]] = []
+    known: dict[bytes, None] = {}
+    for number, menu in enumerate(menus):
+        (beside,) = menu.besides
+        each = [
+            np.array(
+                [
+                    [one.purchase.usd_per_unit_hour, *_takes(place, one.option, how)]
+                    for one in beside.bought[how]
+                ]
+            )
+            for how in (How.HOURLY, How.SPOT)
+        ]
+        each = [one.reshape(-1, 1 + len(place.caps)) for one in each]
+        if not beside.listed.leaf.spot:
+            each[1] = each[1][:0]
+        amounts = beside.listed.amounts(menu.points, *each)[:, menu.service.slot]
+        usd = np.where(np.isfinite(menu.usd), amounts[:, :, 0], np.inf)
+        takes = amounts[:, :, 1:].round().astype(np.int64)
+        ways = []
+        for way in range(len(usd)):
+            key = menu.units[way].tobytes() + usd[way, hours].tobytes() + takes[way, hours].tobytes()
+            if key not in known:
+                known[key] = None
+                ways.append(way)
+        kept.append((number, np.array(ways, dtype=np.int64), usd, takes))
+    return replace(
+        first,
+        besides=tuple(beside for menu in menus for beside in menu.besides),
+        filled=np.concatenate([np.full(len(ways), number) for number, ways, _, _ in kept]),
+        points=np.concatenate([menus[n].points[ways] for n, ways, _, _ in kept]),
+        units=np.concatenate([menus[n].units[ways] for n, ways, _, _ in kept]),
+        taken=np.concatenate([menus[n].taken[ways] for n, ways, _, _ in kept]),
+        usd=np.concatenate([usd[ways] for _, ways, usd, _ in kept]),
+        takes=np.concatenate([takes[ways] for _, ways, _, takes in kept]),
+        whole=all(menu.whole for menu in menus),
+    )
+
+
+def first_hours(menu: Menu) -> Indices:
+    """An hour of each of the service's own distinct demands."""
+    return np.unique(menu.service.slot, return_index=True)[1]
 
 
 def useful(units: Units, capacity: Floats, leaf: Leaf, options: tuple[Option, ...]) -> np.ndarray:

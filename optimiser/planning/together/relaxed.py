@@ -16,7 +16,12 @@ make the same p those that charge the offers least (π = max(p, 0), σ + τ = λ
     Σ_s min_{sets} Σ_h min_{ways} (w[h] · usd[way, h] + Σ_m p[m, h] · taken[way, m])  +  Σ_o min(0, c[o]) · most[o]
     c[o] = H · usd[o] − worth,   worth = Σ_h max(p[m, h], 0), where o is committed Σ_h p[m, h] + q · λ[m] · H
 
-a lower bound at any p[m, h] ≥ −λ[m] · w[h] that leaves c[o] ≥ 0 wherever most[o] is unlimited.
+a lower bound at any p[m, h] ≥ −λ[m] · w[h] that leaves c[o] ≥ 0 wherever most[o] is unlimited. Caps on what runs,
+
+    Σ_o takes[o, k] · K[o] + Σ_s taken[s, k, h]  ≤  granted[k]                     (price μ[k, h] ≥ 0, USD an hour)
+
+are dropped at prices alike: these are in usd[way, h] and usd[o] (`Place.priced`), and Σ_{k, h} w[h] · μ[k, h] ·
+granted[k] is taken off.
 """
 
 from __future__ import annotations
@@ -97,9 +102,9 @@ def worth_usd(place: Place, prices: Prices, one: Constant, share: float) -> floa
 
 
 def constants_usd(place: Place, prices: Prices, share: float) -> float:
-    """Σ_o min(0, c[o]) · most[o]: what limited offers are worth beyond their price, as a cost; minus infinity at
-    prices that are no bound."""
-    total = 0.0
+    """Σ_o min(0, c[o]) · most[o]: what limited offers are worth beyond their price, as a cost, and what is granted at
+    the prices of caps; minus infinity at prices that are no bound."""
+    total = -place.granted_usd
     for one in place.constants:
         left = place.hours.total * one.usd - worth_usd(place, prices, one, share)
         if one.most is not None:
@@ -117,15 +122,16 @@ def relaxed_usd(place: Place, service: Service, sets: Sequence[Sequence[Option]]
     """
     weight = place.hours.weight
     firm: dict[str, Floats] = {}
-    spot: dict[str, float] = {}
+    spot: dict[str, Floats] = {}
     for option in service.problem.options:
         usd = np.full(len(weight), np.inf)
-        cheapest_spot = np.inf
+        cheapest_spot = np.full(len(weight), np.inf)
         for one in option.purchases:
             if one.how is How.HOURLY:
-                usd = np.minimum(usd, one.usd_per_unit_hour)
+                usd = np.minimum(usd, one.usd_per_unit_hour + place.dearer_by(option, one.how))
             elif one.how is How.SPOT:
-                cheapest_spot = min(cheapest_spot, one.usd_per_unit_hour)
+                dearer = place.dearer_by(option, one.how)
+                cheapest_spot = np.minimum(cheapest_spot, one.usd_per_unit_hour + dearer)
         if any(one.how in CONSTANT for one in option.purchases):
             each = option.estimate.setup.instances_per_unit * of_use[place.machines.index(machine_of(option))]
             usd = np.minimum(usd, each / weight)
@@ -138,13 +144,13 @@ def _set_usd(
     service: Service,
     options: Sequence[Option],
     firm: dict[str, Floats],
-    spot: dict[str, float],
+    spot: dict[str, Floats],
 ) -> float:
     rates = [option.rate_rps for option in options]
     level = service.profiles.at(max(rates))
     total, least_firm = level.total[service.slot], level.firm[service.slot]
     by_firm = np.min([firm[option.id] for option in options], axis=0)
-    by_spot = min(spot[option.id] for option in options)
+    by_spot = np.min([spot[option.id] for option in options], axis=0)
     beyond = np.maximum(total, service.problem.policy.min_firm_instances * max(rates)) + max(rates)
     with np.errstate(invalid="ignore"):
         paid = np.where(least_firm > 1e-9, by_firm * least_firm, 0.0)

@@ -11,20 +11,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimiser.planning.caps import Cap
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.problem import How, Option, Problem, Purchase
 from optimiser.planning.tables import Units
+from optimiser.planning.together.bought import offers_by_use
 from optimiser.planning.together.caps import broken_by, caps_of_all, without_caps
 from optimiser.planning.together.looked import Searched
 from optimiser.planning.together.master import divided
 from optimiser.planning.together.menus import Menu
 from optimiser.planning.together.services import Place, hours_of, machine_of, places
 from optimiser.planning.together.ways import menu_usd, ways_of
-from optimiser.planning.together.whole import Rounding, Whole, offers_by_use
+from optimiser.planning.together.whole import Rounding, Whole
+from optimiser.planning.together.within import Within, looked_within, planned_within
 
 # Sites that are looked into, and those of them that are planned until one has a plan; the others have the bound of
 # their first prices.
 SITES_LOOKED_INTO, SITES_PLANNED = 16, 4
+# How much dearer than another's bound a site's plan within quotas must be to plan in the other too.
+WORTH_ANOTHER = 0.05
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,14 @@ class Together:
 class TogetherOutcome:
     """best is None where no site carries all services for less than the cutoff; lower_usd bounds every plan of all of
     them in one site; looked_into and sites count those. beyond is the best plan as if quotas and GPUs were without
-    limit, where it keeps to none: then lower_usd holds without those too."""
+    limit, where it takes more than there is; caps_priced says that lower_usd rests on prices of those."""
 
     best: Together | None
     lower_usd: float
     looked_into: int
     sites: int
     beyond: Together | None = None
+    caps_priced: bool = False
 
 
 def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherOutcome:
@@ -76,8 +82,44 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
             best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd
     lower_usd = min((one.lower_usd for one in sites), default=np.inf)
     if best is not None and broken_by(caps, best.solutions, best.bought):
-        return TogetherOutcome(None, lower_usd, len(looked_into), len(sites), beyond=best)
+        return _within(sites, caps, cutoff_usd, best)
     return TogetherOutcome(best, lower_usd, len(looked_into), len(sites))
+
+
+def _within(
+    sites: Sequence[Searched], caps: Sequence[Cap], cutoff_usd: float, beyond: Together
+) -> TogetherOutcome:
+    """The best within caps that the best plan without them breaks: sites are priced, and then planned in, from the
+    least bound up, until none can have a plan much cheaper than the best."""
+    lower, looked = {n: one.lower_usd for n, one in enumerate(sites)}, dict[int, Within | None]()
+    best, cutoff, planned = None, cutoff_usd, set[int]()
+    while len(planned) < SITES_PLANNED:
+        least = min((n for n in lower if n not in planned), key=lambda n: (lower[n], n), default=None)
+        if least is None or lower[least] >= cutoff:
+            break
+        if least in looked:
+            planned.add(least)
+            found = _planned_within(looked[least], caps, cutoff)
+            best, cutoff = (best, cutoff) if found is None else (found, found.usd * (1 - WORTH_ANOTHER))
+        elif len(looked) < SITES_LOOKED_INTO:
+            known = looked[least] = looked_within(sites[least], caps, cutoff)
+            lower[least] = np.inf if known is None else known.priced.lower_usd
+        else:
+            break
+    lower_usd = min(lower.values())
+    priced = lower_usd > min(one.lower_usd for one in sites)
+    return TogetherOutcome(best, lower_usd, len(looked), len(sites), beyond, priced)
+
+
+def _planned_within(known: Within | None, caps: Sequence[Cap], cutoff_usd: float) -> Together | None:
+    """A plan in a site that keeps the caps and costs less than the cutoff."""
+    whole = None if known is None else planned_within(known)
+    solutions = None if known is None or whole is None else _solutions(known.place, whole)
+    if known is None or whole is None or solutions is None or whole.usd >= cutoff_usd:
+        return None
+    if broken_by(caps, solutions, whole.bought):
+        return None
+    return Together(whole.usd, known.place, whole.bought, solutions)
 
 
 def _rank(searched: Searched) -> tuple[float, tuple[str, str]]:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from optimiser.planning.bounds import Profiles
+from optimiser.planning.caps import Cap
 from optimiser.planning.problem import CONSTANT, Floats, How, Option, Problem
+from optimiser.planning.tables import Units
 
 
 class Machine(NamedTuple):
@@ -89,18 +92,69 @@ class Service:
 
 @dataclass(frozen=True)
 class Place:
-    """A site with all services in it. constants are its offers that run all along, machines theirs, in order."""
+    """A site with all services in it. constants are its offers that run all along, machines theirs, in order.
+
+    caps are the quotas, and the limit on GPUs, that all services keep together, and cap_usd what a unit of each is
+    priced at in each hour, USD an hour, shape (caps, hours): then constants' prices have it in them.
+    """
 
     site: tuple[str, str]
     services: tuple[Service, ...]
     hours: Hours
     constants: tuple[Constant, ...]
     machines: tuple[Machine, ...]
+    caps: tuple[Cap, ...] = ()
+    cap_usd: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
     def of_machine(self, number: int) -> list[Constant]:
         """The offers of a machine, cheapest first."""
         inside = [one for one in self.constants if one.machine == self.machines[number]]
         return sorted(inside, key=lambda one: (one.usd, one.offer_id))
+
+    @cached_property
+    def of_instance(self) -> Units:
+        """What an instance of each machine takes of each cap, shape (machines, caps)."""
+        options = {machine_of(o): o for service in self.services for o in service.problem.options}
+        rows = [
+            [
+                cap.taken_by(options[m], How.HELD) // options[m].estimate.setup.instances_per_unit
+                for cap in self.caps
+            ]
+            for m in self.machines
+        ]
+        return np.array(rows, dtype=np.int64).reshape(len(self.machines), len(self.caps))
+
+    def dearer_by(self, option: Option, how: How) -> Floats | float:
+        """What the prices of caps add to a unit in each hour, USD an hour."""
+        if not self.caps:
+            return 0.0
+        return np.array([cap.taken_by(option, how) for cap in self.caps], dtype=np.float64) @ self.cap_usd
+
+    def priced(self, cap_usd: Floats) -> Place:
+        """The place, of which no caps were priced yet, with such prices of them."""
+        per_hour = cap_usd @ self.hours.weight / self.hours.total
+        dearer = self.of_instance @ per_hour
+        constants = tuple(
+            replace(one, usd=one.usd + float(dearer[self.machines.index(one.machine)]))
+            for one in self.constants
+        )
+        return replace(self, constants=constants, cap_usd=cap_usd)
+
+    @property
+    def granted_usd(self) -> float:
+        """What all that there is of the caps comes to at their prices, USD over the horizon."""
+        if not self.caps:
+            return 0.0
+        return float(np.array([cap.amount for cap in self.caps]) @ self.cap_usd @ self.hours.weight)
+
+
+def within(place: Place, caps: Sequence[Cap]) -> Place:
+    """The place with those of the caps that anything in it counts in, unpriced."""
+    counted = {
+        o.quota(one.how) for service in place.services for o in service.problem.options for one in o.purchases
+    }
+    inside = tuple(cap for cap in caps if cap.key is None or cap.key in counted)
+    return replace(place, caps=inside, cap_usd=np.zeros((len(inside), len(place.hours.weight))))
 
 
 def places(problems: Sequence[Problem], hours: Hours) -> list[Place]:

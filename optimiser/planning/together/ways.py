@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from optimiser.planning.problem import Floats
-from optimiser.planning.tables import Indices
+from optimiser.planning.tables import Indices, Units
 from optimiser.planning.together.menus import Menu
 from optimiser.planning.together.relaxed import even_prices
 from optimiser.planning.together.services import Place
@@ -20,12 +20,14 @@ MULTIPLES = (0.0, 0.5, 1.0, 2.0, 6.0)
 @dataclass(frozen=True)
 class Ways:
     """index, shape (hours, ways), is of the menu's, and may name one twice; cost, alike, USD over the horizon beside
-    shared machines; taken, instances of each of some machines, shape (machines, hours, ways)."""
+    shared machines; taken, instances of each of some machines, shape (machines, hours, ways); takes, of each cap beside
+    them, shape (hours, ways, caps)."""
 
     index: Indices
     cost: Floats
     machines: Indices
     taken: Floats
+    takes: Units
 
     @classmethod
     def of(cls, menu: Menu, ways: Indices, weight: Floats) -> Ways:
@@ -36,7 +38,8 @@ class Ways:
         cost = menu.usd[index, np.arange(len(index))[:, None]] * weight[:, None]
         machines = np.flatnonzero(menu.taken.any(axis=0))
         taken = menu.taken[index][:, :, machines].transpose(2, 0, 1).astype(np.float64)
-        return cls(index, cost, machines, taken)
+        takes = menu.takes[index, np.arange(len(index))[:, None]]
+        return cls(index, cost, machines, taken, takes)
 
     def also(self, menu: Menu, ways: Indices, weight: Floats) -> Ways:
         """With one more way in each hour."""
@@ -53,11 +56,15 @@ class Ways:
         return float(cost[np.arange(len(cost)), ways].sum()), ways
 
 
-def ways_of(place: Place, menu: Menu) -> Ways:
-    """The ways of a menu that are best at multiples of even prices, the same in all hours."""
+def ways_of(place: Place, menu: Menu, *, alike: bool = False) -> Ways:
+    """The ways of a menu that are best at multiples of even prices, the same in all hours, and for all machines where
+    alike."""
     machines, even = np.flatnonzero(menu.taken.any(axis=0)), even_prices(place).use
     some, best = np.zeros_like(even), []
-    for multiples in product(MULTIPLES, repeat=len(machines)):
+    every = (
+        [(one,) * len(machines) for one in MULTIPLES] if alike else product(MULTIPLES, repeat=len(machines))
+    )
+    for multiples in every:
         some[machines] = np.array(multiples)[:, None] * even[machines]
         best.append(menu_usd(menu, place.hours.weight, some)[1])
     return Ways.of(menu, np.array(best).T, place.hours.weight)

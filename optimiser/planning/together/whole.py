@@ -3,6 +3,7 @@
 With the machines fixed no hour touches another's, so each is a small choice of one way per service:
 
     min Σ_s w · usd[s, way]    Σ_s taken[s, way, m] ≤ K[m]    one way per service
+    Σ_s takes[s, way, k] ≤ granted[k] − Σ_m takes[m, k] · K[m]    of each cap k
 
 Each hour starts with the ways that `master` takes most of, and mends them (`hours`): few hours fit no ways near, and
 decide how many machines there must be. The numbers K start from the programme's, rounded up, and fall, or one falls as
@@ -11,7 +12,7 @@ another rises, as long as that saves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -19,17 +20,22 @@ import numpy as np
 
 from optimiser.planning.problem import Floats, How
 from optimiser.planning.tables import Indices, Units
+from optimiser.planning.together.bought import bought_for
 from optimiser.planning.together.hours import Hour, exactly, near, needed, paired
 from optimiser.planning.together.master import Divided
 from optimiser.planning.together.menus import Menu
-from optimiser.planning.together.services import Constant, Place
+from optimiser.planning.together.services import Place
 
 # How many more of each machine than the programme takes are tried until every hour fits.
 MORE = (0, 1, 2, 4, 8, 16)
+# The same where what is bought leaves too little of a cap.
+FEWER = (-1, -2, -4, -8)
 # Changes of the numbers of machines that are tried, in all and since the last that saved.
 TRIED, TRIED_SINCE = 80, 24
 # Hours that do not fit of which each is planned exactly, and hours of the best numbers, those first that stray most.
 MISFITS, EXACT_HOURS = 6, 40
+# Misfits where caps bind: every hour may be tight.
+MISFITS_WITHIN = 40
 # Of a machine for one of another.
 MOST_FOR_ONE = 6
 # What using an instance is worth where it makes no difference, USD: commitments must be in use.
@@ -55,18 +61,25 @@ class Rounding:
         self.start = start
         self.cost = [menu.usd * weight - FOR_USE * menu.taken.sum(axis=1)[:, None] for menu in menus]
         self.active = np.flatnonzero(np.max([menu.taken.max(axis=0) for menu in menus], axis=0))
+        self.granted = np.array([cap.amount for cap in place.caps], dtype=np.int64)
         self.misfits = MISFITS
         self.needed: dict[int, Hour] = {}
         self.listed = [self._listed(hour, near) for hour in range(len(weight))]
         usd = [min(one.usd for one in place.of_machine(m)) for m in self.active.tolist()]
         self.worth = np.maximum(np.array(usd), 1e-3)
+        # A cap too full counts as the machines that would make room.
+        of_cap = (self.worth[:, None] / np.maximum(place.of_instance[self.active], 1)).max(
+            axis=0, initial=1e-3
+        )
+        self.all_worth = np.append(self.worth, of_cap)
 
     def search(self) -> Whole | None:
         """The best numbers found; None where none was that carries every hour.
 
         Numbers for hours that are all mended start higher than those for exact ones, and fall elsewhere.
         """
-        found = [one for self.misfits in (0, MISFITS) if (one := self._numbers()) is not None]
+        exact = MISFITS_WITHIN if len(self.granted) else MISFITS
+        found = [one for self.misfits in (0, exact) if (one := self._numbers()) is not None]
         if not found:
             return None
         usd, most, picked = min(found, key=lambda one: one[0])
@@ -100,14 +113,18 @@ class Rounding:
         first = np.array([[ways[hour] for ways in self.start.ways], *also]).T
         for cost, menu, ways in zip(self.cost, self.menus, first.tolist(), strict=True):
             finite = np.flatnonzero(np.isfinite(cost[:, hour]))
-            others = finite[some(cost[finite, hour], menu.taken[finite], self.start.use[:, hour])]
+            takes = np.hstack([menu.taken[finite], menu.takes[finite, hour]])
+            others = finite[some(cost[finite, hour], takes, self.start.use[:, hour])]
             rows.append(list(dict.fromkeys([*ways, *others.tolist()])))
         width = max(map(len, rows))
         ways = np.array([row + row[:1] * (width - len(row)) for row in rows])
         cost = np.array([of[row, hour] for of, row in zip(self.cost, ways, strict=True)])
         cost[:, 1:][ways[:, 1:] == ways[:, :1]] = np.inf
         taken = np.array(
-            [menu.taken[row][:, self.active] for menu, row in zip(self.menus, ways, strict=True)]
+            [
+                np.hstack([menu.taken[row][:, self.active], menu.takes[row, hour]])
+                for menu, row in zip(self.menus, ways, strict=True)
+            ]
         )
         return Hour(ways, cost, taken)
 
@@ -118,8 +135,8 @@ class Rounding:
         start = np.maximum(start, [sum(o.most or 0 for o in some if o.how is How.OWNED) for some in offers])
         limits = np.array([sum(one.limited_to for one in some) for some in offers])
         programme = np.array(self.start.ways)
-        for more in MORE:
-            most = np.minimum(start + more, limits).astype(np.int64)
+        for more in (*MORE, *(FEWER if len(self.granted) else ())):
+            most = self._fitted(np.maximum(np.minimum(start + more, limits), 0).astype(np.int64))
             picked = self._hours(programme, most, None)
             # Numbers of which too few would be in use fall to those that would.
             while picked is not None and (missing := self._bought(most, picked)[1]).any():
@@ -128,6 +145,16 @@ class Rounding:
             if picked is not None:
                 return most, picked
         return start, None
+
+    def _fitted(self, most: Units) -> Units:
+        """As many machines as caps have room for, taken off where they are most beyond the programme's."""
+        most, each = most.copy(), self.place.of_instance
+        while (full := self._room(most) < 0).any():
+            frees = each[:, full].any(axis=1) & (most > 0)
+            if not frees.any():
+                break
+            most[np.where(frees, most - self.start.machines, -np.inf).argmax()] -= 1
+        return most
 
     def _changes(self) -> Iterator[Units]:
         """One fewer of a machine, the dearest first; then of one for one more of another, and for as much money."""
@@ -146,11 +173,16 @@ class Rounding:
     def _hours(self, picked: Units, most: Units, before: Units | None) -> Units | None:
         """A way of each service in each hour with so many machines, from ways that go with those before; None where
         they do not suffice, or where it cannot pay to have them."""
-        used = self._used(picked)
-        touched = np.asarray((used > most).any(axis=1))
+        used, takes, room = self._used(picked), self._takes(picked), self._room(most)
+        if (room < 0).any():
+            return None
+        touched = np.asarray((used > most).any(axis=1) | (takes > room).any(axis=1))
         saved = np.inf
         if before is not None:
             touched |= (used[:, most > before] >= before[most > before]).any(axis=1)
+            # Where a cap is worth something, more of it may save.
+            binding = self.start.use[len(most) :].T > 0
+            touched |= binding[:, room > self._room(before)].any(axis=1)
             dearest = [max(one.usd for one in self.place.of_machine(m)) for m in range(len(most))]
             saved = float((before - most) @ np.array(dearest)) * self.place.hours.total
         else:
@@ -177,8 +209,11 @@ class Rounding:
     def _polished(self, picked: Units, most: Units, usd: float) -> Units:
         """With the hours exact that cost most beyond the least at the programme's prices."""
         polished, strays = picked.copy(), np.zeros(picked.shape[1])
+        machines = len(self.place.machines)
         for cost, menu, row in zip(self.cost, self.menus, picked, strict=True):
-            priced = cost + menu.taken @ self.start.use
+            priced = cost + menu.taken @ self.start.use[:machines]
+            for k, use in enumerate(self.start.use[machines:]):
+                priced += menu.takes[:, :, k] * use
             strays += priced[row, np.arange(len(row))] - priced.min(axis=0)
         for hour in np.argsort(-strays, kind="stable")[:EXACT_HOURS].tolist():
             exact = self._exactly(hour, picked[:, hour], most)
@@ -190,14 +225,15 @@ class Rounding:
         """One hour as `paired` does it among its ways, and what is left over."""
         one = self.listed[hour]
         at = (one.ways == picked[:, None]).argmax(axis=1)
-        at, left = paired(one.cost, one.taken, at, most[self.active], self.worth)
+        limits = np.append(most[self.active], self._room(most))
+        at, left = paired(one.cost, one.taken, at, limits, self.all_worth)
         return one.ways[np.arange(len(at)), at], left
 
     def _exactly(self, hour: int, picked: Indices, most: Units) -> Indices | None:
         """One hour as `exactly` does it; what it picks, the hour may pick from then on."""
         if hour not in self.needed:
             self.needed[hour] = self._listed(hour, needed, picked)
-        row = exactly(self.needed[hour], most[self.active])
+        row = exactly(self.needed[hour], np.append(most[self.active], self._room(most)))
         if row is not None:
             self.listed[hour] = self._listed(hour, near, picked, row)
         return row
@@ -211,6 +247,20 @@ class Rounding:
         for menu, row in zip(self.menus, picked, strict=True):
             used += menu.taken[row]
         return used
+
+    def _takes(self, picked: Units) -> Units:
+        """What is taken of each cap beside what is bought for all, shape (hours, caps)."""
+        every = np.arange(picked.shape[1])
+        return np.asarray(
+            sum(
+                (menu.takes[row, every] for menu, row in zip(self.menus, picked, strict=True)),
+                start=np.int64(0),
+            )
+        )
+
+    def _room(self, most: Units) -> Units:
+        """What so many machines leave of each cap."""
+        return np.asarray(self.granted - most @ self.place.of_instance)
 
     def _billed(self, bought: dict[str, int], ways: Units) -> float:
         """What it all costs, USD over the horizon, use worth nothing by itself."""
@@ -231,35 +281,5 @@ class Rounding:
         return constants * self.place.hours.total + beside
 
     def _bought(self, most: Units, picked: Units) -> tuple[dict[str, int], Units]:
-        """The cheapest offers for so many of each machine, and how many in use are not to be had.
-
-        What is owned costs nothing. A commitment's instances are used first, so that those in use in all but the
-        share of the hours are as many as are used in so many hours.
-        """
-        used = self._used(picked).T
-        bought, missing = {one.offer_id: 0 for one in self.place.constants}, np.zeros_like(most)
-        for m in range(len(most)):
-            left = min(int(most[m]), int(used[m].max()))
-            in_use = left if self.share >= 1 else used_always(used[m], self.place.hours.weight, self.share)
-            for one in self.place.of_machine(m):
-                count = left if one.most is None else min(left, one.most)
-                if one.how is How.COMMITMENT:
-                    count = min(count, in_use)
-                    in_use -= count
-                bought[one.offer_id] = count
-                left -= count
-            missing[m] = left
-        return bought, missing
-
-
-def used_always(used: Units, weight: Floats, share: float) -> int:
-    """The most instances that are in use in all but a share of the hours."""
-    order = np.argsort(used, kind="stable")
-    below = np.cumsum(weight[order]) - weight[order]
-    return int(used[order][np.flatnonzero(below <= share * weight.sum() + 1e-9)[-1]])
-
-
-def offers_by_use(place: Place, machine: int) -> Sequence[Constant]:
-    """A machine's offers in the order in which their instances are used: commitments, what is owned, what is held."""
-    rank = {How.COMMITMENT: 0, How.OWNED: 1, How.HELD: 2}
-    return sorted(place.of_machine(machine), key=lambda one: (rank[one.how], one.usd, one.offer_id))
+        """The cheapest offers for so many of each machine, and how many in use are not to be had."""
+        return bought_for(self.place, most, self._used(picked).T, self.share)

@@ -1,0 +1,46 @@
+"""Which offers so many of each shared machine are bought on, and in which order their instances are used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from optimiser.planning.problem import Floats, How
+from optimiser.planning.tables import Units
+from optimiser.planning.together.services import Constant, Place
+
+
+def bought_for(place: Place, most: Units, used: Units, share: float) -> tuple[dict[str, int], Units]:
+    """The cheapest offers for so many of each machine, and how many in use are not to be had; used, shape (machines,
+    hours), share of the hours in which a commitment need not be in use.
+
+    What is owned costs nothing. A commitment's instances are used first, so that those in use in all but the share of
+    the hours are as many as are used in so many hours.
+    """
+    bought, missing = {one.offer_id: 0 for one in place.constants}, np.zeros_like(most)
+    for m in range(len(most)):
+        left = min(int(most[m]), int(used[m].max()))
+        in_use = left if share >= 1 else used_always(used[m], place.hours.weight, share)
+        for one in place.of_machine(m):
+            count = left if one.most is None else min(left, one.most)
+            if one.how is How.COMMITMENT:
+                count = min(count, in_use)
+                in_use -= count
+            bought[one.offer_id] = count
+            left -= count
+        missing[m] = left
+    return bought, missing
+
+
+def used_always(used: Units, weight: Floats, share: float) -> int:
+    """The most instances that are in use in all but a share of the hours."""
+    order = np.argsort(used, kind="stable")
+    below = np.cumsum(weight[order]) - weight[order]
+    return int(used[order][np.flatnonzero(below <= share * weight.sum() + 1e-9)[-1]])
+
+
+def offers_by_use(place: Place, machine: int) -> Sequence[Constant]:
+    """A machine's offers in the order in which their instances are used: commitments, what is owned, what is held."""
+    rank = {How.COMMITMENT: 0, How.OWNED: 1, How.HELD: 2}
+    return sorted(place.of_machine(machine), key=lambda one: (rank[one.how], one.usd, one.offer_id))
