@@ -11,8 +11,7 @@ from optimiser.policy import Policy
 from optimiser.recommend import Request
 from optimiser.workload import DemandPeriod, SizeBucket
 
-# What is bought for all is bought under one policy, and what is granted is granted to all; everything else may be each
-# service's own.
+# What is bought, granted or to be spent for all follows one policy; everything else may be each service's own.
 OF_ALL = (
     "tiers",
     "max_commitment_months",
@@ -25,6 +24,7 @@ OF_ALL = (
     "overheads",
     "within_quotas",
     "max_gpus",
+    "max_monthly_usd",
 )
 # Rules over all that runs, which planning together does not know yet; and the only value it knows.
 NOT_YET = (
@@ -32,7 +32,6 @@ NOT_YET = (
     "min_regions",
     "survive_region_loss",
     "max_share_per_provider",
-    "max_monthly_usd",
     "max_committed_monthly_usd",
     "minimum_monthly_usd_by_provider",
     "carbon_usd_per_tonne",
@@ -64,7 +63,7 @@ def refuse_what_differs(requests: Sequence[Request]) -> None:
         for field in OF_ALL:
             mine, theirs = getattr(request.policy, field), getattr(first.policy, field)
             if mine != theirs:
-                right = "what is bought for all follows one rule"
+                right = "what is for all follows one rule"
                 raise UsageError(f"{both}: policy.{field} = {theirs!r} and {mine!r}: {right}")
 
 

@@ -49,10 +49,22 @@ def recommend_together(requests: Sequence[Request]) -> TogetherPlan:
     if found.best is None and not apart.solutions:
         raise _nothing_at_once(services, found)
     plan = _plan_of(services, apart, found)
+    _refuse_over_budget(plan)
     faults = verify_together(to_jsonable(plan))
     if faults:
         raise OptimiserError(f"internal error, no plan is given: {'; '.join(faults)}")
     return plan
+
+
+def _refuse_over_budget(plan: TogetherPlan) -> None:
+    """Raise NoFeasiblePlan for a plan that costs more than max_monthly_usd, which is for all services."""
+    budget, total = plan.services[0].policy["max_monthly_usd"], plan.totals.total_monthly_usd
+    if budget is not None and total > budget:
+        names = ", ".join(part.service.name for part in plan.services)
+        raise NoFeasiblePlan(
+            f"{names}: max_monthly_usd = {budget:,.0f} is too small for all of them: the cheapest plan found costs "
+            f"{total:,.0f} USD a month, {float(total) - budget:,.0f} too much"
+        )
 
 
 def _owns(problem: Problem) -> bool:
@@ -84,10 +96,11 @@ def _nothing_at_once(services: Sequence[ByItself], found: TogetherOutcome) -> No
         {"respect_quotas": "within_quotas: false", "limit_gpus": "max_gpus: null"}[rule]
         for rule in rules_of(caps)
     )
-    return NoFeasiblePlan(
-        f"{names}: no plan was found for all of them at once within what is granted, together or each in what others "
-        f"leave (which is no proof that there is none): {how} they take {taken}; {eased} would plan without the limit"
-    )
+    one_site = len({option.site for problem in problems for option in problem.options}) == 1
+    said = "no plan was found for all of them at once within what is granted, together or each in what others leave"
+    if math.isinf(found.lower_usd) and one_site:
+        said = "no plan carries all of them at once within what is granted, not even in parts of machines"
+    return NoFeasiblePlan(f"{names}: {said}: {how} they take {taken}; {eased} would plan without the limit")
 
 
 def _plan_of(services: Sequence[ByItself], apart: Apart, found: TogetherOutcome) -> TogetherPlan:

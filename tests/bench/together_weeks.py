@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -11,15 +12,18 @@ import numpy as np
 
 from optimiser.config import load_config
 from optimiser.config.policy_layers import PolicyLayer, resolve_policy
-from optimiser.planning.problem import Demand, Problem
+from optimiser.planning.caps import Cap
+from optimiser.planning.problem import Demand, GrantedQuota, Problem, QuotaKey
 from optimiser.planning.search import search
-from optimiser.planning.together.search import search_together
+from optimiser.planning.together.caps import taken_of
+from optimiser.planning.together.search import Together, search_together
 from optimiser.prices.book import load_book
 from optimiser.recommend import Request, prepared
 from optimiser.workload import load_workload
 
 SERVICES, HOURS = 20, 168
 GAP, SECONDS = 0.01, 30.0
+FAMILY, SHARE = "P", 0.9
 SHIPPED = (
     "chat-llama-70b",
     "code-llama-8b",
@@ -45,6 +49,31 @@ def together_weeks() -> Iterator[tuple[str, str, str, bool | None]]:
     shown = f"{bracket}, gap {gap:.1%}, {seconds:.1f} s (and {alone:.1f} s apart)"
     name = f"together: {SERVICES} services × {HOURS} h"
     yield name, shown, f"gap ≤ {GAP:.0%}, ≤ {SECONDS:g} s", gap <= GAP and seconds <= SECONDS
+    if outcome.best:
+        yield _within_a_quota(problems, outcome.best)
+
+
+def _within_a_quota(problems: list[Problem], free: Together) -> tuple[str, str, str, bool | None]:
+    """The same where the services must share nine tenths of a family's quota in the region that they would choose."""
+    site = free.place.site
+    key = QuotaKey(*site, FAMILY, spot=False)
+    peak = float(taken_of(Cap(amount=0, key=key), free.solutions, free.bought).max())
+    quotas = (GrantedQuota(key=key, amount=peak * SHARE, source="the bench"),)
+    kept = [
+        replace(
+            one,
+            options=tuple(option for option in one.options if option.site == site),
+            quotas=quotas,
+            policy=one.policy.model_copy(update={"within_quotas": True}),
+        )
+        for one in problems
+    ]
+    started = time.perf_counter()
+    outcome = search_together(kept, math.inf)
+    seconds = time.perf_counter() - started
+    usd = outcome.best.usd if outcome.best else math.inf
+    shown = f"{outcome.lower_usd:,.0f} … {usd:,.0f}, gap {usd / outcome.lower_usd - 1:.1%}, {seconds:.1f} s"
+    return f"  within {SHARE:.0%} of their {FAMILY} quota", shown, "", None
 
 
 def services(count: int) -> list[Problem]:

@@ -68,6 +68,42 @@ def test_fewer_gpus_than_they_need_is_no_plan_and_said_to_be_proven(folder: Path
     assert "24 are allowed" in said
 
 
+def within_quota(folder: Path, directory: Path, tier: str, gpus: int) -> list[str]:
+    """Both services in one region, where so many L4s are granted to them on demand or on spot."""
+    granted = f"- {{provider: gcp, region: us-east4, family: NVIDIA_L4_GPUS, tier: {tier}, amount: {gpus}}}\n"
+    (directory / "quotas.yaml").write_text(granted, encoding="utf-8")
+    there = ("--config", str(directory), "--set", "within_quotas=true", "--set", "regions=us-east4")
+    files = [str(folder / f"{name}.yaml") for name in ("day", "night")]
+    return [*files, "--together", *FEW, *there, "--set", "commitment_hours_share=0.5"]
+
+
+def test_a_quota_that_each_alone_would_fill_is_kept_by_both_at_once(
+    folder: Path, tmp_path: Path, run: Run
+) -> None:
+    kept = json.loads(run("recommend", *within_quota(folder, tmp_path, "spot", 8), "--format", "json").out)
+    assert kept["together"]
+    (spot,) = (one for one in kept["quotas"] if one["spot"])
+    assert (spot["amount"], spot["granted"]) == (8, 8.0)
+    assert any("planned in turn" in note for note in kept["notes"])
+    assert kept["bound"]["gap"] < 0.03
+    assert verify_together(kept) == []
+    spot["granted"] = 7.0
+    assert any("8 of" in fault and "7 for all" in fault for fault in verify_together(kept))
+
+
+def test_too_small_a_quota_is_named_with_what_is_missing(folder: Path, tmp_path: Path, fails: Fails) -> None:
+    said = fails(3, "recommend", *within_quota(folder, tmp_path, "on_demand", 30))
+    assert "day, night: no plan carries all of them at once within what is granted" in said
+    assert "gcp us-east4 NVIDIA_L4_GPUS (on demand): 32, 30 granted, 2 too many" in said
+    assert "within_quotas: false would plan without the limit" in said
+
+
+def test_a_budget_is_for_all_services(folder: Path, fails: Fails) -> None:
+    files = [str(folder / f"{name}.yaml") for name in ("day", "night")]
+    said = fails(3, "recommend", *files, "--together", *FEW, "--set", "max_monthly_usd=9000")
+    assert "day, night: max_monthly_usd = 9,000 is too small for all of them" in said
+
+
 @pytest.mark.parametrize("change", ["instances", "price", "count", "committed", "gpus", "quota"])
 def test_a_changed_plan_is_rejected(plan: dict[str, Any], change: str) -> None:
     other = copy.deepcopy(plan)

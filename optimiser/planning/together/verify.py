@@ -175,6 +175,9 @@ def _money_faults(plan: dict[str, Any]) -> list[str]:
         faults.append(f"money: monthly_usd is {totals['monthly_usd']}, the services are {parts}")
     if totals["monthly_usd"] + totals["overheads_monthly_usd"] != totals["total_monthly_usd"]:
         faults.append("money: total_monthly_usd is not the sum of its parts")
+    budget = plan["services"][0]["policy"]["max_monthly_usd"]
+    if budget is not None and totals["total_monthly_usd"] > Decimal(repr(float(budget))):
+        faults.append(f"money: {totals['total_monthly_usd']} in all, max_monthly_usd is {budget}")
     apart, saving = totals.get("apart_monthly_usd"), totals.get("saving_monthly_usd")
     if saving != (None if apart is None else apart - totals["total_monthly_usd"]):
         faults.append("money: saving_monthly_usd is not the difference")
