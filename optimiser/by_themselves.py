@@ -82,11 +82,9 @@ def by_themselves(kind: Sequence[Request], gap: float) -> list[ByItself]:
 
 def apart_at_once(services: Sequence[ByItself], gap: float) -> Apart:
     """The services by themselves, all at once within quotas and GPUs in all."""
-    found = in_turn([_alone(one) for one in services], [one.best for one in services], gap)
+    found = _at_once(services, gap)
     each = [one for service in services for one in service.each]
-    shown = found
-    if len(each) > len(services):
-        shown = in_turn([_alone(one) for one in each], [one.best for one in each], gap)
+    shown = found if len(each) == len(services) else _at_once(each, gap)
     costs: list[Decimal | None] = [None] * len(services)
     if shown is not None:
         paid = iter(shown)
@@ -94,14 +92,19 @@ def apart_at_once(services: Sequence[ByItself], gap: float) -> Apart:
             sum((all_in_monthly_usd(of.problem, next(paid).solution) for of in one.each), Decimal(0))
             for one in services
         ]
-    plans = found or ()
-    turns = found is None or any(plan is not one.best for plan, one in zip(found, services, strict=True))
-    usd = sum(plan.usd for plan in plans) if found is not None else math.inf
+    turns = _otherwise(found, services) or _otherwise(shown, each)
+    plans = found or []
+    usd = math.inf if found is None else sum(plan.usd for plan in plans)
     return Apart(usd, tuple(plan.solution for plan in plans), tuple(costs), turns)
 
 
-def _alone(service: ByItself) -> Problem:
-    return _without_owned(service.problem)
+def _otherwise(plans: Sequence[Found] | None, services: Sequence[ByItself]) -> bool:
+    """Whether some service cannot have its best plan."""
+    return plans is None or any(plan is not one.best for plan, one in zip(plans, services, strict=True))
+
+
+def _at_once(services: Sequence[ByItself], gap: float) -> list[Found] | None:
+    return in_turn([_without_owned(one.problem) for one in services], [one.best for one in services], gap)
 
 
 def _planned(request: Request, gap: float) -> ByItself:

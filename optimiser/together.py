@@ -182,7 +182,7 @@ def _notes(services: Sequence[ByItself], apart: Apart, best: Together | None) ->
         )
     elif best is not None:
         said.append("what is shared is charged to services by the instance-hours that they use of it")
-    if apart.in_turn and apart.solutions:
+    if apart.in_turn and None not in apart.monthly_usd:
         said.append(
             "apart, not all services can have their cheapest machines at once within what is granted: they are planned "
             "in turn, each within what the largest hours of those before it leave"

@@ -135,7 +135,7 @@ def _cap_faults(plan: dict[str, Any]) -> list[str]:
             option, offer, spot = view.option_of(name), view.offer_of(name)["id"], view.how(name) == "spot"
             instances = [n * option["instances_per_unit"] for n in view.units[name]]
             if view.how(name) == "shared" or offer in bought:
-                instances = [0 if offer in counted else bought[offer]] * hours
+                instances = [0 if offer in counted else bought.get(offer, 0)] * hours
                 counted.add(offer)
             family = option["spot_quota_family"] if spot else option["quota_family"]
             unit = "vcpus" if option["quota_unit"] == "vcpu" else "gpus"
