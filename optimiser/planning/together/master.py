@@ -4,7 +4,8 @@
     Σ_way x[s, h, way] = 1,   Σ_{s, way} taken[s, h, way, m] · x[s, h, way] ≤ Σ_{o of m} K[o]
     Σ_o takes[o, k] · K[o] + Σ_{s, way} takes[s, h, way, k] · x[s, h, way] ≤ granted[k]
 
-The rule on what is committed is left to the rounding.
+The rule on what is committed is left to the rounding. Which sets leave room for all within caps is a whole-number
+programme of the same rows over some of the hours (`fitting`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from optimiser.planning.solve import Programme, Terms, Variable, value
 from optimiser.planning.tables import Indices
 from optimiser.planning.together.services import Place
 from optimiser.planning.together.ways import Ways
+
+# Hours that sets are chosen by, and to what gap and number of nodes.
+HOURS_TO_FIT, FITTED_GAP, FITTED_NODES = 16, 0.005, 100
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,6 @@ def divided(place: Place, services: Sequence[Ways]) -> Divided | None:
         np.array([max(picks, key=lambda one: value(one[0]))[1] for picks in hours]) for hours in taken_up
     )
     return Divided(solved.usd, machines, price, most)
-
-
-# Hours that sets are chosen for, and nodes that are looked at.
-HOURS_TO_FIT, FITTED_GAP, FITTED_NODES = 16, 0.005, 100
 
 
 def fitting(place: Place, services: Sequence[Sequence[Ways]]) -> list[int] | None:
