@@ -56,13 +56,18 @@ def decompose(leaf: Leaf, cutoff_usd: float = np.inf) -> Decomposed:
             return CappedLeaf(leaf).solve(cutoff_usd)
         except NotListed:
             return decompose_large_capped(leaf)
+    constant = listed_constants(leaf)
+    return decompose_large(leaf) if constant is None else Listed(leaf, constant).solve(cutoff_usd)
+
+
+def listed_constants(leaf: Leaf) -> Frontier | None:
+    """The constant fleets worth a look; None where those, or what runs beside them, are too many to list."""
     if not can_be_listed(leaf):
-        return decompose_large(leaf)
+        return None
     committed, held = _constants(leaf)
     if len(committed.usd) * len(held.usd) > CONSTANTS_LISTED:
-        return decompose_large(leaf)
-    constant = combined(committed, held, float(leaf.levels.total[-1]), leaf.floor)
-    return Listed(leaf, constant).solve(cutoff_usd)
+        return None
+    return combined(committed, held, float(leaf.levels.total[-1]), leaf.floor)
 
 
 def _combinations(leaf: Leaf) -> float:

@@ -124,20 +124,33 @@ def _scan(leaf: Leaf, side: Side, constant: Constant) -> Floats:
 
 def hours_usd(leaf: Leaf, side: Side, held_cells: Indices) -> Floats:
     """USD over the leaf's slots beside constant fleets of so many grid cells, shape as held_cells."""
+    cost = np.zeros(len(held_cells))
+    for slots, value in _alike(leaf, side, held_cells):
+        cost = cost + leaf.levels.hours[slots].sum() * value
+    return cost
+
+
+def by_slot(leaf: Leaf, side: Side, held_cells: Indices) -> Floats:
+    """USD of an hour of each slot beside them, shape (held_cells, slots)."""
+    usd = np.zeros((len(held_cells), len(leaf.levels.total)))
+    for slots, value in _alike(leaf, side, held_cells):
+        usd[:, slots] = value[:, None]
+    return usd
+
+
+def _alike(leaf: Leaf, side: Side, held_cells: Indices) -> Iterator[tuple[Indices, Floats]]:
+    """Slots that need the same in grid cells, and what an hour of them costs beside each constant fleet, USD."""
     levels = leaf.levels
     buy = side.table(leaf.hourly).cover(
         np.arange(int(np.ceil(side.limit / side.grid)) + 2, dtype=np.float64) * side.grid
     )
-    cost = np.zeros(len(held_cells))
     for slots, table, reach in spot_tables(leaf, side):
         spot = side.points(table, reach)
         best, done = buy.copy(), 0
         total, first = np.unique(side.needed(levels.total[slots]), return_index=True)
         firm_share = levels.firm[slots][first] / np.maximum(levels.total[slots][first], 1e-12)
         firm = side.needed(total * side.grid * firm_share)
-        for need, firm_cells, hours in zip(
-            total, firm, np.split(levels.hours[slots], first[1:]), strict=True
-        ):
+        for need, firm_cells, same in zip(total, firm, np.split(slots, first[1:]), strict=True):
             allowed = min(int(need - firm_cells), len(spot) - 1)
             for cells in range(done + 1, allowed + 1):
                 np.minimum(best[cells:], spot[cells] + buy[: len(buy) - cells], out=best[cells:])
@@ -147,8 +160,7 @@ def hours_usd(leaf: Leaf, side: Side, held_cells: Indices) -> Floats:
             if allowed + 1 < len(spot):
                 beyond = spot[allowed + 1] + buy[np.maximum(firm_cells - held_cells, 0)]
                 value = np.minimum(value, beyond)
-            cost = cost + hours.sum() * value
-    return cost
+            yield same, value
 
 
 def spot_tables(leaf: Leaf, side: Side) -> Iterator[tuple[Indices, Knapsack, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,14 @@ class Leaf:
     floor: int = 0
     caps: tuple[int, ...] = ()
     budget_usd: float = np.inf
+
+    @property
+    def same_as(self) -> Hashable:
+        """Equal for leaves of the same problem that are solved alike."""
+        levels = self.levels
+        purchases = (self.commitments, self.held, self.hourly, self.spot)
+        limits = (self.committed_below, self.caps, self.budget_usd)
+        return (purchases, levels.total[-1], levels.idle_hours, limits)
 
 
 @dataclass(frozen=True, kw_only=True)

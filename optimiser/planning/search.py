@@ -77,7 +77,8 @@ class Outcome:
 
     leaves is how many sets of options were bounded, leaves_solved how many had to be solved. carbon_steps is how many
     carbon prices were searched at for a cap (0: none). timed_out: a solver was stopped by the clock.
-    splits are those of demand over sites that were tried, and that lower_usd bounds, in words ("": it is not split).
+    splits are those of demand over sites that were tried, and that lower_usd bounds, in words ("": it is not split);
+    schedule how rules on it raised lower_usd ("": they did not).
     """
 
     plans: list[Found] = field(default_factory=list)
@@ -91,6 +92,7 @@ class Outcome:
     carbon_steps: int = 0
     timed_out: bool = False
     splits: str = ""
+    schedule: str = ""
 
     @property
     def method(self) -> str:
@@ -102,10 +104,11 @@ class Outcome:
         )
         caps = ", quotas and limits on GPUs priced in every hour" if self.caps_priced else ""
         carbon = f"; {self.carbon_steps} carbon prices for the cap" if self.carbon_steps else ""
+        schedule = f"; {self.schedule}" if self.schedule else ""
         apart = "; each site's part of the demand by itself" if self.splits else ""
         return (
             f"branch and bound over sites and instance types, {self.leaves_solved} of {self.leaves} sets solved; "
-            f"two-sided decomposition over hours, {exactly}{caps}{carbon}{apart}"
+            f"two-sided decomposition over hours, {exactly}{caps}{schedule}{carbon}{apart}"
         )
 
     @property
@@ -257,17 +260,7 @@ class _Run:
 
     def _decomposed(self, leaf: Leaf, cutoff: float) -> Decomposed:
         """The leaf solved, or what is known of one like it."""
-        key = (
-            leaf.commitments,
-            leaf.held,
-            leaf.hourly,
-            leaf.spot,
-            leaf.levels.total[-1],
-            leaf.levels.idle_hours,
-            leaf.committed_below,
-            leaf.caps,
-            leaf.budget_usd,
-        )
+        key = leaf.same_as
         result = self.solved.get(key)
         if result is None or (result.fleet is None and result.lower_usd < cutoff):
             result = decompose(leaf, cutoff)

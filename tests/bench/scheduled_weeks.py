@@ -1,4 +1,4 @@
-"""A week and a year with time to start up and limits on the schedule: their gap to the bound without those limits."""
+"""A week and a year with time to start up and limits on the schedule: their gap, and what their bound leaves out."""
 
 from __future__ import annotations
 
