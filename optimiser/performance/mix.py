@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from optimiser.performance.layouts import Array
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """Request sizes: traffic is (1, points), the other arrays (1, points, prompts) and (1, points, outputs).
+    """Request sizes: traffic is (1, points), the other arrays (1, points, prompts) and (1, points, outputs); where each
+    set-up has sizes of its own, as many rows as set-ups instead of one.
 
     A first token depends on the prompt alone, the time per output token on the output alone: buckets that share
     either are taken together there. prompts are the tokens of a prompt that are computed, cached those before them
@@ -63,6 +64,18 @@ class Mix:
             traffic=mean_traffic(computed, steps, shares, held, tokens_per_step),
             arrival_scv=arrival_scv,
             tokens_per_step=tokens_per_step,
+        )
+
+    def of_set_ups(self, set_ups: NDArray[np.intp]) -> Mix:
+        """The sizes of those set-ups; the mix itself where all have the same."""
+        if len(self.prompts) == 1:
+            return self
+        sizes = ("prompts", "cached", "prompt_shares", "prompt_outputs", "outputs", "output_shares")
+        traffic = {name: values[set_ups] for name, values in vars(self.traffic).items()}
+        return replace(
+            self,
+            **{name: getattr(self, name)[set_ups] for name in sizes},
+            traffic=replace(self.traffic, **traffic),
         )
 
     def each_alone(self) -> Mix:

@@ -204,7 +204,7 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
     between = np.flatnonzero((possible & ~all_places).any(axis=-1))
     if len(between):
         at, places_between, full = at.select(between), places[between], lowest.full.at(between)
-        low, high = largest[between], high[between]
+        mix, low, high = mix.of_set_ups(between), largest[between], high[between]
         for _ in range(_BISECTIONS):
             middle = np.sqrt(low * high)
             good = meets(evaluate(work, at, middle, places_between, mix, full), mix, target)

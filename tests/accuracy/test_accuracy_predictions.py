@@ -215,6 +215,17 @@ def test_figures_stand_in_the_order_of_the_cases() -> None:
     assert together == pytest.approx(alone)
 
 
+def test_rates_under_limits_are_those_of_each_alone_where_limits_hold_some_layouts_back_and_rule_others_out() -> (
+    None
+):
+    tight = "TTFT p99<=450 ms, TPOT p99<=40 ms"
+    each: list[dict[str, Any]] = [{}, {"gpu": "L40S", "osl": 250.0}, {"osl": 1000.0}]
+    rows = [under_limits(line=line, constraint=tight, **changes) for line, changes in enumerate(each, 2)]
+    ready = prepared(*rows)
+    together = predict(ready, factors_of(ready, OWN))
+    assert together == pytest.approx([predicted(row, ready.cases[0].how) for row in rows])
+
+
 @pytest.mark.parametrize(
     ("row", "how", "factor"),
     [
