@@ -26,7 +26,8 @@ from optimiser.performance.physics import Fit, Physics
 from optimiser.performance.queueing import mean_wait_s, without_place_wait
 
 _ROUNDS = 4
-_LATENCIES = (How.CLOSED_TPOT, How.CLOSED_TTFT, How.ENGINE_TTFT, How.OPEN_TPOT, How.OPEN_TTFT)
+_LATENCIES = (How.CLOSED_TPOT, How.CLOSED_TTFT, How.ENGINE_TTFT)
+_AT_A_RATE = (How.OPEN_TPOT, How.OPEN_TTFT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +57,19 @@ def factors_of(prepared: Prepared, fit: Fit) -> Factors:
 
 
 def predict(prepared: Prepared, factors: Factors) -> Array:
-    """The predicted figure of each case in its own unit, (cases,); the best layout where a row leaves it open."""
+    """The predicted figure of each case in its own unit, (cases,); the best layout where a row leaves it open, at a
+    given rate the one that could serve most: who runs an open loop laid it out for throughput, not for that rate.
+    """
     predicted = np.full(len(prepared.cases), np.nan)
     for group in prepared.groups:
-        values = _PREDICTIONS[group.how](group, _reached(group, factors))[:, 0]
-        better = np.fmin if group.how in _LATENCIES else np.fmax
-        better.at(predicted, group.case, values)
+        at = _reached(group, factors)
+        values = _PREDICTIONS[group.how](group, at)[:, 0]
+        if group.how in _AT_A_RATE:
+            order = np.argsort((_highest_rate(group, at) * group.replicas)[:, 0], kind="stable")
+            # Of several values for one case the last one stays.
+            predicted[group.case[order]] = values[order]
+        else:
+            (np.fmin if group.how in _LATENCIES else np.fmax).at(predicted, group.case, values)
     return predicted
 
 
@@ -69,11 +77,15 @@ def load_shares(prepared: Prepared, factors: Factors) -> Array:
     """Offered rate over the highest rate, (cases,); nan where the load is not a rate."""
     shares = np.full(len(prepared.cases), np.nan)
     for group in prepared.groups:
-        if group.how in (How.OPEN_TPOT, How.OPEN_TTFT):
-            at = _reached(group, factors)
-            highest = fastest_batch(group.work, at, group.places * PLACES_SHARE, group.mix)[1]
+        if group.how in _AT_A_RATE:
+            highest = _highest_rate(group, _reached(group, factors))
             np.fmin.at(shares, group.case, (group.load / highest)[:, 0])
     return shares
+
+
+def _highest_rate(group: Group, at: Layouts) -> Array:
+    """Requests/s of one replica with all its places taken, (entries, 1)."""
+    return fastest_batch(group.work, at, group.places * PLACES_SHARE, group.mix)[1]
 
 
 def _reached(group: Group, factors: Factors) -> Layouts:

@@ -156,6 +156,18 @@ def test_at_a_low_rate_latencies_are_those_of_a_request_alone() -> None:
         assert predicted(at_rate(0.01), how) == pytest.approx(predicted(at_concurrency(1), alone), rel=0.05)
 
 
+def test_at_a_rate_an_unknown_layout_is_the_one_that_serves_most_not_the_quickest() -> None:
+    model = {"model": "LLaMA-2-70B", "gpu": "H200", "gpu_count": 8, "precision_weights": "fp8"}
+    most = max(
+        (1, 2, 4, 8),
+        key=lambda tp: 8 / tp * predicted(offline(**{**model, "gpu_count": tp, "tp": tp}), How.OFFLINE),
+    )
+    for how in (How.OPEN_TPOT, How.OPEN_TTFT):
+        unknown, split, quickest = (predicted(at_rate(4.0, **model, tp=tp), how) for tp in (None, most, 8))
+        assert unknown == pytest.approx(split)
+        assert quickest < 0.9 * unknown
+
+
 def test_inside_the_engine_a_first_token_comes_without_the_way_there() -> None:
     at_once = replace(OWN, physics=replace(EXPECTED, prompt_layer_us=0.0))
     inside = predicted(at_concurrency(1, source=DOCS, tpot_ms=None), How.ENGINE_TTFT, at_once)
