@@ -1,13 +1,13 @@
 """`make fit`: fit the performance model to a table of measurements and write config/performance.yaml.
 
-The errors beside the constants are of fits that never saw the model, or the GPU generation, they are judged on.
+The errors beside the constants are of fits that never saw what they are judged on: LEFT_OUT.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,8 +30,15 @@ from optimiser.performance.specs import Efficiency
 HEADER = """\
 # What was fitted to measurements of serving; `make fit DATA=TABLE` writes this file anew. Fields and units:
 # config/README.md, "Performance". Errors are median and 90th percentile of |predicted / measured - 1|: here, and on
-# models and on GPU generations that were left out of the fit.
+# models, GPU generations, GPUs and fifths of the rows that were left out of the fit.
 """
+# What a fit is judged on that never saw it: every case by a fit without all those of the same key.
+LEFT_OUT: dict[str, Callable[[Case], str]] = {
+    "model_left_out": lambda case: case.model.name,
+    "generation_left_out": lambda case: case.gpu.generation,
+    "gpu_left_out": lambda case: case.gpu.name,
+    "fifth_left_out": lambda case: f"lines {case.row.line % 5} modulo 5",
+}
 # An engine differs by about as much from one version to the next: no estimate is sold as better.
 LEAST_ERROR = 0.08
 # Where one model alone was measured on a generation nobody knows how far another is off: an assumption.
@@ -41,14 +48,13 @@ FEWEST_FIGURES, FEWEST_SPLIT = 3, 10
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A fit and how far it is off: on its own measurements, and on models and generations left out of it."""
+    """A fit and how far it is off: on its own measurements, and on each of LEFT_OUT."""
 
     table_sha256: str
     solution: Solution
     prepared: Prepared
     here: tuple[Judged, ...]
-    without_model: tuple[Judged, ...]
-    without_generation: tuple[Judged, ...]
+    left_out: Mapping[str, tuple[Judged, ...]]
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -65,17 +71,16 @@ def fitted(path: Path, config: Config) -> Outcome:
     def tell(name: str) -> None:
         sys.stderr.write(f"fitting without {name}\n")
 
-    left_out = [
-        without_each(prepared.cases, config.fit.engines, solution, key, tell)
-        for key in (lambda case: case.model.name, lambda case: case.gpu.generation)
-    ]
+    left_out = {
+        kind: without_each(prepared.cases, config.fit.engines, solution, key, tell)
+        for kind, key in LEFT_OUT.items()
+    }
     return Outcome(
         table_sha256=digest_of(path),
         solution=solution,
         prepared=prepared,
         here=judge(prepared, solution.factors(prepared.cases)),
-        without_model=left_out[0],
-        without_generation=left_out[1],
+        left_out=left_out,
     )
 
 
@@ -107,11 +112,7 @@ def performance_yaml(outcome: Outcome, config: Config, on: date) -> str:
 
 
 def _kinds(outcome: Outcome) -> dict[str, tuple[Judged, ...]]:
-    return {
-        "here": outcome.here,
-        "model_left_out": outcome.without_model,
-        "generation_left_out": outcome.without_generation,
-    }
+    return {"here": outcome.here, **outcome.left_out}
 
 
 def _coverage(outcome: Outcome, generations: Mapping[str, Efficiency]) -> dict[str, dict[str, list[float]]]:
@@ -135,7 +136,9 @@ def _errors(outcome: Outcome) -> dict[str, dict[str, list[float]]]:
 
 def _generations(outcome: Outcome, config: Config, on: date) -> dict[str, Efficiency]:
     """Every generation of the config: as fitted where there are measurements, as usual where not."""
-    overall = errors_of(one for one in outcome.without_generation if one.case.judged_in in WEIGHTS)
+    overall = errors_of(
+        one for one in outcome.left_out["generation_left_out"] if one.case.judged_in in WEIGHTS
+    )
     found = {}
     for name in config.fit.generations:
         cases = [case for case in outcome.cases if case.gpu.generation == name and case.judged_in in WEIGHTS]
@@ -160,7 +163,7 @@ def _error(generation: str, cases: Sequence[Case], outcome: Outcome) -> float:
     """Median error on models left out of the fit."""
     if len({case.model.name for case in cases}) == 1:
         return ONE_MODEL_ERROR
-    judged = (one for one in outcome.without_model if one.case.gpu.generation == generation)
+    judged = (one for one in outcome.left_out["model_left_out"] if one.case.gpu.generation == generation)
     errors = errors_of(one for one in judged if one.case.judged_in in WEIGHTS)
     return max(errors.median, LEAST_ERROR) if errors else ONE_MODEL_ERROR
 

@@ -17,7 +17,8 @@ from optimiser.accuracy.coverage import coverage_of, figure_of, stated_errors
 from optimiser.accuracy.predict import factors_of
 from optimiser.accuracy.prepare import prepare
 from optimiser.accuracy.ranking import rankings, usd_per_gpu_hour
-from optimiser.accuracy.report import Accuracy, as_json
+from optimiser.accuracy.repeats import by_their_median, of_repeated
+from optimiser.accuracy.report import Accuracy, as_json, as_text
 from optimiser.accuracy.sets import OFFLINE_DENSE, OPEN_TTFT, OTHER_TTFT, SERVER, TPOT_DENSE, How
 from optimiser.accuracy.summary import Errors, Judged, by_dimension, by_set, errors_of, judge
 from optimiser.accuracy.table import Measurement
@@ -74,6 +75,47 @@ def test_the_error_beside_an_estimate_is_its_generations_or_wider_under_limits()
     errors = stated_errors(prepared, {**CONFIG.fit.generations, "Hopper": hopper})
     told = [errors[line, how] for line, how in ((2, How.OFFLINE), (3, How.SERVER), (4, How.OFFLINE))]
     assert told == pytest.approx([0.1, SERVER_ERROR, 0.1 * MOE_ERROR_FACTOR])
+
+
+def test_set_ups_measured_more_than_once_show_how_far_apart_figures_are() -> None:
+    """10, 10 and 20 of one set-up, from whoever: their median is half of the third. Another batch is another one."""
+    rates = (10.0, 10.0, 20.0)
+    alike = [
+        off_by(offline(line, source=source, throughput_tok_s_total_output=rate), 0.1)
+        for line, (rate, source) in enumerate(zip(rates, (DOCS, "another", "a third"), strict=True), 2)
+    ]
+    single = off_by(offline(9, concurrency=8.0), 0.7)
+    assert [item.case.row.line for item in of_repeated([*alike, single])] == [2, 3, 4]
+    assert [item.error for item in by_their_median([*alike, single])] == pytest.approx([0.0, 0.0, -0.5])
+    report = Accuracy(table="", rows=4, judged=(*alike, single), left_out=(), rankings=())
+    shown = as_text(report).split("Set-ups measured more than once")[1].splitlines()[2]
+    assert shown.split() == ["offline,", "dense", "3", "0.0", "/", "40.0", "10.0", "/", "10.0"]
+    repeated, once = (
+        json.loads(as_json(replace(report, judged=some)))["sets"][0] for some in (report.judged, (single,))
+    )
+    assert repeated["errors_of_their_median"]["p90"] == pytest.approx(0.4)
+    assert once["errors_of_their_median"] is None
+
+
+def test_what_fits_that_never_saw_it_say_stands_beside_in_the_records_kinds() -> None:
+    unseen = {
+        "offline, dense": {
+            "here": [0.05, 0.1],
+            "model_left_out": [0.061, 0.2],
+            "fifth_left_out": [0.071, 0.3],
+        },
+        "server": {"here": [0.05, 0.1], "fifth_left_out": [0.081, 0.4]},
+    }
+    both = (off_by(offline(2), 0.1), off_by(under_limits(line=3), 0.1))
+    lines = as_text(
+        Accuracy(table="", rows=2, judged=both, left_out=(), rankings=(), unseen=unseen)
+    ).splitlines()
+    header = next(line for line in lines if line.startswith("error in %"))
+    assert header.endswith("model out  fifth of rows out")
+    dense, server = (next(line for line in lines if line.startswith(name)) for name in unseen)
+    assert dense.endswith("6.1 / 20.0         7.1 / 30.0")
+    assert server.endswith("8.1 / 40.0")
+    assert len(server) == len(dense) == len(header)
 
 
 @pytest.mark.parametrize(
