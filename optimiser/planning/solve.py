@@ -84,7 +84,12 @@ class Programme:
         highs = pulp.HiGHS(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s, **options)
         name = "HiGHS" if highs.available() else "CBC"
         started = time.monotonic()
-        self.lp.solve(highs if name == "HiGHS" else _cbc(gap, time_limit_s, nodes))
+        try:
+            self.lp.solve(highs if name == "HiGHS" else _cbc(gap, time_limit_s, nodes))
+        except KeyError:
+            # PuLP 3.3 knows no name for what HiGHS ends with at a limit of nodes, by when it has read all values.
+            found = math.isfinite(self.lp.solverModel.getInfo().objective_function_value)
+            self.lp.sol_status = pulp.LpSolutionIntegerFeasible if found else pulp.LpSolutionNoSolutionFound
         timed_out = time.monotonic() - started >= time_limit_s
         if self.lp.sol_status not in _GOOD:
             status = _WITHOUT_SOLUTION.get(self.lp.sol_status, "infeasible")

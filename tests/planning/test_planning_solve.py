@@ -53,6 +53,28 @@ def test_an_incumbent_at_the_time_limit_is_feasible_and_not_optimal() -> None:
     assert solved.lower_usd < solved.usd
 
 
+def test_an_incumbent_at_a_limit_of_nodes_is_feasible_and_none_is_told_apart() -> None:
+    solved = partitions().solve(gap=1e-9, nodes=2)
+    assert (solved.status, solved.timed_out) == ("feasible", False)
+    assert solved.usd is not None
+    assert solved.lower_usd is not None
+    assert solved.lower_usd < solved.usd
+    stopped = _covering().solve(gap=1e-9, nodes=0, sub_mips=False)
+    assert (stopped.status, stopped.usd) == ("stopped", None)
+
+
+def _covering() -> Programme:
+    """Thirty knapsacks to fill from sixty items: the first node finds nothing."""
+    rng = np.random.default_rng(1)
+    programme = Programme("covering")
+    items = [programme.binary(f"item_{i}") for i in range(60)]
+    for r in range(30):
+        weights = rng.integers(1, 31, 60).astype(float)
+        programme.row(f"fill_{r}", list(zip(items, weights.tolist(), strict=True)), ">=", 300.0)
+    programme.minimise(list(zip(items, rng.integers(5, 31, 60).astype(float).tolist(), strict=True)))
+    return programme
+
+
 def test_an_infeasible_programme_has_no_cost() -> None:
     solved = small(at_least=40).solve()
     assert (solved.status, solved.usd, solved.lower_usd) == ("infeasible", None, None)
