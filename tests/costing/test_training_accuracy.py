@@ -124,7 +124,9 @@ def test_what_is_left_out_says_why(found: TrainingAccuracy) -> None:
     assert len(found.whole) + len(found.throughputs) + len(found.left_out) == found.rows == len(ROWS)
 
 
-def test_energy_and_carbon_of_published_runs_are_met_to_one_per_cent(found: TrainingAccuracy) -> None:
+def test_energy_and_carbon_that_authors_state_follow_from_their_own_hours_to_one_per_cent(
+    found: TrainingAccuracy,
+) -> None:
     held = {one.what: one for one in targets(found)}
     # 1,720,320 h × 400 W = 688.128 MWh; × 1.1 × 0.385 = 291.42 t, which its table says.
     carbon = held["Llama-2-70B, t CO2e at 0.4235 kg/kWh"]
@@ -136,7 +138,8 @@ def test_energy_and_carbon_of_published_runs_are_met_to_one_per_cent(found: Trai
     assert llama.error == pytest.approx(0.0042, abs=1e-4)
     # 1,082,990 h × 400 W = 433.196 MWh, which BLOOM's authors give.
     assert held["BLOOM-176B, MWh (published)"].error < 1e-9
-    identities = [one for name, one in held.items() if "MWh" in name or "t CO2e" in name]
+    identities = [one for one in held.values() if one.identity]
+    assert {one.what for one in identities} == {name for name in held if "MWh" in name or "t CO2e" in name}
     assert len(identities) == 12
     assert all(one.met and one.target == 0.01 for one in identities)
 
@@ -154,10 +157,17 @@ def test_the_command_reports_in_text_and_json(table: Path, capsys: pytest.Captur
     assert re.search(r"Llama-2-7B, t CO2e at 0.4235 kg/kWh +31.22 +31.22 +0.01% +1% met", text)
     assert re.search(r"% of H800-hours saved +42.51 +[0-9.]+ +[0-9.]+% +20% (met|missed)", text)
     assert "Left out: 8 rows" in text
+    predictions, identities = text.split("\nIdentities: ")
+    assert re.search(r"\nPredictions: [0-5] of 5 met\n", predictions)
+    assert identities.splitlines()[0].endswith("published energy and carbon: 12 of 12 met")
+    assert "t CO2e" not in predictions
+    assert "H800-hours" not in identities
     assert main([str(table), "--format", "json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert len(content["whole_runs"]) == 9
     assert content["median_error_left_one_out"] <= 0.20
+    kinds = [one["kind"] for one in content["targets"]]
+    assert (kinds.count("prediction"), kinds.count("identity")) == (5, 12)
 
 
 def test_a_bad_table_is_told_by_line_and_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

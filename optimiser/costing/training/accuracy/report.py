@@ -12,6 +12,8 @@ import numpy as np
 from optimiser.costing.training.accuracy.judge import Judged, TrainingAccuracy
 from optimiser.costing.training.accuracy.targets import Target, targets
 
+_IDENTITIES = "Identities: published GPU-hours × W of the card (PUE 1) against published energy and carbon"
+
 
 def as_text(found: TrainingAccuracy) -> str:
     """The report, for a terminal."""
@@ -25,7 +27,10 @@ def as_text(found: TrainingAccuracy) -> str:
         lines.append(
             f"  {hardware}: {_summary(f'{median(one.ratio for one in of):.2f} ×', [one.error for one in of])}"
         )
-    lines += ["", *_targets(targets(found)), "", "Energy and what its authors' tonnes mean for a kWh"]
+    held = targets(found)
+    lines += ["", *_targets("Predictions", [one for one in held if not one.identity])]
+    lines += ["", *_targets(_IDENTITIES, [one for one in held if one.identity])]
+    lines += ["", "Energy and what its authors' tonnes mean for a kWh"]
     lines += [
         f"  {one.model:32} {one.mwh:12,.1f} MWh  {one.tonnes:10,.2f} t  {one.kg_per_kwh:.4f} kg/kWh"
         for one in found.energies
@@ -47,6 +52,7 @@ def as_json(found: TrainingAccuracy) -> str:
         "median_error_throughputs": _median([one.error for one in found.throughputs]),
         "targets": [
             {
+                "kind": "identity" if one.identity else "prediction",
                 "what": one.what,
                 "published": one.published,
                 "ours": one.ours,
@@ -97,9 +103,9 @@ def _median(errors: Sequence[float]) -> float | None:
     return median(errors) if errors else None
 
 
-def _targets(held: Sequence[Target]) -> list[str]:
+def _targets(title: str, held: Sequence[Target]) -> list[str]:
     lines = [
-        f"Targets: {sum(one.met for one in held)} of {len(held)} met",
+        f"{title}: {sum(one.met for one in held)} of {len(held)} met",
         f"  {'':56} {'published':>12} {'ours':>12} {'error':>7} {'target':>6}",
     ]
     for one in held:

@@ -20,9 +20,12 @@ _DENSE, _MIXTURE = "DeepSeek-67B (per 1T tokens)", "DeepSeek-V2 (per 1T tokens)"
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A published figure and ours, in the unit that `what` names, or an error (published None) held to a target."""
+    """A published figure and ours, in the unit that `what` names, or an error (published None) held to a target. An
+    identity has the published GPU-hours × W as ours, and judges no prediction.
+    """
 
     what: str
+    identity: bool = False
     published: float | None
     ours: float
     target: float
@@ -83,12 +86,14 @@ def _identities(energies: Sequence[Energy]) -> Iterable[Target]:
         said = "published" if given else "their tonnes over kg/kWh"
         yield Target(
             what=f"{one.model}, MWh ({said})",
+            identity=True,
             published=given or one.tonnes / kg_per_kwh,
             ours=one.mwh_by_hours,
             target=IDENTITY_TARGET,
         )
         yield Target(
             what=f"{one.model}, t CO2e at {kg_per_kwh:.4f} kg/kWh",
+            identity=True,
             published=one.tonnes,
             ours=one.mwh_by_hours * kg_per_kwh,
             target=IDENTITY_TARGET,
