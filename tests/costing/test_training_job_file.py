@@ -46,7 +46,11 @@ def test_every_field_is_read(tmp_path: Path) -> None:
     found = load_job(path, TODAY, {"tokens": "2.0e+9", "lora.rank": "32"})
     assert (found.method, found.tokens, found.states) == (Method.QLORA, 2e9, States.EIGHT_BIT)
     assert (found.lora, found.flash_attention) == (LoraJob(rank=32, attention_only=True), False)
-    assert (found.deadline_hours, found.deadline_said) == (10 * 24, "finish_by = 2026-12-01")
+    # From the end of the 21st to the beginning of the 1st are nine days.
+    assert (found.deadline_hours, found.deadline_said) == (
+        9 * 24,
+        "finish_by = 2026-12-01, from the end of 2026-11-21",
+    )
     assert found.storage == Storage(dataset_gb=5, checkpoints_kept=2, checkpoint_gb=7, usd_per_gb_month=0.01)
     assert found.policy == {"providers": ["aws"]}
 
@@ -64,13 +68,18 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ({"tokens": 1}, "tokens = 1.0: one sequence at the least (sequence_tokens = 4,096)"),
         ({"precision": "fp4"}, "precision = 'fp4': must be 'bf16' or 'fp8'"),
         ({"method": "lora", "precision": "fp8"}, "precision = 'fp8': bf16: adapters"),
-        ({"lora": {"rank": 8}}, "goes with method lora or qlora, not full"),
+        ({"lora": {"rank": 8}}, "goes with method lora or qlora, not full: leave it out (--set lora=null)"),
         ({"method": "lora", "lora": {"rnk": 8}}, "lora.rnk = 8: no such field; did you mean rank?"),
         ({"storage": {"dataset_gb": -1}}, "storage.dataset_gb = -1: must be at least 0"),
         ({"deadline_days": 0}, "deadline_days = 0: must be above 0"),
         ({"deadline_days": 3, "finish_by": "2026-12-01"}, "give it or deadline_days, not both"),
         ({"finish_by": "notadate"}, "finish_by = 'notadate': must be a date (a date such as 2027-03-01)"),
-        ({"finish_by": "2026-11-21"}, "finish_by = '2026-11-21': a day after 2026-11-21"),
+        (
+            {"finish_by": date(2026, 11, 22)},
+            "must leave 1 to 3,650 days: from the end of 2026-11-21, which is planned on, it is 0",
+        ),
+        ({"finish_by": date(2036, 11, 21)}, "finish_by = 2036-11-21: must leave 1 to 3,650 days"),
+        ({"deadline_days": 3651}, "deadline_days = 3651: must be at most 3650"),
         (
             {"policy": {"max_spot_share": 0.5}},
             "max_spot_share = 0.5: is a share of capacity that serves",
@@ -92,12 +101,17 @@ def test_a_wrong_file_is_told_by_field_and_value(tmp_path: Path, fields: dict[st
 
 def test_a_typed_deadline_takes_the_place_of_the_files(tmp_path: Path) -> None:
     by_days = written(tmp_path, deadline_days=3)
-    assert load_job(by_days, TODAY, {"finish_by": "2026-12-01"}).deadline_said == "finish_by = 2026-12-01"
+    assert load_job(by_days, TODAY, {"finish_by": "2026-12-01"}).deadline_hours == 216
     assert load_job(by_days, TODAY, {"finish_by": "null"}).deadline_hours == 72
     with pytest.raises(UsageError, match="not both"):
         load_job(by_days, TODAY, {"finish_by": "2026-12-01", "deadline_days": "4"})
     by_date = written(tmp_path, finish_by="2026-12-01")
     assert load_job(by_date, TODAY, {"deadline_days": "4"}).deadline_hours == 96
+
+
+def test_a_date_may_leave_from_one_day_to_ten_years(tmp_path: Path) -> None:
+    for day, days in ((date(2026, 11, 23), 1), (date(2036, 11, 19), 3650)):
+        assert load_job(written(tmp_path, finish_by=day), TODAY).deadline_hours == days * 24
 
 
 def test_a_workload_is_told_that_it_is_one() -> None:

@@ -12,7 +12,7 @@ optimiser_states: fp32          optional; fp32, bf16 or 8bit: what AdamW keeps i
 lora: {rank: 16, targets: all}  optional, for lora and qlora; targets: all linear layers, or attention's alone
 flash_attention: true           optional; false keeps attention's scores in memory
 deadline_days: 60               optional; days from now, or finish_by; 90 where neither is given
-finish_by: 2027-03-01           optional; by the beginning of that day (UTC)
+finish_by: 2027-03-01           optional; by the beginning of that day (UTC), from the end of the day planned on
 storage:                        optional; what is stored while the job runs
   dataset_gb: 8000              optional, 0
   checkpoints_kept: 3           optional
@@ -39,7 +39,7 @@ from optimiser.workload.read import fields_of
 # Llama 2 took 4 M tokens a step (arXiv 2307.09288, section 2.2); fine-tuning takes some dozens of sequences.
 PRETRAINING_BATCH_TOKENS = 4_194_304
 FINE_TUNING_BATCH_SEQUENCES = 64
-DEFAULT_DAYS = 90.0
+DEFAULT_DAYS, MOST_DAYS = 90.0, 3650
 # Amazon S3 Standard, first 50 TB a month in us-east-1, USD per GB-month (from memory).
 USD_PER_GB_MONTH = 0.023
 # Of the policy what means something for a job that has no requests: the rest is refused rather than passed over.
@@ -90,7 +90,7 @@ class JobFields(Section):
     )
     lora: LoraFields | None = Field(default=None, description="rank and targets")
     flash_attention: bool = Field(default=True, description="whether attention's scores are never written")
-    deadline_days: Positive | None = Field(default=None, le=3650, description="days from now")
+    deadline_days: Positive | None = Field(default=None, le=MOST_DAYS, description="days from now")
     finish_by: date | None = Field(default=None, description="a date such as 2027-03-01")
     storage: StorageFields = Field(
         default_factory=StorageFields,
@@ -118,9 +118,8 @@ def load_job(path: Path, as_of: date, overrides: Mapping[str, str] | None = None
     method = Method(fields.method)
     check_policy(f"{where}: policy", fields.policy)
     if fields.lora and not method.adapters_alone:
-        raise bad_value(
-            where, "lora", fields.lora.model_dump(), f"goes with method lora or qlora, not {method}"
-        )
+        right = f"goes with method lora or qlora, not {method}: leave it out (--set lora=null)"
+        raise bad_value(where, "lora", fields.lora.model_dump(), right)
     if method.adapters_alone and fields.precision != "bf16":
         raise bad_value(
             where, "precision", fields.precision, f"bf16: adapters of {method} are trained in 16 bit"
@@ -200,13 +199,14 @@ def _usual_batch(method: Method, fields: JobFields) -> float:
 def _deadline(where: str, fields: JobFields, as_of: date) -> tuple[float, str]:
     """Hours until the end, and how they were given."""
     if fields.deadline_days is not None and fields.finish_by is not None:
-        raise bad_value(where, "finish_by", str(fields.finish_by), "give it or deadline_days, not both")
+        raise bad_value(where, "finish_by", fields.finish_by, "give it or deadline_days, not both")
     if fields.deadline_days is not None:
         return fields.deadline_days * 24, f"deadline_days = {fields.deadline_days:g}"
     if fields.finish_by is None:
         return DEFAULT_DAYS * 24, "no deadline is given"
-    if fields.finish_by <= as_of:
-        raise bad_value(
-            where, "finish_by", str(fields.finish_by), f"a day after {as_of}, which is planned on"
-        )
-    return (fields.finish_by - as_of).days * 24.0, f"finish_by = {fields.finish_by}"
+    # Of the day planned on nothing says how much is over, and the same day must give the same plan: none of it counts.
+    days = (fields.finish_by - as_of).days - 1
+    if not 0 < days <= MOST_DAYS:
+        right = f"must leave 1 to {MOST_DAYS:,} days: from the end of {as_of}, which is planned on, it is {days:,}"
+        raise bad_value(where, "finish_by", fields.finish_by, right)
+    return days * 24.0, f"finish_by = {fields.finish_by}, from the end of {as_of}"
