@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from optimiser.costing.training.plan import TrainChoice, TrainLeg, TrainPlan, TrainTier
+from optimiser.costing.training.shortfall import lasting
 from optimiser.planning.price_ages import OldestPrice, oldest_of
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.price_age import at_old_prices, oldest_said
@@ -131,7 +132,7 @@ def _headline(plan: TrainPlan) -> str:
     one = plan.choice
     old = at_old_prices(one.oldest_prices)
     text = (
-        f"{plan.job}: {usd(one.total_usd)} in {_days(one.hours)} on {one.instances:,} × {one.instance_type} "
+        f"{plan.job}: {usd(one.total_usd)} in {lasting(one.hours)} on {one.instances:,} × {one.instance_type} "
         f"({one.gpus:,} × {one.gpu}), {site(one.provider, one.region)}, {one.how}{old}; MFU {percent(one.mfu)} "
         f"± {100 * one.mfu * one.relative_error:.2g} points"
     )
@@ -167,7 +168,7 @@ def _leg_row(one: TrainChoice, leg: TrainLeg) -> Row:
     term = f", {leg.term_months} months" if leg.term_months else ""
     restarts = f"{number(leg.interruptions)} restarts"
     lost = f"{percent(leg.wasted_share)} lost to the start, checkpoints, work done again and {restarts}"
-    every = f"a checkpoint every {_days(leg.checkpoint_every_hours)}, an interruption every {_days(leg.mtbf_hours)}"
+    every = f"a checkpoint every {lasting(leg.checkpoint_every_hours)}, an interruption every {lasting(leg.mtbf_hours)}"
     paid = float(leg.billed_hours_per_instance)
     cells = (
         f"{leg.tier.replace('_', ' ')}{term}",
@@ -177,7 +178,7 @@ def _leg_row(one: TrainChoice, leg: TrainLeg) -> Row:
         f"{paid:,.1f}" if paid >= FEW_HOURS else f"{paid:.3g}",
         usd(leg.usd),
     )
-    return Row(cells, f"{_days(leg.hours)}: {lost}; {every}.")
+    return Row(cells, f"{lasting(leg.hours)}: {lost}; {every}.")
 
 
 def _how(plan: TrainPlan) -> tuple[str, ...]:
@@ -189,7 +190,7 @@ def _how(plan: TrainPlan) -> tuple[str, ...]:
     trained = "all trained" if every else f"{work.trained_parameters / 1e9:,.3g} B of adapters trained"
     chain = (
         f"{work.total_flops:.3g} FLOPs / ({counted(one.gpus, 'GPU')} × {one.peak_tflops:,.0f} TFLOPS × MFU "
-        f"{percent(one.mfu)}) = {_days(one.estimated_hours)}"
+        f"{percent(one.mfu)}) = {lasting(one.estimated_hours)}"
     )
     hardware = f", HFU {percent(one.step_hfu)}" if one.step_hfu > one.step_mfu else ""
     planned = sum(leg.hours * (1 - leg.wasted_share) for leg in one.legs)
@@ -201,10 +202,10 @@ def _how(plan: TrainPlan) -> tuple[str, ...]:
         f"{counted(work.steps, 'step')}.",
         f"{chain}: a step takes {number(one.step_seconds)} s (MFU {percent(one.step_mfu)}"
         f"{hardware}), and a run keeps {percent(one.mfu / one.step_mfu)} of that rate between failures.",
-        f"Planned {percent(slower)} slower{sure}: {_days(planned)}; with the start and what interruptions cost "
-        f"{_days(one.hours)}, {number(one.gpu_hours)} GPU-hours. At the estimate itself: "
-        f"{_days(plan.estimate_hours)} and {usd(plan.estimate_usd)}.",
-        f"Deadline: {_days(plan.deadline_hours)} ({plan.deadline}).",
+        f"Planned {percent(slower)} slower{sure}: {lasting(planned)}; with the start and what interruptions cost "
+        f"{lasting(one.hours)}, {number(one.gpu_hours)} GPU-hours. At the estimate itself: "
+        f"{lasting(plan.estimate_hours)} and {usd(plan.estimate_usd)}.",
+        f"Deadline: {lasting(plan.deadline_hours)} ({plan.deadline}).",
         *([f"Source of the job's figures: {plan.source.rstrip('.')}."] if plan.source else []),
     )
 
@@ -257,16 +258,8 @@ def _compared(plan: TrainPlan, one: TrainChoice) -> tuple[str, ...]:
     return (
         usd(one.total_usd),
         *weighed,
-        _days(one.hours),
+        lasting(one.hours),
         f"{one.instances:,} × {one.instance_type}",
         site(one.provider, one.region),
         percent(wasted(one)),
     )
-
-
-def _days(hours: float) -> str:
-    if hours < 2 / 60:
-        return f"{number(hours * 3600)} s"
-    if hours < 2:
-        return f"{hours * 60:,.0f} min"
-    return f"{hours:,.1f} h" if hours < 2 * HOURS_PER_DAY else f"{hours / HOURS_PER_DAY:,.1f} days"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 
 AS_OF = ("--as-of", "2026-11-21")
 JOB = (
@@ -108,6 +110,50 @@ def test_no_plan_is_exit_code_3_and_says_how_far(fails: Fails) -> None:
     said = fails(3, *JOB, "--set", "deadline_days=0.001")
     assert "nothing ends within" in said
     assert "the fastest cluster" in said
+
+
+def test_times_are_told_in_the_unit_that_says_something(fails: Fails) -> None:
+    said = fails(3, *JOB, "--set", "deadline_days=1.0e-9")
+    assert "nothing ends within 8.64e-05 s (deadline_days = 1e-09)" in said
+    assert re.search(r"takes [0-9.]+ (min|h) as planned", said)
+    assert said.endswith("the start alone takes longer than there is")
+
+
+def test_far_too_much_work_is_answered_with_what_it_would_need(fails: Fails) -> None:
+    said = fails(3, *JOB, "--set", "tokens=1.0e+16")
+    cluster = re.search(r"allows, (\d+) × (\S+) \(.*\), takes ([0-9,.]+) days", said)
+    needs = re.search(
+        r"it takes at least ([0-9,.]+) days \(at most 3,650 days can be planned\), or at least ([0-9,]+) such GPUs and "
+        r"a batch_tokens to match, or at most ([0-9.e+]+) tokens",
+        said,
+    )
+    assert cluster
+    assert needs
+    (gpus, kind, taken), (days, needed, tokens) = cluster.groups(), needs.groups()
+    assert days == taken
+    # In 7 of so many days: so many times the GPUs, or so much less of the tokens, but for failures and the start.
+    times = float(days.replace(",", "")) / 7
+    each = 8 if kind == "p5.48xlarge" else 4
+    assert float(needed.replace(",", "")) == pytest.approx(int(gpus) * each * times, rel=0.05)
+    assert float(tokens) == pytest.approx(1e16 / times, rel=0.05)
+
+
+def test_a_budget_that_lacks_something_is_told_what_would_do(run: Run, fails: Fails) -> None:
+    said = fails(3, *JOB, "--set", "max_monthly_usd=3")
+    found = re.search(
+        r"without max_monthly_usd = 3.0 \(runs in time cost \$([0-9.]+) a month at the least\)", said
+    )
+    assert found
+    enough = json.loads(run(*JOB, "--format", "json", "--set", f"max_monthly_usd={found[1]}").out)
+    assert float(enough["choice"]["total_usd"]) == pytest.approx(float(found[1]), abs=0.01)
+    less = float(found[1]) - 0.02
+    assert f"cost ${found[1]} a month" in fails(3, *JOB, "--set", f"max_monthly_usd={less}")
+
+
+def test_a_limit_that_leaves_gangs_on_spot_alone_is_named(fails: Fails) -> None:
+    asked = ("train", "pretrain-llama-7b", "--instance-type", "p5.48xlarge", *AS_OF)
+    said = fails(3, *asked, "--set", "max_monthly_usd=200000")
+    assert "set spot_for_groups: true, or leave out max_monthly_usd = 200000.0 (runs in time cost $" in said
 
 
 def test_prices_too_old_are_exit_code_4(fails: Fails) -> None:

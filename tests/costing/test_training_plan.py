@@ -129,7 +129,7 @@ def test_a_refusal_names_the_limit_and_the_days_with_interruptions() -> None:
     with pytest.raises(NoFeasiblePlan) as refused:
         train(asked(late, policy.model_copy(update={"max_gpus": 8, "max_monthly_usd": 1e9})))
     assert f"1 × p5.48xlarge (on demand), takes {way.hours / 24:,.1f} days" in str(refused.value)
-    assert str(refused.value).endswith("; without max_gpus = 8 it would end in time")
+    assert str(refused.value).endswith("; without max_gpus = 8 (16 would do) it would end in time")
 
 
 def test_sequences_beyond_the_models_context_are_refused_by_file(tmp_path: Path) -> None:

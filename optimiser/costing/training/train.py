@@ -17,6 +17,7 @@ from optimiser.costing.training.market import Market, markets
 from optimiser.costing.training.node import node_of
 from optimiser.costing.training.pace import Pace, paces
 from optimiser.costing.training.request import TrainRequest
+from optimiser.costing.training.shortfall import lasting, what_helps, would_do
 from optimiser.costing.training.ways import HOWS, Terms, Way, ways
 from optimiser.errors import NoFeasiblePlan, StalePrices
 from optimiser.estimating import considered_shapes
@@ -89,9 +90,9 @@ def found_ways(request: TrainRequest) -> Found:
     every.sort(
         key=lambda way: (way.weighed_usd, way.hours, way.market.region, way.market.shape.instance_type)
     )
-    allowed = [way for way in every if policy.spot_for_groups or not way.gang_on_spot]
+    allowed = _allowed(every, policy)
     if not allowed:
-        raise _on_spot_alone(request, every[0])
+        raise _on_spot_alone(request, every[0], _limits_in_the_way(request, terms, offers))
     return Found(
         model=model,
         terms=terms,
@@ -158,6 +159,11 @@ def _ways_under(
     ]
 
 
+def _allowed(every: Iterable[Way], policy: Policy) -> list[Way]:
+    """Without several instances on spot, where the policy does not take that."""
+    return [way for way in every if policy.spot_for_groups or not way.gang_on_spot]
+
+
 def quotas_of(way: Way) -> dict[QuotaKey, int]:
     """What a way counts in the quotas of its provider, in their unit; Capacity Blocks have quotas of their own."""
     shape, needed = way.market.shape, way.pace.nodes * way.market.shape.quota_count
@@ -220,15 +226,15 @@ def _too_late(
     job, limits = request.job, _limits_in_the_way(request, terms, offers)
     said = f"{job.name}: no cluster can be bought under the policy, however long it takes"
     helps = "check tiers, max_gpus, quotas (within_quotas) and limits of contracts"
-    timeless = _ways_under(request, known, replace(terms, deadline_hours=math.inf), sold)
-    if timeless:
+    endless = replace(terms, deadline_hours=math.inf)
+    if timeless := _allowed(_ways_under(request, known, endless, sold), request.policy):
         way = min(timeless, key=lambda one: one.hours)
         said = (
-            f"{job.name}: nothing ends within {job.deadline_hours / 24:,.1f} days ({job.deadline_said}): the fastest "
+            f"{job.name}: nothing ends within {lasting(job.deadline_hours)} ({job.deadline_said}): the fastest "
             f"cluster that the policy allows, {way.pace.nodes:,} × {way.market.shape.instance_type} ({way.how}), takes "
-            f"{way.hours / 24:,.1f} days as planned, interruptions among them"
+            f"{lasting(way.hours)} as planned, interruptions among them"
         )
-        helps = "allow more time, a larger batch_tokens or fewer tokens"
+        helps = what_helps(job, way, terms)
     if limits:
         helps = f"without {' or without '.join(limits)} it would end in time"
     return NoFeasiblePlan(f"{said}; {helps}")
@@ -245,17 +251,19 @@ def _limits_in_the_way(request: TrainRequest, terms: Terms, offers: pd.DataFrame
         eased = replace(request, policy=policy)
         known, _ = _paces(eased, request.config.find_model(job.model))
         sold = markets(offers, request.config.shapes, known.keys(), policy, request.spot_past)
-        if _ways_under(eased, known, replace(terms, policy=policy), sold):
-            found.append(f"{name} = {str(limit).lower()}")
+        every = _ways_under(eased, known, replace(terms, policy=policy), sold)
+        if allowed := _allowed(every, policy):
+            found.append(f"{name} = {str(limit).lower()}{would_do(name, allowed)}")
     return found
 
 
-def _on_spot_alone(request: TrainRequest, way: Way) -> NoFeasiblePlan:
+def _on_spot_alone(request: TrainRequest, way: Way, limits: list[str]) -> NoFeasiblePlan:
     """Only gangs on spot end in time."""
     cluster = f"{way.pace.nodes:,} × {way.market.shape.instance_type}"
     return NoFeasiblePlan(
         f"{request.job.name}: in time ({request.job.deadline_said}) it ends on several instances on spot alone, such "
         f"as {cluster} for {way.usd:,.0f} USD, all of which one pool would have to hold: set spot_for_groups: true"
+        + "".join(f", or leave out {limit}" for limit in limits)
     )
 
 
