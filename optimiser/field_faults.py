@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
 
@@ -29,6 +30,7 @@ _RIGHT = {
     "greater_than_equal": "must be at least {ge:g}",
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a far smaller whole number",
     "int_type": "must be a whole number",
     "less_than": "must be below {lt:g}",
     "less_than_equal": "must be at most {le:g}",
@@ -43,9 +45,13 @@ _RIGHT = {
 }
 
 
-def right_of(fault: Mapping[str, Any]) -> str:
-    """What would be right instead, of one entry of ValidationError.errors()."""
+def right_of(fault: Mapping[str, Any], known: FieldInfo | None) -> str:
+    """What would be right instead, of one entry of ValidationError.errors() and the field it is of."""
     words, told = _RIGHT.get(fault["type"]), fault.get("ctx", {})
+    if fault["type"] == "int_parsing_size" and known is not None:
+        # pydantic gives up on such numbers before it looks at the field's limits.
+        limits = [part.le for part in known.metadata if hasattr(part, "le")]
+        words, told = (_RIGHT["less_than_equal"], {"le": limits[0]}) if limits else (words, told)
     if told.get("pattern") == ONE_LINE:
         return "must be one line without control characters"
     return words.format(**told) if words else str(fault["msg"])
@@ -69,5 +75,5 @@ def first_fault(
     about = known.description if known is not None and known.description else ""
     if fault["type"] == "missing":
         return UsageError(f"{where}: {field} is missing: {about or 'it is required'}")
-    right = right_of(fault)
+    right = right_of(fault, known)
     return bad_value(where, field, fault["input"], f"{right} ({about})" if about else right)

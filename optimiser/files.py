@@ -18,6 +18,11 @@ from optimiser.errors import UsageError
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
+def typed_path(name: str | Path) -> Path:
+    """A path as it was typed, with ~ and ~user as the home they mean; as it stands where there is no such user."""
+    return Path(os.path.expanduser(name))
+
+
 def read_yaml(path: Path) -> Any:
     """What a YAML file holds, None where it is empty.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import signal
 import sys
@@ -10,11 +11,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from optimiser.errors import OptimiserError
+from optimiser.errors import OptimiserError, UsageError
 from optimiser.pool import collect_seldom
 
 INTERRUPTED = 130
 TERMINATED = 143
+# Of the name of a file, in a message.
+_LONGEST = 400
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,8 +71,11 @@ def _answered(arguments: Sequence[str] | None) -> int:
     except OptimiserError as error:
         return _fail(str(error), error.exit_code)
     except OSError as error:
-        file = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{file}{error.strerror or error}", OptimiserError.exit_code)
+        # No file can have such a name, so that nothing broke: one was typed that cannot be.
+        wrong = UsageError if error.errno == errno.ENAMETOOLONG else OptimiserError
+        file = str(error.filename or "")
+        named = f"{file[:_LONGEST]}{'…' * (len(file) > _LONGEST)}: " if file else ""
+        return _fail(f"{named}{error.strerror or error}", wrong.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

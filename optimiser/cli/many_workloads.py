@@ -13,6 +13,7 @@ import typer
 
 from optimiser.cli.output import emit, note, save, wants_colour
 from optimiser.errors import OptimiserError, UsageError, bad_value
+from optimiser.files import typed_path
 
 if TYPE_CHECKING:
     from optimiser.apart import Answer
@@ -66,7 +67,7 @@ def meant(arguments: Sequence[str]) -> list[str] | None:
     found: dict[str, None] = {}
     several = len(arguments) > 1
     for argument in arguments:
-        path = Path(argument).expanduser()
+        path = typed_path(argument)
         if path.is_dir():
             inside = sorted(str(one) for one in path.iterdir() if one.suffix in _SUFFIXES)
         elif not path.is_file() and glob.has_magic(argument):

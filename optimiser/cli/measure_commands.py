@@ -79,12 +79,13 @@ def import_measurement(
 ) -> None:
     """Read a benchmark's results, with options for what the file does not say; they outrank what it says."""
     from optimiser.config import load_config, user_directory
+    from optimiser.files import typed_path
     from optimiser.measured.measurement import Catalogue, Said
     from optimiser.measured.store import import_benchmark
 
     known = load_config(config)
     models = known.models
-    if model and Path(model).expanduser().exists():
+    if model and typed_path(model).exists():
         models = models | {model: known.find_model(model)}
     said = Said(
         gpu=gpu,

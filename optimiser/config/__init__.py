@@ -14,7 +14,7 @@ from optimiser.config.owned import read_owned
 from optimiser.config.quotas import QUOTAS_FILE, quotas_of
 from optimiser.config.settings import SETTINGS, Settings, settings_of
 from optimiser.errors import OptimiserError, UsageError, bad_value, did_you_mean
-from optimiser.files import read_yaml
+from optimiser.files import read_yaml, typed_path
 from optimiser.performance.model_checks import check_model
 from optimiser.performance.physics import Engine, Fit, Physics
 from optimiser.performance.specs import Calibrated, Efficiency, GpuSpec, ModelSpec
@@ -83,13 +83,15 @@ class Config:
         return sorted({path.stem for path in found})
 
     def _find(self, what: str, name_or_path: str) -> Path:
-        path, folder = Path(name_or_path).expanduser(), f"{what}s"
+        path, folder = typed_path(name_or_path), f"{what}s"
         if path.is_file():
             return path
         for layer in reversed(self.directories):
             named = layer / folder / f"{name_or_path}.yaml"
             if named.is_file():
                 return named
+        if path.is_dir():
+            raise UsageError(f"{what} {name_or_path!r}: is a directory: one file, or a name, is expected")
         near = did_you_mean(name_or_path, self._names(folder))
         raise UsageError(f"{what} {name_or_path!r}: no such file and no such name; {near}")
 
@@ -97,7 +99,7 @@ class Config:
         """The model of that name, else of a Hugging Face config.json (or its folder). Raises UsageError."""
         if name_or_path in self.models:
             return self.models[name_or_path]
-        path = Path(name_or_path).expanduser()
+        path = typed_path(name_or_path)
         if path.is_dir():
             path = path / "config.json"
         if path.is_file():
@@ -173,7 +175,7 @@ def user_directory(directory: Path | None = None) -> Path:
     """Where the user's own config lies: `directory`, else $OPTIMISER_CONFIG, else the platform's."""
     named = directory or os.environ.get(DIRECTORY_VARIABLE)
     if named:
-        return Path(named).expanduser()
+        return typed_path(named)
     import platformdirs
 
     return platformdirs.user_config_path(APP_NAME, appauthor=False)

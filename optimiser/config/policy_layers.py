@@ -158,7 +158,7 @@ def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Policy:
     elif fault["type"] in ("model_type", "dict_type"):
         right = f"must be a mapping {'of ' + ', '.join(_parts_of(name)) if _parts_of(name) else 'of names to numbers'}"
     else:
-        right = _RIGHT.get(fault["type"]) or right_of(fault)
+        right = _RIGHT.get(fault["type"]) or right_of(fault, Policy.model_fields[name])
     about = Policy.model_fields[name].description
     raise bad_value(sources[name], path, fault["input"], f"{right} ({about})" if about else right)
 

@@ -118,6 +118,30 @@ def test_an_unknown_workload_is_met_with_the_names_there_are(fails: Fails) -> No
     )
 
 
+@pytest.mark.parametrize("command", ["train", "budget", "compare-api"])
+def test_a_directory_is_told_from_a_name_that_is_none(fails: Fails, tmp_path: Path, command: str) -> None:
+    assert fails(2, command, str(tmp_path)).endswith("is a directory: one file, or a name, is expected")
+
+
+@pytest.mark.parametrize("command", ["recommend", "train", "budget"])
+def test_a_name_that_no_file_can_have_is_wrong_use(fails: Fails, command: str) -> None:
+    said = fails(2, command, "a" * 5000)
+    assert said.endswith("aaa…: File name too long")
+    assert len(said) < 500
+
+
+@pytest.mark.parametrize("command", ["recommend", "train", "budget"])
+def test_the_home_of_an_unknown_user_is_no_such_file(fails: Fails, command: str) -> None:
+    assert "'~no-such-user/x': no such file" in fails(2, command, "~no-such-user/x")
+
+
+def test_a_number_beyond_all_limits_is_met_with_the_fields_own(fails: Fails) -> None:
+    said = fails(2, "recommend", "chat-llama-70b", "--set", "max_gpus=1.0e+300")
+    assert said.startswith(
+        "--set: max_gpus = 1e+300: must be a far smaller whole number (GPUs running at once"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

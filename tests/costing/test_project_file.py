@@ -66,6 +66,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (project_of(inference={"policy": {"regions": ["a"]}}), "usd_per_query makes none"),
     (project_of(inference={"users": 0}), "inference.users = 0: must be a number above 0"),
+    (project_of(inference={"users": 1.0e15}), "must be a number above 0 and at most 1,000,000,000,000, or"),
+    (project_of(months=1e300), "months = 1e+300: must be at most 120 (the horizon in months, 1 to 120)"),
     (
         project_of(inference=GROWING),
         "inference.growth_per_month = 3.0: over 12 months that is more than 1,000,000",

@@ -43,8 +43,7 @@ def range_of(value: object, least: Decimal, most: Decimal = _MOST, *, above: boo
     """A plain number, or {low, expected, high}. Raises ValueError with what would be right: `least` or more (above it
     where so told) and at most `most`.
     """
-    bound = f"{'above' if above else 'at least'} {least:f}"
-    bound += f" and at most {most:f}" if most != _MOST else ""
+    bound = f"{'above' if above else 'at least'} {least:f} and at most {most:,f}"
     if not isinstance(value, Mapping):
         return exactly(_number(value, bound, least, most, above=above))
     if unknown := [str(name) for name in value if name not in _CASES]:

@@ -10,6 +10,7 @@ from optimiser.costing.project.amounts import Range
 from optimiser.costing.project.checks import validate
 from optimiser.costing.project.schema import ComputeFields, ProjectFields
 from optimiser.errors import UsageError
+from optimiser.files import typed_path
 from optimiser.workload.demand_fields import Section
 from optimiser.workload.read import fields_of
 
@@ -30,7 +31,7 @@ class Project:
 
     def named(self, field: str, name: str, find: Callable[[str], Path]) -> Path:
         """The file that a field names: beside the project file, else what config finds. Raises UsageError."""
-        beside = self.path.parent / Path(name).expanduser()
+        beside = self.path.parent / typed_path(name)
         try:
             return beside if beside.is_file() else find(name)
         except UsageError as error:
