@@ -89,9 +89,8 @@ def core_of(
     def signed(column: Bought, instances: int) -> PlanCommitment:
         offer = offers[column.purchase.offer_id]
         payable = cheapest_on_demand_usd(column.option, offers, on_demand.get(column.option.id))
-        return commitment_of(
-            offer, instances, payable, weighed[offer.offer_id], still_used[column.purchase.id]
-        )
+        used_share, rate = still_used[column.purchase.id], problem.policy.discount_rate_per_year
+        return commitment_of(offer, instances, payable, weighed[offer.offer_id], used_share, rate)
 
     purchases = tuple(
         _purchase(column, solution.units[:, c], hours, planned[column.purchase.offer_id], signed)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
+from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_bought import PlanCommitment, PlanOffer, PlanSpot
 from optimiser.planning.problem import Option, Purchase
+from optimiser.planning.weighing import capital_usd_per_hour
 from providers.offer import HOURS_PER_YEAR, Offer, Tier
 
 CENT = Decimal("0.01")
@@ -60,13 +62,19 @@ def cheapest_on_demand_usd(
 
 
 def commitment_of(
-    offer: Offer, instances: int, on_demand_usd: Decimal | None, weighed: Decimal, used_share: float
+    offer: Offer,
+    instances: int,
+    on_demand_usd: Decimal | None,
+    weighed: Decimal,
+    used_share: float,
+    discount_rate_per_year: float,
 ) -> PlanCommitment:
     """The whole contract: value = amortised rate × hours of the term; half of it less what was paid is still owed.
 
     on_demand_usd is per instance-hour, None where the machine cannot be had so; weighed is what the commitment is
     compared with it at. Money paid up front is lost with the service, so the loss after half the term is half the
-    contract value. used_share is what less demand would leave in use.
+    contract value. used_share is what less demand would leave in use. The capital in money up front costs
+    capital_usd_per_hour × 730 h × instances a month, which is beside what is billed.
     """
     term_hours = Decimal(offer.term_months) * HOURS_PER_YEAR / 12
     value = offer.amortised_usd_per_hour * term_hours * instances
@@ -79,6 +87,9 @@ def commitment_of(
         used_share_at_30_pct_less_demand=used_share,
         beats_on_demand_at_30_pct_less_demand=(
             float(on_demand_usd) * used_share > float(weighed) if on_demand_usd else None
+        ),
+        capital_monthly_usd=cents(
+            capital_usd_per_hour(offer, discount_rate_per_year) * HOURS_PER_MONTH * instances
         ),
     )
 

@@ -120,6 +120,8 @@ class PlanCommitment:
     where the region has no on-demand price); loss_if_ended_half_way_usd is what is still owed after half the
     term without use. used_share_at_30_pct_less_demand is the share of its hours in use if every hour asked 30 % less,
     beats_on_demand_at_30_pct_less_demand whether those on demand cost more than all of it as weighed (null if unknown).
+    capital_monthly_usd is what the capital in the money up front costs at the policy's discount_rate_per_year, as the
+    search weighed it: beside monthly_usd and every total, in none of them (null in older plans).
     """
 
     contract_value_usd: Decimal
@@ -128,6 +130,7 @@ class PlanCommitment:
     loss_if_ended_half_way_usd: Decimal
     used_share_at_30_pct_less_demand: float | None = None
     beats_on_demand_at_30_pct_less_demand: bool | None = None
+    capital_monthly_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,11 +54,22 @@ def weighed_table(planned: pd.Series, offers: pd.DataFrame, policy: Policy) -> p
 
 def weighed_usd(policy: Policy, offer: Offer, planned: Decimal) -> Decimal:
     """The same for one offer in exact decimals, to 1e-9 USD."""
-    share, more = _factors(policy, offer.term_months)
-    upfront = offer.amortised_usd_per_hour - offer.usd_per_hour
-    if share == 1 and not upfront:
+    share = mean_price_share(policy.price_decline_per_year, offer.term_months / 12)
+    capital = capital_usd_per_hour(offer, policy.discount_rate_per_year)
+    if share == 1 and not capital:
         return planned
-    return to_nano_usd((planned + upfront * Decimal(repr(more))) / Decimal(repr(share)))
+    return to_nano_usd((planned + capital) / Decimal(repr(share)))
+
+
+def capital_usd_per_hour(offer: Offer, rate_per_year: float) -> Decimal:
+    """What the capital in money paid up front costs beyond that money, USD per instance-hour of the term.
+
+    (upfront weight − 1) · upfront money per hour of the term; it is weighed, never billed. 0 without such money.
+    """
+    upfront = offer.amortised_usd_per_hour - offer.usd_per_hour
+    return (
+        upfront * Decimal(repr(upfront_weight(rate_per_year, offer.term_months) - 1)) if upfront else upfront
+    )
 
 
 def _factors(policy: Policy, term_months: int) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanAlternative
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.headline import dearest_first, saved_share
+from optimiser.report.up_front import cash_said
 from optimiser.report.wording import counted, percent, provider_name, usd, usd_or_dash, words
 
 WITHOUT_SPOT = "without_spot"
@@ -32,7 +33,9 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         f"Charged {usd(one.monthly_usd)} a month: {provider_name(one.provider)}, {one.what}."
         for one in plan.charges
     )
-    return (month, *owed, tokens, *_by_scenario(plan))
+    cash = cash_said(plan)
+    paid = (f"Commitments: {cash}.",) if cash else ()
+    return (month, *paid, *owed, tokens, *_by_scenario(plan))
 
 
 def _by_scenario(plan: Plan) -> tuple[Block, ...]:

@@ -16,6 +16,7 @@ from optimiser.planning.plan_bought import (
 )
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.headline import after_stages
+from optimiser.report.up_front import capital_said
 from optimiser.report.wording import (
     HOW,
     counted,
@@ -115,7 +116,7 @@ def _row(plan: Plan, purchase: PlanPurchase, option: PlanOption, offer: PlanOffe
         usd(purchase.monthly_usd),
     )
     said = (
-        _commitment(purchase, option, offer) or _owned(purchase, offer) or _quoted(plan, offer),
+        _commitment(plan, purchase, option, offer) or _owned(purchase, offer) or _quoted(plan, offer),
         _terms(offer),
     )
     return Row(cells, " ".join(text for text in said if text))
@@ -141,7 +142,7 @@ def _terms(offer: PlanOffer) -> str:
     return f"Contract {offer.contract}{most}{until}."
 
 
-def _commitment(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> str:
+def _commitment(plan: Plan, purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) -> str:
     """What signing means, for all units of a commitment."""
     signed = purchase.commitment
     if signed is None:
@@ -152,6 +153,7 @@ def _commitment(purchase: PlanPurchase, option: PlanOption, offer: PlanOffer) ->
         even = f"breaks even at {percent(signed.break_even_utilisation)} use"
     loss = f"if the service ends half way, {usd(signed.loss_if_ended_half_way_usd)} is lost"
     money = f"contract {usd(signed.contract_value_usd)}, {usd(signed.upfront_usd)} cash up front"
+    money += capital_said(plan, signed.capital_monthly_usd)
     return f"{option.instance_type}, {kind}: {money}; {even}{_with_less(signed)}; {loss}. A discount, not capacity."
 
 

@@ -15,6 +15,7 @@ from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import PlanOption
 from optimiser.planning.price_ages import OldestPrice
 from optimiser.report.plan_list import row_of
+from optimiser.report.up_front import capital_monthly_usd, cash_said
 from optimiser.report.wording import number, term
 
 ASKED = {
@@ -39,6 +40,7 @@ class LeverRow:
     kind: baseline | lever | in place | does not apply | combination. Money, latency and energy are those of the plan
     under the lever (of a lever in place: of the plan without it), null where there is none; saved_usd a month and
     saved_kwh are against the baseline (of a lever in place: what it saves already), negative where it costs more.
+    capital_monthly_usd is what the capital in cash up front costs beside monthly_usd, in no other figure.
     within_gap: saved_usd is below what the two plans are proven to. TTFT and TPOT are at the target's percentile at the
     load of each hour, the mean over its requests. estimate_relative_error is the median error of its throughput.
     """
@@ -53,6 +55,7 @@ class LeverRow:
     monthly_usd: Decimal | None = None
     saved_usd: Decimal | None = None
     saved_share: float | None = None
+    capital_monthly_usd: Decimal | None = None
     within_gap: bool | None = None
     ttft_ms: float | None = None
     tpot_ms: float | None = None
@@ -80,6 +83,7 @@ def lever_rows(name: str, found: Study, facts: LeverFacts) -> tuple[LeverRow, ..
         group="",
         asks="",
         setting="",
+        note=cash_said(found.baseline),
         **_figures(found.baseline, None),
     )
     pulled = (_row(name, one, found.baseline, facts) for one in found.pulled)
@@ -93,6 +97,7 @@ def _figures(plan: Plan, baseline: Plan | None) -> dict[str, Any]:
     before = energy_of(baseline) if baseline else None
     return {
         "monthly_usd": all_in_usd(plan),
+        "capital_monthly_usd": capital_monthly_usd(plan),
         "ttft_ms": latency and latency[0],
         "tpot_ms": latency and latency[1],
         "kwh_monthly": energy and energy.kwh,
@@ -141,6 +146,7 @@ def _note(one: Pulled, baseline: Plan) -> str:
     said = [one.outcome.note] if isinstance(one.outcome, Changed) else []
     plan = one.replanned.plan if one.replanned else None
     if plan is not None:
+        said.append(cash_said(plan))
         if not one.within_gap and (one.saved_usd or 0) < 0:
             said += _why_dearer(baseline, plan)
         if _anchored(plan) and not _anchored(baseline):
@@ -199,6 +205,7 @@ def _together(name: str, one: Combination, found: Study, facts: LeverFacts) -> L
         saved_share=float(one.saved_usd / all_in_usd(found.baseline)),
         within_gap=False,
         levers=one.kept,
+        note=cash_said(one.plan),
         quality=tuple(text for pulled in kept for text in quality_of(pulled, facts)),
         **_figures(one.plan, found.baseline),
     )

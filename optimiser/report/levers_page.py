@@ -94,17 +94,20 @@ def _headline(rows: Sequence[LeverRow], found: Study, saving: Sequence[LeverRow]
     }
     alone = [row for row in saving if row.name not in unasked]
     together = [row for row in of_kind(rows, COMBINATION) if not unasked & set(row.levers)]
-    best = [f"{row.title} alone: {_saved(row)} less{_older(row, old)}" for row in alone[:1]]
-    best += [f"{row.title}, together: {_saved(row)} less{_older(row, old)}" for row in together]
+    best = [f"{row.title} alone: {_saved(row)} less{_beside(row, rows[0])}" for row in alone[:1]]
+    best += [f"{row.title}, together: {_saved(row)} less{_beside(row, rows[0])}" for row in together]
     none = (
         "no lever saves" if not saving else "no lever saves that leaves answers and waiting times as they are"
     )
     return "; ".join([said, *(best or [none])])
 
 
-def _older(row: LeverRow, said: str) -> str:
-    """That a lever's plan is at old prices, where the baseline's are not."""
-    return "" if said else at_old_prices(row.oldest_prices)
+def _beside(row: LeverRow, baseline: LeverRow) -> str:
+    """What a lever's cash up front costs more than the baseline's, which no saving has in it, and that its plan is at
+    old prices, where the baseline's are not."""
+    more = (row.capital_monthly_usd or Decimal(0)) - (baseline.capital_monthly_usd or Decimal(0))
+    beside = f" before {usd(more)} a month more for capital in cash up front" if more > 0 else ""
+    return beside + ("" if at_old_prices(baseline.oldest_prices) else at_old_prices(row.oldest_prices))
 
 
 def _saved(row: LeverRow) -> str:
@@ -115,9 +118,7 @@ def _table(name: str, rows: Sequence[LeverRow], *, bare: bool = False) -> tuple[
     """Rows with their figures; bare leaves out what the setting costs in quality."""
     if not rows:
         return ()
-    made = tuple(
-        Row((row.title, *_figures(row)), "" if row.kind == BASELINE else _detail(row, bare)) for row in rows
-    )
+    made = tuple(Row((row.title, *_figures(row)), _detail(row, bare)) for row in rows)
     return (Table((Column(name), *_FIGURES), made),)
 
 
@@ -152,8 +153,12 @@ def _saving(row: LeverRow) -> tuple[str, str]:
 
 
 def _detail(row: LeverRow, bare: bool) -> str:
-    said = "; ".join(text for text in (row.setting, row.note) if text)
+    said = _joined(row.setting, row.note)
     return said if bare or not row.quality else f"{said}. Quality: {'; '.join(row.quality)}"
+
+
+def _joined(*said: str) -> str:
+    return "; ".join(text for text in said if text)
 
 
 def _together(rows: Sequence[LeverRow], found: Study) -> tuple[Section, ...]:
@@ -162,7 +167,8 @@ def _together(rows: Sequence[LeverRow], found: Study) -> tuple[Section, ...]:
     if not combined:
         return ()
     made = tuple(
-        Row((row.title, *_figures(row)), f"{row.name}: {row.setting}, on {row.where}") for row in combined
+        Row((row.title, *_figures(row)), _joined(f"{row.name}: {row.setting}, on {row.where}", row.note))
+        for row in combined
     )
     said = (
         "Levers are added one at a time, in the order of what each saves alone, and kept where the plan gets cheaper: "

@@ -23,6 +23,7 @@ from optimiser.costing.training.answer import train
 from optimiser.costing.training.job_file import load_job
 from optimiser.costing.training.request import TrainRequest
 from optimiser.errors import NoFeasiblePlan, UsageError
+from optimiser.planning.offer_money import commitment_of
 from optimiser.planning.plan import SECONDS_PER_MONTH, to_jsonable
 from optimiser.planning.plan_schema import schema_of
 from optimiser.prices.book import PriceBook, load_book
@@ -257,6 +258,22 @@ def test_the_cost_of_capital_is_the_policys_and_upfront_money_bears_it_too(
     # 36 · i / (1 − 1.08^−3) = 36 × 0.00643403 / 0.2061678 = 1.12348 with i as in test_budget_formulas.
     assert float(dear.usd_per_gpu_hour / cheap.usd_per_gpu_hour) == pytest.approx(1.12348, rel=1e-5)
     assert usual.tiers[0].usd_per_gpu_hour == free.tiers[0].usd_per_gpu_hour
+
+
+def test_a_commitment_costs_what_a_plan_bills_for_it_and_its_capital(
+    config: Config, book: PriceBook, tmp_path: Path
+) -> None:
+    request = asked(config, book)
+    owned = {name: value for name, value in OWNED.items() if name != "discount_rate_per_year"}
+    found = budget_with(tmp_path, request, ROLE | {"buy_or_rent": owned}).buy_or_rent
+    assert found is not None
+    tier = next(one for one in found.tiers if one.tier == "3 years committed")
+    offer = book.offer(tier.offer_id)
+    assert offer.upfront_usd
+    signed = commitment_of(offer, 2, None, D(0), 1.0, request.policy.discount_rate_per_year)
+    assert signed.capital_monthly_usd is not None
+    billed = 2 * 730 * offer.amortised_usd_per_hour
+    assert abs(tier.rented_usd_per_month - billed - signed.capital_monthly_usd) <= D("0.01")
 
 
 def test_where_running_alone_costs_more_than_renting_owning_never_is_cheaper_in_words(

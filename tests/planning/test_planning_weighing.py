@@ -153,6 +153,19 @@ def test_money_up_front_bears_interest_and_is_billed_without() -> None:
     assert any(fault.startswith(f"{NAME}: ") for fault in verify_plan(plan))
 
 
+def test_what_capital_up_front_costs_a_month_stands_beside_the_bill_by_hand() -> None:
+    subject = paid_ahead()
+    plan = plan_json(subject, best_of(subject).solution)
+    (purchase,) = plan["purchases"]
+    # 4 machines × 730 h × 0.425 × 0.0423129 of interest, and 4 × 730 × 0.85 billed.
+    assert purchase["commitment"]["capital_monthly_usd"] == "52.51"
+    assert purchase["monthly_usd"] == "2482.00"
+    purchase["commitment"]["capital_monthly_usd"] = "52.53"
+    (fault,) = verify_plan(plan)
+    assert fault.startswith(f"{NAME}: ")
+    assert fault.endswith("capital of 52.53 USD a month, not 52.51")
+
+
 def test_without_falling_prices_money_up_front_alone_is_weighed() -> None:
     # A doubling in a year: i = 5.9463094 %, 12 i / (1 − 1 / 2) = 1.4271143: 0.425 × 2.4271143 = 1.0315 $/h.
     subject = paid_ahead(price_decline_per_year=0.0, discount_rate_per_year=1.0)

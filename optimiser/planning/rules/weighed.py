@@ -15,20 +15,38 @@ from optimiser.planning.rules.view import TOLERANCE, PlanView
 from optimiser.policy import Policy
 
 HOURS_PER_MONTH_OF_TERM = 730
+_CENT = 0.01
 
 
 def verify_weigh_commitments(view: PlanView) -> list[str]:
     """Every offer in use is weighed at its planned price, over φ(T) where it is a commitment of T years.
 
     φ(T) = expm1(x) / x with x = T · ln(1 − price_decline_per_year); money up front counts i · n / (1 − (1 + i)^(−n))
-    times over n months, with i the month's part of discount_rate_per_year.
+    times over n months, with i the month's part of discount_rate_per_year. What it counts beyond itself is what a
+    commitment says its capital costs a month of 730 h, where it says so.
     """
     faults = []
     for offer in {view.offer_of(name)["id"]: view.offer_of(name) for name in view.used()}.values():
         right = _weighed(view.policy, offer)
         if not abs(float(offer["weighed_usd_per_hour"]) - right) <= TOLERANCE * max(right, 1.0):
             faults.append(f"{offer['id']}: weighed at {offer['weighed_usd_per_hour']}, not {right:.9g}")
+    for purchase in view.plan["purchases"]:
+        stated = (purchase["commitment"] or {}).get("capital_monthly_usd")
+        if stated is not None:
+            count = max(view.units[purchase["id"]]) * view.option_of(purchase["id"])["instances_per_unit"]
+            capital = _capital(view.policy, view.offer_of(purchase["id"])) * HOURS_PER_MONTH_OF_TERM * count
+            if not abs(float(stated) - capital) <= _CENT:
+                faults.append(f"{purchase['id']}: capital of {stated} USD a month, not {capital:.2f}")
     return faults
+
+
+def _capital(policy: dict[str, Any], offer: dict[str, Any]) -> float:
+    """USD per instance-hour that money up front costs beyond its amount."""
+    months, rate = int(offer["term_months"]), math.log1p(float(policy["discount_rate_per_year"])) / 12
+    upfront = float(offer["upfront_usd"])
+    if not upfront or not rate:
+        return 0.0
+    return upfront * (math.expm1(rate) / -math.expm1(-rate * months) - 1 / months) / HOURS_PER_MONTH_OF_TERM
 
 
 def _weighed(policy: dict[str, Any], offer: dict[str, Any]) -> float:
@@ -36,10 +54,7 @@ def _weighed(policy: dict[str, Any], offer: dict[str, Any]) -> float:
     if not months:
         return float(offer["planned_usd_per_hour"])
     fall = months / 12 * math.log1p(-float(policy["price_decline_per_year"]))
-    rate = math.log1p(float(policy["discount_rate_per_year"])) / 12
-    interest = months * math.expm1(rate) / -math.expm1(-rate * months) if rate else 1.0
-    upfront = float(offer["upfront_usd"]) / (HOURS_PER_MONTH_OF_TERM * months)
-    price = float(offer["planned_usd_per_hour"]) + (interest - 1) * upfront
+    price = float(offer["planned_usd_per_hour"]) + _capital(policy, offer)
     return price / (math.expm1(fall) / fall if fall else 1.0)
 
 
