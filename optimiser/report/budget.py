@@ -89,6 +89,7 @@ def _old(budget: Budget) -> str:
     parts = {
         "serving": () if budget.serving is None else budget.serving.oldest_prices,
         "training": [price for job in budget.training_jobs for price in job.oldest_prices],
+        "buy or rent": () if budget.buy_or_rent is None else budget.buy_or_rent.oldest_prices,
     }
     old = " and ".join(f"{name}{at}" for name, prices in parts.items() if (at := at_old_prices(prices)))
     return f", {old}" if old else ""

@@ -5,11 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 
 from optimiser.costing.project.budget import Budget
-from optimiser.costing.project.buy_or_rent import ABOVE, ALWAYS, NEVER, BreakEven, BuyOrRent, RentedTier
+from optimiser.costing.project.buy_or_rent import (
+    ABOVE,
+    ALWAYS,
+    BELOW,
+    NEVER,
+    BreakEven,
+    BuyOrRent,
+    RentedTier,
+)
 from optimiser.costing.project.sensitivity import Swing
 from optimiser.costing.project.training_job import JobFigures
 from optimiser.report.document import Block, Chart, Column, Row, Table
-from optimiser.report.price_age import oldest_said, rests_on
+from optimiser.report.price_age import marked, oldest_said, rests_on
 from optimiser.report.wording import hourly, number, percent, site, usd, usd_or_dash, words
 
 _BARS = 12
@@ -174,14 +182,12 @@ def buying(budget: Budget) -> tuple[Block, ...]:
     without = (f"No price of {both.gpu} for: {', '.join(both.without_price)}.",) if both.without_price else ()
     notes = tuple(f"{note}." for note in both.notes)
     said = (_verdict(one, both) for one in both.tiers)
-    return (_owned(both), table, *said, *without, *notes)
+    return (_owned(both), table, *said, *without, *oldest_said(both.oldest_prices), *notes)
 
 
 def _verdict(one: RentedTier, both: BuyOrRent) -> str:
     """Between owning and one tier: the use at which it turns, and what that means at the use that is expected."""
-    saved = one.rented_usd_per_month - both.owned_usd_per_month.expected
-    verdict = f"buying saves {usd(saved)} a month" if saved > 0 else f"renting saves {usd(-saved)} a month"
-    even = one.break_even
+    verdict, even = _saved(one, both), one.break_even
     turn = "" if even is None or even.expected is None else percent(float(even.expected))
     if one.owning_is_cheaper in (ALWAYS, NEVER):
         need = f": it would take work in {turn} of the hours" if turn else ""
@@ -190,11 +196,33 @@ def _verdict(one: RentedTier, both: BuyOrRent) -> str:
         if even is not None and even.never:
             need += f" ({even.never})"
         return f"{one.tier.capitalize()}: owning is cheaper {one.owning_is_cheaper}{need}; {verdict}."
+    at = percent(float(both.utilisation))
+    if one.owning_is_cheaper not in (ABOVE, BELOW):
+        when = one.owning_is_cheaper.replace(BELOW, f"at work in less than {_turns(even)} of the hours")
+        return f"{one.tier.capitalize()}: owning is cheaper {when}; at {at} {verdict}."
     where = "more" if one.owning_is_cheaper == ABOVE else "less"
     return (
         f"{one.tier.capitalize()}: owning is cheaper where the GPUs are at work in {where} than {turn} of the "
-        f"hours{_ends(even)}; at {percent(float(both.utilisation))} {verdict}."
+        f"hours{_ends(even)}; at {at} {verdict}."
     )
+
+
+def _saved(one: RentedTier, both: BuyOrRent) -> str:
+    """What buying saves a month as expected, and the case in which it is the other way round."""
+    owned, rent = both.owned_usd_per_month, one.rented_usd_per_month
+    if rent > owned.expected:
+        most = (
+            f", but costs {usd(owned.high - rent)} more where owning costs most" if owned.high > rent else ""
+        )
+        return f"buying saves {usd(rent - owned.expected)} a month{most}"
+    least = f", but costs {usd(rent - owned.low)} more where owning costs least" if owned.low < rent else ""
+    return f"renting saves {usd(owned.expected - rent)} a month{least}"
+
+
+def _turns(even: BreakEven | None) -> str:
+    """One share, or the least and the most of several."""
+    ends = () if even is None else (even.low, even.high)
+    return " to ".join(dict.fromkeys(percent(float(end)) for end in ends if end is not None))
 
 
 def _ends(even: BreakEven | None) -> str:
@@ -229,7 +257,7 @@ def _tier(one: RentedTier) -> Row:
         (
             f"{one.tier}, {words(one.payment)}" if one.payment else one.tier,
             f"{site(one.provider, one.region)}, {one.instance_type}",
-            one.observed_on.isoformat(),
+            f"{one.observed_on}{marked((one.oldest_price,))}",
             hourly(one.usd_per_gpu_hour),
             usd(one.rented_usd_per_month),
             _even(one.break_even),
@@ -240,4 +268,6 @@ def _tier(one: RentedTier) -> Row:
 def _even(even: BreakEven | None) -> str:
     if even is None:
         return ""
-    return "never" if even.expected is None else percent(float(even.expected))
+    if even.expected is None:
+        return "never" if even.never else ""
+    return percent(float(even.expected))

@@ -12,10 +12,16 @@ def at_old_prices(prices: Iterable[OldestPrice]) -> str:
     """What stands beside an amount, where one of its prices is past the policy's limit, or all of a tier are later than
     the day planned on.
     """
+    said = marked(prices)
+    return f" at{said} PRICES" if said else ""
+
+
+def marked(prices: Iterable[OldestPrice]) -> str:
+    """` OLD`, ` LATER`, ` OLD and LATER` or nothing, by the same limits."""
     known = tuple(prices)
     kinds = {"OLD": any(one.past_limit for one in known), "LATER": any(one.age_days < 0 for one in known)}
     said = " and ".join(kind for kind, is_so in kinds.items() if is_so)
-    return f" at {said} PRICES" if said else ""
+    return f" {said}" if said else ""
 
 
 def rests_on(relative_error: float, prices: Iterable[OldestPrice]) -> str:

@@ -171,7 +171,8 @@ buy_or_rent: {gpu: H100, servers: 2, gpus_per_server: 8, kw_per_server: 10, usd_
         (
             "{low: 200000, expected: 300000, high: 500000}",
             "more than 75 % of the hours (50 % where owning costs least; "
-            "where it costs most never, since it would take 124 %); at 50 % renting saves $19,821 a month.",
+            "where it costs most never, since it would take 124 %); at 50 % renting saves $19,821 a month, "
+            "but costs $179 more where owning costs least.",
         ),
         (
             "{low: 200000, expected: 300000, high: 300000}",
@@ -180,7 +181,7 @@ buy_or_rent: {gpu: H100, servers: 2, gpus_per_server: 8, kw_per_server: 10, usd_
         (
             "{low: 200000, expected: 500000, high: 500000}",
             "at no use: it would take work in 124 % of the hours (50 % "
-            "where owning costs least); renting saves $59,821 a month.",
+            "where owning costs least); renting saves $59,821 a month, but costs $179 more where owning costs least.",
         ),
     ):
         path.write_text(PROJECT + owned % usd, encoding="utf-8")

@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 
 from optimiser.costing.project.amounts import ONE, Range, exactly, in_cents, range_of
-from optimiser.costing.project.buy_or_rent import break_even_by_hour, owned_cost
 from optimiser.costing.project.formulas import (
     energy_kwh,
     queries,
@@ -13,6 +12,7 @@ from optimiser.costing.project.formulas import (
     share_of_month,
     storage_usd,
 )
+from optimiser.costing.project.owned import break_even_by_hour, owned_cost
 from optimiser.costing.project.sensitivity import ends_of
 from optimiser.costing.project.serving import FleetCurve, FleetPoint, none_dearer_than_more, volumes_to_plan
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,11 +11,14 @@ import pandas as pd
 
 from optimiser.config import Config
 from optimiser.costing.project.amounts import ONE, Range, exactly, in_cents
+from optimiser.costing.project.owned import Owned, break_even_by_hour, owned_cost
 from optimiser.costing.project.schema import BuyOrRentFields
 from optimiser.errors import bad_value, did_you_mean
+from optimiser.planning.offer_money import exact
 from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.price_ages import OldestPrice, oldest_of, oldest_seen
 from optimiser.planning.price_basis import within_age
-from optimiser.planning.weighing import upfront_weight
+from optimiser.planning.weighing import capital_usd_per_hour, upfront_weight
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from providers.offer import REGION, STANDARD, Tier
@@ -33,34 +35,12 @@ _FAVOURABLE = ("depreciation_months", "residual_share")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Owned:
-    """All servers, USD a month of 730 h: by part, those paid whether they work or not (fixed), and what working all the
-    time adds (variable). capital is what they lose in worth, interest what the money in them costs.
-    """
-
-    capital: Decimal
-    interest: Decimal
-    hosting: Decimal
-    staff: Decimal
-    idle_energy: Decimal
-    variable: Decimal
-
-    @property
-    def fixed(self) -> Decimal:
-        """USD a month whatever they do."""
-        return self.capital + self.interest + self.hosting + self.staff + self.idle_energy
-
-    def usd_per_month(self, utilisation: Decimal) -> Decimal:
-        """fixed + utilisation × variable."""
-        return self.fixed + utilisation * self.variable
-
-
-@dataclass(frozen=True, kw_only=True)
 class BreakEven:
     """The share of hours at work at which owning costs what a tier does: as expected, at the least and at the most.
 
     Above 1 it takes more hours than there are. None where no number of hours does, since what running adds costs more
-    than the rent saved: `never` says so in words.
+    than the rent saved: `never` says so in words. With a commitment, low and high are of the cases that have such a
+    share, expected is None if that case has none.
     """
 
     low: Decimal | None
@@ -76,7 +56,9 @@ class RentedTier:
     usd_per_gpu_hour spreads what is paid upfront over the term, with its cost of capital. rented_usd_per_month is for
     as many GPUs, of the hours that are used (commitments: of all). Owning is cheaper than a tier paid by the hour above
     break_even. A commitment is paid for all hours like what is owned, so that use decides little: owning is then
-    cheaper at any use, at none (break_even None), or below break_even, as owning_is_cheaper says.
+    cheaper at any use, at none (break_even None), or below break_even, as owning_is_cheaper says; where it is not so
+    as expected, at low and at high alike (where owning costs least and most), it says which is when. oldest_price is
+    how old its price is.
     """
 
     tier: str
@@ -86,6 +68,7 @@ class RentedTier:
     instance_type: str
     payment: str
     observed_on: date
+    oldest_price: OldestPrice
     usd_per_gpu_hour: Decimal
     rented_usd_per_month: Decimal
     break_even: BreakEven | None
@@ -94,7 +77,10 @@ class RentedTier:
 
 @dataclass(frozen=True, kw_only=True)
 class BuyOrRent:
-    """Owned servers against renting as many GPUs. owned is expected, its monthly cost at the utilisation as a range."""
+    """Owned servers against renting as many GPUs. owned is expected, its monthly cost at the utilisation as a range.
+
+    oldest_prices are those of the tiers here.
+    """
 
     gpu: str
     gpus: int
@@ -104,50 +90,9 @@ class BuyOrRent:
     owned_usd_per_month: Range
     owned_usd_per_used_gpu_hour: Range
     tiers: tuple[RentedTier, ...]
+    oldest_prices: tuple[OldestPrice, ...]
     without_price: tuple[str, ...]
     notes: tuple[str, ...]
-
-
-def owned_cost(amount: Callable[[str], Decimal], servers: int) -> Owned:
-    """What owning costs, written off in equal parts; amount gives a field of buy_or_rent by its name. With interest it
-    is the annuity at the cost of capital: i / (1 − (1 + i)^−months) of what is written off, the capital recovery factor
-    (Park, Contemporary Engineering Economics, ch. 3), and i of what servers are sold for at the end.
-
-    capital      servers × USD per server × (1 − residual share) / depreciation months        USD a month
-    interest     (capital recovery factor − 1 / months) × what is written off + i × residual    i of a month
-    hosting      servers × kW per server × USD per kW and month
-    staff        as given, for all of them
-    idle energy  servers × kW per server × idle share × PUE × USD/kWh × 730 h
-    variable     servers × kW per server × (1 − idle share) × PUE × USD/kWh × 730 h           at full use
-    """
-    kw = servers * amount("kw_per_server")
-    idle = amount("idle_power_share")
-    energy = kw * amount("pue") * amount("usd_per_kwh") * HOURS_PER_MONTH
-    price, kept = servers * amount("usd_per_server"), amount("residual_share")
-    months, rate = amount("depreciation_months"), float(amount("discount_rate_per_year"))
-    capital = price * (ONE - kept) / months
-    a_month = _exact(math.expm1(math.log1p(rate) / 12))
-    return Owned(
-        capital=capital,
-        interest=capital * (_exact(upfront_weight(rate, float(months))) - ONE) + price * kept * a_month,
-        hosting=kw * amount("hosting_usd_per_kw_month"),
-        staff=amount("staff_usd_per_month"),
-        idle_energy=energy * idle,
-        variable=energy * (ONE - idle),
-    )
-
-
-def _exact(value: float) -> Decimal:
-    return Decimal(repr(value))
-
-
-def break_even_by_hour(owned: Owned, gpus: int, usd_per_gpu_hour: Decimal) -> Decimal | None:
-    """The utilisation at which owning costs what renting the hours used does; None where it never does.
-
-    fixed / (GPUs × 730 h × USD per GPU-hour − variable)
-    """
-    saved = gpus * HOURS_PER_MONTH * usd_per_gpu_hour - owned.variable
-    return owned.fixed / saved if saved > 0 else None
 
 
 def compared(
@@ -158,14 +103,19 @@ def compared(
     """
     if fields.gpu not in config.gpus:
         raise bad_value(where, "buy_or_rent.gpu", fields.gpu, did_you_mean(fields.gpu, config.gpus))
-    rate = fields.discount_rate_per_year or exactly(_exact(policy.discount_rate_per_year))
+    rate = fields.discount_rate_per_year or exactly(exact(policy.discount_rate_per_year))
     fields = fields.model_copy(update={"discount_rate_per_year": rate})
     cases = {case: owned_cost(_amounts(fields, case), fields.servers) for case in ("low", "expected", "high")}
     gpus, used = fields.servers * fields.gpus_per_server, fields.utilisation.expected
     monthly = Range(**{case: in_cents(owned.usd_per_month(used)) for case, owned in cases.items()})
     offers, notes = _offers(fields, where, config, book, policy)
     offers["usd_per_gpu_hour"] = _with_interest(offers, float(rate.expected))
-    tiers = {name: _cheapest(offers, tier, term) for name, (tier, term) in TIERS.items()}
+    found = {name: _cheapest(offers, tier, term) for name, (tier, term) in TIERS.items()}
+    tiers = tuple(
+        _tier(name, one, book, cases, gpus, used, rate.expected, policy)
+        for name, one in found.items()
+        if one is not None
+    )
     return BuyOrRent(
         gpu=fields.gpu,
         gpus=gpus,
@@ -174,12 +124,9 @@ def compared(
         owned=cases["expected"],
         owned_usd_per_month=monthly,
         owned_usd_per_used_gpu_hour=monthly.times(ONE / (gpus * HOURS_PER_MONTH * used)),
-        tiers=tuple(
-            _tier(name, one, book, cases, gpus, used, float(rate.expected))
-            for name, one in tiers.items()
-            if one is not None
-        ),
-        without_price=tuple(name for name, one in tiers.items() if one is None),
+        tiers=tiers,
+        oldest_prices=oldest_of(tier.oldest_price for tier in tiers),
+        without_price=tuple(name for name, one in found.items() if one is None),
         notes=notes,
     )
 
@@ -241,20 +188,21 @@ def _tier(
     cases: Mapping[str, Owned],
     gpus: int,
     used: Decimal,
-    rate: float,
+    rate: Decimal,
+    policy: Policy,
 ) -> RentedTier:
     offer_id, per_instance = cheapest
     offer = book.offer(offer_id)
-    upfront = offer.amortised_usd_per_hour - offer.usd_per_hour
-    weight = _exact(upfront_weight(rate, offer.term_months)) if upfront else ONE
-    price = (offer.usd_per_hour + upfront * weight) / per_instance
+    price = (offer.amortised_usd_per_hour + capital_usd_per_hour(offer, float(rate))) / per_instance
     all_hours = gpus * HOURS_PER_MONTH * price
     committed = bool(offer.term_months)
     if committed:
-        verdict, break_even = _committed(cases["expected"], all_hours)
+        verdict, break_even = _committed(cases, all_hours)
     else:
         break_even = _by_hour(cases, gpus, price)
         verdict = ABOVE if break_even.expected is not None and break_even.expected <= 1 else NEVER
+    seen = ((offer.tier.value, offer.observed_on),)
+    (oldest,) = oldest_seen(seen, policy.model_dump(), book.as_of)
     return RentedTier(
         tier=name,
         offer_id=offer.offer_id,
@@ -263,6 +211,7 @@ def _tier(
         instance_type=offer.instance_type,
         payment=offer.payment,
         observed_on=offer.observed_on,
+        oldest_price=oldest,
         usd_per_gpu_hour=price,
         rented_usd_per_month=in_cents(all_hours if committed else all_hours * used),
         break_even=break_even,
@@ -284,11 +233,23 @@ def _by_hour(cases: Mapping[str, Owned], gpus: int, price: Decimal) -> BreakEven
     )
 
 
-def _committed(owned: Owned, all_hours: Decimal) -> tuple[str, BreakEven | None]:
+def _committed(cases: Mapping[str, Owned], all_hours: Decimal) -> tuple[str, BreakEven | None]:
     """Both are paid whether the GPUs work or not, so only what energy adds at work depends on use."""
+    found = {case: _with_commitment(cases[case], all_hours) for case in ("expected", "low", "high")}
+    known = [even for _, even in found.values() if even is not None]
+    where: dict[str, list[str]] = {}
+    for case, (verdict, _) in found.items():
+        where.setdefault(verdict, []).append("as expected" if case == "expected" else f"at {case}")
+    alike = len(where) == 1
+    said = (verdict if alike else f"{verdict} {' and '.join(when)}" for verdict, when in where.items())
+    even = BreakEven(low=min(known), expected=found["expected"][1], high=max(known)) if known else None
+    return ", ".join(said), even
+
+
+def _with_commitment(owned: Owned, all_hours: Decimal) -> tuple[str, Decimal | None]:
+    """When owning is cheaper than what is paid for all hours; below (all hours' rent − fixed) / variable between."""
     if owned.usd_per_month(ONE) <= all_hours:
         return ALWAYS, None
     if owned.fixed >= all_hours:
         return NEVER, None
-    even = (all_hours - owned.fixed) / owned.variable
-    return BELOW, BreakEven(low=even, expected=even, high=even)
+    return BELOW, (all_hours - owned.fixed) / owned.variable
