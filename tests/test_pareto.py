@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -53,6 +54,18 @@ def test_each_point_is_the_plan_of_its_policy(
         plan.policy["max_spot_share"] == p.value
         for plan, p in zip(plans(along_spot), along_spot, strict=True)
     )
+
+
+def test_a_carbon_price_that_changes_nothing_says_so(along_spot: tuple[Point, ...]) -> None:
+    said = "No price of carbon up to $2,000 a tonne changes the plan."
+    one, other = along_spot[0], along_spot[-1]
+    for points, axis, is_said in (
+        ([replace(one, value=0.0), replace(one, value=2000.0)], AXES["carbon"], True),
+        ([replace(one, value=0.0), replace(other, value=2000.0)], AXES["carbon"], False),
+        ([replace(one, value=0.0), replace(one, value=2000.0)], AXES["spot"], False),
+    ):
+        text = " ".join(text_of(pareto_document(pareto_rows("chat", axis, points))).split())
+        assert (said in text) == is_said
 
 
 def test_more_spot_is_never_dearer_and_its_share_is_counted_by_hand(along_spot: tuple[Point, ...]) -> None:

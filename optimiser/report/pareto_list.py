@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from optimiser.pareto import Axis, Point
+from optimiser.pareto import AXES, Axis, Point
 from optimiser.planning.price_ages import OldestPrice, oldest_of
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.plan_list import row_of
@@ -80,8 +80,17 @@ def pareto_document(rows: Sequence[ParetoRow]) -> Document:
     table = Table(columns, tuple(map(_cells, rows)))
     return Document(
         f"{first.workload}: cost against {first.measured_as}: {span}",
-        (Section("Plans", (table, said, *basis)),),
+        (Section("Plans", (table, *_unmoved(rows), said, *basis)),),
     )
+
+
+def _unmoved(rows: Sequence[ParetoRow]) -> tuple[str, ...]:
+    """That carbon's price makes no difference: what is best at both ends of its prices is best between them."""
+    first, last = rows[0], rows[-1]
+    alike = len({(row.monthly_usd, row.measured, row.where, row.fleet) for row in rows}) == 1 < len(rows)
+    if not alike or first.monthly_usd is None or first.field != AXES["carbon"].field:
+        return ()
+    return (f"No price of carbon up to ${last.value:,.0f} a tonne changes the plan.",)
 
 
 def _cells(row: ParetoRow) -> Row:
