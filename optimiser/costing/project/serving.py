@@ -159,7 +159,7 @@ def _within_reach(
         reach = furthest(volume for volume in cases if volume)
         while True:
             volumes = [volume for end in kept for volume in end.queries if volume]
-            far = furthest(reach, *volumes)
+            far = furthest([reach, *volumes])
             if far == reach:
                 break
             try:
