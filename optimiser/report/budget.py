@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from optimiser.costing.project.budget import Budget
-from optimiser.report.budget_sections import buying, energy, moving, per_use, serving, training
+from optimiser.costing.project.serving import NotPlanned
+from optimiser.report.budget_sections import buying, energy, moving, per_use, training
+from optimiser.report.budget_serving import not_planned_said, serving
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.price_age import at_old_prices
 from optimiser.report.records import render_records
@@ -25,7 +27,7 @@ def render_budget(format_name: str, budget: Budget, *, colour: bool = False) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetRow:
-    """An item in a month."""
+    """An item in a month; high_is_lower_bound where high could not be planned and has the expected throughput."""
 
     month: str
     line: str
@@ -33,10 +35,12 @@ class BudgetRow:
     low_usd: Decimal
     expected_usd: Decimal
     high_usd: Decimal
+    high_is_lower_bound: bool
 
 
 def budget_rows(budget: Budget) -> tuple[BudgetRow, ...]:
     """Month by month, every item in each."""
+    high_is_short = any(one.case == "high" for one in _not_planned(budget))
     return tuple(
         BudgetRow(
             month=month,
@@ -45,6 +49,7 @@ def budget_rows(budget: Budget) -> tuple[BudgetRow, ...]:
             low_usd=item.monthly[at].low,
             expected_usd=item.monthly[at].expected,
             high_usd=item.monthly[at].high,
+            high_is_lower_bound=high_is_short and item.line == "inference",
         )
         for at, month in enumerate(budget.months)
         for item in budget.items
@@ -72,7 +77,9 @@ def budget_document(budget: Budget) -> Document:
 
 def _headline(budget: Budget) -> str:
     whole = budget.total
-    span = f", {usd(whole.low)} to {usd(whole.high)}" if whole.is_given else ""
+    short = _not_planned(budget)
+    least = "at least " if any(one.case == "high" for one in short) else ""
+    span = f", {usd(whole.low)} to {least}{usd(whole.high)}" if whole.is_given else ""
     said = f"{budget.name}: {usd(whole.expected)} over {counted(len(budget.months), 'month')}"
     said += f" from {budget.months[0]}{span}{_old(budget)}"
     said += "".join(
@@ -82,7 +89,11 @@ def _headline(budget: Budget) -> str:
     )
     if budget.unit_costs is not None:
         said += f"; {usd(budget.unit_costs.usd_per_query)} a query"
-    return said
+    return said + "".join(f"; {not_planned_said(one)}" for one in short)
+
+
+def _not_planned(budget: Budget) -> tuple[NotPlanned, ...]:
+    return () if budget.serving is None else budget.serving.not_planned
 
 
 def _old(budget: Budget) -> str:

@@ -1,9 +1,10 @@
-"""What stands below a budget's lines: cost per use, serving plans, training jobs, the tornado, buying or renting."""
+"""What stands below a budget's lines: cost per use, training jobs, energy, the tornado, buying or renting."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from optimiser.costing.project.amounts import ZERO
 from optimiser.costing.project.budget import Budget
 from optimiser.costing.project.buy_or_rent import (
     ABOVE,
@@ -17,7 +18,7 @@ from optimiser.costing.project.buy_or_rent import (
 from optimiser.costing.project.sensitivity import Swing
 from optimiser.costing.project.training_job import JobFigures
 from optimiser.report.document import Block, Chart, Column, Row, Table
-from optimiser.report.price_age import marked, oldest_said, rests_on
+from optimiser.report.price_age import marked, oldest_said
 from optimiser.report.wording import hourly, number, percent, site, usd, usd_or_dash, words
 
 _BARS = 12
@@ -44,43 +45,6 @@ def per_use(budget: Budget) -> tuple[Block, ...]:
         columns, tuple(Row((name, usd_or_dash(whole), usd_or_dash(own))) for name, whole, own in rows)
     )
     return (table, said)
-
-
-def serving(budget: Budget) -> tuple[Block, ...]:
-    """The serving plans that the inference line rests on."""
-    curve = budget.serving
-    if curve is None:
-        return ()
-    columns = (
-        Column("queries a month", right=True),
-        Column("$ a month", right=True),
-        Column("$ a query", right=True),
-        Column("most at once"),
-    )
-    rows = tuple(
-        Row(
-            (
-                f"{one.queries_per_month:,.0f}",
-                usd(one.usd_per_month),
-                usd(one.usd_per_query),
-                f"{one.fleet} ({', '.join(site(*place.split('/', 1)) for place in one.sites)})",
-            )
-        )
-        for one in curve.points
-    )
-    said = (
-        "A plan is made anew at each of these volumes, and between two of them cost is on the straight line, around "
-        "which whole machines make it a staircase; what a commitment of an earlier month still holds is not carried "
-        f"over. {rests_on(curve.relative_error, curve.oldest_prices)}"
-    )
-    if curve.confidence is None:
-        return (Table(columns, rows), said)
-    caution = (
-        f"Low and high are planned for their own queries at a confidence in throughput of {curve.confidence.low} and "
-        f"{curve.confidence.high}, the plans above at {curve.confidence.expected}. A plan at a higher one carries at a "
-        "lower one too, so that in no month low is above expected, or expected above high."
-    )
-    return (Table(columns, rows), said, caution)
 
 
 def training(budget: Budget) -> tuple[Block, ...]:
@@ -128,7 +92,8 @@ def moving(budget: Budget) -> tuple[Block, ...]:
     if not shown:
         return ()
     expected = budget.total.expected
-    widest = max(max(abs(swing.usd_at_low - expected), abs(swing.usd_at_high - expected)) for swing in shown)
+    ends = [usd_at for swing in shown for usd_at in (swing.usd_at_low, swing.usd_at_high)]
+    widest = max(abs(usd_at - expected) for usd_at in ends if usd_at is not None)
     names = max(len(swing.input) for swing in shown)
     lines = tuple(_bar(swing, expected, widest, min(names, _NAME_WIDTH)) for swing in shown)
     said = "Each input alone at the ends of its own range (…), or 20 % below and above what is expected (±)."
@@ -138,11 +103,15 @@ def moving(budget: Budget) -> tuple[Block, ...]:
 
 
 def _bar(swing: Swing, expected: Decimal, widest: Decimal, names: int) -> str:
-    ends = sorted((swing.usd_at_low - expected, swing.usd_at_high - expected))
-    below, above = (round(float(abs(end) / widest) * _BARS) for end in ends)
+    known = (swing.usd_at_low, swing.usd_at_high)
+    moves = [None if usd_at is None else usd_at - expected for usd_at in known]
+    if None not in moves:
+        moves.sort(key=lambda move: move or ZERO)
+    below, above = (round(float(abs(move or ZERO) / widest) * _BARS) for move in moves)
     span = f"{_short(swing.low)} … {_short(swing.high)}" if swing.own_range else "±20 %"
     bar = f"{'█' * below:>{_BARS}}│{'█' * above:<{_BARS}}"
-    return f"{_cut(swing.input, names):<{names}} {span:>17} {_signed(ends[0]):>9} {bar} {_signed(ends[1]):>9}"
+    at_low, at_high = ("no plan" if move is None else _signed(move) for move in moves)
+    return f"{_cut(swing.input, names):<{names}} {span:>17} {at_low:>9} {bar} {at_high:>9}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from optimiser.costing.project.amounts import ONE, Range, exactly, in_cents, range_of
+from optimiser.costing.project.fleet_points import FleetPoint, none_dearer_than_more
 from optimiser.costing.project.formulas import (
     energy_kwh,
     queries,
@@ -14,7 +15,7 @@ from optimiser.costing.project.formulas import (
 )
 from optimiser.costing.project.owned import break_even_by_hour, owned_cost
 from optimiser.costing.project.sensitivity import ends_of
-from optimiser.costing.project.serving import FleetCurve, FleetPoint, none_dearer_than_more, volumes_to_plan
+from optimiser.costing.project.serving import FleetCurve, volumes_to_plan
 
 D = Decimal
 
@@ -113,6 +114,7 @@ def _curve() -> FleetCurve:
         low_points=_points((100, 1000), (200, 1240), (400, 1640)),
         high_points=_points((100, 1200), (200, 1400), (400, 1800)),
         confidence=Range(low=D("0.5"), expected=D("0.75"), high=D("0.9")),
+        not_planned=(),
         tokens_per_query=D(1000),
         relative_error=0.2,
         oldest_prices=(),

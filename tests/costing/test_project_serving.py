@@ -13,7 +13,7 @@ from planned_projects import AS_OF, ROLE, asked, budget_with
 
 from optimiser.config import Config, load_config
 from optimiser.config.policy_layers import PolicyLayer, resolve_policy
-from optimiser.costing.project.amounts import in_cents
+from optimiser.costing.project.amounts import Range, in_cents
 from optimiser.costing.project.budget import SCHEMA_VERSION, Budget
 from optimiser.costing.project.serving import at_volume
 from optimiser.costing.training.answer import train
@@ -24,6 +24,7 @@ from optimiser.planning.plan import SECONDS_PER_MONTH, to_jsonable
 from optimiser.planning.plan_schema import schema_of
 from optimiser.prices.book import PriceBook, load_book
 from optimiser.recommend import recommend
+from optimiser.report.budget import budget_rows, render_budget
 from optimiser.workload import DemandScenario, load_workload
 from optimiser.workload.volume import mean_rps, scaled
 
@@ -93,6 +94,8 @@ def test_a_growing_service_is_planned_at_its_first_and_last_month_and_low_to_hig
         assert said == recommend(at_end).totals.total_monthly_usd
     (swing,) = (one for one in budget.sensitivity if one.input == "inference.performance_confidence")
     assert (swing.low, swing.high) == (D("0.5"), D("0.9"))
+    assert swing.usd_at_low is not None
+    assert swing.usd_at_high is not None
     assert swing.usd_at_low < budget.total.expected < swing.usd_at_high
     jsonschema.validate(to_jsonable(budget), schema_of(Budget, "Budget", SCHEMA_VERSION))
 
@@ -156,6 +159,41 @@ def test_a_fleet_at_its_limit_has_a_budget_though_no_input_can_be_moved(
         "inference.growth_per_month",
     }
     assert not {swing.input for swing in budget.sensitivity} & set(budget.serving.not_moved)
+
+
+def test_a_limit_that_holds_no_plan_at_the_confidence_of_high_makes_high_a_lower_bound(
+    config: Config, book: PriceBook, tmp_path: Path
+) -> None:
+    # Three servers carry these queries at a confidence of 0.75, and a tenth less at 0.9.
+    inference = {"workload": "chat-llama-70b", "users": 120000, "queries_per_user_day": 3, "volumes": 4}
+    limited, free = (
+        budget_with(tmp_path, asked(config, book, **limit), ROLE | {"inference": inference})
+        for limit in ({"max_gpus": 24}, {})
+    )
+    assert free.serving is not None
+    assert limited.serving is not None
+    assert free.serving.not_planned == ()
+    (high,) = limited.serving.not_planned
+    assert (high.case, high.confidence, high.planned_at) == ("high", D("0.9"), D("0.75"))
+    assert "there is no plan with at most 24 GPUs at once" in high.why
+    assert limited.serving.confidence == Range(low=D("0.5"), expected=D("0.75"), high=D("0.75"))
+    assert limited.total.high < free.total.high
+    (swing,) = (one for one in limited.sensitivity if one.input == "inference.performance_confidence")
+    assert (swing.low, swing.high, swing.usd_at_high) == (D("0.5"), D("0.9"), None)
+    said = " ".join(render_budget("table", limited).split())
+    assert f"to at least ${limited.total.high:,.0f}" in said
+    assert (
+        "; high: no plan within the policy at a confidence of 0.9; its inference is that of 0.75, so a lower bound"
+        in said
+    )
+    assert "high has no plan at a confidence of 0.9, so that it is no outer end." in said
+    assert "High has the plans above, made at 0.75, since there is none at 0.9: " in said
+    (bar,) = (line for line in render_budget("table", limited).splitlines() if "performance_conf" in line)
+    assert bar.endswith(" no plan")
+    for budget, short in ((limited, {"inference"}), (free, set())):
+        assert {row.line for row in budget_rows(budget) if row.high_is_lower_bound} == short
+        assert ("lower bound" in " ".join(render_budget("table", budget).split())) == bool(short)
+    jsonschema.validate(to_jsonable(limited), schema_of(Budget, "Budget", SCHEMA_VERSION))
 
 
 JOB = """

@@ -112,8 +112,8 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
     worked_out = {f"{job.section}.gpu_hours": job.gpu_hours for job in jobs}
     worked_out |= {f"{job.section}.{JOB_USD}": job.usd for job in jobs}
     curve = _curve(project, prices, project.inputs)
-    if curve is not None and curve.confidence is not None:
-        worked_out[CONFIDENCE] = curve.confidence
+    if curve is not None and curve.confidence_asked is not None:
+        worked_out[CONFIDENCE] = curve.confidence_asked
     inputs, given = {**project.inputs, **worked_out}, project.given | set(worked_out)
     serving = None if curve is None else curve.usd_per_month
     items = _items(project, inputs, serving)
@@ -146,9 +146,9 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
         serving=curve,
         training_jobs=jobs,
         energy=energy_of(fields, expected, curve, jobs),
-        sensitivity=_swings(project, inputs, given - set(() if curve is None else curve.not_moved), serving),
+        sensitivity=_swings(project, inputs, given, curve),
         buy_or_rent=_buy_or_rent(project, prices),
-        combined=OUTER_RANGE,
+        combined=_combined(curve),
         not_included=_not_included(project),
         notes=_notes(project, jobs, curve),
     )
@@ -241,14 +241,28 @@ def _check_volumes(where: str, workload: Workload, volumes: Iterable[Decimal]) -
 
 
 def _swings(
-    project: Project, inputs: Mapping[str, Range], given: Collection[str], serving: Serving | None
+    project: Project, inputs: Mapping[str, Range], given: Collection[str], curve: FleetCurve | None
 ) -> tuple[Swing, ...]:
     unmoved = {name: amount.expected for name, amount in inputs.items()}
+    serving, not_moved, without_plan = None, tuple[str, ...](), tuple[tuple[str, Decimal], ...]()
+    if curve is not None:
+        serving, not_moved = curve.usd_per_month, curve.not_moved
+        without_plan = tuple((CONFIDENCE, one.confidence) for one in curve.not_planned)
 
     def total_usd(values: Mapping[str, Decimal]) -> Decimal:
         return total([item.total for item in items_of(project.fields, unmoved | dict(values), serving)])
 
-    return swings({name: amount for name, amount in inputs.items() if name in given}, total_usd)
+    moved = {name: amount for name, amount in inputs.items() if name in given and name not in not_moved}
+    return swings(moved, total_usd, without_plan)
+
+
+def _combined(curve: FleetCurve | None) -> str:
+    """What low and high are, and where one of them is none since it could not be planned."""
+    short = () if curve is None else curve.not_planned
+    return OUTER_RANGE + "".join(
+        f"; {one.case} has no plan at a confidence of {one.confidence}, so that it is no outer end"
+        for one in short
+    )
 
 
 def _buy_or_rent(project: Project, prices: Prices | None) -> BuyOrRent | None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from optimiser.costing.project.fleet_points import FleetPoint, between
 from optimiser.costing.project.formulas import energy_kwh
 from optimiser.costing.project.lines import Values, gpu_hours_of, monthly_queries
 from optimiser.costing.project.read import compute_sections
 from optimiser.costing.project.schema import ProjectFields
-from optimiser.costing.project.serving import FleetCurve, FleetPoint, between
+from optimiser.costing.project.serving import FleetCurve
 from optimiser.costing.project.training_job import JobFigures
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,20 +17,15 @@ _LEAST = {"pue": ONE, "overhead": ONE}
 @dataclass(frozen=True, kw_only=True)
 class Swing:
     """The total in USD with one input at its low and its high end, all others as expected. own_range: the ends are the
-    input's own, else ±20 %.
+    input's own, else ±20 %. None at an end that has no plan.
     """
 
     input: str
     low: Decimal
     high: Decimal
     own_range: bool
-    usd_at_low: Decimal
-    usd_at_high: Decimal
-
-    @property
-    def effect(self) -> Decimal:
-        """USD between the two."""
-        return abs(self.usd_at_high - self.usd_at_low)
+    usd_at_low: Decimal | None
+    usd_at_high: Decimal | None
 
 
 def ends_of(name: str, amount: Range) -> Range:
@@ -45,20 +40,27 @@ def ends_of(name: str, amount: Range) -> Range:
     )
 
 
-def swings(inputs: Mapping[str, Range], total_usd: Callable[[Values], Decimal]) -> tuple[Swing, ...]:
-    """Every input that moves the total, the one that moves it most first."""
+def swings(
+    inputs: Mapping[str, Range],
+    total_usd: Callable[[Values], Decimal],
+    without_plan: Collection[tuple[str, Decimal]] = (),
+) -> tuple[Swing, ...]:
+    """Every input that moves the total, the one that moves it most first; without_plan are inputs at an end that has no
+    plan, where total_usd does not move.
+    """
     expected = {name: amount.expected for name, amount in inputs.items()}
-    found = []
+    found = list[tuple[Decimal, Swing]]()
     for name, amount in inputs.items():
         ends = ends_of(name, amount)
+        at_low, at_high = (total_usd(expected | {name: end}) for end in (ends.low, ends.high))
         swing = Swing(
             input=name,
             low=ends.low,
             high=ends.high,
             own_range=amount.is_given,
-            usd_at_low=total_usd(expected | {name: ends.low}),
-            usd_at_high=total_usd(expected | {name: ends.high}),
+            usd_at_low=None if (name, ends.low) in without_plan else at_low,
+            usd_at_high=None if (name, ends.high) in without_plan else at_high,
         )
-        if swing.effect:
-            found.append(swing)
-    return tuple(sorted(found, key=lambda swing: (-swing.effect, swing.input)))
+        if at_low != at_high:
+            found.append((abs(at_high - at_low), swing))
+    return tuple(swing for _, swing in sorted(found, key=lambda one: (-one[0], one[1].input)))

@@ -9,12 +9,13 @@ estimates may be off by is planned at volumes of its own, since on a staircase n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
-from optimiser.costing.project.amounts import ONE, Range, rounded
+from optimiser.costing.project.amounts import ONE, Range
+from optimiser.costing.project.fleet_points import FleetPoint, points_of, usd_between
 from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, Plan
 from optimiser.planning.price_ages import OldestPrice, oldest_in_use, past_their_age
@@ -23,29 +24,12 @@ from optimiser.recommend import Prepared, Request, at_demand, prepared, recommen
 from optimiser.workload import Workload
 from optimiser.workload.volume import mean_rps, times, tokens_per_request
 
-_UNIT = Decimal("0.00000001")
 # Volumes closer than this are planned once: estimates are known far less well.
 _ALIKE = Decimal("1.02")
 _EXPECTED_WEIGHT = 3
 LEAST_VOLUMES = 4
 # Confidences of the throughput estimates that the low and the high case are planned at.
 LOW_CONFIDENCE, HIGH_CONFIDENCE = 0.5, 0.9
-
-
-@dataclass(frozen=True, kw_only=True)
-class FleetPoint:
-    """A serving plan at a volume: USD a month and per query, the most instances of each type at once, its sites as
-    provider/region, and what it draws and emits at the load of its hours (of one that stands here since it carries more
-    for less, at its own, larger load); None where that is not known.
-    """
-
-    queries_per_month: Decimal
-    usd_per_month: Decimal
-    usd_per_query: Decimal
-    fleet: str
-    sites: tuple[str, ...]
-    kwh_per_month: float | None
-    kg_co2e_per_month: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +42,23 @@ class End:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotPlanned:
+    """A case, low or high, that has no plan at the confidence that it asks for, and why: it has those planned_at the
+    policy's own, so that what serving costs in it is a bound, from above for low and from below for high.
+    """
+
+    case: str
+    confidence: Decimal
+    planned_at: Decimal
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FleetCurve:
     """Serving plans by volume, ascending: points at the policy's confidence in throughput, low_points and high_points
-    at the ends of `confidence` (None, and the same points, where the policy fixes a margin). A plan for more carries
-    less too, so none costs more than the next.
+    at the ends of `confidence`, the confidences that were planned at (None, and the same points, where the policy fixes
+    a margin; the policy's own, and the same points, in a case of not_planned). A plan for more carries less too, so
+    none costs more than the next.
 
     relative_error is the largest of their throughput estimates; oldest_prices by tier what they use, old_prices those
     past the age that the policy notes. not_moved are inputs that have no plan at an end to which they would be moved.
@@ -71,6 +68,7 @@ class FleetCurve:
     low_points: tuple[FleetPoint, ...]
     high_points: tuple[FleetPoint, ...]
     confidence: Range | None
+    not_planned: tuple[NotPlanned, ...]
     tokens_per_query: Decimal
     relative_error: float
     oldest_prices: tuple[OldestPrice, ...]
@@ -78,32 +76,24 @@ class FleetCurve:
     not_moved: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def confidence_asked(self) -> Range | None:
+        """The confidences that low, expected and high ask for."""
+        asked = {one.case: one.confidence for one in self.not_planned}
+        return None if self.confidence is None else replace(self.confidence, **asked)
+
     def usd_per_month(self, queries: Decimal, confidence: Decimal | None = None) -> Decimal:
         """USD a month of serving so many queries, at the policy's confidence or at an end of `confidence`.
 
         A plan at a higher confidence carries at a lower one too: below the policy's own nothing costs more, and above
         it nothing less, than at its own.
         """
-        usual = between(self.points, queries, _usd)
+        usual = usd_between(self.points, queries)
         if self.confidence is None or confidence is None or confidence == self.confidence.expected:
             return usual
         if confidence < self.confidence.expected:
-            return min(usual, between(self.low_points, queries, _usd))
-        return max(usual, between(self.high_points, queries, _usd))
-
-
-def between(points: Sequence[FleetPoint], queries: Decimal, of: Callable[[FleetPoint], Decimal]) -> Decimal:
-    """A figure of plans at so many queries a month: on the straight line between the plans beside it; below the least
-    that was planned as at the least, above the most in proportion.
-    """
-    last = points[-1]
-    if queries >= last.queries_per_month:
-        return of(last) * queries / last.queries_per_month
-    for below, above in pairwise(points):
-        if below.queries_per_month <= queries <= above.queries_per_month:
-            span = above.queries_per_month - below.queries_per_month
-            return of(below) + (queries - below.queries_per_month) / span * (of(above) - of(below))
-    return of(points[0])
+            return min(usual, usd_between(self.low_points, queries))
+        return max(usual, usd_between(self.high_points, queries))
 
 
 def planned_fleets(
@@ -118,9 +108,10 @@ def planned_fleets(
     kept, without = _within_reach(plan_at, [*low, *expected, *high], ends)
     asked = [*low, *high, *(volume for end in kept for volume in end.queries)]
     plans = {volume: plan_at(volume) for volume in volumes_to_plan(expected, asked, most)}
-    points, every = _points(plans), [*plans.values()]
+    points, every = points_of(plans), [*plans.values()]
     cautions, notes = _cautions(request.policy)
-    found = {"low": points, "high": points}
+    found, not_planned = {"low": points, "high": points}, list[NotPlanned]()
+    usual = Decimal(str(request.policy.performance_confidence))
     for case, own in (("low", low), ("high", high)) if cautions is not None else ():
         confidence = getattr(cautions, case)
         caution = {"performance_confidence": float(confidence), "performance_margin": None}
@@ -128,17 +119,20 @@ def planned_fleets(
         volumes = volumes_to_plan(own, expected, max(LEAST_VOLUMES, most // 2 + 1))
         try:
             at_end = {volume: cautiously(volume) for volume in volumes}
-        except NoFeasiblePlan:
-            notes += (f"no plan at a confidence of {confidence}: {case} has the expected throughput",)
+        except NoFeasiblePlan as why:
+            not_planned.append(NotPlanned(case=case, confidence=confidence, planned_at=usual, why=str(why)))
             continue
-        found[case] = _points(at_end)
+        found[case] = points_of(at_end)
         every += at_end.values()
+    if cautions is not None:
+        cautions = replace(cautions, **dict.fromkeys((one.case for one in not_planned), usual))
     oldest = oldest_in_use(every)
     return FleetCurve(
         points=points,
         low_points=found["low"],
         high_points=found["high"],
         confidence=cautions,
+        not_planned=tuple(not_planned),
         tokens_per_query=Decimal(str(tokens_per_request(request.workload.buckets))),
         relative_error=max(plan.estimate_relative_error for plan in every),
         oldest_prices=oldest,
@@ -172,17 +166,6 @@ def _within_reach(
                 without |= dict.fromkeys(names, said)
                 kept = [end for end in kept if end.input not in names]
     return kept, without
-
-
-def none_dearer_than_more(points: Sequence[FleetPoint]) -> tuple[FleetPoint, ...]:
-    """Points of ascending volume, each with the fleet of the next where that one, which carries more, costs less."""
-    found: list[FleetPoint] = []
-    for point in reversed(points):
-        if found and found[0].usd_per_month < point.usd_per_month:
-            volume, usd = point.queries_per_month, found[0].usd_per_month
-            point = replace(found[0], queries_per_month=volume, usd_per_query=_per_query(usd, volume))
-        found.insert(0, point)
-    return tuple(found)
 
 
 def volumes_to_plan(expected: Sequence[Decimal], every: Iterable[Decimal], most: int) -> list[Decimal]:
@@ -231,14 +214,6 @@ class _Volumes:
         return self.plans[volume]
 
 
-def _points(plans: Mapping[Decimal, Plan]) -> tuple[FleetPoint, ...]:
-    return none_dearer_than_more([_point(volume, plan) for volume, plan in plans.items()])
-
-
-def _usd(point: FleetPoint) -> Decimal:
-    return point.usd_per_month
-
-
 def _cautions(policy: Policy) -> tuple[Range | None, tuple[str, ...]]:
     """The confidences in throughput of the three cases; None, and why, where the policy fixes a margin."""
     if policy.performance_margin is not None:
@@ -251,26 +226,3 @@ def _cautions(policy: Policy) -> tuple[Range | None, tuple[str, ...]]:
 def _left_out(plans: Sequence[Plan]) -> tuple[str, ...]:
     every = {f"{one.provider} ({one.reason})" for plan in plans for one in plan.providers_left_out}
     return (f"left out of serving: {', '.join(sorted(every))}",) if every else ()
-
-
-def _point(volume: Decimal, plan: Plan) -> FleetPoint:
-    options = {option.id: option for option in plan.options}
-    most: dict[str, int] = {}
-    for bought in plan.purchases:
-        option = options[bought.option]
-        most.setdefault(option.instance_type, 0)
-        most[option.instance_type] += bought.max_units * option.instances_per_unit
-    usd, known = plan.totals.total_monthly_usd, plan.footprint
-    return FleetPoint(
-        queries_per_month=volume,
-        usd_per_month=usd,
-        usd_per_query=_per_query(usd, volume),
-        fleet=", ".join(f"{count:,} × {name}" for name, count in most.items() if count),
-        sites=tuple(dict.fromkeys(f"{option.provider}/{option.region}" for option in plan.options)),
-        kwh_per_month=None if known is None else known.kwh_monthly_at_load,
-        kg_co2e_per_month=None if known is None else known.kg_co2e_monthly_at_load,
-    )
-
-
-def _per_query(usd: Decimal, queries: Decimal) -> Decimal:
-    return rounded(usd / queries, _UNIT)

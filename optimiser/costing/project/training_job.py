@@ -55,7 +55,9 @@ def figures_of_job(section: str, path: Path, prices: Prices) -> JobFigures:
             caution = {"performance_confidence": HIGH_CONFIDENCE}
             cautious = train(replace(request, policy=request.policy.model_copy(update=caution)))
         except NoFeasiblePlan:
-            notes += (f"{plan.job}: no plan at a confidence of {HIGH_CONFIDENCE:g}: high is as expected",)
+            notes += (
+                f"{plan.job}: no plan at a confidence of {HIGH_CONFIDENCE:g}: high is as expected, a lower bound",
+            )
 
     def figure(expected: float, low: float, high: float) -> Range:
         found = [Decimal(str(one)) for one in (expected, low, high)]

@@ -1,0 +1,76 @@
+"""What the serving plans behind a budget's inference line are, in words."""
+
+from __future__ import annotations
+
+from optimiser.costing.project.budget import Budget
+from optimiser.costing.project.serving import FleetCurve, NotPlanned
+from optimiser.report.document import Block, Column, Row, Table
+from optimiser.report.price_age import rests_on
+from optimiser.report.wording import site, usd
+
+
+def serving(budget: Budget) -> tuple[Block, ...]:
+    """The serving plans that the inference line rests on."""
+    curve = budget.serving
+    if curve is None:
+        return ()
+    columns = (
+        Column("queries a month", right=True),
+        Column("$ a month", right=True),
+        Column("$ a query", right=True),
+        Column("most at once"),
+    )
+    rows = tuple(
+        Row(
+            (
+                f"{one.queries_per_month:,.0f}",
+                usd(one.usd_per_month),
+                usd(one.usd_per_query),
+                f"{one.fleet} ({', '.join(site(*place.split('/', 1)) for place in one.sites)})",
+            )
+        )
+        for one in curve.points
+    )
+    said = (
+        "A plan is made anew at each of these volumes, and between two of them cost is on the straight line, around "
+        "which whole machines make it a staircase; what a commitment of an earlier month still holds is not carried "
+        f"over. {rests_on(curve.relative_error, curve.oldest_prices)}"
+    )
+    return (Table(columns, rows), said, *_cautions(curve))
+
+
+def _cautions(curve: FleetCurve) -> tuple[str, ...]:
+    """What low and high are planned at, each on its own where one of them has no plan."""
+    if curve.confidence is None:
+        return ()
+    own, above = curve.confidence.expected, "A plan at a higher one carries at a lower one too, so that "
+    if not curve.not_planned:
+        return (
+            f"Low and high are planned for their own queries at a confidence in throughput of {curve.confidence.low} "
+            f"and {curve.confidence.high}, the plans above at {own}. {above}in no month low is above expected, or "
+            "expected above high.",
+        )
+    without = {one.case for one in curve.not_planned}
+    planned = "".join(
+        f"{case.capitalize()} is planned for its own queries at a confidence in throughput of "
+        f"{getattr(curve.confidence, case)}, the plans above at {own}. "
+        for case in ("low", "high")
+        if case not in without
+    )
+    return (
+        planned
+        + " ".join(
+            f"{one.case.capitalize()} has the plans above, made at {own}, since there is none at {one.confidence}: "
+            f"{one.why}."
+            for one in curve.not_planned
+        ),
+    )
+
+
+def not_planned_said(one: NotPlanned) -> str:
+    """`high: no plan within the policy at a confidence of 0.9; its inference is that of 0.75, so a lower bound`"""
+    bound = "a lower bound" if one.case == "high" else "an upper bound"
+    return (
+        f"{one.case}: no plan within the policy at a confidence of {one.confidence}; its inference is that of "
+        f"{one.planned_at}, so {bound}"
+    )
