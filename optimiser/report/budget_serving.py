@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from optimiser.costing.project.budget import Budget
+from optimiser.costing.project.commitments import Commitments
 from optimiser.costing.project.serving import FleetCurve, NotPlanned
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.price_age import rests_on
-from optimiser.report.wording import site, usd
+from optimiser.report.wording import counted, site, usd
 
 
 def serving(budget: Budget) -> tuple[Block, ...]:
@@ -18,7 +19,8 @@ def serving(budget: Budget) -> tuple[Block, ...]:
         Column("queries a month", right=True),
         Column("$ a month", right=True),
         Column("$ a query", right=True),
-        Column("most at once"),
+        Column("GPUs at once", right=True),
+        Column("most of each type"),
     )
     rows = tuple(
         Row(
@@ -26,6 +28,7 @@ def serving(budget: Budget) -> tuple[Block, ...]:
                 f"{one.queries_per_month:,.0f}",
                 usd(one.usd_per_month),
                 usd(one.usd_per_query),
+                f"{one.gpus_at_once:,}",
                 f"{one.fleet} ({', '.join(site(*place.split('/', 1)) for place in one.sites)})",
             )
         )
@@ -36,7 +39,26 @@ def serving(budget: Budget) -> tuple[Block, ...]:
         "which whole machines make it a staircase; what a commitment of an earlier month still holds is not carried "
         f"over. {rests_on(curve.relative_error, curve.oldest_prices)}"
     )
-    return (Table(columns, rows), said, *_cautions(curve))
+    return (Table(columns, rows), said, *_signed(budget.commitments), *_cautions(curve))
+
+
+def _signed(signed: Commitments | None) -> tuple[str, ...]:
+    """What the largest expected plan signs, and what of that is owed after the end."""
+    if signed is None:
+        return ()
+    longest = counted(signed.months_beyond_end, "month")
+    beyond = (
+        f"Signed as the months ask for them, and again when they end, some run {longest} beyond the last: about "
+        f"{usd(signed.usd_beyond_end)} is owed then, which is not in the total."
+        if signed.months_beyond_end
+        else "Signed as the months ask for them, they end with the last."
+    )
+    return (
+        "Of a commitment a month's cost holds that month alone, cash up front spread over the term. The plan of the "
+        f"month that asks most as expected, {signed.largest_in}, signs {usd(signed.contract_value_usd)} in all, "
+        f"{usd(signed.upfront_usd)} of it up front; terms are of up to "
+        f"{counted(signed.longest_term_months, 'month')}. {beyond}",
+    )
 
 
 def _cautions(curve: FleetCurve) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from optimiser.costing.project.amounts import ONE, Range, exactly, in_cents, range_of
+from optimiser.costing.project.commitments import Signed, commitments_over
 from optimiser.costing.project.fleet_points import FleetPoint, none_dearer_than_more
 from optimiser.costing.project.formulas import (
     energy_kwh,
@@ -100,7 +101,9 @@ def _points(*costs: tuple[int, int]) -> tuple[FleetPoint, ...]:
             usd_per_month=D(usd),
             usd_per_query=D(usd) / volume,
             fleet=f"{usd}",
+            gpus_at_once=8,
             sites=(),
+            commitments=(),
             kwh_per_month=usd / 10,
             kg_co2e_per_month=None,
         )
@@ -151,6 +154,51 @@ def test_each_confidence_has_its_own_line_and_what_carries_at_a_higher_one_carri
     }
     # At 150 the plans at 0.5 would cost 1,120, above the 1,100 at 0.75; at 300 those at 0.9 no more than those at 0.75.
     assert asked == {150: [1100, 1100, 1300], 300: [1440, 1600, 1600]}
+
+
+def _signed(*monthly: int, term_months: int = 12) -> list[tuple[Signed, ...]]:
+    """Plans of months that pay so much a month of commitments of a term, a tenth of it up front."""
+    return [
+        (Signed(term_months=term_months, contract_value_usd=value, upfront_usd=value / 10),) if usd else ()
+        for usd in monthly
+        for value in [D(usd * term_months)]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("monthly", "months_beyond", "usd_beyond"),
+    [
+        ((100, 100, 100), 9, 900),  # signed once, for 12 months
+        ((0, 100, 150), 11, 10 * 100 + 11 * 50),  # 50 more in the third month
+        ((100,) * 14, 10, 1000),  # again in the thirteenth
+        ((150, *(100,) * 12, 100), 10, 1000),  # what is too much is not signed again
+        ((100,) * 24, 0, 0),
+    ],
+)
+def test_commitments_are_owed_after_the_last_month_where_their_terms_run_on(
+    monthly: tuple[int, ...], months_beyond: int, usd_beyond: int
+) -> None:
+    months = [f"m{at}" for at in range(len(monthly))]
+    found = commitments_over(_signed(*monthly), [D(usd) for usd in monthly], months)
+    assert found is not None
+    most = max(monthly)
+    assert (found.largest_in, found.longest_term_months) == (months[monthly.index(most)], 12)
+    assert (found.contract_value_usd, found.upfront_usd) == (12 * most, D(12 * most) / 10)
+    assert (found.months_beyond_end, found.usd_beyond_end) == (months_beyond, usd_beyond)
+
+
+def test_terms_are_owed_each_by_itself_and_nothing_where_nothing_is_signed() -> None:
+    both = [short + long for short, long in zip(_signed(10, 10, term_months=3), _signed(5, 5), strict=True)]
+    found = commitments_over(both, [D(1), D(2)], ["m0", "m1"])
+    assert found is not None
+    assert (found.contract_value_usd, found.longest_term_months) == (3 * 10 + 12 * 5, 12)
+    assert (found.months_beyond_end, found.usd_beyond_end) == (10, 1 * 10 + 10 * 5)
+    # The month that asks most may sign nothing, and the one before run on, a third month at 10.
+    found = commitments_over([*_signed(10, term_months=3), ()], [D(1), D(2)], ["m0", "m1"])
+    assert found is not None
+    assert (found.largest_in, found.contract_value_usd) == ("m1", 0)
+    assert (found.longest_term_months, found.months_beyond_end, found.usd_beyond_end) == (3, 1, 10)
+    assert commitments_over([(), ()], [D(1), D(2)], ["m0", "m1"]) is None
 
 
 def test_volumes_are_planned_at_the_ends_and_half_way_where_the_gap_is_widest() -> None:

@@ -14,13 +14,17 @@ from planned_projects import AS_OF, ROLE, asked, budget_with
 from optimiser.config import Config, load_config
 from optimiser.config.policy_layers import PolicyLayer, resolve_policy
 from optimiser.costing.project.amounts import Range, in_cents
-from optimiser.costing.project.budget import SCHEMA_VERSION, Budget
+from optimiser.costing.project.budget import SCHEMA_VERSION, Budget, budget_of, needs_prices
+from optimiser.costing.project.fleet_points import gpus_at_once
+from optimiser.costing.project.prices import Prices
+from optimiser.costing.project.read import load_project
 from optimiser.costing.project.serving import at_volume
 from optimiser.costing.training.answer import train
 from optimiser.costing.training.job_file import load_job
 from optimiser.costing.training.request import TrainRequest
 from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, to_jsonable
+from optimiser.planning.plan_parts import PlanCount
 from optimiser.planning.plan_schema import schema_of
 from optimiser.prices.book import PriceBook, load_book
 from optimiser.recommend import recommend
@@ -161,6 +165,48 @@ def test_a_fleet_at_its_limit_has_a_budget_though_no_input_can_be_moved(
     assert not {swing.input for swing in budget.sensitivity} & set(budget.serving.not_moved)
 
 
+def test_the_most_gpus_at_once_are_of_one_hour_and_not_each_types_own_most(
+    config: Config, book: PriceBook
+) -> None:
+    serving = asked(config, book, instance_types=["p5.48xlarge", "p5en.48xlarge"])
+    plan = recommend(replace(serving, workload=at_volume(serving.workload, D(18_000_000)), alone=True))
+    one, other = plan.purchases[0], replace(plan.purchases[0], id="other")
+    each = [(0, one.id, 3), (0, other.id, 2), (1, one.id, 1), (1, other.id, 5)]
+    counts = tuple(PlanCount(scenario=0, period=at, purchase=name, units=units) for at, name, units in each)
+    # 8 GPUs each, 5 units in the first hour and 6 in the second, where 3 and 5 are the most of each.
+    assert gpus_at_once(replace(plan, purchases=(one, other), counts=counts)) == 48
+    assert gpus_at_once(replace(plan, counts=())) == 0
+    units = sum(one.max_units for one in plan.purchases)
+    assert 0 < gpus_at_once(plan) <= 8 * units
+
+
+def test_what_serving_signs_is_said_with_what_is_owed_after_the_project(
+    config: Config, book: PriceBook, tmp_path: Path
+) -> None:
+    serving = asked(config, book)
+    inference = {"workload": "chat-llama-70b", "users": 120000, "queries_per_user_day": 3, "volumes": 4}
+    budget = budget_with(tmp_path, serving, {"inference": inference})
+    plan = recommend(replace(serving, workload=at_volume(serving.workload, D(10950000)), alone=True))
+    contracts = [one.commitment.contract_value_usd for one in plan.purchases if one.commitment is not None]
+    signed = budget.commitments
+    assert signed is not None
+    assert (signed.largest_in, signed.contract_value_usd) == ("2026-11", sum(contracts))
+    assert signed.contract_value_usd > 0
+    # Signed in the first of three months for twelve.
+    assert (signed.longest_term_months, signed.months_beyond_end) == (12, 9)
+    assert signed.usd_beyond_end == in_cents(sum(contracts) * D(9) / 12)
+    said = " ".join(render_budget("table", budget).split())
+    assert (
+        f"signs ${signed.contract_value_usd:,.0f} in all, $0 of it up front; terms are of up to 12 months"
+        in said
+    )
+    assert f"some run 9 months beyond the last: about ${signed.usd_beyond_end:,.0f} is owed then" in said
+    assert "what commitments of serving still owe after the last month" in budget.not_included
+    never = budget_with(tmp_path, asked(config, book, max_commitment_months=0), {"inference": inference})
+    assert never.commitments is None
+    assert "signs $" not in render_budget("table", never)
+
+
 def test_a_limit_that_holds_no_plan_at_the_confidence_of_high_makes_high_a_lower_bound(
     config: Config, book: PriceBook, tmp_path: Path
 ) -> None:
@@ -178,6 +224,7 @@ def test_a_limit_that_holds_no_plan_at_the_confidence_of_high_makes_high_a_lower
     assert "there is no plan with at most 24 GPUs at once" in high.why
     assert limited.serving.confidence == Range(low=D("0.5"), expected=D("0.75"), high=D("0.75"))
     assert limited.total.high < free.total.high
+    assert max(point.gpus_at_once for point in limited.serving.points) == 24
     (swing,) = (one for one in limited.sensitivity if one.input == "inference.performance_confidence")
     assert (swing.low, swing.high, swing.usd_at_high) == (D("0.5"), D("0.9"), None)
     said = " ".join(render_budget("table", limited).split())

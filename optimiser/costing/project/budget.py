@@ -15,7 +15,9 @@ from pathlib import Path
 
 from optimiser.costing.project.amounts import Range, total
 from optimiser.costing.project.buy_or_rent import BuyOrRent, compared
+from optimiser.costing.project.commitments import Commitments
 from optimiser.costing.project.energy import ProjectEnergy, energy_of
+from optimiser.costing.project.left_out import combined, not_included
 from optimiser.costing.project.lines import (
     CONFIDENCE,
     JOB_USD,
@@ -37,16 +39,7 @@ from optimiser.recommend import FEWEST_REQUESTS
 from optimiser.workload import Workload
 
 SCHEMA_VERSION = "1.0"
-OUTER_RANGE = (
-    "low is the sum of all lows, high the sum of all highs: the outer range of the total, no probability"
-)
 _MOST_USD = Decimal("1e15")
-_NOT_INCLUDED = (
-    "tax",
-    "financing and the cost of capital of the lines",
-    "inflation and pay rises",
-    "exchange rates",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +79,7 @@ class Budget:
     items: tuple[BudgetItem, ...]
     unit_costs: UnitCosts | None
     serving: FleetCurve | None
+    commitments: Commitments | None
     training_jobs: tuple[JobFigures, ...]
     energy: ProjectEnergy | None
     sensitivity: tuple[Swing, ...]
@@ -124,14 +118,15 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
     lines = tuple(
         _line(name, items, overall.expected) for name in LINES if any(item.line == name for item in items)
     )
-    expected = _at(inputs, "expected")
+    expected, months = _at(inputs, "expected"), month_names(fields.start, fields.months)
+    signed = None if curve is None else curve.commitments(monthly_queries(fields, expected), months)
     return Budget(
         name=fields.name,
         description=fields.description,
         source=fields.source,
         currency=fields.currency,
         planned_on=None if prices is None else prices.book.as_of,
-        months=month_names(fields.start, fields.months),
+        months=months,
         total=overall,
         dominates=max(lines, key=lambda line: line.total.expected).line if overall.expected else None,
         lines=lines,
@@ -144,12 +139,13 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
             expected.get("inference.tokens_per_query") if curve is None else curve.tokens_per_query,
         ),
         serving=curve,
+        commitments=signed,
         training_jobs=jobs,
         energy=energy_of(fields, expected, curve, jobs),
         sensitivity=_swings(project, inputs, given, curve),
         buy_or_rent=_buy_or_rent(project, prices),
-        combined=_combined(curve),
-        not_included=_not_included(project),
+        combined=combined(curve),
+        not_included=not_included(project, signed),
         notes=_notes(project, jobs, curve),
     )
 
@@ -256,34 +252,11 @@ def _swings(
     return swings(moved, total_usd, without_plan)
 
 
-def _combined(curve: FleetCurve | None) -> str:
-    """What low and high are, and where one of them is none since it could not be planned."""
-    short = () if curve is None else curve.not_planned
-    return OUTER_RANGE + "".join(
-        f"; {one.case} has no plan at a confidence of {one.confidence}, so that it is no outer end"
-        for one in short
-    )
-
-
 def _buy_or_rent(project: Project, prices: Prices | None) -> BuyOrRent | None:
     section = project.fields.buy_or_rent
     if section is None or prices is None:
         return None
     return compared(section, project.where, prices.config, prices.book, prices.policy)
-
-
-def _not_included(project: Project) -> tuple[str, ...]:
-    fields = project.fields
-    absent = [name for name in LINES if not getattr(fields, name)]
-    left = [f"{', '.join(absent)} (no such line in the file)"] if absent else []
-    for name, compute in compute_sections(fields).items():
-        if compute.owned is not None and "capital_usd_per_gpu_hour" not in compute.owned.model_fields_set:
-            left.append(f"the owned machines themselves ({name}: energy alone)")
-    if fields.inference is not None and fields.inference.workload is not None:
-        left.append("what serving plans leave out (disks, load balancer, traffic out, support plan)")
-    if fields.buy_or_rent is not None:
-        left.append("owned servers of buy_or_rent, which stand beside the lines")
-    return (*left, *_NOT_INCLUDED)
 
 
 def _notes(project: Project, jobs: tuple[JobFigures, ...], curve: FleetCurve | None) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
 from optimiser.costing.project.amounts import rounded
+from optimiser.costing.project.commitments import Signed, signed_in
 from optimiser.planning.plan import Plan
 
 _UNIT = Decimal("0.00000001")
@@ -15,16 +17,19 @@ _UNIT = Decimal("0.00000001")
 
 @dataclass(frozen=True, kw_only=True)
 class FleetPoint:
-    """A serving plan at a volume: USD a month and per query, the most instances of each type at once, its sites as
-    provider/region, and what it draws and emits at the load of its hours (of one that stands here since it carries more
-    for less, at its own, larger load); None where that is not known.
+    """A serving plan at a volume: USD a month and per query, the most instances of each type that ever run (not all at
+    the same time), the most GPUs at once, its sites as provider/region, what it signs, and what it draws and emits at
+    the load of its hours (of one that stands here since it carries more for less, at its own, larger load); None where
+    that is not known.
     """
 
     queries_per_month: Decimal
     usd_per_month: Decimal
     usd_per_query: Decimal
     fleet: str
+    gpus_at_once: int
     sites: tuple[str, ...]
+    commitments: tuple[Signed, ...]
     kwh_per_month: float | None
     kg_co2e_per_month: float | None
 
@@ -77,10 +82,24 @@ def _point(volume: Decimal, plan: Plan) -> FleetPoint:
         usd_per_month=usd,
         usd_per_query=_per_query(usd, volume),
         fleet=", ".join(f"{count:,} × {name}" for name, count in most.items() if count),
+        gpus_at_once=gpus_at_once(plan),
+        commitments=signed_in(plan),
         sites=tuple(dict.fromkeys(f"{option.provider}/{option.region}" for option in plan.options)),
         kwh_per_month=None if known is None else known.kwh_monthly_at_load,
         kg_co2e_per_month=None if known is None else known.kg_co2e_monthly_at_load,
     )
+
+
+def gpus_at_once(plan: Plan) -> int:
+    """The most GPUs that run in any period of any scenario."""
+    options = {option.id: option for option in plan.options}
+    bought = {purchase.id: options[purchase.option] for purchase in plan.purchases}
+    running = Counter[tuple[int, int]]()
+    for count in plan.counts:
+        option = bought[count.purchase]
+        each = option.gpus_per_instance * option.instances_per_unit
+        running[count.scenario, count.period] += each * count.units
+    return max(running.values(), default=0)
 
 
 def _per_query(usd: Decimal, queries: Decimal) -> Decimal:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from optimiser.costing.project.amounts import ONE, Range
+from optimiser.costing.project.commitments import Commitments, commitments_over
 from optimiser.costing.project.fleet_points import FleetPoint, points_of, usd_between
 from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, Plan
@@ -75,6 +76,14 @@ class FleetCurve:
     old_prices: tuple[str, ...]
     not_moved: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def commitments(self, queries: Sequence[Decimal], months: Sequence[str]) -> Commitments | None:
+        """What the plans that carry the months' queries, as expected, sign."""
+        carrying = [
+            next(point for point in self.points if point.queries_per_month >= asked) if asked else None
+            for asked in queries
+        ]
+        return commitments_over([one.commitments if one else () for one in carrying], queries, months)
 
     @property
     def confidence_asked(self) -> Range | None:
