@@ -53,11 +53,15 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedVolume:
-    """A volume that was planned on the way, and what the fleet costs there; null where there is no plan for so much."""
+    """A volume that was planned on the way, what the fleet costs there, the largest median error of its throughput, and
+    its oldest prices; null and none where there is no plan for so much.
+    """
 
     requests_per_day: float
     self_hosted_monthly_usd: Decimal | None
     self_hosted_usd_per_million: Decimal | None
+    estimate_relative_error: float | None
+    oldest_prices: tuple[OldestPrice, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,8 @@ class ApiComparison:
     api_monthly_usd and break_even are of the hosts that serve the model themselves, not of those that resell it.
 
     prices_of names the price library with its version, which is the prices' date: those that it has for planned_on.
-    estimate_relative_error, the largest median error of throughput, and oldest_prices are of the fleets of all volumes.
+    estimate_relative_error, the largest median error of throughput, and oldest_prices are the widest and the oldest of
+    the fleets of all volumes, each of which has its own.
     """
 
     workload: str
@@ -145,10 +150,10 @@ def compare_api(request: Request) -> ApiComparison:
         api_monthly_usd=spread,
         break_even=crossings,
         volumes=tuple(
-            _planned(factor, usd, requests, tokens) for factor, usd in sorted(volumes.known.items())
+            _planned(factor, volumes.plans.get(factor), requests, tokens) for factor in sorted(volumes.known)
         ),
-        estimate_relative_error=max(one.estimate_relative_error for one in volumes.plans),
-        oldest_prices=oldest_in_use(volumes.plans),
+        estimate_relative_error=max(one.estimate_relative_error for one in volumes.plans.values()),
+        oldest_prices=oldest_in_use(volumes.plans.values()),
         leaves_out=LEAVES_OUT,
         notes=notes,
     )
@@ -181,15 +186,15 @@ class Volumes:
     def __init__(self, request: Request, own: Plan, known: Prepared) -> None:
         self.request, self.prepared = request, known
         self.known: dict[float, Decimal | str] = {1.0: own.totals.total_monthly_usd}
-        self.plans = [own]
+        self.plans = {1.0: own}
 
     def __call__(self, factor: float) -> Decimal | str:
         """The cost, or why there is no plan for so much."""
         if factor not in self.known:
             scaled = replace(self.request, workload=times(self.request.workload, factor))
             try:
-                self.plans.append(recommend(scaled, at_demand(self.prepared, scaled)))
-                self.known[factor] = self.plans[-1].totals.total_monthly_usd
+                plan = recommend(scaled, at_demand(self.prepared, scaled))
+                self.plans[factor], self.known[factor] = plan, plan.totals.total_monthly_usd
             except NoFeasiblePlan as why:
                 self.known[factor] = str(why)
         return self.known[factor]
@@ -249,13 +254,15 @@ def _bracket(cheaper: Callable[[float], bool | str], least: float) -> tuple[floa
     return dearer_at, cheaper_at, ""
 
 
-def _planned(factor: float, usd: Decimal | str, requests: float, tokens_per_request: float) -> PlannedVolume:
-    known = None if isinstance(usd, str) else usd
+def _planned(factor: float, plan: Plan | None, requests: float, tokens_per_request: float) -> PlannedVolume:
+    usd = None if plan is None else plan.totals.total_monthly_usd
     millions = Decimal(str(factor * requests * tokens_per_request / 1e6))
     return PlannedVolume(
         requests_per_day=factor * requests / DAYS_PER_MONTH,
-        self_hosted_monthly_usd=known,
-        self_hosted_usd_per_million=None if known is None else (known / millions).quantize(PER_MILLION),
+        self_hosted_monthly_usd=usd,
+        self_hosted_usd_per_million=None if usd is None else (usd / millions).quantize(PER_MILLION),
+        estimate_relative_error=None if plan is None else plan.estimate_relative_error,
+        oldest_prices=() if plan is None else oldest_in_use([plan]),
     )
 
 

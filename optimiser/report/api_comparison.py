@@ -136,7 +136,9 @@ def _at_own_volume(found: ApiComparison) -> tuple[Block, ...]:
         f"{number(requests)} requests a day of {number(found.tokens_per_request)} tokens{cached}. Token prices are "
         f"those that {found.prices_of} has for {found.planned_on}."
     )
-    basis = rests_on(found.estimate_relative_error, found.oldest_prices)
+    basis = rests_on(found.estimate_relative_error, found.oldest_prices) + (
+        " These are the widest error and the oldest prices of all volumes planned; --format json has each volume's own."
+    )
     return (Table((Column(""), *money), tuple(rows)), said, basis)
 
 

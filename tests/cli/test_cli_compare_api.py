@@ -32,6 +32,19 @@ def test_the_fleet_stands_beside_every_host(run: Run) -> None:
         one for one in found["volumes"] if one["requests_per_day"] == pytest.approx(found["requests_per_day"])
     ]
     assert [one["self_hosted_monthly_usd"] for one in own] == [found["self_hosted_monthly_usd"]]
+    # Each volume has what its own plan rests on; the whole has the widest and the oldest of them.
+    planned = [one for one in found["volumes"] if one["self_hosted_monthly_usd"] is not None]
+    assert len(planned) > 2
+    errors = [one["estimate_relative_error"] for one in planned]
+    assert found["estimate_relative_error"] == max(errors)
+    alone = run("recommend", "code-llama-8b", "--format", "json", "--instance-type", "p5.48xlarge", *SMALL)
+    assert own[0]["estimate_relative_error"] == json.loads(alone.out)["estimate_relative_error"]
+    seen = [
+        one["observed_on"] for row in planned for one in row["oldest_prices"] if one["tier"] == "on_demand"
+    ]
+    assert len(seen) == len(planned)
+    (oldest,) = found["oldest_prices"]
+    assert oldest["observed_on"] == min(seen)
 
 
 def test_a_model_without_an_api_has_no_comparison(fails: Fails) -> None:

@@ -63,9 +63,15 @@ FOUND = ApiComparison(
             requests_per_day=100_000.0,
             self_hosted_monthly_usd=Decimal("9125.00"),
             self_hosted_usd_per_million=Decimal("3.0000"),
+            estimate_relative_error=0.13,
+            oldest_prices=(),
         ),
         PlannedVolume(
-            requests_per_day=800_000.0, self_hosted_monthly_usd=None, self_hosted_usd_per_million=None
+            requests_per_day=800_000.0,
+            self_hosted_monthly_usd=None,
+            self_hosted_usd_per_million=None,
+            estimate_relative_error=None,
+            oldest_prices=(),
         ),
     ),
     estimate_relative_error=0.21,
@@ -90,7 +96,8 @@ def test_the_table_says_what_costs_what_and_from_where_on() -> None:
         "token APIs, lower quartile $4,562 1.500",
         "100,000 requests a day of 1,000 tokens, 37 % of prompts cached. Token prices are those that genai-prices "
         "9.9.9 has for 2026-06-01. Throughput ±21 % (median error). Oldest prices: on demand of 2026-05-22, spot of "
-        "2026-05-24.",
+        "2026-05-24. These are the widest error and the oldest prices of all volumes planned; --format json has each "
+        "volume's own.",
         "cheap $3,042 1.000 1.000 0.500 4.000 cheap/m",
         "dear $9,125 3.000 1.000 4.000 dear/m",
         "Against the median host (2.000 $ per 1M tokens) self-hosting becomes cheaper between 200,000 requests a day "
@@ -134,6 +141,7 @@ def test_json_is_one_object_and_csv_a_row_for_each_way() -> None:
     assert found["estimate_relative_error"] == 0.21
     spot = {"tier": "spot", "observed_on": "2026-05-24", "age_days": 8, "past_limit": False}
     assert found["oldest_prices"][1] == spot
+    assert [one["estimate_relative_error"] for one in found["volumes"]] == [0.13, None]
     rows = list(csv.DictReader(io.StringIO(render_comparison("csv", FOUND, colour=False))))
     assert [row["host"] for row in rows] == ["self-hosted", "cheap", "dear"]
     # 3,041,667 requests a month at 0.001 and 0.003 USD.
