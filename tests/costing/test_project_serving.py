@@ -14,10 +14,8 @@ from planned_projects import AS_OF, ROLE, asked, budget_with
 from optimiser.config import Config, load_config
 from optimiser.config.policy_layers import PolicyLayer, resolve_policy
 from optimiser.costing.project.amounts import Range, in_cents
-from optimiser.costing.project.budget import SCHEMA_VERSION, Budget, budget_of, needs_prices
+from optimiser.costing.project.budget import SCHEMA_VERSION, Budget
 from optimiser.costing.project.fleet_points import gpus_at_once
-from optimiser.costing.project.prices import Prices
-from optimiser.costing.project.read import load_project
 from optimiser.costing.project.serving import at_volume
 from optimiser.costing.training.answer import train
 from optimiser.costing.training.job_file import load_job
