@@ -32,6 +32,7 @@ from optimiser.planning.infeasible import (
 from optimiser.planning.options import build_options
 from optimiser.planning.over_sites import refuse_beside_split
 from optimiser.planning.owned import Owned, lasting, planned_days, planned_without, still_owed
+from optimiser.planning.owned_unused import needed_no_more, usable
 from optimiser.planning.patterns import settle_parts
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanLeftOut
@@ -73,7 +74,9 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A question as planning takes it, and what is to be said of it: prices left out, places, what is owned."""
+    """A question as planning takes it, and what is to be said of it: prices left out, places, what is owned.
+
+    owned lasts as long as what is planned, usable is all that is owned and may serve, or has ended."""
 
     problem: Problem
     options: tuple[Option, ...]
@@ -82,6 +85,7 @@ class Prepared:
     rejections: tuple[Rejection, ...]
     offers: pd.DataFrame
     owned: Sequence[Owned]
+    usable: Sequence[Owned]
     notes: tuple[str, ...]
     left_out: tuple[PlanLeftOut, ...]
 
@@ -100,8 +104,12 @@ def prepared(request: Request, stage: Stage | None = None) -> Prepared:
     offers, age_notes = within_age(held, limits, request.as_of)
     age_notes = request.book.notes + ending_notes + age_notes
     left_out = providers_left_out(request.book.unfetched, held, offers, policy)
-    owned = lasting(request.config.owned, stage.until if stage else request.as_of + timedelta(days=days))
-    age_notes += planned_without(request.config.owned, request.as_of, days)
+    config = request.config
+    all_usable, unusable_notes = usable(
+        config.owned, request.as_of, results, config.shapes, config.gpus, request.book.offers, policy
+    )
+    owned = lasting(all_usable, stage.until if stage else request.as_of + timedelta(days=days))
+    age_notes += unusable_notes + planned_without(all_usable, request.as_of, days)
     age_notes += still_owed(request.config.owned, HOURS_PER_MONTH)
     options, place_notes = _options(request, estimates, offers, owned)
     if stage:
@@ -117,6 +125,7 @@ def prepared(request: Request, stage: Stage | None = None) -> Prepared:
         rejections=tuple(result for result in results if isinstance(result, Rejection)),
         offers=offers,
         owned=owned,
+        usable=all_usable,
         notes=age_notes + place_notes,
         left_out=left_out,
     )
@@ -138,15 +147,17 @@ def recommend(request: Request, known: Prepared | None = None) -> Plan:
     the way, StalePrices where every price that would do is past its age limit, and UsageError for an unknown
     model.
     """
-    plan = _planned(request, known or prepared(request), None)
-    return (
-        plan if request.alone else with_stages(plan, request.config.owned, partial(_planned_stage, request))
-    )
+    known = known or prepared(request)
+    plan = _planned(request, known, None)
+    plan = replace(plan, notes=plan.notes + needed_no_more(plan, known.owned))
+    return plan if request.alone else with_stages(plan, known.usable, partial(_planned_stage, request))
 
 
 def _planned_stage(request: Request, stage: Stage) -> Plan | None:
     """The plan of a stage; None where there is none, or nothing that ends with it would serve."""
-    alone = replace(request, alone=True)
+    # What is promised a month is held against all days together.
+    policy = request.policy.model_copy(update={"minimum_monthly_usd_by_provider": {}})
+    alone = replace(request, policy=policy, alone=True)
     try:
         known = prepared(alone, stage)
         return _planned(alone, known, stage) if serves(known.problem.options, stage) else None

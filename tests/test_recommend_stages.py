@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -15,55 +14,15 @@ from typing import Any
 
 import jsonschema
 import pytest
+from staged_plans import P5_USD, after, asked, entry, plan_of, units
 
-from optimiser import Policy, load_book, load_config, load_workload
 from optimiser.planning.plan import Plan, to_jsonable
 from optimiser.planning.plan_schema import plan_from_json, plan_schema
 from optimiser.planning.rules import verify_plan
-from optimiser.recommend import Request, recommend
+from optimiser.recommend import recommend
 from optimiser.report import renderer
 from optimiser.report.plan_list import plan_list_document, row_of
 from optimiser.report.text_layout import text_of
-
-DAY = date(2026, 11, 21)
-P5_USD = Decimal("55.04")  # an hour of p5.48xlarge on demand in us-east-1
-
-
-def entry(ends: date, instances: int, instance_type: str = "p5.48xlarge") -> str:
-    place = f"provider: aws, region: us-east-1, instance_type: {instance_type}"
-    return f"- {{{place}, instances: {instances}, ends: {ends}}}"
-
-
-def after(days: int) -> date:
-    return DAY + timedelta(days=days)
-
-
-def asked(
-    folder: Path,
-    *owned: str,
-    demand: str = "{requests_per_second: 40}",
-    routing: str = "uniform",
-    **policy: object,
-) -> Request:
-    """Chat on p5.48xlarge on demand in us-east-1, with a flat demand and what is owned."""
-    (folder / "owned.yaml").write_text("".join(f"{one}\n" for one in owned), encoding="utf-8")
-    config = load_config(folder)
-    workload = load_workload(config.find_workload("chat-llama-70b"), {"demand": demand, "routing": routing})
-    only = {"regions": ["us-east-1"], "instance_types": ["p5.48xlarge"], "tiers": ["on_demand"], **policy}
-    book = load_book(config.price_files, config.shapes, DAY)
-    return Request(workload=workload, policy=Policy.model_validate(only), config=config, book=book, as_of=DAY)
-
-
-def plan_of(folder: Path, *owned: str, **changes: Any) -> Plan:
-    return recommend(asked(folder, *owned, **changes))
-
-
-def units(plan: Plan) -> dict[str, int]:
-    """Units at most by how they are paid."""
-    each: dict[str, int] = defaultdict(int)
-    for one in plan.purchases:
-        each[one.how] += one.max_units
-    return dict(each)
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +60,12 @@ def test_the_report_says_what_runs_until_when_and_what_the_days_cost(ten_days: P
     month, over = f"${needed * P5_USD * 730:,.0f}", f"${ten_days.while_owned.monthly_usd:,.0f}"
     text = " ".join(renderer("table")(ten_days).split())
     assert f"chat-llama-70b: {month} a month on AWS us-east-1 from 2026-12-02" in text
-    assert f"({over} over the 30 days planned, with what is owned until then)" in text
+    assert f"({over} a month on average over the 30 days planned, with what is owned until then)" in text
     before = f"${(needed - 3) * P5_USD * 730:,.0f}"
     assert f"Until 2026-12-01 (10 days): {before} a month on AWS us-east-1" in text
-    assert f"{over} a month in all (10 days at {before}, 20 at {month}): $40,179 less than without" in text
+    average = f"{over} a month on average (10 days at {before}, 20 at {month}): $40,179 a month less"
+    in_all = ten_days.while_owned.monthly_usd * 30 * 24 / 730
+    assert f"The 30 days planned cost ${in_all:,.0f} in all, {average} than without" in text
     assert "From 2026-12-02 it takes 3 more × p5.48xlarge in us-east-1 beside what is owned: scarce" in text
     assert (
         "until 2026-12-01 planned with 3 × p5.48xlarge in us-east-1 (owned until 2026-12-01): 120,537.60 USD"
@@ -113,7 +74,7 @@ def test_the_report_says_what_runs_until_when_and_what_the_days_cost(ten_days: P
     assert "planned without" not in text
     assert "## While owned machines last" in renderer("markdown")(ten_days)
     listed = " ".join(text_of(plan_list_document([row_of("chat", ten_days)]), colour=False).split())
-    assert f"over the days planned all plans together cost {over} a month" in listed
+    assert f"over the days planned all plans together cost {over} a month on average" in listed
 
 
 def test_alone_it_is_planned_without_what_ends_and_says_so(tmp_path: Path) -> None:
@@ -153,10 +114,12 @@ def test_each_end_is_a_stage_and_the_borders_are_by_the_day(with_commitments: Pl
     assert costs == sorted(costs)
     by_hand = (5 * costs[0] + 7 * costs[1] + 17 * costs[2] + 1 * costs[3]) / 30
     assert abs(whole.monthly_usd - by_hand) <= Decimal("0.005")
-    said = [note for note in with_commitments.notes if "owned until" in note]
-    assert any("2026-11-21 and planned without: 5 × p5.48xlarge" in note for note in said)
-    assert any("2026-12-11 and not used: 5 × g6.xlarge" in note for note in said)
-    assert sum("planned without" in note for note in said) == 1
+    said = [note for note in with_commitments.notes if note.startswith("owned")]
+    assert said == [
+        "owned and not used: 5 × g6.xlarge in us-east-1 (until 2026-12-11): excluded by instance_types",
+        "owned until 2026-11-21 and planned without: 5 × p5.48xlarge in us-east-1 end on 2026-11-21, the plan's own "
+        "day, after which the days planned begin",
+    ]
 
 
 def test_no_stage_signs_more_than_those_after_it_and_the_rest_has_its_day(with_commitments: Plan) -> None:
@@ -192,15 +155,6 @@ def test_a_years_or_a_long_demand_counts_on_nothing_that_ends_within_it(tmp_path
     assert abs(plan.while_owned.monthly_usd - by_hand) <= Decimal("0.005")
 
 
-def test_machines_that_save_nothing_make_no_stage(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, entry(after(90), 90), entry(after(10), 2), entry(after(30), 1))
-    assert plan.while_owned is None
-    (said,) = [note for note in plan.notes if note.startswith("owned until")]
-    assert said == (
-        "owned until 2026-12-01 and not used: 2 × p5.48xlarge in us-east-1: no plan found with it costs less"
-    )
-
-
 def test_a_stage_must_save_beside_the_one_after_it(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, entry(after(20), 90), entry(after(10), 2))
     assert plan.while_owned is not None
@@ -209,9 +163,33 @@ def test_a_stage_must_save_beside_the_one_after_it(tmp_path: Path) -> None:
     assert abs(plan.while_owned.monthly_usd - plan.totals.total_monthly_usd / 3) <= Decimal("0.005")
 
 
-def test_promised_spend_is_said_to_be_charged_stage_by_stage(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, entry(after(10), 2), minimum_monthly_usd_by_provider={"aws": 1000})
-    assert plan.notes[-1].startswith("what is promised to providers (minimum_monthly_usd_by_provider)")
+def test_promised_spend_is_held_against_the_average_of_all_days(tmp_path: Path) -> None:
+    machine = P5_USD * 730
+    needed = units(plan_of(tmp_path))["held_on_demand"]
+
+    def promising(machines: float) -> Plan:
+        usd = {"aws": float(machine) * (needed + machines)}
+        return plan_of(tmp_path, entry(after(10), 3), minimum_monthly_usd_by_provider=usd)
+
+    # A third of the days with three machines less are one less on average: half a machine is owed.
+    plan = promising(-0.5)
+    assert plan.totals.total_monthly_usd == needed * machine
+    assert plan.while_owned is not None
+    assert [one.plan.totals.total_monthly_usd for one in plan.while_owned.stages] == [(needed - 3) * machine]
+    (owed,) = plan.while_owned.charges
+    assert (owed.provider, owed.kind, owed.monthly_usd) == ("aws", "minimum_spend", machine / 2)
+    assert plan.while_owned.monthly_usd == machine * (needed * 2 - 1) / 2
+    text = " ".join(renderer("table")(plan).split())
+    assert f"${machine / 2:,.0f} a month promised to AWS and not spent on average)" in text
+    content = to_jsonable(plan)
+    content["while_owned"]["charges"] = []
+    assert any("0.00 USD a month are owed to aws, not 20089.60" in fault for fault in verify_plan(content))
+    # Less is promised than is spent; more is promised than the plan after costs, and nothing is left to save.
+    less, more = promising(-1.5), promising(0.5)
+    assert less.while_owned is not None
+    assert less.while_owned.charges == ()
+    assert more.while_owned is None
+    assert more.notes[-1].endswith("(minimum_monthly_usd_by_provider) no plan found with it costs less")
 
 
 @pytest.mark.parametrize(
@@ -256,6 +234,14 @@ MUTATIONS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "costs something else": (
         lambda plan: plan["while_owned"].update(monthly_usd="1.00"),
         "monthly_usd is 1.00",
+    ),
+    "costs something else in all": (
+        lambda plan: plan["while_owned"].update(usd="1.00"),
+        "usd is 1.00",
+    ),
+    "other policy": (
+        lambda plan: _first(plan)["plan"]["policy"].update(max_sites=9),
+        "policy is not that of the plan",
     ),
     "other demand": (_other_demand, "demand is not that of the plan"),
     "stages in a stage": (

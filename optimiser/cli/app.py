@@ -109,7 +109,7 @@ def recommend(
     from optimiser.cli.many_workloads import Asked, meant, recommend_many
     from optimiser.cli.output import emit, wants_colour
     from optimiser.cli.pareto_question import check_axis, swept
-    from optimiser.cli.question import asking, request_for
+    from optimiser.cli.question import asking, request_for, warn_of_ends
     from optimiser.cli.together_command import plan_together, refuse_together
     from optimiser.report import renderer
 
@@ -139,6 +139,8 @@ def recommend(
         recommend_many(many, question, asked)
         return
     request = request_for(question, workloads[0])
+    if carbon or axis is not None:
+        warn_of_ends(request)
     if carbon:
         emit(traded(request, format_name, colour=wants_colour(output)), output)
         return

@@ -73,7 +73,7 @@ def _of_project(settings: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 def _prices(project: ProjectFile, asking: Asking) -> Prices:
     """Config, prices, policy and, where a workload is served, its question. Raises UsageError."""
-    from optimiser.cli.question import request_for, spot_past
+    from optimiser.cli.question import request_for, spot_past, warn_of_ends
     from optimiser.config.policy_layers import PolicyLayer
     from optimiser.costing.project.prices import Prices
 
@@ -89,4 +89,6 @@ def _prices(project: ProjectFile, asking: Asking) -> Prices:
     own = PolicyLayer(f"{project.where}: inference.policy", inference.policy)
     typed: Sequence[PolicyLayer] = (own, *asking.typed)
     named = project.named("inference.workload", inference.workload, asking.config.find_workload)
-    return replace(prices, serving=request_for(replace(asking, typed=typed), str(named)))
+    serving = request_for(replace(asking, typed=typed), str(named))
+    warn_of_ends(serving)
+    return replace(prices, serving=serving)

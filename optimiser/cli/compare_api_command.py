@@ -42,7 +42,7 @@ def compare_api(
     Needs the extra [api]; asks no network.
     """
     from optimiser.cli.output import emit, wants_colour
-    from optimiser.cli.question import asking, request_for
+    from optimiser.cli.question import asking, request_for, warn_of_ends
     from optimiser.report.records import check_list_format
 
     check_list_format(format_name)
@@ -55,6 +55,7 @@ def compare_api(
         options=policy_options(provider, region, gpu, instance_type, margin, confidence),
     )
     request = request_for(question, workload)
+    warn_of_ends(request)
     from optimiser.costing.api_break_even import compare_api as pipeline
     from optimiser.report.api_comparison import render_comparison
 

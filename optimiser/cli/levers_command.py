@@ -116,7 +116,7 @@ def levers(
     The workload is planned again under each lever alone, then under those that save, added one at a time.
     """
     from optimiser.cli.output import emit, wants_colour
-    from optimiser.cli.question import asking, request_for
+    from optimiser.cli.question import asking, request_for, warn_of_ends
     from optimiser.config.levers import load_lever_facts
     from optimiser.costing.levers.lever import Given
     from optimiser.report.records import check_list_format
@@ -157,6 +157,7 @@ def levers(
         draft_tokens=draft_tokens,
         draft_parameters=draft_parameters,
     )
+    warn_of_ends(request)
     emit(_studied(request, given, chosen, jobs, format_name, colour=colour), output)
 
 

@@ -125,7 +125,8 @@ def asking(
 ) -> Asking:
     """settings are `--set` texts; options map a policy field to the command's option for it and its value. fields
     are those that a `what` file has beside its policy, a workload's where none are given."""
-    from optimiser.config.policy_layers import PolicyLayer, split_overrides
+    from optimiser.config.owned import refuse_unknown_regions
+    from optimiser.config.policy_layers import PolicyLayer, regions_of, split_overrides
 
     if fields is None:
         overrides, in_workload = split_overrides("--set", settings)
@@ -133,6 +134,7 @@ def asking(
         overrides, in_workload = split_overrides("--set", settings, fields, what)
     config, book = prices(directory, as_of, store, embedded=embedded)
     _warn_of_unknown_regions(config, book)
+    refuse_unknown_regions(config.owned, regions_of(book))
     typed = [PolicyLayer(option, {field: value}) for field, (option, value) in options.items() if value]
     return Asking(
         config=config,
@@ -182,6 +184,15 @@ def _warn_of_unknown_regions(config: Config, book: PriceBook) -> None:
             note(
                 f"warning: {quota.source}: region = {key.region!r}: no price of {key.provider} there; it limits nothing"
             )
+
+
+def warn_of_ends(request: Request) -> None:
+    """What a command that plans many times over leaves out of what is owned, on stderr."""
+    from optimiser.planning.owned import planned_days, planned_without
+
+    days = planned_days(sum(period.hours for period in request.workload.periods))
+    for text in planned_without(request.config.owned, request.as_of, days):
+        note(f"warning: {text}")
 
 
 def spot_past(asked: Asking, policy: Policy) -> SpotPast:

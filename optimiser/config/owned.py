@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from datetime import date
 from pathlib import Path
 
@@ -22,12 +23,28 @@ def read_owned(path: Path, shapes: Collection[tuple[str, str]], first: int) -> l
     return [_owned(entry, f"{path}: entry {at + 1}", shapes, first + at) for at, entry in enumerate(content)]
 
 
+def refuse_unknown_regions(owned: Iterable[Owned], regions: Iterable[tuple[str, str]]) -> None:
+    """UsageError at the first entry in a region that its provider does not have, by (region, provider) as the prices
+    know them; a provider of which they know no region may have any."""
+    known = defaultdict(set)
+    for region, provider in regions:
+        known[provider].add(region)
+    for one in owned:
+        there = known[one.provider]
+        if there and one.region not in there:
+            right = f"no region of {one.provider}; {did_you_mean(one.region, there)}"
+            raise bad_value(one.source, "region", one.region, right)
+
+
 def _owned(entry: object, where: str, shapes: Collection[tuple[str, str]], number: int) -> Owned:
     fields = dict(mapping_of(entry, where, "the entry"))
     ends = fields.pop("ends", None)
     if type(ends) is not date:
         raise bad_value(where, "ends", ends, "the last day that is paid, such as 2027-06-30")
-    owned = parse_entry(Owned, fields, where, number=number, ends=ends)
+    owned = parse_entry(Owned, fields, where, number=number, ends=ends, source=where)
+    providers = {provider for provider, _ in shapes}
+    if owned.provider not in providers:
+        raise bad_value(where, "provider", owned.provider, did_you_mean(owned.provider, providers))
     if (owned.provider, owned.instance_type) not in shapes:
         near = did_you_mean(owned.instance_type, [name for one, name in shapes if one == owned.provider])
         raise bad_value(where, "instance_type", owned.instance_type, f"not in {owned.provider}.yaml; {near}")

@@ -61,7 +61,7 @@ def resolve_policy(config: Config, layers: Sequence[PolicyLayer], book: PriceBoo
     policy = _validated(merged, sources)
     _check_names(policy, sources, _known(config, book))
     if book is not None:
-        _check_owners(policy, sources, "regions", _regions(book))
+        _check_owners(policy, sources, "regions", regions_of(book))
     _check_owners(policy, sources, "instance_types", ((kind, name) for name, kind in config.shapes))
     return policy if "gpu_vendors" in sources else _with_named_vendors(policy, config)
 
@@ -182,12 +182,12 @@ def _known(config: Config, book: PriceBook | None) -> dict[str, Collection[str]]
     }
     if book is not None:
         known["markets"] = {"standard", *book.offers["market"].unique()}
-        known["regions"] = {region for region, _ in _regions(book)}
+        known["regions"] = {region for region, _ in regions_of(book)}
         known["round_trip_ms_by_region"] = known["regions"]
     return known
 
 
-def _regions(book: PriceBook) -> set[tuple[str, str]]:
+def regions_of(book: PriceBook) -> set[tuple[str, str]]:
     """(region, provider) pairs that the price book speaks of."""
     return {
         pair

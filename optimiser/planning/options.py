@@ -64,8 +64,7 @@ def build_options(
     groups = _priced_groups(offers, by_key, policy, past)
     for one in owned:
         kind = region_kind_of(offers, one)
-        named = one.region in policy.regions if policy.regions is not None else kind in policy.region_kinds
-        if (one.provider, one.instance_type) in by_key and named:
+        if (one.provider, one.instance_type) in by_key and not place_left_out_by(one.region, kind, policy):
             own = _Priced(one.offer_id, How.OWNED.value, "", 0.0, 0.0, one.instances)
             groups.setdefault((one.provider, one.region, one.instance_type, kind), []).append(own)
     for (provider, region, instance_type, region_kind), priced in groups.items():
@@ -86,6 +85,13 @@ def region_kind_of(offers: pd.DataFrame, owned: Owned) -> str:
     there = offers[(offers["provider"] == owned.provider) & (offers["region"] == owned.region)]
     kinds = sorted(there["region_kind"].unique())
     return REGION if REGION in kinds or not kinds else str(kinds[0])
+
+
+def place_left_out_by(region: str, kind: str, policy: Policy) -> str:
+    """The field of the policy that leaves out what is owned in a region of that kind; empty where none does."""
+    if policy.regions is not None:
+        return "" if region in policy.regions else "regions"
+    return "" if kind in policy.region_kinds else "region_kinds"
 
 
 def margin_of(relative_error: float, policy: Policy) -> float:

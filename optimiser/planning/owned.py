@@ -19,7 +19,8 @@ class Owned:
     """So many instances of a type in a region that are paid until the end of the day `ends` (UTC).
 
     kind says how (such as "reserved_instance"), note whatever helps to know them again. usd_per_hour is what is still
-    owed for each, whatever runs: it is reported, and weighs nothing. number tells entries apart.
+    owed for each, whatever runs: it is reported, and weighs nothing. number tells entries apart, source is where it
+    was written.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Owned:
     kind: str = ""
     note: str = ""
     usd_per_hour: float = 0.0
+    source: str = ""
 
     @property
     def offer_id(self) -> str:
@@ -66,22 +68,33 @@ def lasting(owned: Iterable[Owned], until: date) -> list[Owned]:
 
 
 def planned_without(owned: Iterable[Owned], as_of: date, days: int) -> tuple[str, ...]:
-    """A note on each that ends within the planned days: a plan that ran on it would be short of machines before they
-    are over."""
+    """A note on each that has ended or ends within the planned days: a plan that ran on it would be short of machines
+    before they are over."""
     return tuple(
-        f"owned until {one.ends} and planned without: {one.instances} × {one.instance_type} in {one.region} end within "
-        f"{days} days of {as_of}"
+        f"owned until {one.ends} and planned without: {instances_of(one)} {_ending(one, as_of, days)}"
         for one in owned
         if one.ends < as_of + timedelta(days=days)
     )
+
+
+def _ending(one: Owned, as_of: date, days: int) -> str:
+    if one.ends < as_of:
+        return f"ended before {as_of}"
+    if one.ends == as_of:
+        return f"end on {as_of}, the plan's own day, after which the days planned begin"
+    return f"end within {days} days of {as_of}"
+
+
+def instances_of(one: Owned) -> str:
+    """`3 × p5.48xlarge in us-east-1`."""
+    return f"{one.instances} × {one.instance_type} in {one.region}"
 
 
 def still_owed(owned: Iterable[Owned], hours_per_month: int) -> tuple[str, ...]:
     """A note on what is owed each month for what is owned, used or not."""
     return tuple(
         f"owed until {one.ends} whatever runs, and not in this cost: "
-        f"{one.usd_per_hour * one.instances * hours_per_month:,.2f} USD a month for {one.instances} × "
-        f"{one.instance_type} in {one.region}"
+        f"{one.usd_per_hour * one.instances * hours_per_month:,.2f} USD a month for {instances_of(one)}"
         for one in owned
         if one.usd_per_hour
     )

@@ -117,12 +117,17 @@ class PlanWhileOwned:
     """The stages before the plan itself, first to last: while machines that are owned, and end within the days planned,
     still last. The plan's own fields are of the time after.
 
-    The planned_days follow planned_on. monthly_usd is what they cost in all, overheads and charges included, USD a
-    month of 730 h: each stage's total_monthly_usd × its share of the days, and the plan's own for the rest.
+    The planned_days follow planned_on. monthly_usd is what they cost on average, overheads and charges included, USD a
+    month of 730 h: each stage's total_monthly_usd × its share of the days, and the plan's own for the rest; but what is
+    promised to providers counts once, as charges: what the average over the days lacks of it (stages are planned
+    without it, and the plan's own share of that is not counted here). usd is of all days: monthly_usd × planned_days ×
+    24 / 730.
     """
 
     planned_days: int
     monthly_usd: Decimal
+    usd: Decimal
+    charges: tuple[PlanCharge, ...]
     stages: tuple[PlanStage, ...]
 
 

@@ -45,7 +45,8 @@ def answer(plan: Plan) -> str:
     said += at_old_prices(prices)
     if plan.while_owned:
         days = plan.while_owned.planned_days
-        said += f" ({usd(plan.while_owned.monthly_usd)} over the {days} days planned, with what is owned until then)"
+        average = usd(plan.while_owned.monthly_usd)
+        said += f" ({average} a month on average over the {days} days planned, with what is owned until then)"
     baseline = headline_baseline(plan)
     if baseline is not None:
         said += f", {_against(baseline)}"

@@ -35,9 +35,9 @@ class PlanRow:
     """One workload: its plan in short, or exit_code and why_no_plan with everything else unknown.
 
     monthly_usd is all in; where owned machines end within the days planned it is of the time after, and
-    over_planned_days_usd what those days cost a month. saved_share is of the best single instance type on demand hour
-    by hour. oldest_price_on is set where the plan uses prices past the policy's limits, oldest_prices of each tier in
-    use always.
+    over_planned_days_usd what those days cost a month on average. saved_share is of the best single instance type on
+    demand hour by hour. oldest_price_on is set where the plan uses prices past the policy's limits, oldest_prices of
+    each tier in use always.
     """
 
     workload: str
@@ -123,7 +123,7 @@ def _basis(planned: Sequence[PlanRow]) -> list[str]:
         )
         said.append(
             f"{len(staged):,} of {len(planned):,} plans are of the time after owned machines end: over the days "
-            f"planned all plans together cost {usd(total)} a month."
+            f"planned all plans together cost {usd(total)} a month on average."
         )
     missing = {provider: None for row in planned for provider in row.providers_left_out}
     if missing:

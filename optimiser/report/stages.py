@@ -8,12 +8,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
+from optimiser.planning.owned import PLANNED_DAYS
 from optimiser.planning.plan import Plan, PlanWhileOwned
 from optimiser.planning.plan_bought import PlanAmount, PlanSigning
+from optimiser.planning.stages import lacking
 from optimiser.report import fleet
 from optimiser.report.document import Block, Table
 from optimiser.report.headline import answer, place
-from optimiser.report.wording import counted, usd, words
+from optimiser.report.wording import counted, provider_name, usd, words
 
 _PROOF = (
     "Each is planned by itself, and its gap is to plans that sign no more than what follows keeps in use; that all of "
@@ -31,7 +33,12 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         since = f"From {one.first_day} until" if number else "Until"
         found.append(f"{since} {one.until} ({counted(one.days, 'day')}): {answer(one.plan)}.")
         found.append(_without_details(fleet.table(one.plan)))
-    return (*found, *_changes(plan, whole), _cost(plan, whole), _PROOF)
+    proof = _PROOF
+    if whole.planned_days > PLANNED_DAYS:
+        proof += (
+            f" Each is for an average of all {whole.planned_days} days of the demand, not for its own days."
+        )
+    return (*found, *_changes(plan, whole), _cost(plan, whole), proof)
 
 
 def _without_details(table: Table) -> Table:
@@ -92,9 +99,14 @@ def _cost(plan: Plan, whole: PlanWhileOwned) -> str:
         f"{counted(one.days, 'day')} at {usd(one.plan.totals.total_monthly_usd)}" for one in whole.stages
     ]
     rest = whole.planned_days - sum(one.days for one in whole.stages)
-    parts.append(f"{rest} at {usd(plan.totals.total_monthly_usd)}")
+    parts.append(f"{rest} at {usd(plan.totals.total_monthly_usd - lacking(plan))}")
+    parts += [
+        f"{usd(one.monthly_usd)} a month promised to {provider_name(one.provider)} and not spent on average"
+        for one in whole.charges
+    ]
     saved = usd(plan.totals.total_monthly_usd - whole.monthly_usd)
     return (
-        f"The {whole.planned_days} days planned cost {usd(whole.monthly_usd)} a month in all ({', '.join(parts)}): "
-        f"{saved} less than without what is owned until then. All below is of the time after."
+        f"The {whole.planned_days} days planned cost {usd(whole.usd)} in all, {usd(whole.monthly_usd)} a month on "
+        f"average ({', '.join(parts)}): {saved} a month less than without what is owned until then. All below is of "
+        "the time after."
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from optimiser.config import load_config
+from optimiser.config.owned import refuse_unknown_regions
 from optimiser.errors import UsageError
 
 ENTRY = "- {provider: aws, region: us-east-1, instance_type: p5.48xlarge, instances: 4, ends: 2027-06-30"
@@ -42,6 +43,7 @@ def test_an_empty_file_owns_nothing(tmp_path: Path, text: str) -> None:
         (ENTRY.replace("instances: 4", "instances: 1.5") + "}", "instances = 1.5: must be a whole number"),
         (ENTRY.replace("instances: 4, ", "") + "}", "missing field instances"),
         (ENTRY.replace("p5.48xlarge", "p5.48xl") + "}", "instance_type = 'p5.48xl': .*p5.48xlarge"),
+        (ENTRY.replace("aws", "ibm") + "}", "provider = 'ibm': known: aws, azure, gcp"),
         (f"{ENTRY}, usd_per_hour: -1}}", "usd_per_hour = -1: must be finite and not negative"),
         (f"{ENTRY}, number: 3}}", "unknown field 'number'"),
         ("p5: 4", "must be a list of what is owned"),
@@ -51,3 +53,8 @@ def test_a_slip_is_named_with_what_would_be_right(tmp_path: Path, text: str, sai
     with pytest.raises(UsageError, match=said) as refused:
         load_config(written(tmp_path, text + "\n"))
     assert "owned.yaml" in str(refused.value)
+
+
+def test_a_provider_of_which_no_region_is_known_may_have_any(tmp_path: Path) -> None:
+    owned = load_config(written(tmp_path, f"{ENTRY}}}\n")).owned
+    refuse_unknown_regions(owned, [("us-central1", "gcp")])

@@ -31,9 +31,15 @@ def savings_plan(usd_per_hour: str) -> PlanSigning:
     )
 
 
-def staged(before: Plan, after: Plan) -> Plan:
+def staged(before: Plan, after: Plan, planned_days: int = 30) -> Plan:
     stage = PlanStage(first_day=PLANNED_ON + timedelta(days=1), until=UNTIL, days=10, plan=before)
-    whole = PlanWhileOwned(planned_days=30, monthly_usd=Decimal("70000.00"), stages=(stage,))
+    whole = PlanWhileOwned(
+        planned_days=planned_days,
+        monthly_usd=Decimal("70000.00"),
+        usd=Decimal("69041.10"),
+        charges=(),
+        stages=(stage,),
+    )
     return replace(after, while_owned=whole)
 
 
@@ -64,6 +70,12 @@ def test_the_quota_to_ask_for_is_that_of_the_largest_stage() -> None:
 
 def test_the_fleet_says_from_when_it_is() -> None:
     assert section(staged(plan(), plan()), f"Fleet from {AFTER}")
+
+
+def test_of_a_long_demand_a_stage_says_that_it_is_for_its_average() -> None:
+    text = "Each is for an average of all 365 days of the demand, not for its own days."
+    assert text in said(staged(plan(), plan(), planned_days=365))
+    assert "not for its own days" not in said(staged(plan(), plan()))
 
 
 def test_an_old_price_of_a_stage_is_in_the_first_line() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from optimiser.planning.rules.rule import Term, policy_with
@@ -25,15 +25,37 @@ def verify_pay_minimum_spend(view: PlanView) -> list[str]:
 
 def unspent(view: PlanView, scenario: int) -> dict[str, float]:
     """USD a month of what each provider was promised that a scenario does not spend there, 0 where it does."""
-    spent: dict[str, float] = defaultdict(float)
+    promised = view.policy.get("minimum_monthly_usd_by_provider", {})
+    there = spent(view, scenario)
+    return {name: max(float(usd) - there.get(name, 0.0), 0.0) for name, usd in promised.items()}
+
+
+def unspent_on_average(
+    views: Sequence[tuple[PlanView, int]], promised: Mapping[str, float], days: int
+) -> dict[str, float]:
+    """As unspent, of plans that follow each other for so many of the days, in expectation over their scenarios:
+
+    Σ_s probability[s] × max(promised − Σ spent[s] × days of the plan / days, 0)
+    """
+    right: dict[str, float] = defaultdict(float)
+    for number, scenario in enumerate(views[0][0].plan["scenarios"]):
+        there = [(spent(view, number), part) for view, part in views]
+        for name, usd in promised.items():
+            average = sum(one.get(name, 0.0) * part for one, part in there) / days
+            right[name] += float(scenario["probability"]) * max(float(usd) - average, 0.0)
+    return right
+
+
+def spent(view: PlanView, scenario: int) -> dict[str, float]:
+    """USD a month that a scenario spends with each provider: instances, nodes, and what else is charged."""
+    found: dict[str, float] = defaultdict(float)
     for name, hours in view.instance_hours_a_month(scenario).items():
-        spent[view.option_of(name)["provider"]] += _per_hour(view, name) * hours
+        found[view.option_of(name)["provider"]] += _per_hour(view, name) * hours
     out = egress(view, scenario) if "services" in view.plan else _charged(view, "egress")
     for charged in (surge(view), out):
         for provider, usd in charged.items():
-            spent[provider] += usd
-    promised = view.policy.get("minimum_monthly_usd_by_provider", {})
-    return {name: max(float(usd) - spent[name], 0.0) for name, usd in promised.items()}
+            found[provider] += usd
+    return found
 
 
 def surge(view: PlanView) -> dict[str, float]:
