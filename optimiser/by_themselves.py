@@ -14,7 +14,8 @@ from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.search import Found, Outcome, search
 from optimiser.planning.together.caps import in_turn
 from optimiser.planning.totals import all_in_monthly_usd
-from optimiser.recommend import Prepared, Request, prepared, with_what_is_left_out
+from optimiser.recommend import Prepared, Request, prepared
+from optimiser.refusals import with_what_is_left_out
 
 
 @dataclass(frozen=True, kw_only=True)

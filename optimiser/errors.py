@@ -12,6 +12,9 @@ import difflib
 from collections.abc import Iterable
 from datetime import date
 
+# What of a value a message shows: enough to know it again.
+LONGEST_VALUE = 100
+
 
 class OptimiserError(Exception):
     """A foreseeable fault. Its message names the file, the field, the value and what would be right."""
@@ -38,8 +41,11 @@ class StalePrices(OptimiserError):
 
 
 def bad_value(where: str, field: str, value: object, right: str) -> UsageError:
-    """The one shape of a bad-input message: `where: field = value: right`, the value as YAML writes it."""
-    return UsageError(f"{where}: {field} = {_written(value)}: {right}")
+    """The one shape of a bad-input message: `where: field = value: right`, the value as YAML writes it, a long one's
+    beginning."""
+    written = _written(value)
+    shown = f"{written[:LONGEST_VALUE]}…" if len(written) > LONGEST_VALUE else written
+    return UsageError(f"{where}: {field} = {shown}: {right}")
 
 
 def _written(value: object) -> str:

@@ -26,10 +26,8 @@ from optimiser.planning.infeasible import (
     beyond_reason,
     nothing_allowed,
     nothing_fits,
-    nothing_priced,
     over_budget,
 )
-from optimiser.planning.options import build_options
 from optimiser.planning.over_sites import refuse_beside_split
 from optimiser.planning.owned import Owned, lasting, planned_days, planned_without, still_owed
 from optimiser.planning.owned_unused import needed_no_more, usable
@@ -48,6 +46,7 @@ from optimiser.policy import Policy
 from optimiser.pooling import target_of_pool
 from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST, SpotPast
+from optimiser.refusals import nothing_to_buy, of_the_time_after, with_what_is_left_out
 from optimiser.workload import Target, Workload
 
 SECONDS_PER_HOUR = 3600
@@ -115,7 +114,7 @@ def prepared(request: Request, stage: Stage | None = None) -> Prepared:
     if stage:
         options = signing_no_more(options, stage)
     if not options:
-        raise _nothing_to_buy(request, estimates, offers, age_notes, left_out, place_notes)
+        raise nothing_to_buy(request, estimates, offers, age_notes, left_out, place_notes)
     quotas = granted_quotas(request.config.quotas, request.book.quotas)
     return Prepared(
         problem=_problem(workload, options, policy, quotas),
@@ -148,7 +147,10 @@ def recommend(request: Request, known: Prepared | None = None) -> Plan:
     model.
     """
     known = known or prepared(request)
-    plan = _planned(request, known, None)
+    try:
+        plan = _planned(request, known, None)
+    except NoFeasiblePlan as refusal:
+        raise of_the_time_after(refusal, request, known.usable) from None
     plan = replace(plan, notes=plan.notes + needed_no_more(plan, known.owned))
     return plan if request.alone else with_stages(plan, known.usable, partial(_planned_stage, request))
 
@@ -244,38 +246,6 @@ def _options(
     return known, far_notes + carbon_notes
 
 
-def _nothing_to_buy(
-    request: Request,
-    estimates: Sequence[Estimate],
-    offers: pd.DataFrame,
-    age_notes: Sequence[str],
-    left_out: Sequence[PlanLeftOut],
-    place_notes: Sequence[str],
-) -> NoFeasiblePlan | StalePrices:
-    """Why nothing that serves the workload has a price among offers: all are too old, of places that are out or too far
-    away, not fetched, or there is none."""
-    name, book = request.workload.name, request.book
-    if place_notes:
-        return NoFeasiblePlan(f"{name}: {'; '.join(place_notes)}, and nothing else is left")
-    shapes, policy, past = request.config.shapes, request.policy, request.spot_past
-    if build_options(estimates, shapes, offers, policy, past=past):
-        return NoFeasiblePlan(
-            f"{name}: nothing meets the target where there is a price, after the round trip to there is taken off its "
-            "TTFT (round_trip_ms_by_region)"
-        )
-    if build_options(estimates, shapes, book.offers, policy, past=past):
-        return StalePrices(
-            f"{name}: {'; '.join(age_notes)}, and none is left: run `optimiser refresh`, or raise the limit "
-            "in settings.yaml (live_prices, max_price_age_days)"
-        )
-    if {one.provider for one in left_out} >= {one.provider for one in estimates}:
-        without = ", ".join(f"{one.provider} ({one.reason})" for one in left_out)
-        return StalePrices(
-            f"{name}: no prices of {without}: run `optimiser refresh`, see `optimiser prices status`"
-        )
-    return nothing_priced(request.workload, estimates, book.offers, book.missing, request.policy)
-
-
 def _problem(
     workload: Workload, options: tuple[Option, ...], policy: Policy, quotas: tuple[GrantedQuota, ...]
 ) -> Problem:
@@ -301,15 +271,3 @@ def _problem(
     if refusal := beyond_reason(problem):
         raise refusal
     return problem
-
-
-def with_what_is_left_out(
-    refusal: NoFeasiblePlan, left_out: Sequence[PlanLeftOut]
-) -> NoFeasiblePlan | StalePrices:
-    """The refusal; where prices are missing that might have allowed a plan, it is for want of those."""
-    if not left_out:
-        return refusal
-    names = ", ".join(f"{one.provider} ({one.reason})" for one in left_out)
-    return StalePrices(
-        f"{refusal}; left out: {names}: run `optimiser refresh`, see `optimiser prices status`"
-    )

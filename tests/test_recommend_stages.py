@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 from staged_plans import P5_USD, after, asked, entry, plan_of, units
 
+from optimiser.errors import NoFeasiblePlan
 from optimiser.planning.plan import Plan, to_jsonable
 from optimiser.planning.plan_schema import plan_from_json, plan_schema
 from optimiser.planning.rules import verify_plan
@@ -266,3 +267,11 @@ def test_stages_that_cannot_be_followed_are_refused(with_commitments: Plan, name
     change, said = MUTATIONS[name]
     change(content)
     assert any(said in fault for fault in verify_plan(content))
+
+
+def test_a_limit_that_only_the_time_after_breaks_says_so(tmp_path: Path) -> None:
+    request = asked(tmp_path, entry(after(10), 90), entry(after(0), 1), max_monthly_usd=1000)
+    with pytest.raises(NoFeasiblePlan) as refused:
+        recommend(request)
+    said = "; limits hold for the plan of the time after what ends within 30 days is over, which is planned without "
+    assert str(refused.value).endswith(f"{said}90 × p5.48xlarge in us-east-1 (until 2026-12-01)")

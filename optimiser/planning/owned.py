@@ -67,6 +67,11 @@ def lasting(owned: Iterable[Owned], until: date) -> list[Owned]:
     return [one for one in owned if one.ends >= until]
 
 
+def ending_within(owned: Iterable[Owned], as_of: date, days: int) -> list[Owned]:
+    """What is owned in some of the planned days, and not to their end."""
+    return [one for one in owned if as_of < one.ends < as_of + timedelta(days=days)]
+
+
 def planned_without(owned: Iterable[Owned], as_of: date, days: int) -> tuple[str, ...]:
     """A note on each that has ended or ends within the planned days: a plan that ran on it would be short of machines
     before they are over."""

@@ -19,7 +19,7 @@ from decimal import Decimal
 from optimiser.errors import OptimiserError
 from optimiser.planning.charges import SHORTFALL
 from optimiser.planning.offer_money import cents, exact
-from optimiser.planning.owned import Owned, instances_of, planned_days, planned_without
+from optimiser.planning.owned import Owned, ending_within, instances_of, planned_days, planned_without
 from optimiser.planning.owned_unused import NEEDED_NO_MORE, not_used
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan, PlanStage, PlanWhileOwned, to_jsonable
 from optimiser.planning.plan_parts import PlanCharge
@@ -72,8 +72,8 @@ def with_stages(plan: Plan, owned: Sequence[Owned], planned: Callable[[Stage], P
     Raises OptimiserError where the whole breaks a rule of stages.
     """
     days = planned_days(plan.totals.horizon_hours)
-    after, last = plan.planned_on, plan.planned_on + timedelta(days=days)
-    ending = [one for one in owned if after < one.ends < last]
+    after = plan.planned_on
+    ending = ending_within(owned, after, days)
     found: list[PlanStage] = []
     later, whole = plan, _all_of(plan, (), days)
     for until in sorted({one.ends for one in ending}, reverse=True):

@@ -32,6 +32,11 @@ def workload(directory: Path, text: str = GOOD) -> str:
             "model 'llama-3.1-9b': no such model and no config.json there; did you mean",
         ),
         ("demand:", "demnd:", "demnd = {requests_per_second: 2}: no such field; did you mean demand?"),
+        (
+            "requests_per_second: 2",
+            f"hourly: [{', '.join(['7'] * 8760)}]",
+            f"chat.yaml: demand.hourly = [{'7, ' * 33}…: no such field; known: batch, ",
+        ),
         ("second: 2", "second: -2", "demand.requests_per_second = -2:"),
         ("second: 2", "second: 0", "demand.requests_per_second = 0:"),
         ("second: 2", "second: .nan", "demand.requests_per_second = nan:"),

@@ -60,7 +60,7 @@ def first_cells(text: str) -> list[str]:
         ("Calibrated GPUs", Calibrated, {"gpu"}),
         ("Quotas", QuotaEntry, set()),
         ("Instances", InstanceShape, {"provider", "instance_type"}),
-        ("Owned machines", Owned, {"number"}),
+        ("Owned machines", Owned, {"number", "source"}),
         ("Quality figures", Quality, {"name"}),
         ("Drafts of models", Drafts, {"model"}),
         ("Other architectures", Instead, {"dense"}),
