@@ -14,7 +14,11 @@ from optimiser.planning.problem import Problem
 from optimiser.planning.search import search
 from optimiser.planning.together import menus
 from optimiser.planning.together.hours import Hour, exactly, needed, paired
+from optimiser.planning.together.looked import Searched
+from optimiser.planning.together.master import divided
 from optimiser.planning.together.search import TogetherOutcome, search_together
+from optimiser.planning.together.services import hours_of, places
+from optimiser.planning.together.ways import Ways
 
 TOGETHER = PLAIN.model_copy(update={"max_sites": 1, "max_instance_types": 2})
 
@@ -201,3 +205,36 @@ def test_staggered_fleets_of_many_units_are_bracketed_within_a_few_percent() -> 
     assert found.best is not None
     assert found.best.usd < 0.9 * apart_usd(problems)
     assert found.lower_usd <= found.best.usd < 1.03 * found.lower_usd
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_service_takes_the_dearer_set_where_the_other_would_need_a_machine_more(whole: bool) -> None:
+    kinds = [machine("a", 1.0, held(1.0)), machine("b", 1.0, held(1.0))]
+    problems = services(*(case(kinds, demand, policy=TOGETHER) for demand in ([1.0, 0.0], [0.0, 1.0])))
+    place = places(problems, hours_of(problems))[0]
+    busy = [[int(one.problem.planned_rps[hour] > 0) for hour in place.hours.first] for one in place.services]
+
+    def ways(s: int, kind: int, usd: float) -> Ways:
+        taken = np.array(busy[s], dtype=float).reshape(1, -1, 1)
+        of_menu, takes = np.zeros((2, 1), dtype=int), np.zeros((2, 1, 0), dtype=int)
+        return Ways(of_menu, np.array([[usd], [0.0]]), np.array([kind]), taken, takes)
+
+    # The second service has the second kind for 0.3 less, and the first kind stands idle for half of the time.
+    found = divided(place, [[ways(0, 0, 0.0)], [ways(1, 0, 0.3), ways(1, 1, 0.0)]], whole=whole)
+    assert found is not None
+    assert found.usd == pytest.approx(2 * 1.0 + 0.3)
+    assert found.machines.tolist() == pytest.approx([1.0, 0.0])
+    assert [share.tolist() for share in found.shares] == [pytest.approx([1.0]), pytest.approx([1.0, 0.0])]
+
+
+@pytest.mark.parametrize("seed", [2, 4, 8])
+def test_from_the_prices_of_a_like_site_the_bound_stays_below_the_optimum(seed: int) -> None:
+    problems = random_services(seed)
+    first, other = (Searched.of(place, 1.0) for place in places(problems, hours_of(problems)))
+    first.raise_bound(math.inf, None)
+    other.raise_bound(math.inf, first)
+    there = [
+        replace(one, options=tuple(o for o in one.options if o.site == other.place.site)) for one in problems
+    ]
+    optimum = together_usd(there)
+    assert 0.8 * optimum < other.lower_usd <= optimum * (1 + 1e-7)

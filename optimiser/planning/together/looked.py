@@ -15,12 +15,13 @@ from optimiser.planning.together.relaxed import (
     even_prices,
     made_valid,
     relaxed_usd,
+    unlimited_usd,
 )
 from optimiser.planning.together.services import Place
 from optimiser.planning.together.ways import Ways, menu_usd, ways_of
 
 # Steps of each climb among the ways and sets near the best, and what the last counts; after each, all are looked at.
-STEPS = ((50, 0.1), (100, 0.1), (200, 0.1), (400, 0.1), (400, 0.02))
+STEPS = ((50, 0.1), (100, 0.1), (300, 0.02), (300, 0.02), (400, 0.02))
 # Sets of a service that become near ones at each look, and the multiples of even prices at the first.
 SETS_KEPT = 3
 FIRST_MULTIPLES = (1.5, 2.5)
@@ -45,6 +46,7 @@ class Searched:
     choices: list[Choices]
     lower_usd: float
     prices: Prices
+    taken: Floats
 
     @classmethod
     def of(cls, place: Place, share: float) -> Searched:
@@ -55,24 +57,21 @@ class Searched:
             float(relaxed_usd(place, service, known.sets, prices.use).min(initial=np.inf))
             for service, known in zip(place.services, choices, strict=True)
         )
-        return cls(place, share, choices, lower_usd, prices)
+        return cls(place, share, choices, lower_usd, prices, np.zeros_like(prices.use))
 
     @property
     def shape(self) -> Floats:
-        """How the prices of all machines are spread over the hours; sums to 1."""
-        paid = np.maximum(self.prices.use, 0.0).sum(axis=0)
+        """How the prices of all machines, by the most that is taken of them, are spread over the hours; sums to 1."""
+        paid = self.taken.max(axis=1) @ np.maximum(self.prices.use, 0.0)
         weight = self.place.hours.weight
         return np.asarray(paid / paid.sum() if paid.any() else weight / weight.sum())
 
-    def raise_bound(self, enough_usd: float, shape: Floats | None) -> None:
-        """Raise the bound as far as prices do, or to what is enough, from even prices or such spread by a shape."""
-        start = even_prices(self.place)
-        if shape is not None:
-            use = start.use.sum(axis=1)[:, None] * shape
-            start = made_valid(self.place, Prices(use, start.credit), self.share)
+    def raise_bound(self, enough_usd: float, like: Searched | None) -> None:
+        """Raise the bound as far as prices do, or to what is enough, from even prices or from those of a like site."""
+        start = even_prices(self.place) if like is None else self._prices_like(like)
         best = self.fully(start)
         prices = start
-        if best.usd < enough_usd:
+        if best.usd < enough_usd and like is None:
             for multiple in FIRST_MULTIPLES:
                 self.fully(Prices(start.use * multiple, start.credit))
         for steps, counts in STEPS if best.usd < enough_usd else ():
@@ -82,8 +81,20 @@ class Searched:
             best = max(best, full, key=lambda one: one.usd)
             if best.usd >= enough_usd:
                 break
-        self.prices = best.prices
+        self.prices, self.taken = best.prices, best.taken
         self.lower_usd = max(self.lower_usd, best.usd)
+
+    def _prices_like(self, like: Searched) -> Prices:
+        """Another site's prices of the same instance types, as much more as these cost more here; of other types even
+        prices, spread over the hours as all of the other site's are."""
+        there = {machine.instance_type: n for n, machine in enumerate(like.place.machines)}
+        even = even_prices(self.place)
+        use, credit = even.use.sum(axis=1)[:, None] * like.shape, even.credit.copy()
+        for m, machine in enumerate(self.place.machines):
+            if (n := there.get(machine.instance_type)) is not None:
+                dearer = unlimited_usd(self.place, m) / max(unlimited_usd(like.place, n), 1e-9)
+                use[m], credit[m] = like.prices.use[n] * dearer, like.prices.credit[n] * dearer
+        return made_valid(self.place, Prices(use, credit), self.share)
 
     def fully(self, prices: Prices) -> Climbed:
         """The bound at prices over all sets of every service."""
@@ -104,10 +115,11 @@ class Searched:
                 usd, used = self._service(s, prices.use)
                 total, taken = total + usd, taken + used
                 continue
-            found = [(*one.usd(prices.use), one) for one in known.near.values()]
-            usd, ways, one = min(found, key=lambda each: each[0])
+            usd, one = min(
+                ((one.usd(prices.use), one) for one in known.near.values()), key=lambda each: each[0]
+            )
             total += usd
-            taken[one.machines] += one.taken[:, every, ways]
+            taken[one.machines] += one.taken[:, every, one.at(prices.use).argmin(axis=1)]
         return total, taken
 
     def _service(self, s: int, use: Floats) -> tuple[float, Floats]:
@@ -146,29 +158,32 @@ class Searched:
 
     def cheapest_sets(self) -> list[tuple[Option, ...]] | None:
         """The set that is cheapest for each service at the prices; None where a service has none that is listed."""
-        numbers = self._cheapest()
-        if numbers is None:
+        numbers = self._cheapest(1)
+        if not all(numbers):
             return None
-        return [known.sets[number] for known, number in zip(self.choices, numbers, strict=True)]
+        return [known.sets[number] for known, [number] in zip(self.choices, numbers, strict=True)]
 
-    def cheapest_menus(self) -> tuple[Menu, ...] | None:
-        """The menu to plan with of those sets; None where one is too large to list."""
-        menus = []
-        for s, number in enumerate(self._cheapest() or ()):
-            menu = self.menu(s, number)
-            if menu is None or not menu.whole:
-                service = self.place.services[s]
-                menu = menu_of(self.place, service, self.choices[s].sets[number], optimistic=False)
-            if menu is None or not len(menu.units):
-                return None
-            menus.append(menu)
-        return tuple(menus) or None
+    def cheapest_menus(self, sets: int) -> list[list[tuple[Menu, Ways]]]:
+        """The menus to plan with, and their best ways, of so many of the sets that are cheapest for each service at
+        the prices; none of sets that are not listed."""
+        return [
+            [one for number in some if (one := self._to_plan(s, number))]
+            for s, some in enumerate(self._cheapest(sets))
+        ]
 
-    def _cheapest(self) -> list[int] | None:
-        if not all(known.near for known in self.choices):
-            return None
+    def _cheapest(self, sets: int) -> list[list[int]]:
         usd = [
-            {number: near.usd(self.prices.use)[0] for number, near in known.near.items()}
+            {number: near.usd(self.prices.use) for number, near in known.near.items()}
             for known in self.choices
         ]
-        return [min(one, key=one.__getitem__) for one in usd]
+        return [sorted(one, key=one.__getitem__)[:sets] for one in usd]
+
+    def _to_plan(self, s: int, number: int) -> tuple[Menu, Ways] | None:
+        menu, known = self.menu(s, number), self.choices[s]
+        if menu is not None and menu.whole:
+            return menu, known.near[number]
+        menu = menu_of(self.place, self.place.services[s], known.sets[number], optimistic=False)
+        if menu is None or not len(menu.units):
+            return None
+        weight = self.place.hours.weight
+        return menu, ways_of(self.place, menu).also(menu, menu_usd(menu, weight, self.prices.use)[1], weight)

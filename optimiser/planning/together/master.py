@@ -1,19 +1,21 @@
-"""Numbers of shared machines to round from: a linear programme over the ways of one set of options for each service.
+"""Numbers of shared machines to round from: a programme over the ways of some sets of options of each service.
 
-    min Σ_o H · usd[o] · K[o] + Σ_{s, h, way} cost[s, h, way] · x[s, h, way]
-    Σ_way x[s, h, way] = 1,   Σ_{s, way} taken[s, h, way, m] · x[s, h, way] ≤ Σ_{o of m} K[o]
-    Σ_o takes[o, k] · K[o] + Σ_{s, way} takes[s, h, way, k] · x[s, h, way] ≤ granted[k]
+    min Σ_o H · usd[o] · K[o] + Σ_{s, set, h, way} cost[s, set, h, way] · x[s, set, h, way]
+    Σ_set z[s, set] = 1,   Σ_way x[s, set, h, way] = z[s, set]
+    Σ_{s, set, way} taken[s, set, h, way, m] · x[s, set, h, way] ≤ Σ_{o of m} K[o]
+    Σ_o takes[o, k] · K[o] + Σ_{s, set, way} takes[s, set, h, way, k] · x[s, set, h, way] ≤ granted[k]
 
-The rule on what is committed is left to the rounding. Which sets leave room for all within caps is a whole-number
-programme of the same rows over some of the hours (`fitting`).
+linear, or with whole numbers K and z (`divided`), or z alone over some of the hours (`fitting`): hours mix ways in any.
+The rule on what is committed is left to the rounding.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,138 +25,155 @@ from optimiser.planning.tables import Indices
 from optimiser.planning.together.services import Place
 from optimiser.planning.together.ways import Ways
 
+# How near the best whole numbers are, and the nodes that are looked at for them.
+WHOLE_GAP, WHOLE_NODES = 2e-3, 100
 # Hours that sets are chosen by, and to what gap and number of nodes.
 HOURS_TO_FIT, FITTED_GAP, FITTED_NODES = 16, 0.005, 100
+Picks = list[list[tuple[Variable, int]]]
+Used = dict[tuple[int, int], Terms]
 
 
 @dataclass(frozen=True)
 class Divided:
     """usd over the horizon; machines, how many instances of each it takes, shape (machines,); use, what one more of a
-    machine, and then of a cap, costs in each hour, shape (machines + caps, hours); ways, the way of its menu that each
-    service takes most, each (hours,)."""
+    machine, and then of a cap, costs in each hour, shape (machines + caps, hours), 0 of whole numbers; shares, how much
+    of each of its sets each service takes; ways, the way of its menu that each service takes most with the set it takes
+    most of, each (hours,)."""
 
     usd: float
     machines: Floats
     use: Floats
+    shares: tuple[Floats, ...]
     ways: tuple[Indices, ...]
 
 
-def divided(place: Place, services: Sequence[Ways]) -> Divided | None:
-    """The least cost of sharing machines where hours may mix ways; None without an answer."""
-    model = Programme("shared")
-    bought = [model.variable(f"bought_{n}", one.most) for n, one in enumerate(place.constants)]
-    cost: Terms = [(k, one.usd * place.hours.total) for k, one in zip(bought, place.constants, strict=True)]
-    use: dict[tuple[int, int], Terms] = defaultdict(list)
-    hours = list(range(len(place.hours.weight)))
-    taken_up = [_add_service(model, cost, use, place, str(s), ways, hours) for s, ways in enumerate(services)]
-    offers = _add_supply(model, place, bought, use, hours)
-    model.minimise(cost)
-    solved = model.solve()
-    if solved.status != "optimal" or solved.usd is None:
+class _Model(NamedTuple):
+    """The programme, its variables of sets, the ways of each set, and what is bought of each machine and cap as it
+    counts in the rows of what is used of them."""
+
+    programme: Programme
+    sets: list[list[Variable]]
+    taken_up: list[list[Picks]]
+    offers: list[Terms]
+    used: Used
+
+
+def divided(place: Place, services: Sequence[Sequence[Ways]], *, whole: bool = False) -> Divided | None:
+    """The least cost of sharing machines where hours may mix ways, services mix sets and machines be bought in part,
+    or, whole, the latter two may not; None without an answer."""
+    hours = dict.fromkeys(range(len(place.hours.weight)), 1.0)
+    model = _modelled(place, services, hours, whole_machines=whole, whole_sets=whole)
+    solved = model.programme.solve(gap=WHOLE_GAP, nodes=WHOLE_NODES) if whole else model.programme.solve()
+    if solved.usd is None:
         return None
-    price = np.zeros((len(offers), len(place.hours.weight)))
-    for m, hour in use:
-        price[m, hour] = max(-model.price(f"share_{m}_{hour}"), 0.0)
-    machines = np.array([-sum(value(k) * sign for k, sign in offers[m]) for m in range(len(place.machines))])
+    price = np.zeros((len(model.offers), len(hours)))
+    for m, hour in () if whole else model.used:
+        price[m, hour] = max(-model.programme.price(f"share_{m}_{hour}"), 0.0)
+    bought = model.offers[: len(place.machines)]
+    machines = np.array([-sum(value(k) * sign for k, sign in terms) for terms in bought])
+    shares = _shares(model)
     most = tuple(
-        np.array([max(picks, key=lambda one: value(one[0]))[1] for picks in hours]) for hours in taken_up
+        np.array([max(picks, key=lambda one: value(one[0]))[1] for picks in by_hour[int(share.argmax())]])
+        for by_hour, share in zip(model.taken_up, shares, strict=True)
     )
-    return Divided(solved.usd, machines, price, most)
+    return Divided(solved.usd, machines, price, shares, most)
 
 
 def fitting(place: Place, services: Sequence[Sequence[Ways]]) -> list[int] | None:
     """Which set of each service's to use so that all have room at least cost, judged by some of the hours; None where
     none were found."""
-    model = Programme("sets")
-    bought = [model.variable(f"bought_{n}", one.most) for n, one in enumerate(place.constants)]
-    cost: Terms = [(k, one.usd * place.hours.total) for k, one in zip(bought, place.constants, strict=True)]
-    use: dict[tuple[int, int], Terms] = defaultdict(list)
-    hours, of_hour = _to_fit(place, services)
-    share = {h: float(place.hours.weight[of_hour == h].sum() / place.hours.weight[h]) for h in hours}
-    chosen: list[list[Variable]] = []
-    for s, sets in enumerate(services):
-        chosen.append([model.binary(f"set_{s}_{n}") for n in range(len(sets))])
-        model.row(f"one_{s}", [(one, 1.0) for one in chosen[-1]], "=", 1)
-        for n, (one, ways) in enumerate(zip(chosen[-1], sets, strict=True)):
-            for hour in hours:
-                beside: Terms = []
-                _add_service(model, beside, use, place, f"{s}_{n}", ways, [hour], one)
-                cost += [(pick, usd * share[hour]) for pick, usd in beside]
-    _add_supply(model, place, bought, use, hours)
-    model.minimise(cost)
-    if model.solve(gap=FITTED_GAP, nodes=FITTED_NODES).usd is None:
+    hours = _to_fit(place, services)
+    model = _modelled(place, services, hours, whole_machines=False, whole_sets=True)
+    if model.programme.solve(gap=FITTED_GAP, nodes=FITTED_NODES).usd is None:
         return None
-    return [int(np.argmax([value(one) for one in some])) for some in chosen]
+    return [int(share.argmax()) for share in _shares(model)]
 
 
-def _to_fit(place: Place, services: Sequence[Sequence[Ways]]) -> tuple[list[int], Indices]:
-    """Hours to judge by, from the cheapest to the dearest, and which of them each hour is like."""
-    least = np.sum([ways[0].cost.min(axis=1) / place.hours.weight for ways in services], axis=0)
-    order = np.argsort(least, kind="stable")
-    of_hour = np.zeros(len(order), dtype=np.int64)
-    for part in np.array_split(order, min(HOURS_TO_FIT, len(order))):
-        of_hour[part] = part[-1]
-    return np.unique(of_hour).tolist(), of_hour
+def _shares(model: _Model) -> tuple[Floats, ...]:
+    return tuple(np.array([value(one) for one in some]) for some in model.sets)
 
 
-def _add_service(
-    model: Programme,
-    cost: Terms,
-    use: dict[tuple[int, int], Terms],
+def _to_fit(place: Place, services: Sequence[Sequence[Ways]]) -> dict[int, float]:
+    """Hours to judge by, from the cheapest to the dearest, and how many of its weight each stands for."""
+    weight = place.hours.weight
+    least = np.sum([ways[0].cost.min(axis=1) / weight for ways in services], axis=0)
+    parts = np.array_split(np.argsort(least, kind="stable"), min(HOURS_TO_FIT, len(least)))
+    return {int(part[-1]): float(weight[part].sum() / weight[part[-1]]) for part in parts}
+
+
+def _modelled(
     place: Place,
-    s: str,
+    services: Sequence[Sequence[Ways]],
+    hours: Mapping[int, float],
+    *,
+    whole_machines: bool,
+    whole_sets: bool,
+) -> _Model:
+    """The programme over hours, each as often as it says."""
+    programme = Programme("shared")
+    bought = [
+        programme.variable(f"bought_{n}", one.most, whole=whole_machines)
+        for n, one in enumerate(place.constants)
+    ]
+    cost: Terms = [(k, one.usd * place.hours.total) for k, one in zip(bought, place.constants, strict=True)]
+    model = _Model(programme, [], [], _offers(place, bought), defaultdict(list))
+    for s, some in enumerate(services):
+        sets = [programme.variable(f"set_{s}_{n}", 1, whole=whole_sets) for n in range(len(some))]
+        programme.row(f"sets_{s}", [(one, 1.0) for one in sets], "=", 1)
+        model.sets.append(sets)
+        model.taken_up.append(
+            [_take_up(model, cost, place, f"{s}_{n}", ways, sets[n], hours) for n, ways in enumerate(some)]
+        )
+    for cap, hour in product(range(len(place.machines), len(model.offers)), hours):
+        if model.offers[cap]:
+            model.used[cap, hour] += []
+    amount = [0] * len(place.machines) + [cap.amount for cap in place.caps]
+    for (m, hour), terms in model.used.items():
+        programme.row(f"share_{m}_{hour}", [*terms, *model.offers[m]], "<=", amount[m])
+    programme.minimise(cost)
+    return model
+
+
+def _offers(place: Place, bought: Sequence[Variable]) -> list[Terms]:
+    """What is bought of each machine, less than nothing, and what it takes of each cap."""
+    machines = [place.machines.index(one.machine) for one in place.constants]
+    of_machine: list[Terms] = [
+        [(k, -1.0) for k, machine in zip(bought, machines, strict=True) if machine == m]
+        for m in range(len(place.machines))
+    ]
+    of_cap: list[Terms] = [
+        [(k, float(each[machine])) for k, machine in zip(bought, machines, strict=True)]
+        for each in place.of_instance.T
+    ]
+    return of_machine + of_cap
+
+
+def _take_up(
+    model: _Model,
+    cost: Terms,
+    place: Place,
+    name: str,
     ways: Ways,
-    hours: Sequence[int],
-    only_with: Variable | None = None,
-) -> list[list[tuple[Variable, int]]]:
-    """The ways of a service in hours, and of which of its menu each is; adds to the cost and to what is used."""
-    found: list[list[tuple[Variable, int]]] = []
-    for hour in hours:
+    of_set: Variable,
+    hours: Mapping[int, float],
+) -> Picks:
+    """The ways of one set in each hour, and of which of its menu each is; adds to the cost and to what is used."""
+    found: Picks = []
+    for hour, often in hours.items():
         index = ways.index[hour].tolist()
         picks: list[tuple[Variable, int]] = []
         for k in range(len(index)):
             if index[k] in index[:k] or not np.isfinite(ways.cost[hour, k]):
                 continue
-            pick = model.variable(f"way_{s}_{hour}_{k}")
+            pick = model.programme.variable(f"way_{name}_{hour}_{k}")
             picks.append((pick, index[k]))
-            cost.append((pick, float(ways.cost[hour, k])))
+            cost.append((pick, float(ways.cost[hour, k]) * often))
             taken = zip(ways.machines.tolist(), ways.taken[:, hour, k].tolist(), strict=True)
-            for number, count in (
-                *taken,
-                *enumerate(ways.takes[hour, k].tolist(), start=len(place.machines)),
-            ):
+            takes = enumerate(ways.takes[hour, k].tolist(), start=len(place.machines))
+            for number, count in (*taken, *takes):
                 if count:
-                    use[number, hour].append((pick, count))
+                    model.used[number, hour].append((pick, count))
         one: Terms = [(pick, 1.0) for pick, _ in picks]
-        if only_with is None:
-            model.row(f"one_{s}_{hour}", one, "=", 1)
-        else:
-            model.row(f"one_{s}_{hour}", [*one, (only_with, -1.0)], "=", 0)
+        model.programme.row(f"one_{name}_{hour}", [*one, (of_set, -1.0)], "=", 0)
         found.append(picks)
     return found
-
-
-def _add_supply(
-    model: Programme,
-    place: Place,
-    bought: Sequence[Variable],
-    use: dict[tuple[int, int], Terms],
-    hours: Sequence[int],
-) -> list[Terms]:
-    """Rows of what is used of each machine, and taken of each cap; returns what is bought of it, as it counts there."""
-    machines = [place.machines.index(one.machine) for one in place.constants]
-    offers: list[Terms] = [
-        [(k, -1.0) for k, machine in zip(bought, machines, strict=True) if machine == m]
-        for m in range(len(place.machines))
-    ]
-    offers += [
-        [(k, float(each[machine])) for k, machine in zip(bought, machines, strict=True)]
-        for each in place.of_instance.T
-    ]
-    for cap, hour in product(range(len(place.machines), len(offers)), hours):
-        if offers[cap]:
-            use[cap, hour] += []
-    amount = [0] * len(place.machines) + [cap.amount for cap in place.caps]
-    for (m, hour), terms in use.items():
-        model.row(f"share_{m}_{hour}", [*terms, *offers[m]], "<=", amount[m])
-    return offers

@@ -6,8 +6,9 @@ first, and leaves the others to their bounds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,16 +19,22 @@ from optimiser.planning.tables import Units
 from optimiser.planning.together.bought import offers_by_use
 from optimiser.planning.together.caps import broken_by, caps_of_all, without_caps
 from optimiser.planning.together.looked import Searched
-from optimiser.planning.together.master import divided
+from optimiser.planning.together.master import Divided, divided
 from optimiser.planning.together.menus import Menu
 from optimiser.planning.together.services import Place, hours_of, machine_of, places
-from optimiser.planning.together.ways import menu_usd, ways_of
+from optimiser.planning.together.ways import Ways
 from optimiser.planning.together.whole import Rounding, Whole
 from optimiser.planning.together.within import Within, looked_within, planned_within
 
 # Sites that are looked into, and those of them that are planned until one has a plan; the others have the bound of
 # their first prices.
 SITES_LOOKED_INTO, SITES_PLANNED = 16, 4
+# Sites whose bounds are as close as that, of which the one is planned that is cheapest where services mix sets.
+SITES_MIXED, CLOSE = 2, 0.005
+# So many of the cheapest sets of each service are mixed, up to so many hours of all services: beyond, one.
+# Up to fewer hours the best whole choice among them is planned, in each site that may be cheaper; beyond, what the mix
+# takes most of, in one.
+SETS_MIXED, MIXED_HOURS, CHOSEN_HOURS = 2, 10_000, 1_000
 # How much dearer than another's bound a site's plan within quotas must be to plan in the other too.
 WORTH_ANOTHER = 0.05
 
@@ -66,20 +73,23 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
     free = [without_caps(problem) for problem in problems]
     sites = [Searched.of(place, share) for place in places(free, hours_of(free))]
     looked_into: list[Searched] = []
-    enough, shape = cutoff_usd, None
+    enough, like = cutoff_usd, None
     for one in sorted(sites, key=_rank)[:SITES_LOOKED_INTO]:
         if one.lower_usd >= enough:
             break
-        one.raise_bound(enough, shape)
+        one.raise_bound(enough, like)
         # No other site's bound need be higher than the least: that is the bound of all.
-        enough, shape = min(enough, one.lower_usd), shape if shape is not None else one.shape
+        enough, like = min(enough, one.lower_usd), like or one
         looked_into.append(one)
     best, cutoff = None, cutoff_usd
-    for one in sorted(looked_into, key=_rank)[:SITES_PLANNED]:
-        whole = _planned(one) if best is None and one.lower_usd < cutoff else None
+    for mixed in _by_mix(sorted(looked_into, key=_rank)[:SITES_PLANNED]):
+        one = mixed.searched
+        whole = _planned(mixed) if one.lower_usd < cutoff else None
         solutions = None if whole is None else _solutions(one.place, whole)
         if whole is not None and solutions is not None and whole.usd < cutoff:
             best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd
+            if not _few_hours(one):
+                break
     lower_usd = min((one.lower_usd for one in sites), default=np.inf)
     if best is not None and broken_by(caps, best.solutions, best.bought):
         return _within(sites, caps, cutoff_usd, best)
@@ -126,17 +136,55 @@ def _rank(searched: Searched) -> tuple[float, tuple[str, str]]:
     return searched.lower_usd, searched.place.site
 
 
-def _planned(searched: Searched) -> Whole | None:
-    """Whole numbers near the prices of a site's bound."""
-    menus = searched.cheapest_menus()
-    if menus is None:
-        return None
-    weight, use = searched.place.hours.weight, searched.prices.use
-    ways = [
-        ways_of(searched.place, menu).also(menu, menu_usd(menu, weight, use)[1], weight) for menu in menus
-    ]
-    start = divided(searched.place, ways)
-    return None if start is None else Rounding(searched.place, menus, start, searched.share).search()
+class _Mixed(NamedTuple):
+    """A site, menus of sets of options and their best ways for each service, and a programme that mixes them."""
+
+    searched: Searched
+    sets: list[list[tuple[Menu, Ways]]]
+    start: Divided
+
+
+def _by_mix(sites: Sequence[Searched]) -> Iterator[_Mixed]:
+    """The sites in order, but of those whose bounds are close the one first that is cheapest mixed."""
+    close = [one for one in sites if one.lower_usd <= sites[0].lower_usd * (1 + CLOSE)][:SITES_MIXED]
+    yield from sorted((m for one in close if (m := _mixed(one))), key=lambda m: m.start.usd)
+    yield from (m for one in sites[len(close) :] if (m := _mixed(one)))
+
+
+def _mixed(searched: Searched) -> _Mixed | None:
+    """None where a service has no set that is listed, or nothing carries all."""
+    several = searched.place.hours.weight.size * len(searched.choices) <= MIXED_HOURS
+    sets = searched.cheapest_menus(SETS_MIXED if several else 1)
+    start = divided(searched.place, _ways(sets)) if all(sets) else None
+    return None if start is None else _Mixed(searched, sets, start)
+
+
+def _planned(mixed: _Mixed) -> Whole | None:
+    """Whole numbers, with the best sets of options where hours are few, else those that are taken most as they mix."""
+    place, start, sets = mixed.searched.place, mixed.start, mixed.sets
+    chosen = divided(place, _ways(sets), whole=True) if _few_hours(mixed.searched) else None
+    most = _taken_most(sets, chosen or start)
+    if sum(map(len, sets)) > len(most):
+        whole = chosen or divided(place, _ways(most), whole=True)
+        if whole is None:
+            return None
+        start = replace(whole, use=start.use)
+    menus = tuple(menu for [(menu, _)] in most)
+    return Rounding(place, menus, start, mixed.searched.share).search()
+
+
+def _few_hours(searched: Searched) -> bool:
+    return searched.place.hours.weight.size * len(searched.choices) <= CHOSEN_HOURS
+
+
+def _taken_most(
+    sets: Sequence[Sequence[tuple[Menu, Ways]]], start: Divided
+) -> list[list[tuple[Menu, Ways]]]:
+    return [[some[int(share.argmax())]] for some, share in zip(sets, start.shares, strict=True)]
+
+
+def _ways(sets: Sequence[Sequence[tuple[Menu, Ways]]]) -> list[list[Ways]]:
+    return [[ways for _, ways in some] for some in sets]
 
 
 def _solutions(place: Place, whole: Whole) -> tuple[Solution, ...] | None:

@@ -26,16 +26,16 @@ from optimiser.planning.together.master import Divided
 from optimiser.planning.together.menus import Menu
 from optimiser.planning.together.services import Place
 
-# How many more of each machine than the programme takes are tried until every hour fits.
-MORE = (0, 1, 2, 4, 8, 16)
+# How many more of each machine than the programme takes are tried until every hour fits, where one more of some do not.
+MORE = (1, 2, 4, 8, 16)
 # The same where what is bought leaves too little of a cap.
 FEWER = (-1, -2, -4, -8)
 # Changes of the numbers of machines that are tried, in all and since the last that saved.
 TRIED, TRIED_SINCE = 80, 24
 # Hours that do not fit of which each is planned exactly, and hours of the best numbers, those first that stray most.
 MISFITS, EXACT_HOURS = 6, 40
-# Misfits where caps bind: every hour may be tight.
-MISFITS_WITHIN = 40
+# The same of the first numbers, which are near the best, and where caps bind: every hour may be tight.
+FIRST_MISFITS, MISFITS_WITHIN = 60, 40
 # Of a machine for one of another.
 MOST_FOR_ONE = 6
 # What using an instance is worth where it makes no difference, USD: commitments must be in use.
@@ -62,7 +62,7 @@ class Rounding:
         self.cost = [menu.usd * weight - FOR_USE * menu.taken.sum(axis=1)[:, None] for menu in menus]
         self.active = np.flatnonzero(np.max([menu.taken.max(axis=0) for menu in menus], axis=0))
         self.granted = np.array([cap.amount for cap in place.caps], dtype=np.int64)
-        self.misfits = MISFITS
+        self.misfits = FIRST_MISFITS
         self.needed: dict[int, Hour] = {}
         self.listed = [self._listed(hour, near) for hour in range(len(weight))]
         usd = [min(one.usd for one in place.of_machine(m)) for m in self.active.tolist()]
@@ -74,22 +74,19 @@ class Rounding:
         self.all_worth = np.append(self.worth, of_cap)
 
     def search(self) -> Whole | None:
-        """The best numbers found; None where none was that carries every hour.
-
-        Numbers for hours that are all mended start higher than those for exact ones, and fall elsewhere.
-        """
-        exact = MISFITS_WITHIN if len(self.granted) else MISFITS
-        found = [one for self.misfits in (0, exact) if (one := self._numbers()) is not None]
-        if not found:
+        """The best numbers found; None where none was that carries every hour."""
+        found = self._numbers()
+        if found is None:
             return None
-        usd, most, picked = min(found, key=lambda one: one[0])
+        usd, most, picked = found
         picked = self._polished(picked, most, usd)
         bought, _ = self._bought(most, picked)
         return Whole(self._billed(bought, picked), bought, picked, self.menus)
 
     def _numbers(self) -> tuple[float, Units, Units] | None:
-        """The best numbers found where so many misfits are planned exactly: what they cost, they, and the ways."""
+        """The best numbers found: what they cost, they, and the ways."""
         most, picked = self._first()
+        self.misfits = MISFITS_WITHIN if len(self.granted) else MISFITS
         if picked is None:
             return None
         usd, tried, last, improved = self._usd(most, picked), 0, TRIED_SINCE, True
@@ -135,8 +132,9 @@ class Rounding:
         start = np.maximum(start, [sum(o.most or 0 for o in some if o.how is How.OWNED) for some in offers])
         limits = np.array([sum(one.limited_to for one in some) for some in offers])
         programme = np.array(self.start.ways)
-        for more in (*MORE, *(FEWER if len(self.granted) else ())):
-            most = self._fitted(np.maximum(np.minimum(start + more, limits), 0).astype(np.int64))
+        first = self._carrying(programme, self._fitted(np.minimum(start, limits)), limits)
+        others = (*MORE, *(FEWER if len(self.granted) else ()))
+        for most in (first, *(self._fitted(np.clip(start + more, 0, limits)) for more in others)):
             picked = self._hours(programme, most, None)
             # Numbers of which too few would be in use fall to those that would.
             while picked is not None and (missing := self._bought(most, picked)[1]).any():
@@ -146,14 +144,31 @@ class Rounding:
                 return most, picked
         return start, None
 
-    def _fitted(self, most: Units) -> Units:
+    def _fitted(self, most: Floats) -> Units:
         """As many machines as caps have room for, taken off where they are most beyond the programme's."""
-        most, each = most.copy(), self.place.of_instance
-        while (full := self._room(most) < 0).any():
-            frees = each[:, full].any(axis=1) & (most > 0)
+        fitted, each = most.astype(np.int64), self.place.of_instance
+        while (full := self._room(fitted) < 0).any():
+            frees = each[:, full].any(axis=1) & (fitted > 0)
             if not frees.any():
                 break
-            most[np.where(frees, most - self.start.machines, -np.inf).argmax()] -= 1
+            fitted[np.where(frees, fitted - self.start.machines, -np.inf).argmax()] -= 1
+        return fitted
+
+    def _carrying(self, picked: Units, most: Units, limits: Floats) -> Units:
+        """Numbers with one more of a machine, the cheapest that helps, for each of the first hours that fit no ways."""
+        one = np.eye(len(most), dtype=np.int64)
+        order = self.active[np.argsort(self.worth, kind="stable")].tolist()
+        misfits = 0
+        for hour in range(picked.shape[1]):
+            if self._mended(hour, picked[:, hour], most)[1] <= 0:
+                continue
+            misfits += 1
+            if misfits > FIRST_MISFITS:
+                break
+            for more in (0 * one[0], *(one[m] for m in order if most[m] < limits[m])):
+                if self._exactly(hour, picked[:, hour], most + more) is not None:
+                    most = most + more
+                    break
         return most
 
     def _changes(self) -> Iterator[Units]:
@@ -233,7 +248,8 @@ class Rounding:
         """One hour as `exactly` does it; what it picks, the hour may pick from then on."""
         if hour not in self.needed:
             self.needed[hour] = self._listed(hour, needed, picked)
-        row = exactly(self.needed[hour], np.append(most[self.active], self._room(most)))
+        room = self._room(most)
+        row = exactly(self.needed[hour], np.append(most[self.active], room)) if (room >= 0).all() else None
         if row is not None:
             self.listed[hour] = self._listed(hour, near, picked, row)
         return row
@@ -251,12 +267,8 @@ class Rounding:
     def _takes(self, picked: Units) -> Units:
         """What is taken of each cap beside what is bought for all, shape (hours, caps)."""
         every = np.arange(picked.shape[1])
-        return np.asarray(
-            sum(
-                (menu.takes[row, every] for menu, row in zip(self.menus, picked, strict=True)),
-                start=np.int64(0),
-            )
-        )
+        takes = [menu.takes[row, every] for menu, row in zip(self.menus, picked, strict=True)]
+        return np.asarray(np.sum(takes, axis=0))
 
     def _room(self, most: Units) -> Units:
         """What so many machines leave of each cap."""

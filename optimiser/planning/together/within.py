@@ -99,7 +99,7 @@ def planned_within(known: Within) -> Whole | None:
     menus = tuple(one.menu for one in found[1])
     for share in LEFT_FREE:
         caps = tuple(replace(cap, amount=int(cap.amount * (1 - share))) for cap in place.caps)
-        start = divided(replace(place, caps=caps), [one.ways for one in found[1]])
+        start = divided(replace(place, caps=caps), [[one.ways] for one in found[1]])
         if start is None:
             return None
         whole = Rounding(place, menus, start, priced.share).search()
@@ -111,7 +111,7 @@ def planned_within(known: Within) -> Whole | None:
 def _cheapest(place: Place, known: Sequence[list[Filled]]) -> tuple[Divided, list[Filled]] | None:
     """Of combinations of sets the one that costs least as a mix of ways; None where none has room."""
     found = [
-        (start, sets) for sets in known if (start := divided(place, [one.ways for one in sets])) is not None
+        (start, sets) for sets in known if (start := divided(place, [[one.ways] for one in sets])) is not None
     ]
     usd = [start.usd for start, _ in found]
     return found[int(np.argmin(usd))] if found else None
@@ -123,7 +123,7 @@ def _cheap_sets(free: Searched, place: Place, levels: Floats) -> list[list[tuple
     at = [_at(place, level) for level in levels_to_fill(levels)]
     found = []
     for service, known in zip(place.services, free.choices, strict=True):
-        near = {number: ways.usd(free.prices.use)[0] for number, ways in known.near.items()}
+        near = {number: ways.usd(free.prices.use) for number, ways in known.near.items()}
         some = sorted(near, key=near.__getitem__)[:SETS_EACH]
         numbers = dict.fromkeys(some)
         for one in at:
