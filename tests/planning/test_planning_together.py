@@ -151,6 +151,14 @@ def test_the_bound_the_optimum_and_the_plan_stand_in_this_order(seed: int) -> No
         assert optimum - 1e-6 <= found.best.usd <= apart + 1e-6
 
 
+def test_of_sets_that_mix_in_halves_the_better_one_is_planned() -> None:
+    # The sets that are taken most where they mix need a machine more without the others.
+    problems = random_services(8110)
+    found = together(problems, math.inf)
+    assert found.best is not None
+    assert found.best.usd == pytest.approx(together_usd(problems))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_units_counted_in_bundles_bound_still(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(menus, "MENU_CELLS", 25)

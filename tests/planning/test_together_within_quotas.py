@@ -22,7 +22,11 @@ from optimiser.planning.together.caps import (
     least_in_words,
     taken_of,
 )
+from optimiser.planning.together.menus import menu_of, stacked
 from optimiser.planning.together.search import TogetherOutcome, search_together
+from optimiser.planning.together.services import hours_of, places
+from optimiser.planning.together.services import within as kept_in
+from optimiser.planning.together.ways import menu_usd
 
 TOGETHER = PLAIN.model_copy(update={"max_sites": 1, "max_instance_types": 2})
 DAY, NIGHT = [5.0, 1.0], [1.0, 4.0]
@@ -110,6 +114,19 @@ def test_more_than_there_is_at_the_least_is_no_plan_and_proven() -> None:
     assert in_turn(problems, alone(problems), 0.0) is None
     # Where only the sum of sizes proves it: each quota by itself could hold all.
     assert together(within(day_and_night(), granted(24), granted(16, family="P"))).lower_usd == math.inf
+
+
+def test_the_best_ways_at_prices_of_machines_and_caps_are_those_worked_by_hand() -> None:
+    # By the hour a machine costs 3, and its 8 vCPU 0.8 more in the second hour; a held one is priced at 3.2.
+    free = services(case([machine("m", 1.0, held(2.0), hourly(3.0))], DAY, policy=TOGETHER))
+    place = kept_in(places(free, hours_of(free))[0], caps_of_all(within(free, granted(40))))
+    menu = menu_of(place, place.services[0], free[0].options, optimistic=False)
+    assert menu is not None
+    menu = stacked(place, [menu])
+    use = np.array([[3.2, 3.2], [0.0, 0.1]])[:, place.hours.first]
+    usd, ways = menu_usd(menu, place.hours.weight, use)
+    assert usd == pytest.approx(5 * 3.0 + 3.2)
+    assert menu.units[ways][place.hours.of_period].tolist() == [[0], [1]]
 
 
 def random_within(seed: int) -> list[Problem]:

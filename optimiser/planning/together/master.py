@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -77,6 +77,13 @@ def divided(place: Place, services: Sequence[Sequence[Ways]], *, whole: bool = F
         for by_hour, share in zip(model.taken_up, shares, strict=True)
     )
     return Divided(solved.usd, machines, price, shares, most)
+
+
+def rounded(place: Place, services: Sequence[Sequence[Ways]]) -> Divided | None:
+    """Whole numbers with the prices of the mix; the mix where there are none; None without an answer."""
+    mixed = divided(place, services)
+    whole = None if mixed is None else divided(place, services, whole=True)
+    return mixed if mixed is None or whole is None else replace(whole, use=mixed.use)
 
 
 def fitting(place: Place, services: Sequence[Sequence[Ways]]) -> list[int] | None:

@@ -165,7 +165,7 @@ def _planned(mixed: _Mixed) -> Whole | None:
     chosen = divided(place, _ways(sets), whole=True) if _few_hours(mixed.searched) else None
     most = _taken_most(sets, chosen or start)
     if sum(map(len, sets)) > len(most):
-        whole = chosen or divided(place, _ways(most), whole=True)
+        whole = chosen or divided(place, _ways(most), whole=True) or divided(place, _ways(most))
         if whole is None:
             return None
         start = replace(whole, use=start.use)
@@ -177,9 +177,7 @@ def _few_hours(searched: Searched) -> bool:
     return searched.place.hours.weight.size * len(searched.choices) <= CHOSEN_HOURS
 
 
-def _taken_most(
-    sets: Sequence[Sequence[tuple[Menu, Ways]]], start: Divided
-) -> list[list[tuple[Menu, Ways]]]:
+def _taken_most(sets: Sequence[Sequence[tuple[Menu, Ways]]], start: Divided) -> list[list[tuple[Menu, Ways]]]:
     return [[some[int(share.argmax())]] for some, share in zip(sets, start.shares, strict=True)]
 
 

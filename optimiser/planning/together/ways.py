@@ -76,11 +76,13 @@ def ways_of(place: Place, menu: Menu, *, alike: bool = False) -> Ways:
 
 
 def menu_usd(menu: Menu, weight: Floats, use: Floats) -> tuple[float, Indices]:
-    """The least that a service's hours cost at prices of use, USD over the horizon (inf where no way serves), and the
-    way of each hour."""
+    """The least that a service's hours cost at prices of use, of machines and then of any caps, USD over the horizon
+    (inf where no way serves), and the way of each hour."""
     if not len(menu.units):
         return np.inf, np.zeros(menu.usd.shape[1], dtype=np.intp)
     machines = np.flatnonzero(menu.taken.any(axis=0))
     cost = menu.usd * weight + menu.taken[:, machines] @ use[machines]
+    for cap, each in enumerate(use[menu.taken.shape[1] :]):
+        cost += menu.takes[:, :, cap] * each
     ways = cost.argmin(axis=0)
     return float(cost[ways, np.arange(cost.shape[1])].sum()), ways

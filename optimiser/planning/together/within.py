@@ -16,15 +16,17 @@ from optimiser.planning.caps import Cap
 from optimiser.planning.problem import Floats, Option
 from optimiser.planning.together.cap_prices import has_room, levelled, levels_to_fill, levels_to_try
 from optimiser.planning.together.looked import Searched
-from optimiser.planning.together.master import Divided, divided, fitting
+from optimiser.planning.together.master import Divided, divided, fitting, rounded
 from optimiser.planning.together.menus import Menu, menu_of, stacked
 from optimiser.planning.together.relaxed import even_prices, relaxed_usd
 from optimiser.planning.together.services import Place, within
-from optimiser.planning.together.ways import Ways, ways_of
+from optimiser.planning.together.ways import Ways, menu_usd, ways_of
 from optimiser.planning.together.whole import Rounding, Whole
 
 # Sets that are kept of each service, of those that cost least at each price of caps.
 SETS_EACH = 4
+# How often ways are added, and what share of the cost they must save to do so again.
+BETTER_WAYS, WORTH_MORE_WAYS = 8, 1e-3
 # Shares of caps that are left free for the whole numbers to fit in, until they do.
 LEFT_FREE = (0.0, 0.02, 0.05, 0.1)
 
@@ -96,10 +98,11 @@ def planned_within(known: Within) -> Whole | None:
     found = _cheapest(place, [[one for (one,) in sets] for sets in filled if all(sets)])
     if found is None:
         return None
-    menus = tuple(one.menu for one in found[1])
+    sets = _with_better_ways(place, *found)
+    menus = tuple(one.menu for one in sets)
     for share in LEFT_FREE:
         caps = tuple(replace(cap, amount=int(cap.amount * (1 - share))) for cap in place.caps)
-        start = divided(replace(place, caps=caps), [[one.ways] for one in found[1]])
+        start = rounded(replace(place, caps=caps), [[one.ways] for one in sets])
         if start is None:
             return None
         whole = Rounding(place, menus, start, priced.share).search()
@@ -115,6 +118,21 @@ def _cheapest(place: Place, known: Sequence[list[Filled]]) -> tuple[Divided, lis
     ]
     usd = [start.usd for start, _ in found]
     return found[int(np.argmin(usd))] if found else None
+
+
+def _with_better_ways(place: Place, start: Divided, sets: list[Filled]) -> list[Filled]:
+    """The same with the ways that the prices of their mix make the best, as long as they save."""
+    weight = place.hours.weight
+    for _ in range(BETTER_WAYS):
+        better = [
+            replace(one, ways=one.ways.also(one.menu, menu_usd(one.menu, weight, start.use)[1], weight))
+            for one in sets
+        ]
+        mixed = divided(place, [[one.ways] for one in better])
+        if mixed is None or mixed.usd > start.usd * (1 - WORTH_MORE_WAYS):
+            break
+        start, sets = mixed, better
+    return sets
 
 
 def _cheap_sets(free: Searched, place: Place, levels: Floats) -> list[list[tuple[Option, ...]]]:
