@@ -160,17 +160,24 @@ def _mixed(searched: Searched) -> _Mixed | None:
 
 
 def _planned(mixed: _Mixed) -> Whole | None:
-    """Whole numbers, with the best sets of options where hours are few, else those that are taken most as they mix."""
+    """Whole numbers, with the best sets of options or the cheapest of each service alone where hours are few, else
+    those that are taken most as they mix."""
     place, start, sets = mixed.searched.place, mixed.start, mixed.sets
     chosen = divided(place, _ways(sets), whole=True) if _few_hours(mixed.searched) else None
     most = _taken_most(sets, chosen or start)
+    whole: Divided | None = start
     if sum(map(len, sets)) > len(most):
         whole = chosen or divided(place, _ways(most), whole=True) or divided(place, _ways(most))
-        if whole is None:
-            return None
-        start = replace(whole, use=start.use)
-    menus = tuple(menu for [(menu, _)] in most)
-    return Rounding(place, menus, start, mixed.searched.share).search()
+    tried = [(most, None if whole is None else replace(whole, use=start.use))]
+    if chosen is not None:
+        alone = [some[:1] for some in sets]
+        tried.append((alone, divided(place, _ways(alone))))
+    found = [
+        Rounding(place, tuple(menu for [(menu, _)] in some), one, mixed.searched.share).search()
+        for some, one in tried
+        if one is not None
+    ]
+    return min((one for one in found if one is not None), key=lambda one: one.usd, default=None)
 
 
 def _few_hours(searched: Searched) -> bool:
