@@ -7,10 +7,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from planned_projects import AS_OF, ROLE, asked, budget_with
+from planned_projects import ROLE, asked, budget_with
 from projects import written
 
-from optimiser.config import Config, load_config
+from optimiser.config import Config
 from optimiser.costing.project.amounts import in_cents
 from optimiser.costing.project.budget import SCHEMA_VERSION, Budget, needs_prices
 from optimiser.costing.project.buy_or_rent import BuyOrRent
@@ -19,22 +19,12 @@ from optimiser.errors import UsageError
 from optimiser.planning.offer_money import commitment_of
 from optimiser.planning.plan import to_jsonable
 from optimiser.planning.plan_schema import schema_of
-from optimiser.prices.book import PriceBook, load_book
+from optimiser.prices.book import PriceBook
 from optimiser.report.budget import budget_document
 from optimiser.report.budget_sections import buying
 from optimiser.report.text_layout import text_of
 
 D = Decimal
-
-
-@pytest.fixture(scope="module")
-def config() -> Config:
-    return load_config()
-
-
-@pytest.fixture(scope="module")
-def book(config: Config) -> PriceBook:
-    return load_book(config.price_files, config.shapes, AS_OF)
 
 
 OWNED = {

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from planned_projects import AS_OF, ROLE, asked, budget_with
 
-from optimiser.config import Config, load_config
+from optimiser.config import Config
 from optimiser.config.policy_layers import PolicyLayer, resolve_policy
 from optimiser.costing.project.amounts import Range, in_cents
 from optimiser.costing.project.budget import SCHEMA_VERSION, Budget
@@ -24,23 +24,13 @@ from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, to_jsonable
 from optimiser.planning.plan_parts import PlanCount
 from optimiser.planning.plan_schema import schema_of
-from optimiser.prices.book import PriceBook, load_book
+from optimiser.prices.book import PriceBook
 from optimiser.recommend import recommend
 from optimiser.report.budget import budget_rows, render_budget
 from optimiser.workload import DemandScenario, load_workload
 from optimiser.workload.volume import mean_rps, scaled
 
 D = Decimal
-
-
-@pytest.fixture(scope="module")
-def config() -> Config:
-    return load_config()
-
-
-@pytest.fixture(scope="module")
-def book(config: Config) -> PriceBook:
-    return load_book(config.price_files, config.shapes, AS_OF)
 
 
 def test_a_service_that_does_not_grow_costs_what_its_plan_costs_each_month(
