@@ -185,7 +185,7 @@ def _answer(name: str, request: Request | OptimiserError, format_name: str | Non
     if isinstance(request, OptimiserError):
         return _refused(name, request)
     try:
-        plan = recommend(request)
+        plan = recommend(replace(request, in_short=format_name is None))
         return Answer(row=row_of(name, plan), text=_text(plan, format_name, explain))
     except OptimiserError as error:
         return _refused(name, error)

@@ -20,7 +20,7 @@ from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.answer import Answer, plan_of
 from optimiser.planning.by_size import BY_SIZE, SizedOutcome, search_by_size, with_rates_by_size
 from optimiser.planning.carbon import with_footprints
-from optimiser.planning.comparison import compare, nothing_compared
+from optimiser.planning.comparison import Comparison, compare, compared_in_short, nothing_compared
 from optimiser.planning.faults import refuse_faults
 from optimiser.planning.infeasible import (
     beyond_reason,
@@ -38,7 +38,7 @@ from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, offers_behind, providers_left_out, within_age
 from optimiser.planning.problem import AS_MEASURED, GrantedQuota, Option, Problem, Scenario
 from optimiser.planning.round_trips import options_within_reach
-from optimiser.planning.search import search
+from optimiser.planning.search import Outcome, search
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
 from optimiser.planning.stages import Stage, serves, signing_no_more, with_stages
 from optimiser.planning.start_up import slow_start_notes
@@ -58,7 +58,8 @@ class Request:
     """One question: plan this workload under this policy at the prices in force on as_of.
 
     alone leaves out what a plan is compared with (baselines, other sites, rules switched off), which takes longer than
-    the plan itself, and the stages of what is owned and ends within the days planned.
+    the plan itself, and the stages of what is owned and ends within the days planned. in_short leaves out all that it
+    is compared with but the baseline of its headline, for lists of plans.
     """
 
     workload: Workload
@@ -69,6 +70,7 @@ class Request:
     explain: bool = False
     spot_past: SpotPast = NO_PAST
     alone: bool = False
+    in_short: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,9 +195,7 @@ def _planned(request: Request, known: Prepared, stage: Stage | None) -> Plan:
         + mixed_sources_note(problem.options)
         + slow_start_notes(problem.options, policy),
         rejections=known.rejections,
-        comparison=nothing_compared(problem, outcome)
-        if request.alone
-        else compare(problem, outcome, gap, explain=request.explain),
+        comparison=_compared(request, problem, outcome),
         embedded=request.config.directories[0],
         left_out=left_out,
         large_pool_usd=_large_pool_usd(request, stage, gap),
@@ -205,6 +205,15 @@ def _planned(request: Request, known: Prepared, stage: Stage | None) -> Plan:
     if refusal := over_budget(plan):
         raise refusal
     return plan
+
+
+def _compared(request: Request, problem: Problem, outcome: Outcome | SizedOutcome) -> Comparison:
+    gap = request.config.settings.solver.relative_gap
+    if request.alone:
+        return nothing_compared(problem, outcome)
+    if request.in_short:
+        return compared_in_short(problem, outcome, gap)
+    return compare(problem, outcome, gap, explain=request.explain)
 
 
 def _large_pool_usd(request: Request, stage: Stage | None, gap: float) -> float | None:

@@ -33,13 +33,13 @@ def _not_spot(purchase: Purchase) -> Purchase | None:
 
 
 ONE_TYPE = (("max_instance_types", 1), ("max_sites", 1))
+# What the headline of a plan says that it saves against.
+HEADLINE_BASELINE = "single_type_on_demand"
 
 BASELINES: dict[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant(
-            "single_type_on_demand", "best single instance type on demand, hour by hour", _on_demand, ONE_TYPE
-        ),
+        Variant(HEADLINE_BASELINE, "best single instance type on demand, hour by hour", _on_demand, ONE_TYPE),
         Variant("mix_on_demand", "best mix on demand, hour by hour", _on_demand),
         Variant(
             "single_type_static_peak",

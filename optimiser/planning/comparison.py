@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import isfinite
 
 from optimiser.planning.assemble import fleet_lines
-from optimiser.planning.baselines import ALL_VARIANTS, BASELINES, BLENDED, solve_baseline, within
+from optimiser.planning.baselines import (
+    ALL_VARIANTS,
+    BASELINES,
+    BLENDED,
+    HEADLINE_BASELINE,
+    solve_baseline,
+    within,
+)
 from optimiser.planning.by_size import SizedFound, SizedOutcome
 from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import cents, exact
@@ -82,6 +89,12 @@ def compare(problem: Problem, outcome: Outcome | SizedOutcome, gap: float, *, ex
 def nothing_compared(problem: Problem, outcome: Outcome | SizedOutcome) -> Comparison:
     """A plan by itself, which other plans are held against elsewhere."""
     return Comparison(problem=problem, outcome=outcome, baselines={}, mixed_sites=None, without_rule={})
+
+
+def compared_in_short(problem: Problem, outcome: Outcome | SizedOutcome, gap: float) -> Comparison:
+    """A plan beside the one baseline that its headline names."""
+    baselines = {HEADLINE_BASELINE: solve_baseline(problem, HEADLINE_BASELINE, gap)}
+    return replace(nothing_compared(problem, outcome), baselines=baselines)
 
 
 def _without(name: str, problem: Problem, gap: float) -> Found | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from optimiser.planning.baselines import HEADLINE_BASELINE
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_parts import PlanAlternative, PlanScenario
 from optimiser.planning.price_ages import oldest_in_use, past_their_age
 from optimiser.report.price_age import at_old_prices
 from optimiser.report.wording import percent, provider_name, site, usd, usd_or_dash
 
-HEADLINE_BASELINE = "single_type_on_demand"
 _SITES_NAMED = 2
 _SAME = 0.0005
 

@@ -93,6 +93,19 @@ def test_a_directory_for_output_gets_a_file_for_each_plan_as_it_is_alone(
     assert ran.err.endswith(f"wrote 3 of 5 plans to {plans}\n")
 
 
+def test_a_list_says_of_each_plan_what_the_whole_plan_says(
+    shared_and_request: tuple[Shared, Request],
+) -> None:
+    shared, request = shared_and_request
+    listed, whole = (
+        next(plan_apart(replace(shared, format_name=name), [("chat", request)], jobs=1, cluster=None))
+        for name in (None, "json")
+    )
+    assert listed.row == whole.row
+    assert listed.row.saved_share is not None
+    assert (listed.text, json.loads(whole.text)["services"][0]["name"]) == ("", "chat")
+
+
 def test_a_plan_that_cannot_be_written_has_failed_and_the_others_are_there(
     run: Run, folder: Path, tmp_path: Path
 ) -> None:
