@@ -101,7 +101,8 @@ def prepared(request: Request, stage: Stage | None = None) -> Prepared:
         raise nothing_fits(workload, results)
     limits = request.config.settings.max_price_age_days
     days = planned_days(sum(period.hours for period in workload.periods))
-    held, ending_notes = lasting_a_month(request.book.offers, request.as_of, days)
+    on_sale = request.book.offers[request.book.offers["market"].isin(policy.markets)]
+    held, ending_notes = lasting_a_month(on_sale, request.as_of, days)
     offers, age_notes = within_age(held, limits, request.as_of)
     age_notes = request.book.notes + ending_notes + age_notes
     left_out = providers_left_out(request.book.unfetched, held, offers, policy)

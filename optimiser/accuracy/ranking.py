@@ -13,7 +13,7 @@ from optimiser.accuracy.sources import source_of
 from optimiser.accuracy.summary import Judged
 from optimiser.config import Config
 from optimiser.prices.table import read_price_tables
-from providers.offer import Tier
+from providers.offer import STANDARD, Tier
 
 # Pairs are judged where the better GPU does so much more than the other, and this share of them should be right.
 TELLING_RATIO = 1.25
@@ -60,7 +60,8 @@ def rankings(judged: Sequence[Judged], usd_per_gpu_hour: Mapping[str, float]) ->
 def usd_per_gpu_hour(config: Config) -> dict[str, float]:
     """The lowest on-demand price of a GPU, by its name, among the price files of the configuration."""
     prices = read_price_tables(config.price_files)
-    on_demand = prices[prices["is_offer"] & (prices["tier"] == Tier.ON_DEMAND.value)]
+    listed = prices["is_offer"] & (prices["market"] == STANDARD)
+    on_demand = prices[listed & (prices["tier"] == Tier.ON_DEMAND.value)]
     lowest: dict[str, float] = {}
     names = zip(on_demand["provider"], on_demand["instance_type"], on_demand["usd_per_hour"], strict=True)
     for provider, instance_type, usd in names:

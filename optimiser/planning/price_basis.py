@@ -15,17 +15,17 @@ from optimiser.planning.plan_parts import PlanLeftOut, PlanPriceDate
 from optimiser.planning.problem import Option, Problem
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
-from providers.offer import Offer, Tier
+from providers.offer import STANDARD, Offer, Tier
 
 
 def price_dates(book: PriceBook, problem: Problem, used_offers: Iterable[Offer]) -> tuple[PlanPriceDate, ...]:
-    """Per provider in play and tier: dates of all its prices, and the oldest among those the plan uses."""
+    """Per provider in play and tier: dates of its prices that the policy's markets hold, and the oldest in use."""
     used: dict[tuple[str, str], date] = {}
     for offer in used_offers:
         key = (offer.provider, offer.tier.value)
         used[key] = min(used.get(key, offer.observed_on), offer.observed_on)
     providers = {option.provider for option in problem.options}
-    coverage = book.coverage().reset_index()
+    coverage = book.coverage(problem.policy.markets).reset_index()
     return tuple(
         PlanPriceDate(
             provider=str(row["provider"]),
@@ -45,7 +45,7 @@ def uncovered_tiers(book: PriceBook, problem: Problem) -> tuple[str, ...]:
     considered: dict[str, set[str]] = {}
     for option in problem.options:
         considered.setdefault(option.provider, set()).add(option.instance_type)
-    offers = book.offers
+    offers = book.offers[book.offers["market"].isin(problem.policy.markets)]
     found = []
     for provider, types in sorted(considered.items()):
         own = offers[(offers["provider"] == provider) & offers["instance_type"].isin(types)]
@@ -175,7 +175,7 @@ def offers_behind(
         if one.offer_id in ids
     }
     places = {(option.provider, option.region, option.instance_type) for option in options}
-    on_demand = book.offers[book.offers["tier"] == "on_demand"]
+    on_demand = book.offers[(book.offers["tier"] == "on_demand") & (book.offers["market"] == STANDARD)]
     keys = zip(on_demand["provider"], on_demand["region"], on_demand["instance_type"], strict=True)
     ids |= {offer_id for offer_id, key in zip(on_demand.index, keys, strict=True) if key in places}
     found = own | book.offers_by_id(ids - own.keys())

@@ -78,9 +78,10 @@ class PriceBook:
         table = self.offers[self.offers.index.isin(offer_ids)]
         return dict(zip(table.index, offers_of(table), strict=True))
 
-    def coverage(self) -> pd.DataFrame:
-        """Per (provider, tier): number of offers; oldest and newest observed_on."""
-        dates = self.offers.groupby(["provider", "tier"], sort=True)["observed_on"]
+    def coverage(self, markets: Collection[str]) -> pd.DataFrame:
+        """Per (provider, tier), of what is sold in those markets: number of offers; oldest and newest observed_on."""
+        sold = self.offers[self.offers["market"].isin(markets)]
+        dates = sold.groupby(["provider", "tier"], sort=True)["observed_on"]
         return pd.DataFrame({"offers": dates.size(), "oldest": dates.min(), "newest": dates.max()})
 
 

@@ -13,7 +13,7 @@ from optimiser.errors import UsageError, bad_value, did_you_mean
 from optimiser.files import locked
 from optimiser.prices.rows import COLUMNS, money_text, parse_row
 from optimiser.prices.snapshot import read_offers_csv, read_table, write_offers_csv
-from providers.offer import FIRST_CREDIBLE_YEAR, TEST_DOUBLE_USD_PER_HOUR, Missing, Offer, Tier
+from providers.offer import FIRST_CREDIBLE_YEAR, STANDARD, TEST_DOUBLE_USD_PER_HOUR, Missing, Offer, Tier
 from providers.shape import InstanceShape
 
 ALIASES = {
@@ -218,7 +218,7 @@ def _spot_without_discount(reading: _Reading) -> None:
     list_prices = {
         (offer.provider, offer.region, offer.instance_type): offer.usd_per_hour
         for _, offer in reading.offers.values()
-        if offer.tier == Tier.ON_DEMAND and not offer.contract
+        if offer.tier == Tier.ON_DEMAND and offer.market == STANDARD and not offer.contract
     }
     for offer_id, (line, offer) in list(reading.offers.items()):
         on_demand = list_prices.get((offer.provider, offer.region, offer.instance_type))

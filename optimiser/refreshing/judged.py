@@ -19,7 +19,7 @@ from optimiser.refreshing.fetched import Fetched
 from optimiser.refreshing.outcome import ScopeOutcome, State
 from optimiser.refreshing.request import RefreshRequest
 from providers.fetch import Scope, scope_of
-from providers.offer import Missing, Offer, place_key
+from providers.offer import STANDARD, Missing, Offer, place_key
 
 SOURCE = "optimiser refresh"
 Recent = Callable[[Sequence[Offer]], Mapping[str, Collection[Decimal]]]
@@ -178,13 +178,14 @@ def _has_first_prices(candidate: Mapping[Scope, ScopePrices], last_good: Mapping
 
 
 def _reference(provider: str, request: RefreshRequest) -> dict[tuple[str, str], Decimal]:
-    """Median USD/h all in by (tier, instance type) in the embedded snapshot; {} where it has no such provider."""
+    """Median list price, USD/h all in, by (tier, instance type) in the embedded snapshot; {} without the provider."""
     path = request.config.directories[0] / "prices" / f"{provider}.csv"
     if not path.is_file():
         return {}
     amounts: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
     for offer in read_offers_csv(path)[0]:
-        amounts[offer.tier.value, offer.instance_type].append(offer.amortised_usd_per_hour)
+        if offer.market == STANDARD:
+            amounts[offer.tier.value, offer.instance_type].append(offer.amortised_usd_per_hour)
     return {key: median(found) for key, found in amounts.items()}
 
 

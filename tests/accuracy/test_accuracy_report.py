@@ -220,6 +220,8 @@ def test_at_a_given_concurrency_shorter_steps_are_worth_more() -> None:
 def test_gpus_cost_their_share_of_the_cheapest_instance() -> None:
     prices = usd_per_gpu_hour(CONFIG)
     assert 0.3 < prices["T4"] < prices["L40S"] < prices["H100"] < 15
+    # p5en.48xlarge on demand; a Capacity Block of p5e.48xlarge, at 5.41, is no list price.
+    assert prices["H200"] == pytest.approx(63.296 / 8)
 
 
 # The command

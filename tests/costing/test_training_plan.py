@@ -52,13 +52,17 @@ def test_parts_add_up_and_every_way_to_pay_is_answered() -> None:
         assert one.machines_usd == sum(leg.usd for leg in one.legs)
         assert one.total_usd == one.machines_usd + one.overheads_usd + one.storage_usd
         assert one.hours <= 720 * (1 + 1e-9)
+    for one in (
+        *plan.alternatives,
+        *(tier.choice for tier in plan.tiers if tier.choice and not tier.why_not),
+    ):
         assert one.total_usd >= plan.choice.total_usd
-    for tier in plan.tiers:
-        assert (tier.choice is None) == (tier.why_not != "")
+    assert all(tier.choice or tier.why_not for tier in plan.tiers)
     assert plan.estimate_usd < plan.choice.total_usd
     assert {"on demand", "spot", "reserved"} <= {tier.how for tier in plan.tiers if tier.choice}
-    assert plan.tiers[-1].how == "capacity block"
-    assert "--capacity-blocks" in plan.tiers[-1].why_not
+    without = train(asked(small(), FEW.model_copy(update={"instance_types": ("g6e.12xlarge",)})))
+    assert without.tiers[-1].how == "capacity block"
+    assert without.tiers[-1].why_not == "no price: `optimiser refresh --capacity-blocks` asks for them"
 
 
 def test_a_year_of_commitment_is_paid_for_two_weeks_of_work() -> None:
@@ -113,7 +117,7 @@ def test_quotas_are_kept_within_where_the_policy_says_so() -> None:
             "too little memory",
         ),
         (small(precision="fp8"), Policy(instance_types=("p4d.24xlarge",)), "no fp8"),
-        (small(), Policy(instance_types=("p5e.48xlarge",), tiers=("on_demand",)), "allows no price"),
+        (small(), Policy(instance_types=("p5e.48xlarge",), tiers=("reserved",)), "allows no price"),
     ],
 )
 def test_what_cannot_be_trained_says_why(wanted: TrainingJob, policy: Policy, said: str) -> None:

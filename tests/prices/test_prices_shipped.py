@@ -10,10 +10,11 @@ import pytest
 from optimiser.config import Config, load_config
 from optimiser.prices.book import PriceBook, load_book
 from optimiser.prices.snapshot import read_offers_csv, write_offers_csv
-from providers.offer import Missing, Offer, Tier
+from providers.offer import STANDARD, Missing, Offer, Tier
 
 AS_OF = date(2026, 11, 21)
 NO_UPFRONT_YEAR = "reserved/reserved_instance/12m/no_upfront"
+BLOCK = "market=capacity_block"
 KNOWN = [
     # offer_id, USD per hour as published, observed on or in
     ("aws/us-east-1/p5.48xlarge/on_demand", "55.04", "2026-11-09"),
@@ -31,6 +32,12 @@ KNOWN = [
     ("gcp/us-central1/a2-highgpu-1g/spot", "1.92802", "2026-08-03"),
     ("gcp/us-central1/a3-highgpu-8g/on_demand", "88.49", "2026"),
     ("gcp/us-central1/g2-standard-4/on_demand", "0.706832", "2026-08-03"),
+    # aws.amazon.com/ec2/capacityblocks/pricing: "Effective Instance Hourly Rate".
+    (f"aws/us-east-1/p5.48xlarge/on_demand/{BLOCK}", "39.33", "2024-12"),
+    (f"aws/us-east-2/p5.48xlarge/on_demand/{BLOCK}", "39.33", "2024-12"),
+    (f"aws/us-east-2/p5e.48xlarge/on_demand/{BLOCK}", "43.26", "2024-12"),
+    (f"aws/us-east-2/p4d.24xlarge/on_demand/{BLOCK}", "14.75", "2024-12"),
+    (f"aws/us-west-2/p4d.24xlarge/on_demand/{BLOCK}", "14.75", "2024-12"),
 ]
 KNOWN_AMORTISED = [
     ("aws/us-east-1/p4d.24xlarge/reserved/reserved_instance/36m/all_upfront", "8.159056", 6),
@@ -130,7 +137,7 @@ def test_spot_and_commitments_are_below_on_demand(prices: list[Offer | Missing])
     on_demand = {
         (offer.region, offer.instance_type): offer.usd_per_hour
         for offer in offers
-        if offer.tier == Tier.ON_DEMAND
+        if offer.tier == Tier.ON_DEMAND and offer.market == STANDARD
     }
     compared: Counter[Tier] = Counter()
     for offer in offers:
@@ -155,7 +162,8 @@ def test_paying_everything_upfront_is_never_dearer(prices: list[Offer | Missing]
 
 
 def test_what_is_not_sold_in_a_tier_has_no_price_in_it(book: PriceBook) -> None:
-    tiers = book.offers.groupby("instance_type")["tier"].agg(set)
+    listed = book.offers[book.offers["market"] == STANDARD]
+    tiers = listed.groupby("instance_type")["tier"].agg(set)
     for name in ("a3-highgpu-1g", "a3-highgpu-2g", "a3-highgpu-4g", "a3-ultragpu-8g", "p5e.48xlarge"):
         assert tiers[name] == {"spot"}, name
     assert "p5.48xlarge/reserved/reserved_instance/12m" not in " ".join(book.offers.index)
@@ -173,7 +181,9 @@ def test_zones_belong_to_spot_and_local_zones_are_marked(book: PriceBook) -> Non
 def test_every_price_names_its_source_and_a_plausible_date(prices: list[Offer | Missing]) -> None:
     for price in prices:
         assert len(price.source) > 10
-        assert date(2025, 11, 30) <= price.observed_on <= date(2026, 11, 9)
+        block = isinstance(price, Offer) and price.market == "capacity_block"
+        first = date(2024, 12, 1) if block else date(2025, 11, 30)
+        assert first <= price.observed_on <= date(2026, 11, 9)
 
 
 def test_the_files_are_as_the_tool_writes_them_and_small(config: Config, tmp_path: object) -> None:
@@ -196,13 +206,14 @@ def test_ages_and_gaps_per_provider_and_tier(book: PriceBook, config: Config) ->
     for provider in ("aws", "azure", "gcp"):
         with (config.directories[0] / "prices" / f"{provider}.csv").open(encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                if row["usd_per_hour"]:
+                if row["usd_per_hour"] and not row["market"]:
                     day, key = date.fromisoformat(row["observed_on"]), (provider, row["tier"])
                     oldest[key] = min(day, oldest.get(key, day))
-    coverage = book.coverage()
+    coverage = book.coverage([STANDARD])
     assert {key: day.date() for key, day in coverage["oldest"].items()} == oldest
     assert oldest["aws", "reserved"] == date(2025, 11, 30)
     assert set(coverage.index) == {(name, tier) for name in ("aws", "azure", "gcp") for tier in Tier}
-    assert coverage["offers"].sum() == len(book.offers)
+    assert coverage["offers"].sum() == (book.offers["market"] == STANDARD).sum()
+    assert book.coverage([STANDARD, "capacity_block"]).loc[("aws", "on_demand"), "oldest"].year == 2024
     reserved = book.offers[book.offers["tier"] == "reserved"].groupby("provider")["instance_type"].nunique()
     assert reserved["azure"] < 20 < reserved["aws"]

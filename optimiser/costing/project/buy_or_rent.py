@@ -147,8 +147,8 @@ def _offers(
     fields: BuyOrRentFields, where: str, config: Config, book: PriceBook, policy: Policy
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Prices of instances with that GPU, as many of it as a server has where there are any, their GPUs beside."""
-    offers, notes = within_age(book.offers, config.settings.max_price_age_days, book.as_of)
-    offers = offers[(offers["region_kind"] == REGION) & (offers["market"] == STANDARD)]
+    listed = (book.offers["region_kind"] == REGION) & (book.offers["market"] == STANDARD)
+    offers, notes = within_age(book.offers[listed], config.settings.max_price_age_days, book.as_of)
     named = (("provider", fields.provider, policy.providers), ("region", fields.region, policy.regions))
     for column, wanted, allowed in named:
         known = set(offers[column])

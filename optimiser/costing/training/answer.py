@@ -11,6 +11,7 @@ from optimiser import __version__
 from optimiser.costing.training.emitted import at_carbon_price
 from optimiser.costing.training.job import TrainingJob
 from optimiser.costing.training.layouts import ALL, CHEAP
+from optimiser.costing.training.market import old_price_said
 from optimiser.costing.training.pace import steps_of
 from optimiser.costing.training.plan import (
     TRAINING_SCHEMA_VERSION,
@@ -184,11 +185,17 @@ def _quotas(way: Way, request: TrainRequest) -> tuple[TrainQuota, ...]:
 
 
 def _tier(how: str, found: Found, request: TrainRequest) -> TrainTier:
-    """The cheapest of a way to pay, one that the policy does not allow only where it is cheaper."""
+    """The cheapest of a way to pay, one that the policy does not allow only where it is cheaper, and a Capacity Block
+    at an old price only where there is none at a recent one.
+    """
     every = sorted(
         (way for way in (*found.ways, *found.gangs) if way.how == how),
         key=lambda way: (way.weighed_usd, way.gang_on_spot),
     )
+    if not every and how == BLOCK and found.old_blocks:
+        one = found.old_blocks[0]
+        said = old_price_said((leg.price for leg in one.legs), request.as_of)
+        return TrainTier(how=how, choice=_choice(one, request), why_not=said)
     if not every:
         return TrainTier(how=how, choice=None, why_not=_why_none(how, found, request))
     alone = (way.weighed_usd for way in found.ways if way.how in (SPOT, ON_DEMAND))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -23,11 +24,14 @@ _PLACE = ("provider", "region", "region_kind", "instance_type")
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """One offer: USD per instance-hour as planned (a commitment's amortised over its term, without interest)."""
+    """One offer: USD per instance-hour as planned (a commitment's amortised over its term, without interest).
+    observed_on None is not known.
+    """
 
     offer_id: str
     usd_per_hour: float
     most_instances: float
+    observed_on: date | None = None
     zone: str = ""
     term_months: int = 0
     spot: PlanSpot | None = None
@@ -67,8 +71,10 @@ def markets(
     pools = spot_prices(listed, policy, past).planned
     found: dict[tuple[str, ...], dict[str, list[Price]]] = defaultdict(lambda: defaultdict(list))
     names = (*_PLACE, "tier", "market", "zone", "term_months", "amortised_usd_per_hour", "max_instances")
+    days = [day.date() for day in allowed["observed_on"]]
     columns = [allowed[name].to_list() for name in names]
-    for offer_id, *place, tier, market, zone, term, usd, most in zip(allowed.index, *columns, strict=True):
+    rows = zip(allowed.index, days, *columns, strict=True)
+    for offer_id, day, *place, tier, market, zone, term, usd, most in rows:
         spot = pools.get(offer_id)
         shelf = _shelf(shapes[place[0], place[3]], tier, market, policy)
         if shelf and (tier != "spot" or spot):
@@ -76,6 +82,7 @@ def markets(
                 offer_id=offer_id,
                 usd_per_hour=float(spot.expected_usd_per_hour) if spot else usd,
                 most_instances=float("inf") if most != most else most,
+                observed_on=day,
                 zone=zone,
                 term_months=int(term),
                 spot=spot,
@@ -106,6 +113,30 @@ def _market(
     }
     shape = shapes[provider, instance_type]
     return Market(provider=provider, region=region, region_kind=kind, shape=shape, **in_order)
+
+
+def without_old_blocks(here: Market, as_of: date, policy: Policy) -> tuple[Market, Market]:
+    """The market without the Capacity Blocks whose price is older than policy.price_age_note_days, and those alone.
+
+    What a block costs moves with supply and demand (AWS sets its list anew about every quarter), so that an old price
+    says what to expect and is none to choose by.
+    """
+    old = [
+        price
+        for price in here.blocks
+        if price.observed_on and (as_of - price.observed_on).days > policy.price_age_note_days
+    ]
+    recent = [price for price in here.blocks if price not in old]
+    return replace(here, blocks=recent), replace(here, on_demand=(), spot=(), reserved=(), blocks=old)
+
+
+def old_price_said(prices: Iterable[Price], as_of: date) -> str:
+    """From when the newest of such prices is, and what asks for one of today; "" without any."""
+    days = [price.observed_on for price in prices if price.observed_on]
+    if not days:
+        return ""
+    age = (as_of - max(days)).days
+    return f"at the list of {max(days)}, {age:,} days old: ask `optimiser refresh --capacity-blocks`"
 
 
 def cheapest(prices: Iterable[Price], instances: int) -> Price | None:

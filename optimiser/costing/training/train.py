@@ -13,7 +13,7 @@ from optimiser.config.carbon import load_carbon
 from optimiser.config.quotas import granted_quotas
 from optimiser.costing.training.emitted import Emitted, at_carbon_price, emitted
 from optimiser.costing.training.interruptions import checkpoint_gb, frozen_gb
-from optimiser.costing.training.market import Market, markets
+from optimiser.costing.training.market import Market, markets, old_price_said, without_old_blocks
 from optimiser.costing.training.node import node_of
 from optimiser.costing.training.pace import Pace, paces
 from optimiser.costing.training.request import TrainRequest
@@ -26,6 +26,7 @@ from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.price_basis import lasting_a_month, providers_left_out, within_age
 from optimiser.planning.problem import QuotaKey
 from optimiser.policy import Policy
+from optimiser.prices.checks.evidence import DYNAMIC_MARKETS
 
 Key = tuple[str, str]
 _NO_LIMIT = {
@@ -38,15 +39,16 @@ _NO_LIMIT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Every way that ends in time and the policy allows, and those that it would with spot_for_groups (gangs), each
-    cheapest first with its carbon weighed; what runs emit; instance types that are out by reason; notes on prices;
-    which ways to pay have a price at all.
+    """Every way that ends in time and the policy allows, those that it would with spot_for_groups (gangs), and
+    old_blocks, Capacity Blocks at a price too old to choose by, each cheapest first with its carbon weighed; what runs
+    emit; instance types that are out by reason; notes on prices; which ways to pay have a price at all.
     """
 
     model: ModelSpec
     terms: Terms
     ways: tuple[Way, ...]
     gangs: tuple[Way, ...]
+    old_blocks: tuple[Way, ...]
     emitted: Emitted
     rejected: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
@@ -73,16 +75,15 @@ def found_ways(request: TrainRequest) -> Found:
         start_up=config.settings.start_up,
         policy=policy,
     )
-    lasting, ending = lasting_a_month(request.book.offers, request.as_of)
-    offers, ages = within_age(lasting, config.settings.max_price_age_days, request.as_of)
-    without = providers_left_out(request.book.unfetched, lasting, offers, policy)
-    absent = tuple(f"not compared: {one.provider}, {one.reason}" for one in without)
-    if config.owned:
-        absent += ("machines of owned.yaml are not planned with: they may be busy serving",)
+    offers, absent, ages = _offers(request)
     sold = markets(offers, config.shapes, known.keys(), policy, request.spot_past)
-    every = _ways_under(request, known, terms, sold)
+    at_age = [without_old_blocks(here, request.as_of, policy) for here in sold]
+    every = _ways_under(request, known, terms, [recent for recent, _ in at_age])
+    old = _ways_under(request, known, terms, [blocks for _, blocks in at_age])
     if not every:
-        raise _refusal(request, known, terms, sold, offers, ages)
+        said = old_price_said((price for _, here in at_age for price in here.blocks), request.as_of)
+        ages += (f"Capacity Blocks {said}",) if said else ()
+        raise _refusal(request, known, terms, [recent for recent, _ in at_age], offers, ages)
     carbon = emitted(load_carbon(config.directories), config.gpus, every)
     every, unknown = at_carbon_price(every, carbon, policy)
     if not every:
@@ -98,11 +99,26 @@ def found_ways(request: TrainRequest) -> Found:
         terms=terms,
         ways=tuple(allowed),
         gangs=tuple(way for way in every if way.gang_on_spot and not policy.spot_for_groups),
+        old_blocks=tuple(sorted(at_carbon_price(old, carbon, policy)[0], key=lambda way: way.weighed_usd)),
         emitted=carbon,
         rejected=rejected,
-        notes=absent + unknown + _not_kept(policy) + request.book.notes + ending + ages,
+        notes=absent + unknown + _not_kept(policy) + request.book.notes + ages,
         sold=_sold(sold),
     )
+
+
+def _offers(request: TrainRequest) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
+    """The prices that a job is planned on, what is not compared, and notes on prices that end or are too old."""
+    lasting, ending = lasting_a_month(request.book.offers, request.as_of)
+    moving = lasting["market"].isin(DYNAMIC_MARKETS)
+    listed, ages = within_age(lasting[~moving], request.config.settings.max_price_age_days, request.as_of)
+    without = providers_left_out(request.book.unfetched, lasting[~moving], listed, request.policy)
+    absent = tuple(f"not compared: {one.provider}, {one.reason}" for one in without)
+    if request.config.owned:
+        absent += ("machines of owned.yaml are not planned with: they may be busy serving",)
+    # What a block costs is shown at any age; without_old_blocks keeps old ones from being chosen.
+    kept = lasting.index.isin(listed.index) | (moving & ~lasting["too_old"])
+    return lasting[kept], absent, ending + ages
 
 
 def _not_kept(policy: Policy) -> tuple[str, ...]:
@@ -250,7 +266,10 @@ def _limits_in_the_way(request: TrainRequest, terms: Terms, offers: pd.DataFrame
         policy = request.policy.model_copy(update={name: none})
         eased = replace(request, policy=policy)
         known, _ = _paces(eased, request.config.find_model(job.model))
-        sold = markets(offers, request.config.shapes, known.keys(), policy, request.spot_past)
+        sold = [
+            without_old_blocks(here, request.as_of, policy)[0]
+            for here in markets(offers, request.config.shapes, known.keys(), policy, request.spot_past)
+        ]
         every = _ways_under(eased, known, replace(terms, policy=policy), sold)
         if allowed := _allowed(every, policy):
             found.append(f"{name} = {str(limit).lower()}{would_do(name, allowed)}")
