@@ -14,7 +14,7 @@ from optimiser import load_config
 from optimiser.costing.training.job import Method
 from optimiser.costing.training.layouts import possible_layouts
 from optimiser.costing.training.memory import memory
-from optimiser.costing.training.pace import RUN_SHARE, paces, steps_of
+from optimiser.costing.training.pace import RUN_SHARE, paces, run_seconds, steps_of
 from optimiser.costing.training.step import StepTime, mfu, step_time
 from optimiser.costing.training.work import token_flops
 from optimiser.performance.specs import MoeSpec
@@ -130,9 +130,34 @@ def test_possible_layouts_divide_gpus_heads_and_batches() -> None:
     assert large.data[large.zero == 2].max() == 1024
 
 
-def test_a_step_too_many_is_taken_for_the_last_tokens() -> None:
+def test_a_step_is_taken_for_the_last_tokens_and_takes_what_they_do() -> None:
     assert steps_of(job(tokens=10.0, batch_tokens=4.0)) == 3
     assert steps_of(job(tokens=12.0, batch_tokens=4.0)) == 3
+    at, batch = layouts(data=8.0, zero=1.0, micro_batches=128.0), 1024 * 2048
+    whole = float(time_of(at).total[0])
+    for sequences, micro_batches in ((1024, 128), (256, 32), (17, 3), (0.5, 1)):
+        asked = job(tokens=2.0 * batch + sequences * 2048)
+        short = float(time_of(replace(at, micro_batches=np.array([float(micro_batches)]))).total[0])
+        (found,) = run_seconds(GPT, asked, H100, PHYSICS, at, np.array([whole]))
+        assert found == pytest.approx(2 * whole + short)
+
+
+def hours(tokens: float) -> dict[int, float]:
+    """Of a run, by instances."""
+    return {pace.nodes: pace.hours for pace in paces(GPT, job(tokens=tokens), H100, PHYSICS, [1, 4])}
+
+
+@settings(max_examples=20)
+@given(tokens=st.floats(2**21, 2**24), more=st.floats(1.0, 1.5))
+def test_a_run_on_more_tokens_never_takes_less(tokens: float, more: float) -> None:
+    fewer, longer = hours(tokens), hours(tokens * more)
+    assert all(longer[nodes] >= fewer[nodes] * (1 - 1e-9) for nodes in fewer)
+
+
+def test_one_sequence_more_does_not_take_a_whole_step() -> None:
+    # Beyond two steps of 1,024 sequences it is a micro-batch of at most 16 a rank, of which a step has at least 2.
+    whole, beyond = hours(2.0 * 2**21), hours(2.0 * 2**21 + 2048)
+    assert all(whole[nodes] < beyond[nodes] < 1.3 * whole[nodes] for nodes in whole)
 
 
 def test_several_instances_need_a_network_that_is_known() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from optimiser.costing.training.job import TrainingJob
-from optimiser.costing.training.layouts import Layouts, possible_layouts
+from optimiser.costing.training.layouts import Array, Layouts, possible_layouts
 from optimiser.costing.training.memory import Memory, memory
 from optimiser.costing.training.node import Node
 from optimiser.costing.training.step import StepTime, mfu, step_time
@@ -54,8 +54,26 @@ class Pace:
 
 
 def steps_of(job: TrainingJob) -> int:
-    """Optimiser steps until all tokens are seen."""
+    """Optimiser steps until all tokens are seen, the last of them on those that are left."""
     return math.ceil(job.tokens / job.batch_tokens - 1e-9)
+
+
+def run_seconds(
+    model: ModelSpec, job: TrainingJob, node: Node, physics: Physics, at: Layouts, step_s: Array
+) -> Array:
+    """All steps without interruptions: whole ones of step_s, and a last one of as many micro-batches as the tokens
+    that are left take.
+
+    So do trainers that keep an incomplete last batch (drop_last=False, the default of PyTorch's DataLoader and of
+    dataloader_drop_last in Hugging Face's TrainingArguments); those that drop it (Megatron-LM: train_samples //
+    global_batch_size steps) train on fewer tokens than they are asked to.
+    """
+    steps = steps_of(job)
+    left = (job.tokens - (steps - 1) * job.batch_tokens) / job.sequence_tokens
+    needed = np.maximum(np.ceil(left / (at.data * at.sequences) - 1e-9), 1.0)
+    short = np.minimum(needed, at.micro_batches)
+    last = step_time(model, job, node, physics, replace(at, micro_batches=short))
+    return np.asarray((steps - 1) * step_s + last.total)
 
 
 def paces(
@@ -68,9 +86,10 @@ def paces(
     fits = held.total <= node.usable_bytes
     at, held = at.select(fits), Memory(**{name: values[fits] for name, values in vars(held).items()})
     time = step_time(model, job, node, physics, at)
-    order = np.lexsort((time.total, at.nodes))
+    run_s = run_seconds(model, job, node, physics, at, time.total)
+    order = np.lexsort((run_s, at.nodes))
     first = order[np.unique(at.nodes[order], return_index=True)[1]]
-    return tuple(_pace(model, job, node, at, held, time, row) for row in first.tolist())
+    return tuple(_pace(model, job, node, at, held, time, float(run_s[row]), row) for row in first.tolist())
 
 
 def _error(model: ModelSpec, job: TrainingJob, node: Node, nodes: int) -> float:
@@ -83,9 +102,15 @@ def _error(model: ModelSpec, job: TrainingJob, node: Node, nodes: int) -> float:
 
 
 def _pace(
-    model: ModelSpec, job: TrainingJob, node: Node, at: Layouts, held: Memory, time: StepTime, row: int
+    model: ModelSpec,
+    job: TrainingJob,
+    node: Node,
+    at: Layouts,
+    held: Memory,
+    time: StepTime,
+    run_s: float,
+    row: int,
 ) -> Pace:
-    step_s = float(time.total[row])
     reached = float(mfu(model, job, node, at, time.total)[row])
     count, nodes, flops = steps_of(job), int(at.nodes[row]), token_flops(model, job)
     done = flops.hardware(recomputed=bool(at.again[row])) / flops.model
@@ -100,6 +125,6 @@ def _pace(
         step_hfu=reached * done,
         mfu=reached * RUN_SHARE,
         steps=count,
-        hours=count * step_s / RUN_SHARE / 3600,
+        hours=run_s / RUN_SHARE / 3600,
         relative_error=_error(model, job, node, nodes),
     )
