@@ -40,7 +40,8 @@ def budget(
 
     check_list_format(format_name)
     in_project, others = _of_project(settings or ())
-    read = load_project(load_config(config).find_project(project), in_project)
+    known = load_config(config)
+    read = load_project(known.find_project(project), in_project, known.find_job)
     from optimiser.costing.project.budget import budget_of, needs_prices
     from optimiser.report.budget import render_budget
 

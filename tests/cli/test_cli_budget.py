@@ -65,6 +65,17 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(fails: Fails, tmp_path: Path)
     assert said.startswith(f"{path}: inference.workload: workload 'chat-lama-70b': no such file")
     path.write_text("name: p\nmonths: 2\nstart: 2026-12\ntraining: {job: no.yaml}\n", encoding="utf-8")
     assert fails(2, "budget", str(path)).startswith(f"{path}: training.job: job 'no.yaml': no such file")
+    # A job that is none is told before what stands beside it, typed or in the file.
+    path.write_text("name: p\nmonths: 2\nstart: 2026-12\ntraining: {gpu_hours: 5}\n", encoding="utf-8")
+    said = fails(2, "budget", str(path), "--set", "training.job=qlora-llama-7b")
+    assert f"{path}: training.job: job 'qlora-llama-7b': no such file and no such name; did you mean" in said
+    both = fails(2, "budget", str(path), "--set", "training.job=qlora-llama-70b")
+    assert "training: job and gpu_hours are given: exactly one of" in both
+    path.write_text(
+        "name: p\nmonths: 2\nstart: 2026-12\nmaintenance: {cycles_per_year: 1, retraining: {gpus: 5, job: none-such}}\n",
+        encoding="utf-8",
+    )
+    assert "maintenance.retraining.job: job 'none-such'" in fails(2, "budget", str(path))
     path.write_text(PROJECT, encoding="utf-8")
     assert "--format" in fails(2, "budget", str(path), "--format", "markdown")
     path.write_text(PROJECT.replace("months: 2", "months: 0"), encoding="utf-8")

@@ -19,12 +19,16 @@ from optimiser.field_faults import first_fault
 _MOST_GROWTH = 1_000_000
 
 
-def validate(where: str, raw: dict[str, Any]) -> ProjectFields:
-    """The fields of one project file; UsageError names the first wrong one and what would be right."""
+def validated(where: str, raw: dict[str, Any]) -> ProjectFields:
+    """The fields of one project file, each by itself; UsageError names the first wrong one and what would be right."""
     try:
-        fields = ProjectFields.model_validate(raw)
+        return ProjectFields.model_validate(raw)
     except ValidationError as error:
         raise first_fault(where, error, SECTIONS) from None
+
+
+def check_together(where: str, fields: ProjectFields) -> None:
+    """UsageError for the first fields that do not go together."""
     if not any(getattr(fields, line) for line in LINES):
         raise UsageError(f"{where}: there is no line to add up: give one or more of {', '.join(LINES)}")
     _check_months(where, fields)
@@ -37,7 +41,6 @@ def validate(where: str, raw: dict[str, Any]) -> ProjectFields:
         _check_compute(where, "maintenance.retraining", fields.maintenance.retraining)
     if fields.inference is not None:
         _check_inference(where, fields.inference)
-    return fields
 
 
 def _check_months(where: str, fields: ProjectFields) -> None:

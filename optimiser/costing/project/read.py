@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optimiser.costing.project.amounts import Range
-from optimiser.costing.project.checks import validate
+from optimiser.costing.project.checks import check_together, validated
 from optimiser.costing.project.schema import ComputeFields, ProjectFields
 from optimiser.errors import UsageError
 from optimiser.files import typed_path
@@ -31,22 +31,33 @@ class Project:
 
     def named(self, field: str, name: str, find: Callable[[str], Path]) -> Path:
         """The file that a field names: beside the project file, else what config finds. Raises UsageError."""
-        beside = self.path.parent / typed_path(name)
-        try:
-            return beside if beside.is_file() else find(name)
-        except UsageError as error:
-            raise UsageError(f"{self.where}: {field}: {error}") from None
+        return _named(self.path, field, name, find)
 
 
-def load_project(path: Path, overrides: Mapping[str, str] | None = None) -> Project:
-    """Read one project file; overrides maps a dotted field to a YAML value that takes its place.
+def _named(path: Path, field: str, name: str, find: Callable[[str], Path]) -> Path:
+    beside = path.parent / typed_path(name)
+    try:
+        return beside if beside.is_file() else find(name)
+    except UsageError as error:
+        raise UsageError(f"{path}: {field}: {error}") from None
+
+
+def load_project(
+    path: Path, overrides: Mapping[str, str] | None = None, find_job: Callable[[str], Path] | None = None
+) -> Project:
+    """Read one project file; overrides maps a dotted field to a YAML value that takes its place, find_job gives the
+    file of a training job by its name (None: whether there is one is not looked at).
 
     Raises UsageError, with one message naming file, field, value and what would be right, for a file that is missing
-    or no YAML, an unknown, missing or impossible field, and fields that do not go together.
+    or no YAML, an unknown, missing or impossible field, a job that is none, and fields that do not go together.
     """
-    fields = validate(
+    fields = validated(
         str(path), fields_of(path, "a project is a mapping of fields such as `name: assistant`", overrides)
     )
+    for name, compute in compute_sections(fields).items():
+        if compute.job is not None and find_job is not None:
+            _named(path, f"{name}.job", compute.job, find_job)
+    check_together(str(path), fields)
     found = list(_ranges("", fields))
     return Project(
         path=path,
