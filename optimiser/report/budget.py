@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from optimiser.costing.project.amounts import ZERO
 from optimiser.costing.project.budget import Budget
 from optimiser.costing.project.serving import NotPlanned
 from optimiser.report.budget_sections import buying, energy, moving, per_use, training
@@ -27,7 +28,9 @@ def render_budget(format_name: str, budget: Budget, *, colour: bool = False) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetRow:
-    """An item in a month; high_is_lower_bound where high could not be planned and has the expected throughput."""
+    """An item in a month; high_is_lower_bound where high could not be planned and has the expected throughput.
+    owed_after_end_usd, as expected, is of what serving signs, in the last month alone, and no part of the others.
+    """
 
     month: str
     line: str
@@ -36,6 +39,7 @@ class BudgetRow:
     expected_usd: Decimal
     high_usd: Decimal
     high_is_lower_bound: bool
+    owed_after_end_usd: Decimal
 
 
 def budget_rows(budget: Budget) -> tuple[BudgetRow, ...]:
@@ -50,6 +54,9 @@ def budget_rows(budget: Budget) -> tuple[BudgetRow, ...]:
             expected_usd=item.monthly[at].expected,
             high_usd=item.monthly[at].high,
             high_is_lower_bound=high_is_short and item.line == "inference",
+            owed_after_end_usd=budget.owed_after_end.expected
+            if item.line == "inference" and month == budget.months[-1]
+            else ZERO,
         )
         for at, month in enumerate(budget.months)
         for item in budget.items
@@ -81,7 +88,7 @@ def _headline(budget: Budget) -> str:
     least = "at least " if any(one.case == "high" for one in short) else ""
     span = f", {usd(whole.low)} to {least}{usd(whole.high)}" if whole.is_given else ""
     said = f"{budget.name}: {usd(whole.expected)} over {counted(len(budget.months), 'month')}"
-    said += f" from {budget.months[0]}{span}{_old(budget)}"
+    said += f" from {budget.months[0]}{span}{_owed(budget)}{_old(budget)}"
     said += "".join(
         f"; {line.line} is {percent(line.share)} of it"
         for line in budget.lines
@@ -90,6 +97,14 @@ def _headline(budget: Budget) -> str:
     if budget.unit_costs is not None:
         said += f"; {usd(budget.unit_costs.usd_per_query)} a query"
     return said + "".join(f"; {not_planned_said(one)}" for one in short)
+
+
+def _owed(budget: Budget) -> str:
+    """`, and $3 owed after the end if nothing else uses it: $13`"""
+    owed = budget.owed_after_end.expected
+    if not owed:
+        return ""
+    return f", and {usd(owed)} owed after the end if nothing else uses it: {usd(budget.total_with_owed.expected)}"
 
 
 def _not_planned(budget: Budget) -> tuple[NotPlanned, ...]:
@@ -127,7 +142,12 @@ def _lines(budget: Budget) -> Table:
                 for item in own
             ]
     whole = budget.total
-    rows.append(Row(("total", "", usd(whole.low), usd(whole.expected), usd(whole.high), "")))
+    sums = {"total": whole}
+    if budget.owed_after_end.high:
+        sums |= {"owed after the end": budget.owed_after_end, "total with it": budget.total_with_owed}
+    rows += [
+        Row((name, "", usd(one.low), usd(one.expected), usd(one.high), "")) for name, one in sums.items()
+    ]
     return Table(columns, tuple(rows))
 
 

@@ -72,10 +72,10 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(fails: Fails, tmp_path: Path)
     both = fails(2, "budget", str(path), "--set", "training.job=qlora-llama-70b")
     assert "training: job and gpu_hours are given: exactly one of" in both
     path.write_text(
-        "name: p\nmonths: 2\nstart: 2026-12\nmaintenance: {cycles_per_year: 1, retraining: {gpus: 5, job: none-such}}\n",
+        "name: p\nmonths: 2\nstart: 2026-12\nmaintenance: {cycles_per_year: 1, retraining: {gpus: 5, job: nosuch}}\n",
         encoding="utf-8",
     )
-    assert "maintenance.retraining.job: job 'none-such'" in fails(2, "budget", str(path))
+    assert "maintenance.retraining.job: job 'nosuch'" in fails(2, "budget", str(path))
     path.write_text(PROJECT, encoding="utf-8")
     assert "--format" in fails(2, "budget", str(path), "--format", "markdown")
     path.write_text(PROJECT.replace("months: 2", "months: 0"), encoding="utf-8")

@@ -190,8 +190,22 @@ def test_what_serving_signs_is_said_with_what_is_owed_after_the_project(
     )
     assert f"some run 9 months beyond the last: about ${signed.usd_beyond_end:,.0f} is owed then" in said
     assert "what commitments of serving still owe after the last month" in budget.not_included
+    # Low needs fewer machines and high at least as many, each for nine months more.
+    owed, whole = budget.owed_after_end, budget.total
+    assert 0 < owed.low <= owed.expected == signed.usd_beyond_end <= owed.high
+    with_it = budget.total_with_owed
+    assert with_it.expected == whole.expected + owed.expected
+    assert (with_it.low, with_it.high) == (whole.low + owed.low, whole.high + owed.high)
+    beside = f"and ${owed.expected:,.0f} owed after the end if nothing else uses it: ${with_it.expected:,.0f}"
+    assert beside in said
+    assert f"total with it ${with_it.low:,.0f} ${with_it.expected:,.0f} ${with_it.high:,.0f}" in said
+    rows = budget_rows(budget)
+    assert [row.owed_after_end_usd for row in rows] == [0, 0, owed.expected]
+    assert sum(row.expected_usd for row in rows) == whole.expected
     never = budget_with(tmp_path, asked(config, book, max_commitment_months=0), {"inference": inference})
     assert never.commitments is None
+    assert (never.owed_after_end.high, never.total_with_owed) == (0, never.total)
+    assert "owed after the end" not in render_budget("table", never)
     assert "signs $" not in render_budget("table", never)
 
 

@@ -10,7 +10,7 @@ from optimiser.errors import did_you_mean
 
 ZERO, ONE = Decimal(0), Decimal(1)
 _CENT = Decimal("0.01")
-_CASES = ("low", "expected", "high")
+CASES = ("low", "expected", "high")
 # Far above any project: more is a slip, and sums stay exact.
 _MOST = Decimal("1e12")
 _WIDE = Context(prec=100)
@@ -46,11 +46,11 @@ def range_of(value: object, least: Decimal, most: Decimal = _MOST, *, above: boo
     bound = f"{'above' if above else 'at least'} {least:f} and at most {most:,f}"
     if not isinstance(value, Mapping):
         return exactly(_number(value, bound, least, most, above=above))
-    if unknown := [str(name) for name in value if name not in _CASES]:
-        raise ValueError(f"low, expected and high; {unknown[0]!r}: {did_you_mean(unknown[0], _CASES)}")
-    if missing := [name for name in _CASES if name not in value]:
+    if unknown := [str(name) for name in value if name not in CASES]:
+        raise ValueError(f"low, expected and high; {unknown[0]!r}: {did_you_mean(unknown[0], CASES)}")
+    if missing := [name for name in CASES if name not in value]:
         raise ValueError(f"low, expected and high: {missing[0]} is missing")
-    low, expected, high = (_number(value[name], bound, least, most, above=above) for name in _CASES)
+    low, expected, high = (_number(value[name], bound, least, most, above=above) for name in CASES)
     if not low <= expected <= high:
         raise ValueError("low ≤ expected ≤ high")
     return Range(low=low, expected=expected, high=high)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
-from optimiser.costing.project.amounts import Range, total
+from optimiser.costing.project.amounts import CASES, ZERO, Range, exactly, total
 from optimiser.costing.project.buy_or_rent import BuyOrRent, compared
 from optimiser.costing.project.commitments import Commitments
 from optimiser.costing.project.energy import ProjectEnergy, energy_of
@@ -64,7 +64,9 @@ class BudgetLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """The answer. Money is USD in whole cents, so that items sum to lines and lines to the total."""
+    """The answer. Money is USD in whole cents, so that items sum to lines and lines to the total. owed_after_end is
+    what commitments of serving still owe after the last month if nothing else uses them, total_with_owed both.
+    """
 
     schema_version: str = SCHEMA_VERSION
     name: str
@@ -74,6 +76,8 @@ class Budget:
     planned_on: date | None
     months: tuple[str, ...]
     total: Range
+    owed_after_end: Range
+    total_with_owed: Range
     dominates: str | None
     lines: tuple[BudgetLine, ...]
     items: tuple[BudgetItem, ...]
@@ -120,6 +124,8 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
     )
     expected, months = _at(inputs, "expected"), month_names(fields.start, fields.months)
     signed = None if curve is None else curve.commitments(monthly_queries(fields, expected), months)
+    asked = {case: monthly_queries(fields, _at(inputs, case)) for case in CASES} if curve else {}
+    owed = exactly(ZERO) if curve is None else curve.owed_after_end(asked)
     return Budget(
         name=fields.name,
         description=fields.description,
@@ -128,6 +134,8 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
         planned_on=None if prices is None else prices.book.as_of,
         months=months,
         total=overall,
+        owed_after_end=owed,
+        total_with_owed=_sum([overall, owed]),
         dominates=max(lines, key=lambda line: line.total.expected).line if overall.expected else None,
         lines=lines,
         items=items,
@@ -158,7 +166,7 @@ def month_names(start: str, months: int) -> tuple[str, ...]:
 
 
 def _items(project: Project, inputs: Mapping[str, Range], serving: Serving | None) -> tuple[BudgetItem, ...]:
-    cases = [items_of(project.fields, _at(inputs, case), serving) for case in ("low", "expected", "high")]
+    cases = [items_of(project.fields, _at(inputs, case), serving) for case in CASES]
     return tuple(
         BudgetItem(
             line=low.line,
@@ -180,8 +188,7 @@ def _ranges(low: Item, expected: Item, high: Item) -> list[Range]:
 
 
 def _sum(ranges: list[Range]) -> Range:
-    cases = ("low", "expected", "high")
-    return Range(**{case: total([getattr(one, case) for one in ranges]) for case in cases})
+    return Range(**{case: total([getattr(one, case) for one in ranges]) for case in CASES})
 
 
 def _line(name: str, items: tuple[BudgetItem, ...], whole: Decimal) -> BudgetLine:
@@ -213,7 +220,7 @@ def _curve(project: Project, prices: Prices | None, inputs: Mapping[str, Range])
     if prices is None or prices.serving is None or project.fields.inference is None:
         return None
     most, expected = project.fields.inference.volumes, _at(inputs, "expected")
-    cases = {case: monthly_queries(project.fields, _at(inputs, case)) for case in ("low", "expected", "high")}
+    cases = {case: monthly_queries(project.fields, _at(inputs, case)) for case in CASES}
     ends = []
     for name in ("inference.users", "inference.queries_per_user_day", "inference.growth_per_month"):
         amount, moved = inputs[name], ends_of(name, inputs[name])

@@ -59,15 +59,20 @@ def commitments_over(
     if not terms:
         return None
     at = queries.index(max(queries))
-    beyond = {term: _beyond_end(signed, term) for term in terms}
     return Commitments(
         largest_in=months[at],
         contract_value_usd=total([one.contract_value_usd for one in signed[at]]),
         upfront_usd=total([one.upfront_usd for one in signed[at]]),
         longest_term_months=max(terms),
-        months_beyond_end=max(most for most, _ in beyond.values()),
-        usd_beyond_end=in_cents(total([usd for _, usd in beyond.values()])),
+        months_beyond_end=max(_beyond_end(signed, term)[0] for term in terms),
+        usd_beyond_end=usd_beyond_end(signed),
     )
+
+
+def usd_beyond_end(signed: Sequence[Sequence[Signed]]) -> Decimal:
+    """USD owed after the last month for what is signed for the months' own plans, in whole cents."""
+    terms = {one.term_months for plan in signed for one in plan}
+    return in_cents(total([_beyond_end(signed, term)[1] for term in sorted(terms)]))
 
 
 def _beyond_end(signed: Sequence[Sequence[Signed]], term_months: int) -> tuple[int, Decimal]:

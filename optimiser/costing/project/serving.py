@@ -15,7 +15,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from optimiser.costing.project.amounts import ONE, Range
-from optimiser.costing.project.commitments import Commitments, commitments_over
+from optimiser.costing.project.commitments import Commitments, Signed, commitments_over, usd_beyond_end
 from optimiser.costing.project.fleet_points import FleetPoint, points_of, usd_between
 from optimiser.errors import NoFeasiblePlan, UsageError
 from optimiser.planning.plan import SECONDS_PER_MONTH, Plan
@@ -79,11 +79,14 @@ class FleetCurve:
 
     def commitments(self, queries: Sequence[Decimal], months: Sequence[str]) -> Commitments | None:
         """What the plans that carry the months' queries, as expected, sign."""
-        carrying = [
-            next(point for point in self.points if point.queries_per_month >= asked) if asked else None
-            for asked in queries
-        ]
-        return commitments_over([one.commitments if one else () for one in carrying], queries, months)
+        return commitments_over(_signed_by(self.points, queries), queries, months)
+
+    def owed_after_end(self, queries: Mapping[str, Sequence[Decimal]]) -> Range:
+        """USD owed after the last month for what the plans of each case sign that carry its months' queries."""
+        fleets = {"low": self.low_points, "expected": self.points, "high": self.high_points}
+        owed = {case: usd_beyond_end(_signed_by(fleets[case], queries[case])) for case in fleets}
+        usual = owed["expected"]
+        return Range(low=min(owed["low"], usual), expected=usual, high=max(owed["high"], usual))
 
     @property
     def confidence_asked(self) -> Range | None:
@@ -103,6 +106,14 @@ class FleetCurve:
         if confidence < self.confidence.expected:
             return min(usual, usd_between(self.low_points, queries))
         return max(usual, usd_between(self.high_points, queries))
+
+
+def _signed_by(points: Sequence[FleetPoint], queries: Sequence[Decimal]) -> list[tuple[Signed, ...]]:
+    """What each month's plan signs: the smallest that carries its queries."""
+    return [
+        next(point for point in points if point.queries_per_month >= asked).commitments if asked else ()
+        for asked in queries
+    ]
 
 
 def planned_fleets(
