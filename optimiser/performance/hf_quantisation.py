@@ -83,8 +83,9 @@ def _precision(settings: Mapping[str, Any], where: str) -> tuple[str, float | No
 
 
 def _computed_in(settings: Mapping[str, Any], precision: str) -> str | None:
-    """fp8 for MXFP4; 16 bit for 8-bit integers where activations are not quantised too (GPTQ, and compressed-tensors
-    without input_activations). bitsandbytes multiplies 8-bit integers with 8-bit activations (arXiv 2208.07339).
+    """fp8 for MXFP4; 16 bit for 8 bits where activations are not quantised too (GPTQ, and compressed-tensors without
+    input_activations: W8A16). bitsandbytes multiplies 8-bit integers with 8-bit activations (arXiv 2208.07339), and
+    other checkpoints in fp8 have activations quantised as they come.
     """
     method = str(settings.get("quant_method")).lower()
     if method == "mxfp4":
@@ -92,7 +93,8 @@ def _computed_in(settings: Mapping[str, Any], precision: str) -> str | None:
     groups = settings.get("config_groups")
     stated = list(groups.values()) if isinstance(groups, dict) else []
     both = any(isinstance(group, dict) and group.get("input_activations") for group in stated)
-    return "bf16" if precision == "int8" and method != "bitsandbytes" and not both else None
+    alone = {"int8": method != "bitsandbytes", "fp8": method == "compressed-tensors"}
+    return "bf16" if alone.get(precision) and not both else None
 
 
 def _group_size(settings: Mapping[str, Any]) -> int | None:

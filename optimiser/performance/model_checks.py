@@ -8,7 +8,7 @@ from optimiser.performance.specs import ModelSpec
 
 QUANTISED_PARTS = ("linear", "feed_forward", "experts")
 # What a precision may be multiplied in besides its own format: fp8 activations, or the GPU's 16-bit format.
-COMPUTED_IN = {"fp4": ("fp8",), "int8": ("bf16",)}
+COMPUTED_IN = {"fp4": ("fp8",), "fp8": ("bf16",), "int8": ("bf16",)}
 _SIZES = ("layers", "hidden", "heads", "kv_heads", "head_dim", "intermediate", "vocabulary", "max_context")
 _MOE_SIZES = ("experts", "active", "intermediate")
 _MLA_SIZES = ("kv_rank", "rope_head_dim", "nope_head_dim", "value_head_dim")

@@ -43,11 +43,11 @@ def served_on(
     """How `gpu` serves the model at the precisions, or in plain words why it cannot.
 
     16-bit checkpoints are served in the 16-bit format that the GPU has; int4, and int8 where a checkpoint holds weights
-    alone (computed_in), are unpacked and computed in 16 bit on any GPU; int8 otherwise is of weights and activations
-    and needs tensor cores for it; fp4 is computed in fp4, or what the model's checkpoint is computed in, where
-    there are tensor cores for fp4, and fp8 in fp8 likewise, else both are unpacked to 16 bit (Marlin kernels, which
-    need Ampere or newer, taken to be GPUs with bf16). The KV cache defaults to the 16-bit format; a narrower one needs
-    tensor cores for its format, and fp4 an engine that has it.
+    alone (computed_in), are unpacked and computed in 16 bit on any GPU, fp8 weights alone on those with bf16; int8
+    otherwise is of weights and activations and needs tensor cores for it; fp4 is computed in fp4, or what the model's
+    checkpoint is computed in, where there are tensor cores for fp4, and fp8 in fp8 likewise, else both are unpacked to
+    16 bit (Marlin kernels, which need Ampere or newer, taken to be GPUs with bf16). The KV cache defaults to the 16-bit
+    format; a narrower one needs tensor cores for its format, and fp4 an engine that has it.
     """
     rates = gpu.dense_tflops
     half = next((name for name in HALF_PRECISIONS if name in rates), None)
@@ -79,7 +79,7 @@ def _weights(gpu: GpuSpec, model: ModelSpec, half: str, asked: str) -> tuple[str
         if asked in rates:
             return asked, rates[asked], []
         return half, rates[half], [f"{gpu.name} has no {asked}: served in {half}, check for overflow"]
-    if asked == "int4" or in_half(model, asked):
+    if asked == "int4" or (in_half(model, asked) and (asked == "int8" or "bf16" in rates)):
         return asked, rates[half], []
     if asked in rates:
         return asked, rates[model.computed_in.get(asked, asked)], []

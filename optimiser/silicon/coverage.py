@@ -152,6 +152,8 @@ def _modes(model: ModelSpec, precision: str, fp4_cores: bool) -> tuple[str, str]
     part = model.quantised_parts.get(precision, "linear")
     if precision in HALF_PRECISIONS:
         return "bfloat16", "bfloat16"
+    if precision == "fp8" and in_half(model, precision):
+        return "it has no products of 8-bit floats with 16-bit activations"
     if precision == "fp8":
         block = precision in model.scale_block
         dense, experts = ("fp8_block", "fp8_block") if block else ("fp8_static", "fp8")

@@ -298,3 +298,32 @@ def test_int8_weights_alone_are_unpacked_and_run_wherever_16_bit_does() -> None:
     refused = estimate_shapes(LLAMA_8B, MIX, CHAT, [asked["B200"]], machines, config.fit, **vllm)
     assert isinstance(refused[0], Rejection)
     assert "vllm has no kernels for int8 weights on Blackwell" in refused[0].reason
+
+
+def test_fp8_weights_alone_are_computed_in_16_bit_and_read_in_8() -> None:
+    # compressed-tensors' W8A16: half the bytes of 16 bit, at its rate, on GPUs with fp8 as on those without.
+    alone = replace(LLAMA_8B, computed_in={"fp8": "bf16"})
+    gpus = load_config().gpus
+    for name in ("A100-80GB", "H100", "B200"):
+        served = served_on(gpus[name], alone, "fp8", None)
+        assert isinstance(served, Served)
+        assert (served.weight_tflops, served.kernel) == (gpus[name].dense_tflops["bf16"], Kernel.UNPACKED)
+        assert served.notes == ()
+    assert "need Ampere or newer" in str(served_on(gpus["V100"], alone, "fp8", None))
+
+    def asked(model: ModelSpec, precision: str) -> Estimate:
+        return one(model, shape("H100", 1), None, weight_precision=precision)
+
+    wide, both, weights = asked(LLAMA_8B, "bf16"), asked(LLAMA_8B, "fp8"), asked(alone, "fp8")
+    assert weights.weights_gib_per_gpu == both.weights_gib_per_gpu < 0.6 * wide.weights_gib_per_gpu
+    # Long prompts are computing alone, which takes as long as in 16 bit or a little longer.
+    prompts = [bucket(8000, 2)]
+    ttft = {
+        name: one(model, shape("H100", 1), None, buckets=prompts, weight_precision=precision).unloaded_ttft_ms
+        for name, model, precision in (
+            ("wide", LLAMA_8B, "bf16"),
+            ("both", LLAMA_8B, "fp8"),
+            ("alone", alone, "fp8"),
+        )
+    }
+    assert ttft["both"] < 0.75 * ttft["wide"] < ttft["wide"] <= ttft["alone"] * 1.001 < 1.2 * ttft["wide"]

@@ -40,8 +40,8 @@ def test_quantisation(tmp_path, quantisation, precision, bytes_per_weight):
     assert model.quantised_parts == {}
 
 
-def in_groups(activations: object) -> dict[str, Any]:
-    group = {"weights": {"num_bits": 8, "type": "int"}, "input_activations": activations}
+def in_groups(activations: object, kind: str = "int") -> dict[str, Any]:
+    group = {"weights": {"num_bits": 8, "type": kind}, "input_activations": activations}
     return {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}}
 
 
@@ -51,6 +51,8 @@ def in_groups(activations: object) -> dict[str, Any]:
         ({"quant_method": "gptq", "bits": 8, "group_size": 128}, {"int8": "bf16"}),
         (in_groups(None), {"int8": "bf16"}),
         (in_groups({"num_bits": 8, "type": "int", "dynamic": True}), {}),
+        (in_groups(None, "float"), {"fp8": "bf16"}),
+        (in_groups({"num_bits": 8, "type": "float", "dynamic": True}, "float"), {}),
         ({"quant_method": "bitsandbytes", "load_in_8bit": True}, {}),
         ({"quant_method": "gptq", "bits": 4, "group_size": 128}, {}),
         ({"quant_method": "fp8"}, {}),

@@ -137,3 +137,9 @@ def test_ungated_blocks_and_partly_quantised_dense_models_are_not_covered() -> N
     spec = shipped().models["llama-3.1-8b"]
     assert "gated" in str(config_of(replace(spec, gated=False)))
     assert "feed-forward blocks alone" in refusal("llama-3.1-405b", precision="fp8")
+
+
+def test_fp8_weights_alone_are_not_covered() -> None:
+    alone = replace(shipped().models["llama-3.1-8b"], computed_in={"fp8": "bf16"})
+    said = asked_of(alone, candidate(precision="fp8"))
+    assert said == "it has no products of 8-bit floats with 16-bit activations"
