@@ -57,7 +57,11 @@ def energy(budget: Budget) -> tuple[Block, ...]:
     known = budget.energy
     if known is None:
         return ()
-    parts = [f"one run of {run.section}: {_drawn(run.kwh, run.kg_co2e)}" for run in known.runs]
+    parts = [
+        f"one run of {run.section}: "
+        + ("not known, for want of a `job`" if run.kwh is None else _drawn(run.kwh, run.kg_co2e))
+        for run in known.runs
+    ]
     if known.inference_kwh:
         served = _drawn(_summed(known.inference_kwh), _summed(known.inference_kg_co2e))
         parts.insert(0, f"serving over the horizon: {served}")
