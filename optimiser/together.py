@@ -24,6 +24,7 @@ from optimiser.planning.together.caps import caps_of_all, excess_in_words, least
 from optimiser.planning.together.plan import TogetherPlan
 from optimiser.planning.together.search import Together, TogetherOutcome, search_together
 from optimiser.planning.together.verify import verify_together
+from optimiser.planning.totals import monthly_tokens
 from optimiser.recommend import Request
 from providers.offer import Offer
 
@@ -117,6 +118,7 @@ def _plan_of(services: Sequence[ByItself], apart: Apart, found: TogetherOutcome)
             service=_service(one, solution),
             stands_for=one.stands_for,
             apart_monthly_usd=monthly_usd,
+            monthly_tokens=monthly_tokens(one.problem, one.request.workload),
         )
         for one, solution, monthly_usd in zip(services, solutions, apart.monthly_usd, strict=True)
     ]

@@ -9,7 +9,13 @@ import numpy as np
 from optimiser.carbon.power import Power, UnitEnergy, kg_co2e, kwh
 from optimiser.planning.leaves import Solution, loads_by_size
 from optimiser.planning.plan import HOURS_PER_MONTH
-from optimiser.planning.plan_footprint import PlanCarbon, PlanEnergy, PlanFootprint, PlanPower
+from optimiser.planning.plan_footprint import (
+    PlanCarbon,
+    PlanEnergy,
+    PlanFootprint,
+    PlanPower,
+    sum_of_known,
+)
 from optimiser.planning.problem import Floats, Option, Problem
 
 
@@ -110,9 +116,7 @@ def footprint_of(
 
 
 def _total(names: set[str], parts: dict[str, float | None]) -> float | None:
-    found = [parts.get(name) for name in sorted(names)]
-    known = [part for part in found if part is not None]
-    return sum(known) if len(known) == len(found) else None
+    return sum_of_known([parts.get(name) for name in sorted(names)])
 
 
 def plan_power(power: Power) -> PlanPower:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -95,3 +96,9 @@ class PlanFootprint:
     embodied_kg_co2e_monthly_low: float | None
     embodied_kg_co2e_monthly_high: float | None
     power: PlanPower | None
+
+
+def sum_of_known(parts: Sequence[float | None]) -> float | None:
+    """The sum of figures; None where one of them is not known."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None

@@ -153,7 +153,7 @@ def _commitment(plan: Plan, purchase: PlanPurchase, option: PlanOption, offer: P
         even = f"breaks even at {percent(signed.break_even_utilisation)} use"
     loss = f"if the service ends half way, {usd(signed.loss_if_ended_half_way_usd)} is lost"
     money = f"contract {usd(signed.contract_value_usd)}, {usd(signed.upfront_usd)} cash up front"
-    money += capital_said(plan, signed.capital_monthly_usd)
+    money += capital_said(plan.policy, signed.capital_monthly_usd)
     return f"{option.instance_type}, {kind}: {money}; {even}{_with_less(signed)}; {loss}. A discount, not capacity."
 
 

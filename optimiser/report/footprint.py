@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import PlanOption
 from optimiser.planning.plan_footprint import PlanCarbon, PlanFootprint, PlanPower
@@ -20,8 +22,8 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         _energy(found),
         *_machines(plan),
         _carbon(plan, found),
-        *_grids(plan),
-        *_assumed(plan, found.power),
+        *grids(plan.options, plan.carbon),
+        *assumed(plan.carbon, found.power),
     )
 
 
@@ -75,10 +77,11 @@ def _embodied(plan: Plan, found: PlanFootprint) -> str:
     return f"{_NOT_KNOWN}, no figure for {', '.join(without)}"
 
 
-def _grids(plan: Plan) -> tuple[str, ...]:
-    options = {option.id: option for option in plan.options}
+def grids(used: Iterable[PlanOption], carbon: Iterable[PlanCarbon]) -> tuple[str, ...]:
+    """A line for each place in use: its grid's figure, by which method and of which year."""
+    options = {option.id: option for option in used}
     by_place: dict[str, PlanCarbon] = {}
-    for row in plan.carbon:
+    for row in carbon:
         option = options[row.option]
         by_place.setdefault(f"{provider_name(option.provider)} {option.region}", row)
     return tuple(f"Grid of {place}: {_grid(row)}" for place, row in by_place.items())
@@ -96,8 +99,9 @@ def _grid(row: PlanCarbon) -> str:
     )
 
 
-def _assumed(plan: Plan, power: PlanPower | None) -> tuple[str, ...]:
-    shares = sorted({round(row.gpu_tdp_share, 2) for row in plan.carbon})
+def assumed(carbon: Iterable[PlanCarbon], power: PlanPower | None) -> tuple[str, ...]:
+    """What GPUs are taken to draw."""
+    shares = sorted({round(row.gpu_tdp_share, 2) for row in carbon})
     if power is None or not shares:
         return ()
     span = " to ".join(dict.fromkeys((percent(shares[0]), percent(shares[-1]))))

@@ -47,6 +47,13 @@ def _training() -> dict[str, Any]:
     return schema_of(TrainPlan, "Training plan", TRAINING_SCHEMA_VERSION)
 
 
+def _together() -> dict[str, Any]:
+    from optimiser.planning.plan_schema import schema_of
+    from optimiser.planning.together.plan import SCHEMA_VERSION, TogetherPlan
+
+    return schema_of(TogetherPlan, "Plan of services together", SCHEMA_VERSION)
+
+
 def _project() -> dict[str, Any]:
     from optimiser.costing.project.schema import ProjectFields
 
@@ -66,6 +73,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "plan": _plan,
     "policy": _policy,
     "project": _project,
+    "together": _together,
     "training": _training,
     "workload": _workload,
 }

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.planning.plan import HOURS_PER_MONTH, to_jsonable
@@ -15,6 +18,8 @@ from optimiser.report.choices import quota_table
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.price_age import at_old_prices, rests_on
 from optimiser.report.text_layout import text_of
+from optimiser.report.together_footprint import footprint_blocks
+from optimiser.report.up_front import so_much_said
 from optimiser.report.wording import HOW, percent, provider_name, site, units, usd, words
 
 FORMATS = ("table", "json", "markdown")
@@ -42,7 +47,8 @@ def together_document(plan: TogetherPlan) -> Document:
             Section("Services", (_services(plan),)),
             Section("Bought once, for all", _shared(plan)),
             Section("Quota to ask for", quota_table(plan.quotas)),
-            Section("Cost", (_cost(plan), rests_on(plan.estimate_relative_error, _oldest(plan)))),
+            Section("Cost", (*_cost(plan), rests_on(plan.estimate_relative_error, _oldest(plan)))),
+            Section("Energy and carbon", footprint_blocks(plan)),
             Section("Proof", (_proof(plan),)),
             Section("Not included", (", ".join(plan.not_included) + ".",)),
             Section("Notes", plan.notes),
@@ -107,7 +113,11 @@ def _service(part: ServicePart) -> Row:
         fleet.setdefault(name, []).append(f"{units(least, max(counts.values()))} {_SHORT_HOW[how]}")
     said = ", ".join(f"{name} {' + '.join(ways)}" for name, ways in fleet.items())
     apart = "no plan" if part.apart_monthly_usd is None else usd(part.apart_monthly_usd)
-    return Row((part.service.name, said, usd(part.monthly_usd), apart))
+    signed = [one.commitment for one in part.purchases if one.commitment]
+    paid = sum((one.upfront_usd for one in signed), Decimal(0))
+    capital = sum((one.capital_monthly_usd or Decimal(0) for one in signed), Decimal(0))
+    detail = so_much_said(part.policy, paid, capital)
+    return Row((part.service.name, said, usd(part.monthly_usd), apart), detail and f"Commitments: {detail}.")
 
 
 def _shared(plan: TogetherPlan) -> tuple[Table, ...]:
@@ -121,11 +131,13 @@ def _shared(plan: TogetherPlan) -> tuple[Table, ...]:
         Column("in use", right=True),
         Column("$ a month", right=True),
     )
-    return (Table(columns, tuple(_shared_row(one) for one in plan.shared)),)
+    policy = plan.services[0].policy
+    return (Table(columns, tuple(_shared_row(one, policy) for one in plan.shared)),)
 
 
-def _shared_row(one: SharedOffer) -> Row:
+def _shared_row(one: SharedOffer, policy: Mapping[str, Any]) -> Row:
     offer = one.offer
+    cash = so_much_said(policy, one.upfront_usd, one.capital_monthly_usd)
     terms = f", {offer.term_months} months, {words(offer.payment)}" if offer.term_months else ""
     return Row(
         (
@@ -135,16 +147,19 @@ def _shared_row(one: SharedOffer) -> Row:
             site(offer.provider, offer.region),
             percent(one.used_share),
             usd(one.monthly_usd),
-        )
+        ),
+        cash and f"{cash}.",
     )
 
 
-def _cost(plan: TogetherPlan) -> str:
+def _cost(plan: TogetherPlan) -> tuple[str, ...]:
     totals = plan.totals
-    return (
+    cash = so_much_said(plan.services[0].policy, totals.upfront_usd, totals.capital_monthly_usd)
+    month = (
         f"Instances {usd(totals.monthly_usd)} + overheads {usd(totals.overheads_monthly_usd)} = "
         f"{usd(totals.total_monthly_usd)} a month of {HOURS_PER_MONTH} h; {totals.max_gpus:,} GPUs at the most at once."
     )
+    return (month, f"Commitments: {cash}.") if cash else (month,)
 
 
 def _proof(plan: TogetherPlan) -> str:

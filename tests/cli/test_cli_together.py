@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from many_workloads import CHAT, FEW
+from many_workloads import FEW
+from together_services import asked, folder_of_services
 
-from optimiser.cli.question import asking, request_for
 from optimiser.planning.together.verify import verify_together
 from optimiser.report.together import render_together
 from optimiser.together import recommend_together
@@ -18,40 +18,22 @@ from optimiser.together import recommend_together
 Run = Callable[..., Any]
 Fails = Callable[..., str]
 
-DAY = "demand: {hourly_requests_per_second: [8, 8, 1, 1], start: 2026-01-05}"
-NIGHT = "demand: {hourly_requests_per_second: [1, 1, 8, 8], start: 2026-01-05}"
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A service of the day, one of the night with a slacker target, and a second of the day's kind."""
-    found = tmp_path_factory.mktemp("together")
-    texts = {
-        "day": CHAT.replace("demand: {requests_per_second: 2}", DAY),
-        "night": CHAT.replace("demand: {requests_per_second: 2}", NIGHT).replace(
-            "ttft_ms: 2000", "ttft_ms: 3000"
-        ),
-        "dusk": CHAT.replace("demand: {requests_per_second: 2}", NIGHT),
-        "week": CHAT,
-    }
-    for name, text in texts.items():
-        (found / f"{name}.yaml").write_text(text.replace("name: chat", f"name: {name}"), encoding="utf-8")
-    return found
+    return folder_of_services(tmp_path_factory.mktemp("together"))
 
 
 @pytest.fixture(scope="module")
 def plan(folder: Path) -> dict[str, Any]:
-    options = {"gpus": ("--gpu", ["L4"]), "providers": ("--provider", ["gcp"])}
-    without_spot = ["tiers=[on_demand,reserved]", "commitment_hours_share=0.5"]
-    asked = asking(directory=None, as_of="2026-11-21", settings=without_spot, options=options, embedded=True)
-    requests = [request_for(asked, str(folder / f"{name}.yaml")) for name in ("day", "night")]
+    requests = asked(folder, ("day", "night"), "gcp", "commitment_hours_share=0.5")
     found: dict[str, Any] = json.loads(render_together("json", recommend_together(requests)))
     return found
 
 
 def test_day_and_night_share_what_is_committed_and_pay_for_it_to_the_cent(plan: dict[str, Any]) -> None:
     assert plan["together"]
-    totals = {name: Decimal(str(value)) for name, value in plan["totals"].items()}
+    totals = {name: Decimal(value) for name, value in plan["totals"].items() if name.endswith("_usd")}
     assert totals["saving_monthly_usd"] > 0
     assert totals["total_monthly_usd"] + totals["saving_monthly_usd"] == totals["apart_monthly_usd"]
     assert sum(Decimal(part["monthly_usd"]) for part in plan["services"]) == totals["monthly_usd"]

@@ -7,11 +7,11 @@ from math import exp
 from typing import Any
 
 import pytest
+from carbon_cases import KNOWN
 from planning_cases import Case, case, hourly, machine, plan_json
 
-from optimiser.carbon.embodied import Embodied, Span
-from optimiser.carbon.grids import Carbon, Grid, Pue
-from optimiser.carbon.power import Power
+from optimiser.carbon.embodied import Embodied
+from optimiser.carbon.grids import Carbon
 from optimiser.config import load_config
 from optimiser.planning.carbon import with_footprints
 from optimiser.planning.energy import footprint_of, plan_energy
@@ -19,30 +19,6 @@ from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import to_jsonable
 from optimiser.planning.rules import verify_plan
 from optimiser.planning.search import search
-
-POWER = Power(
-    idle_tdp_share=0.25,
-    one_request_tdp_share=0.5,
-    many_requests_tdp_share=1.0,
-    curve_steepness=1.0,
-    curve_middle_log2=2.0,
-    prompt_tdp_share=1.0,
-    host_w_per_vcpu=2.0,
-    host_w_per_gib=0.25,
-    rest_share=0.0,
-)
-KNOWN = Carbon(
-    power=POWER,
-    embodied=Embodied(gpus={"L4": Span(low=100, high=200)}, server_kg_per_gpu=Span(low=0, high=0)),
-    pue={"aws": Pue(provider="aws", pue=1.5, year=2025, source="by hand")},
-    grids={
-        ("aws", "r1"): {
-            "one": Grid(
-                provider="aws", region="r1", gco2_per_kwh=200.0, method="one", year=2023, source="by hand"
-            )
-        }
-    },
-)
 
 
 def subject(carbon: Carbon) -> Case:

@@ -28,7 +28,7 @@ def verify_energy(view: PlanView) -> list[str]:
         f"energy: {name}: {part} is {row[part]}, not {value}"
         for name, row, right in told
         for part, value in right.items()
-        if _off(row[part], value)
+        if is_off(row[part], value)
     ]
 
 
@@ -42,7 +42,8 @@ def _as_carbon(row: dict[str, Any], carbon: dict[str, Any]) -> dict[str, float |
     }
 
 
-def _off(told: float | None, right: float | None) -> bool:
+def is_off(told: float | None, right: float | None) -> bool:
+    """Whether a figure is not what it should be, beyond rounding."""
     if told is None or right is None:
         return told is not right
     return abs(told - right) > TOLERANCE * max(abs(right), 1.0)

@@ -34,13 +34,14 @@ def verify_weigh_commitments(view: PlanView) -> list[str]:
         stated = (purchase["commitment"] or {}).get("capital_monthly_usd")
         if stated is not None:
             count = max(view.units[purchase["id"]]) * view.option_of(purchase["id"])["instances_per_unit"]
-            capital = _capital(view.policy, view.offer_of(purchase["id"])) * HOURS_PER_MONTH_OF_TERM * count
+            offer = view.offer_of(purchase["id"])
+            capital = capital_per_hour(view.policy, offer) * HOURS_PER_MONTH_OF_TERM * count
             if not abs(float(stated) - capital) <= _CENT:
                 faults.append(f"{purchase['id']}: capital of {stated} USD a month, not {capital:.2f}")
     return faults
 
 
-def _capital(policy: dict[str, Any], offer: dict[str, Any]) -> float:
+def capital_per_hour(policy: dict[str, Any], offer: dict[str, Any]) -> float:
     """USD per instance-hour that money up front costs beyond its amount."""
     months, rate = int(offer["term_months"]), math.log1p(float(policy["discount_rate_per_year"])) / 12
     upfront = float(offer["upfront_usd"])
@@ -54,7 +55,7 @@ def _weighed(policy: dict[str, Any], offer: dict[str, Any]) -> float:
     if not months:
         return float(offer["planned_usd_per_hour"])
     fall = months / 12 * math.log1p(-float(policy["price_decline_per_year"]))
-    price = float(offer["planned_usd_per_hour"]) + _capital(policy, offer)
+    price = float(offer["planned_usd_per_hour"]) + capital_per_hour(policy, offer)
     return price / (math.expm1(fall) / fall if fall else 1.0)
 
 

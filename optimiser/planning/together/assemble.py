@@ -10,14 +10,17 @@ import numpy as np
 
 from optimiser.planning.assemble import Core, core_of, plan_quotas
 from optimiser.planning.caps import Cap
+from optimiser.planning.energy import footprint_of
 from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import CENT, cents, exact, plan_offer
 from optimiser.planning.plan import HOURS_PER_MONTH
+from optimiser.planning.plan_bought import PlanCommitment
 from optimiser.planning.plan_parts import PlanQuota, PlanService
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.together.caps import taken_of
+from optimiser.planning.together.footprint import footprint_of_all, idle_of
 from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherTotals
-from optimiser.planning.weighing import weighed_usd
+from optimiser.planning.weighing import capital_usd_per_hour, weighed_usd
 from providers.offer import Offer
 
 
@@ -30,6 +33,7 @@ class Ran:
     service: PlanService
     stands_for: tuple[str, ...]
     apart_monthly_usd: Decimal | None
+    monthly_tokens: float
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,20 @@ def _shared(
     planned = offer.amortised_usd_per_hour
     used = np.array([_used(one, name) for one in ran])
     hours = problem.hours
+    in_use = float(used.sum(axis=0) @ hours)
+    columns = (column for one in ran for column in one.solution.columns)
+    machine = next((c.option for c in columns if c.purchase.offer_id == name), None)
+    capital = capital_usd_per_hour(offer, problem.policy.discount_rate_per_year)
     return SharedOffer(
         offer=plan_offer(name, offer, planned, weighed_usd(problem.policy, offer, planned), None),
         how=how.value,
         instances=instances,
         monthly_usd=cents(planned * instances * HOURS_PER_MONTH),
-        used_share=float(used.sum(axis=0) @ hours) / (instances * float(hours.sum())),
+        used_share=in_use / (instances * float(hours.sum())),
         used=tuple(tuple(row) for row in used.tolist()),
+        upfront_usd=cents(offer.upfront_usd * instances),
+        capital_monthly_usd=cents(capital * HOURS_PER_MONTH * instances),
+        idle=idle_of(problem, machine, instances * float(hours.sum()) - in_use) if machine else None,
     )
 
 
@@ -128,6 +139,14 @@ def _part(ran: Ran, core: Core, paid: Mapping[tuple[str, str], Decimal]) -> Serv
         spare_unit_rps=core.spare_unit_rps,
         monthly_usd=sum((one.monthly_usd for one in purchases), Decimal(0)),
         apart_monthly_usd=ran.apart_monthly_usd,
+        energy=core.energy,
+        carbon=core.carbon,
+        footprint=footprint_of(
+            dict.fromkeys(column.option for column in ran.solution.columns),
+            core.energy,
+            core.carbon,
+            ran.monthly_tokens,
+        ),
     )
 
 
@@ -162,6 +181,8 @@ def _totals(
     overheads = cents(per_node + exact(given.usd_per_month) * len(ran) + monthly * exact(given.percent) / 100)
     alone = [one.apart_monthly_usd for one in services if one.apart_monthly_usd is not None]
     apart = sum(alone, Decimal(0)) if len(alone) == len(services) else None
+    signed: list[SharedOffer | PlanCommitment] = [*shared]
+    signed += [row.commitment for one in services for row in one.purchases if row.commitment]
     return TogetherTotals(
         horizon_hours=float(hours.sum()),
         monthly_usd=monthly,
@@ -170,4 +191,7 @@ def _totals(
         apart_monthly_usd=apart,
         saving_monthly_usd=None if apart is None else apart - monthly - overheads,
         max_gpus=int(taken_of(Cap(amount=0), [one.solution for one in ran], bought).max()),
+        upfront_usd=sum((one.upfront_usd for one in signed), Decimal(0)),
+        capital_monthly_usd=sum((one.capital_monthly_usd or Decimal(0) for one in signed), Decimal(0)),
+        footprint=footprint_of_all(services, shared, sum(one.monthly_tokens for one in ran)),
     )

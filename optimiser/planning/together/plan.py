@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from optimiser.planning.plan_bought import PlanOffer, PlanOption, PlanPurchase
+from optimiser.planning.plan_footprint import PlanCarbon, PlanEnergy, PlanFootprint
 from optimiser.planning.plan_parts import (
     PlanBound,
     PlanCount,
@@ -23,7 +24,7 @@ from optimiser.planning.plan_parts import (
     PlanService,
 )
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class ServicePart:
 
     stands_for names the workloads it was made of, one of its own name or several whose replicas are shared.
     apart_monthly_usd is what they cost planned apart, overheads included: where quotas or max_gpus do not hold all of
-    them at once, planned in turn within what those before leave (null where no such plan was found).
+    them at once, planned in turn within what those before leave (null where no such plan was found). energy, carbon and
+    footprint are of the units that it has in use, as a plan's own.
     """
 
     stands_for: tuple[str, ...]
@@ -48,13 +50,31 @@ class ServicePart:
     spare_unit_rps: float
     monthly_usd: Decimal
     apart_monthly_usd: Decimal | None
+    energy: tuple[PlanEnergy, ...]
+    carbon: tuple[PlanCarbon, ...]
+    footprint: PlanFootprint | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedIdle:
+    """What the instances of a shared offer draw, emit and have embodied, a month of 730 h, while no service uses them:
+    with the building, at the power of a machine without a request; null where a figure is missing, never 0."""
+
+    instance_hours_monthly: float
+    watts_per_instance: float
+    kwh_monthly: float | None
+    kg_co2e_monthly: float | None
+    embodied_kg_co2e_monthly_low: float | None
+    embodied_kg_co2e_monthly_high: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedOffer:
     """What is bought once for all services and runs throughout. how: commitment | held_on_demand | owned.
 
-    used_share is of its instance-hours; used[service][period] is instances in use.
+    used_share is of its instance-hours; used[service][period] is instances in use; idle is null where no power is
+    known. upfront_usd is paid at once for all instances, over the term a part of monthly_usd; capital_monthly_usd is
+    what the capital in it costs, in no other figure.
     """
 
     offer: PlanOffer
@@ -63,12 +83,17 @@ class SharedOffer:
     monthly_usd: Decimal
     used_share: float
     used: tuple[tuple[int, ...], ...]
+    upfront_usd: Decimal
+    capital_monthly_usd: Decimal
+    idle: SharedIdle | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TogetherTotals:
     """All services. total = monthly (instances) + overheads; saving is apart − total (both null where no plan apart was
-    found); max_gpus is how many run at once at the peak, what is bought for all counted whole."""
+    found); max_gpus is how many run at once at the peak, what is bought for all counted whole. upfront_usd and
+    capital_monthly_usd are of all commitments. footprint is the services' and what is idle; its CO2e is null too where
+    services are told by different methods of grids."""
 
     horizon_hours: float
     monthly_usd: Decimal
@@ -77,6 +102,9 @@ class TogetherTotals:
     apart_monthly_usd: Decimal | None
     saving_monthly_usd: Decimal | None
     max_gpus: int
+    upfront_usd: Decimal
+    capital_monthly_usd: Decimal
+    footprint: PlanFootprint | None
 
 
 @dataclass(frozen=True, kw_only=True)

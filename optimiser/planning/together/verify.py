@@ -12,7 +12,9 @@ from typing import Any
 
 from optimiser.planning.rules import TERMS, verify_plan
 from optimiser.planning.rules.allowed import verify_allowed
+from optimiser.planning.rules.energy import verify_energy
 from optimiser.planning.rules.view import TOLERANCE, PlanView
+from optimiser.planning.together.verify_beside import cash_faults, footprint_faults
 
 CENT = Decimal("0.01")
 HOURS_PER_MONTH = 730
@@ -31,12 +33,14 @@ def verify_together(plan: dict[str, Any]) -> list[str]:
         faults += [f"{name}: {fault}" for fault in _use_faults(plan, part, number)]
     for one in plan["shared"]:
         faults += [f"{one['offer']['id']}: {fault}" for fault in _shared_faults(plan, one)]
-    return faults + _limited_by_the_hour(plan) + _cap_faults(plan) + _money_faults(plan)
+    views = [_view(plan, part) for part in plan["services"]]
+    beside = footprint_faults(plan, views) + cash_faults(plan)
+    return faults + _limited_by_the_hour(plan) + _cap_faults(plan) + _money_faults(plan) + beside
 
 
 def _view(plan: dict[str, Any], part: dict[str, Any]) -> PlanView:
     """A service's part as the plan of one service."""
-    empty: dict[str, Any] = {name: [] for name in ("signing", "charges", "quotas", "carbon")}
+    empty: dict[str, Any] = {name: [] for name in ("signing", "charges", "quotas")}
     empty["scenarios"] = [{"name": "as measured", "probability": 1.0, "monthly_usd": None}]
     alone = {**empty, **part, "services": [part["service"]], "periods": plan["periods"]}
     return PlanView({**alone, "planned_on": plan["planned_on"]})
@@ -49,7 +53,7 @@ def _service_faults(plan: dict[str, Any], part: dict[str, Any]) -> list[str]:
         return [fault for fault in verify_plan(view.plan) if not fault.startswith("signing")]
     checks = {name: term for name, term in TERMS.items() if name not in OF_ALL}
     faults = [f"{name}: {fault}" for name, term in checks.items() for fault in term.verify(view)]
-    return faults + verify_allowed(view)
+    return faults + verify_allowed(view) + verify_energy(view)
 
 
 def _use_faults(plan: dict[str, Any], part: dict[str, Any], number: int) -> list[str]:

@@ -1,0 +1,126 @@
+"""What stands beside the bill of services together: energy, carbon and cash up front, from the plan's JSON alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from optimiser.planning.rules.energy import is_off
+from optimiser.planning.rules.view import HOURS_PER_MONTH, PlanView
+from optimiser.planning.rules.weighed import capital_per_hour
+
+_CENT = 0.01
+_EMBODIED = ("embodied_kg_co2e_monthly_low", "embodied_kg_co2e_monthly_high")
+_EMITTED = ("kg_co2e_monthly", "kg_co2e_monthly_at_load")
+Figures = dict[str, float | None]
+
+
+def footprint_faults(plan: dict[str, Any], views: Sequence[PlanView]) -> list[str]:
+    """Idle instances draw what a unit without a request does; the total is the services and what is idle; figures per
+    1M tokens are over the tokens of the demand. Each service's own figures are checked as any plan's."""
+    told: list[tuple[str, Any, Figures]] = []
+    idle = []
+    for one in plan["shared"]:
+        right = _idle(one, plan, views)
+        if one["idle"] and right:
+            idle.append(one["idle"])
+            told.append((one["offer"]["id"], one["idle"], right))
+        elif one["idle"] or right:
+            return [f"energy: {one['offer']['id']}: idle is {one['idle']}"]
+    known = [view for view in views if view.plan["footprint"]]
+    told += [
+        (view.plan["service"]["name"], view.plan["footprint"], _per_million(view.plan["footprint"], [view]))
+        for view in known
+    ]
+    parts, total = [view.plan["footprint"] for view in known], plan["totals"]["footprint"]
+    if total is None:
+        return ["energy: no footprint in all"] if len(parts) == len(views) else []
+    alike = len({row["method"] for part in plan["services"] for row in part["carbon"]}) == 1
+    told.append(("in all", total, _sums(parts, idle, alike=alike) | _per_million(total, views)))
+    return [
+        f"energy: {name}: {part} is {row[part]}, not {value}"
+        for name, row, right in told
+        for part, value in right.items()
+        if is_off(row[part], value)
+    ]
+
+
+def _idle(one: dict[str, Any], plan: dict[str, Any], views: Sequence[PlanView]) -> Figures | None:
+    """What is idle of a shared offer, by what any service says of a unit of the machine; None where none does."""
+    hours = [float(period["hours"]) for period in plan["periods"]]
+    used = sum(count * length for by in one["used"] for count, length in zip(by, hours, strict=True))
+    idle = (one["instances"] * sum(hours) - used) * HOURS_PER_MONTH / sum(hours)
+    for view in views:
+        of = next(
+            (row["option"] for row in view.purchases.values() if row["offer"] == one["offer"]["id"]), None
+        )
+        row = next((row for row in view.plan["energy"] if row["option"] == of), None)
+        if of is None or row is None:
+            continue
+        watts = row["idle_watts_per_unit"] / view.options[of]["instances_per_unit"]
+        kwh = None if row["pue"] is None else watts / 1000 * idle * row["pue"]
+        grid = next((grid["gco2_per_kwh"] for grid in view.plan["carbon"] if grid["option"] == of), None)
+        hours_in_use = view.options[of]["instances_per_unit"] * _unit_hours(view, of)
+        return {
+            "instance_hours_monthly": idle,
+            "watts_per_instance": watts,
+            "kwh_monthly": kwh,
+            "kg_co2e_monthly": None if kwh is None or grid is None else kwh * grid / 1000,
+        } | {end: None if row[end] is None else row[end] / hours_in_use * idle for end in _EMBODIED}
+    return None
+
+
+def _unit_hours(view: PlanView, option: str) -> float:
+    """Unit-hours of an option a month, however paid."""
+    rows = [units for name, units in view.units.items() if view.purchases[name]["option"] == option]
+    run = sum(n * length for units in rows for n, length in zip(units, view.hours, strict=True))
+    return run * HOURS_PER_MONTH / sum(view.hours)
+
+
+def _sums(parts: list[dict[str, Any]], idle: list[dict[str, Any]], *, alike: bool) -> Figures:
+    """What is idle counts the same at planned rates and at the loads of the hours."""
+    found: Figures = {}
+    for name in ("kwh_monthly", "kwh_monthly_at_load", *_EMITTED, *_EMBODIED):
+        values = [part[name] for part in parts] + [one[name.removesuffix("_at_load")] for one in idle]
+        known = [value for value in values if value is not None]
+        told = len(known) == len(values) and (alike or name not in _EMITTED)
+        found[name] = sum(known) if told else None
+    return found
+
+
+def _per_million(row: dict[str, Any], views: Sequence[PlanView]) -> Figures:
+    tokens = sum(map(_monthly_tokens, views))
+    each = {"kwh": row["kwh_monthly_at_load"], "kg_co2e": row["kg_co2e_monthly_at_load"]}
+    return {f"{name}_per_million_tokens": None if v is None else v / tokens * 1e6 for name, v in each.items()}
+
+
+def _monthly_tokens(view: PlanView) -> float:
+    each = sum(
+        b["share"] * (b["prompt_tokens"] + b["output_tokens"]) for b in view.plan["service"]["buckets"]
+    )
+    requests = sum(row["mean_rps"] * 3600 * view.hours[view.index(row)] for row in view.plan["demand"])
+    return float(each * requests * HOURS_PER_MONTH / sum(view.hours))
+
+
+def cash_faults(plan: dict[str, Any]) -> list[str]:
+    """Cash up front follows from each offer and its instances, what its capital costs from the policy; both add up."""
+    faults, policy, month = [], plan["services"][0]["policy"], HOURS_PER_MONTH
+    for one in plan["shared"]:
+        right = {
+            "upfront_usd": float(one["offer"]["upfront_usd"]) * one["instances"],
+            "capital_monthly_usd": capital_per_hour(policy, one["offer"]) * month * one["instances"],
+        }
+        faults += [
+            f"money: {one['offer']['id']}: {name} is {one[name]}, not {usd:.2f}"
+            for name, usd in right.items()
+            if not abs(float(one[name]) - usd) <= _CENT
+        ]
+    signed = [
+        row["commitment"] for part in plan["services"] for row in part["purchases"] if row["commitment"]
+    ]
+    for name in ("upfront_usd", "capital_monthly_usd"):
+        stated = sum((Decimal(one[name]) for one in (*plan["shared"], *signed)), Decimal(0))
+        if stated != Decimal(plan["totals"][name]):
+            faults.append(f"money: {name} is {plan['totals'][name]}, its parts are {stated}")
+    return faults

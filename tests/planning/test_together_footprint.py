@@ -1,0 +1,105 @@
+"""Energy and carbon of services together, by hand: what each has in use, what is bought and idle, and the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from carbon_cases import KNOWN
+from planning_cases import PLAIN, Case, case, held, machine
+
+from optimiser.carbon.grids import Carbon
+from optimiser.config import load_config
+from optimiser.planning.carbon import with_footprints
+from optimiser.planning.plan_parts import PlanBucket, PlanService
+from optimiser.planning.problem import How
+from optimiser.planning.together.assemble import Parts, Ran, parts_of
+from optimiser.planning.together.search import search_together
+
+POLICY = PLAIN.model_copy(update={"max_sites": 1, "max_instance_types": 2})
+SERVICE = PlanService(
+    name="s0",
+    model="m",
+    weight_precision="bf16",
+    kv_precision="bf16",
+    ttft_ms=None,
+    tpot_ms=None,
+    percentile=None,
+    buckets=(PlanBucket(prompt_tokens=800, output_tokens=200, share=1.0),),
+    routing="uniform",
+)
+
+
+def emitting(made: Case, carbon: Carbon) -> Case:
+    options, _ = with_footprints(made.problem.options, carbon, load_config().gpus, made.problem.policy)
+    return replace(made, problem=replace(made.problem, options=options))
+
+
+def shared_parts(knowns: Sequence[Carbon], demands: Sequence[Sequence[float]], instances: int = 1) -> Parts:
+    """Services on held machines, units of so many instances carrying 10 req/s, two periods of half a month."""
+    paid = machine("m", 10.0, held(1.0), instances_per_unit=instances)
+    cases = [
+        emitting(case([paid], list(demand), [365.0, 365.0], POLICY), known)
+        for known, demand in zip(knowns, demands, strict=True)
+    ]
+    problems = [replace(one.problem, services=(f"s{n}",)) for n, one in enumerate(cases)]
+    best = search_together(problems, 1e9).best
+    assert best is not None
+    ran = [
+        Ran(
+            problem=problem,
+            solution=solution,
+            service=replace(SERVICE, name=problem.services[0]),
+            stands_for=problem.services,
+            apart_monthly_usd=None,
+            monthly_tokens=1e9,
+        )
+        for problem, solution in zip(problems, best.solutions, strict=True)
+    ]
+    return parts_of(ran, {name: (How.HELD, count) for name, count in best.bought.items()}, cases[0].offers)
+
+
+@pytest.mark.parametrize("instances", [1, 2])
+def test_an_idle_machine_draws_and_wears_for_nobody(instances: int) -> None:
+    # In the first half month 3 + 1 units run, in the second 1 + 1: two of four are idle then.
+    parts = shared_parts([KNOWN, KNOWN], [[30.0, 10.0], [10.0, 10.0]], instances)
+    (shared,) = parts.shared
+    assert (shared.instances, shared.used_share) == (4 * instances, pytest.approx(6 / 8))
+    idle, hours = shared.idle, 2 * 365.0 * instances
+    assert idle is not None
+    # An L4 at a quarter of its 72 W, 8 vCPUs of 2 W and 32 GiB of 0.25 W; PUE 1.5, 200 g/kWh.
+    assert idle.watts_per_instance == pytest.approx(72 * 0.25 + 24)
+    assert idle.instance_hours_monthly == pytest.approx(hours)
+    assert idle.kwh_monthly == pytest.approx(42 / 1000 * hours * 1.5)
+    assert idle.kg_co2e_monthly == pytest.approx(42 / 1000 * hours * 1.5 * 0.2)
+    # 100 kg over 6 years, 200 kg over half of 3.
+    assert idle.embodied_kg_co2e_monthly_low == pytest.approx(100 / 52_560 * hours)
+    assert idle.embodied_kg_co2e_monthly_high == pytest.approx(200 / 13_140 * hours)
+    total, each = parts.totals.footprint, [part.footprint for part in parts.services]
+    assert total is not None
+    drawn = [one.kwh_monthly_at_load or 0.0 for one in each if one]
+    assert total.kwh_monthly_at_load == pytest.approx(sum(drawn) + 42 / 1000 * hours * 1.5)
+    # 4 and 2 units of half a month at the same load.
+    assert drawn[0] == pytest.approx(2 * drawn[1])
+    assert total.kwh_per_million_tokens == pytest.approx((total.kwh_monthly_at_load or 0) / 2000)
+    # All instances for the whole month, whoever uses them.
+    assert total.embodied_kg_co2e_monthly_low == pytest.approx(100 / 52_560 * 4 * instances * 730)
+
+
+def test_carbon_by_different_methods_is_not_added_up() -> None:
+    ((site, figures),) = KNOWN.grids.items()
+    other = replace(KNOWN, grids={site: {"two": replace(figures["one"], method="two")}})
+    parts = shared_parts([KNOWN, other], [[30.0, 10.0], [10.0, 10.0]])
+    total = parts.totals.footprint
+    assert total is not None
+    assert total.kwh_monthly
+    assert total.kg_co2e_monthly is total.kg_co2e_monthly_at_load is total.kg_co2e_per_million_tokens is None
+
+
+def test_what_one_service_does_not_know_is_unknown_in_all() -> None:
+    parts = shared_parts([KNOWN, replace(KNOWN, pue={})], [[30.0, 10.0], [10.0, 10.0]])
+    total = parts.totals.footprint
+    assert total is not None
+    assert total.kwh_monthly is total.kwh_monthly_at_load is total.kg_co2e_monthly is None
+    assert total.embodied_kg_co2e_monthly_low
