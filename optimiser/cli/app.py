@@ -222,11 +222,15 @@ def _estimates(asked: Request, format_name: str, *, colour: bool) -> str:
 @app.command(short_help="Print a JSON Schema.")
 def schema(
     what: Annotated[
-        str, typer.Argument(metavar="NAME", help="plan, policy, workload, job, training, project or budget.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="plan, together, policy, workload, job, training, project or budget."
+        ),
     ],
     output: Output = None,
 ) -> None:
-    """Print a JSON Schema: of the answer of `recommend`, `train` or `budget`, or of a file that you write."""
+    """Print a JSON Schema: of the answer of `recommend` (with --together: together), `train` or `budget`, or of a file
+    that you write."""
     from optimiser.cli.output import emit
     from optimiser.report.schemas import schema_text
 

@@ -30,7 +30,7 @@ def render_training(format_name: str, plan: TrainPlan, *, colour: bool = False) 
 @dataclass(frozen=True, kw_only=True)
 class TrainRow:
     """One cluster and way to pay that was compared; why_not says what keeps a cheaper one from being chosen. carbon_usd
-    is weighed and no part of total_usd."""
+    is weighed and no part of total_usd; upfront_usd is paid ahead, a part of machines_usd."""
 
     job: str
     chosen: bool
@@ -49,6 +49,7 @@ class TrainRow:
     storage_usd: Decimal | None
     overheads_usd: Decimal | None
     carbon_usd: Decimal | None
+    upfront_usd: Decimal | None
     wasted_share: float | None
     why_not: str
     relative_error: float | None = None
@@ -70,7 +71,8 @@ def _tier_record(plan: TrainPlan, tier: TrainTier) -> TrainRow:
     return TrainRow(
         job=plan.job, chosen=False, how=tier.how, total_usd=None, days=None, provider="", region="",
         instance_type="", instances=None, gpus=None, layout="", mfu=None, gpu_hours=None, machines_usd=None,
-        storage_usd=None, overheads_usd=None, carbon_usd=None, wasted_share=None, why_not=tier.why_not,
+        storage_usd=None, overheads_usd=None, carbon_usd=None, upfront_usd=None, wasted_share=None,
+        why_not=tier.why_not,
     )  # fmt: skip
 
 
@@ -93,6 +95,7 @@ def _record(plan: TrainPlan, one: TrainChoice, why_not: str, *, chosen: bool = F
         storage_usd=one.storage_usd,
         overheads_usd=one.overheads_usd,
         carbon_usd=one.carbon_usd,
+        upfront_usd=one.upfront_usd,
         wasted_share=wasted(one),
         why_not=why_not,
         relative_error=one.relative_error,
@@ -159,7 +162,7 @@ def _cluster(plan: TrainPlan) -> tuple[Table | str, ...]:
     return (
         Table(columns, rows),
         layout,
-        f"{parts} = {usd(one.total_usd)}.",
+        " ".join((f"{parts} = {usd(one.total_usd)}.", *_cash(one))),
         " ".join((basis, *oldest_said(one.oldest_prices))),
     )
 
@@ -226,10 +229,10 @@ def _tiers(plan: TrainPlan) -> Table:
         if one is None:
             rows.append(Row((tier.how, "—", *[""] * (len(columns) - 2)), tier.why_not))
             continue
-        detail = f"Not chosen: {tier.why_not}." if tier.why_not else ""
+        said = [f"Not chosen: {tier.why_not}."] if tier.why_not else []
         if one.how == "reserved":
-            detail = _terms_paid(one.legs[0])
-        rows.append(Row((tier.how, *_compared(plan, one)), detail))
+            said = [_terms_paid(one.legs[0])]
+        rows.append(Row((tier.how, *_compared(plan, one)), " ".join((*said, *_cash(one)))))
     return Table(columns, tuple(rows))
 
 
@@ -237,9 +240,21 @@ def _oldest(choices: Iterable[TrainChoice]) -> tuple[str, ...]:
     return oldest_said(oldest_of(price for one in choices for price in one.oldest_prices))
 
 
+def _cash(one: TrainChoice) -> tuple[str, ...]:
+    """What is paid ahead, where any is."""
+    if not one.upfront_usd:
+        return ()
+    each = any(leg.term_months and _terms(leg) > 1 for leg in one.legs)
+    return (f"{usd(one.upfront_usd)} of it is cash up front{', at the start of each term' * each}.",)
+
+
+def _terms(leg: TrainLeg) -> int:
+    return round(float(leg.billed_hours_per_instance) / (leg.term_months * HOURS_PER_YEAR / 12))
+
+
 def _terms_paid(leg: TrainLeg) -> str:
     """A commitment is paid to its end, and bought again where the run outlasts it."""
-    terms = round(float(leg.billed_hours_per_instance) / (leg.term_months * HOURS_PER_YEAR / 12))
+    terms = _terms(leg)
     if terms == 1:
         return f"The whole term of {leg.term_months} months is paid, used or not."
     return f"{terms} whole terms of {leg.term_months} months are paid one after another, used or not."
@@ -248,7 +263,8 @@ def _terms_paid(leg: TrainLeg) -> str:
 def _alternatives(plan: TrainPlan) -> Table:
     columns = (*_columns(plan), Column("MFU", right=True), Column("layout"))
     rows = (
-        Row((one.how, *_compared(plan, one), percent(one.mfu), layout_text(one))) for one in plan.alternatives
+        Row((one.how, *_compared(plan, one), percent(one.mfu), layout_text(one)), " ".join(_cash(one)))
+        for one in plan.alternatives
     )
     return Table(columns, tuple(rows))
 

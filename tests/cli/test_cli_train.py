@@ -86,9 +86,31 @@ def test_a_capacity_block_in_the_price_table_is_planned_in_whole_days(run: Run, 
     assert float(leg["billed_hours_per_instance"]) % 24 == 0
     assert plan["choice"]["machines_usd"] == f"{2.5 * 24 * plan['choice']['instances']:.2f}"
     assert plan["quotas"] == []
+    # A block is paid at once, all of it.
+    assert leg["upfront_usd"] == plan["choice"]["upfront_usd"] == plan["choice"]["machines_usd"]
     said = " ".join(run(*JOB, "--config", str(tmp_path)).out.split())
     assert "a Capacity Block of 1 × p5.48xlarge in AWS us-east-2 has to be on offer" in said
     assert "may need a reservation or a block" not in said
+    assert "= $60.00. $60.00 of it is cash up front." in said
+
+
+def test_a_commitment_says_what_is_paid_ahead_of_all_that_it_costs(run: Run, tmp_path: Path) -> None:
+    prices = tmp_path / "prices"
+    prices.mkdir()
+    (prices / "aws.csv").write_text(
+        "provider,region,instance_type,tier,kind,term_months,payment,usd_per_hour,upfront_usd,observed_on,source\n"
+        "aws,us-east-2,p5.48xlarge,reserved,reserved_instance,12,partial_upfront,1,5000,2026-11-20,quote\n",
+        encoding="utf-8",
+    )
+    paid = ("--config", str(tmp_path), "--set", "tiers=reserved", "--set", "allow_upfront=true")
+    plan = json.loads(run(*JOB, *paid, "--format", "json").out)
+    # 8,760 hours of 1 USD, and 5,000 ahead.
+    assert (plan["choice"]["machines_usd"], plan["choice"]["upfront_usd"]) == ("13760.00", "5000.00")
+    page = " ".join(run(*JOB, *paid).out.split())
+    assert "= $13,760. $5,000 of it is cash up front." in page
+    assert "The whole term of 12 months is paid, used or not. $5,000 of it is cash up front." in page
+    rows = csv.DictReader(io.StringIO(run(*JOB, *paid, "--format", "csv").out))
+    assert [row["upfront_usd"] for row in rows if row["chosen"] == "True"] == ["5000.00"]
 
 
 def test_the_answer_goes_to_a_file(run: Run, tmp_path: Path) -> None:

@@ -122,11 +122,15 @@ def test_a_models_config_is_looked_for_beside_the_jobs_file(tmp_path: Path) -> N
         train_request(path, CONFIG, BOOK, (), lambda _: NO_PAST)
 
 
-def test_a_commitment_that_the_run_outlasts_is_paid_again_and_said_so() -> None:
-    policy = Policy(instance_types=("g6e.12xlarge",), tiers=("reserved",), max_gpus=4)
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_commitment_that_the_run_outlasts_is_paid_again_and_said_so(*, ahead: bool) -> None:
+    policy = Policy(instance_types=("g6e.12xlarge",), tiers=("reserved",), max_gpus=4, allow_upfront=ahead)
     plan = train(asked(small(tokens=3e11, deadline_hours=1095 * 24), policy))
     (leg,) = plan.choice.legs
     assert 8760 < plan.choice.hours < 2 * 8760
     assert (leg.term_months, leg.billed_hours_per_instance) == (12, 2 * 8760)
     page = " ".join(render_training("table", plan).split())
     assert "2 whole terms of 12 months are paid one after another" in page
+    assert (BOOK.offer(leg.offer_id).upfront_usd > 0) == ahead
+    assert leg.upfront_usd == 2 * BOOK.offer(leg.offer_id).upfront_usd
+    assert ("of it is cash up front, at the start of each term." in page) == ahead

@@ -30,6 +30,7 @@ from optimiser.performance.parameters import active_parameter_count, parameter_c
 from optimiser.planning.offer_money import cents, exact, to_the_nano
 from optimiser.planning.price_ages import oldest_seen, past_their_age
 from optimiser.prices.book import PriceBook
+from providers.offer import HOURS_PER_YEAR
 
 ALTERNATIVES = 5
 GANG = "several instances on spot, which one pool must hold at once: spot_for_groups is false"
@@ -115,6 +116,7 @@ def _choice(way: Way, request: TrainRequest) -> TrainChoice:
         storage_usd=storage,
         total_usd=machines + overheads + storage,
         carbon_usd=cents(exact(way.carbon_usd)),
+        upfront_usd=sum((leg.upfront_usd for leg in legs), Decimal(0)),
         legs=legs,
         oldest_prices=oldest_seen(seen, dict(request.policy), request.as_of),
     )
@@ -124,6 +126,10 @@ def _leg(leg: Leg, way: Way, book: PriceBook) -> TrainLeg:
     offer, spot, course = book.offer(leg.price.offer_id), leg.price.spot, leg.course
     usd = spot.expected_usd_per_hour if spot else offer.amortised_usd_per_hour
     billed = to_the_nano(leg.billed_hours)
+    paid = cents(usd * billed * way.pace.nodes)
+    term_hours = leg.price.term_months * HOURS_PER_YEAR / 12
+    terms = round(leg.billed_hours / term_hours) if term_hours else 0
+    at_once = leg.tier == "capacity_block"
     return TrainLeg(
         tier=leg.tier,
         offer_id=leg.price.offer_id,
@@ -132,7 +138,8 @@ def _leg(leg: Leg, way: Way, book: PriceBook) -> TrainLeg:
         usd_per_instance_hour=to_the_nano(usd),
         hours=leg.hours,
         billed_hours_per_instance=billed,
-        usd=cents(usd * billed * way.pace.nodes),
+        usd=paid,
+        upfront_usd=paid if at_once else cents(offer.upfront_usd * terms * way.pace.nodes),
         interruptions=leg.hours / course.mtbf_hours,
         interruptions_per_instance_hour=spot.interruptions_per_hour if spot else 0.0,
         interruptions_source=spot.interruptions_source if spot else "",

@@ -8,14 +8,15 @@ from decimal import Decimal
 
 from optimiser.planning.price_ages import OldestPrice
 
-TRAINING_SCHEMA_VERSION = "1.0"
+TRAINING_SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainLeg:
     """Machines paid one way for part of the run: hours it lasts, hours that each instance is paid for, USD per
-    instance-hour and in all. Of the whole leg: interruptions expected, hours between two of them, hours of work between
-    two checkpoints, share of its hours that is lost to checkpoints, work done again and restarts.
+    instance-hour and in all. upfront_usd is cash up front, a part of usd: of a commitment what is paid at the start of
+    each of its terms, a Capacity Block whole. Of the whole leg: interruptions expected, hours between two of them,
+    hours of work between two checkpoints, share of its hours that is lost to checkpoints, work done again and restarts.
     """
 
     tier: str
@@ -26,6 +27,7 @@ class TrainLeg:
     hours: float
     billed_hours_per_instance: Decimal
     usd: Decimal
+    upfront_usd: Decimal
     interruptions: float
     interruptions_per_instance_hour: float
     interruptions_source: str
@@ -40,7 +42,8 @@ class TrainChoice:
     """A job on one cluster, paid in one way. hours and USD are at the pace planned on; estimated_hours are those of the
     estimate itself without interruptions. mfu is of the run between failures against peak_tflops, the 16-bit peak of a
     GPU, step_mfu of steps alone, step_hfu with forward passes that are done again. carbon_usd is what its CO2e weighs
-    in the choice at the policy's price: it is billed to nobody and no part of total_usd.
+    in the choice at the policy's price: it is billed to nobody and no part of total_usd. upfront_usd is cash up front,
+    a part of machines_usd.
     """
 
     how: str
@@ -76,6 +79,7 @@ class TrainChoice:
     storage_usd: Decimal
     total_usd: Decimal
     carbon_usd: Decimal
+    upfront_usd: Decimal
     legs: tuple[TrainLeg, ...]
     oldest_prices: tuple[OldestPrice, ...]
 
