@@ -25,6 +25,7 @@ OF_ALL = (
     "within_quotas",
     "max_gpus",
     "max_monthly_usd",
+    "carbon_usd_per_tonne",
 )
 # Rules over all that runs, which planning together does not know yet; and the only value it knows.
 NOT_YET = (
@@ -34,7 +35,6 @@ NOT_YET = (
     "max_share_per_provider",
     "max_committed_monthly_usd",
     "minimum_monthly_usd_by_provider",
-    "carbon_usd_per_tonne",
     "max_monthly_kg_co2e",
     "deployment",
     "min_up_hours",

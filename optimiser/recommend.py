@@ -59,7 +59,8 @@ class Request:
 
     alone leaves out what a plan is compared with (baselines, other sites, rules switched off), which takes longer than
     the plan itself, and the stages of what is owned and ends within the days planned. in_short leaves out all that it
-    is compared with but the baseline of its headline, for lists of plans.
+    is compared with but the baseline of its headline, for lists of plans. grids_by is the method that grids are told
+    by; None: the one that fits its own regions best.
     """
 
     workload: Workload
@@ -71,6 +72,7 @@ class Request:
     spot_past: SpotPast = NO_PAST
     alone: bool = False
     in_short: bool = False
+    grids_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,7 +254,8 @@ def _options(
         target=workload.target,
         estimates_within=within,
     )
-    known, carbon_notes = with_footprints(options, load_carbon(config.directories), config.gpus, policy)
+    carbon = load_carbon(config.directories)
+    known, carbon_notes = with_footprints(options, carbon, config.gpus, policy, request.grids_by)
     return known, far_notes + carbon_notes
 
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from optimiser import __version__
 from optimiser.alike import of_one_kind, refuse_what_differs
 from optimiser.by_themselves import Apart, ByItself, apart_at_once, by_themselves
+from optimiser.carbon.grids import footing
+from optimiser.config.carbon import load_carbon
 from optimiser.errors import NoFeasiblePlan, OptimiserError
 from optimiser.planning.answer import NOT_INCLUDED, quota_notes, service_of
 from optimiser.planning.assemble import plan_option
@@ -41,7 +43,7 @@ def recommend_together(requests: Sequence[Request]) -> TogetherPlan:
     """
     refuse_what_differs(requests)
     gap = requests[0].config.settings.solver.relative_gap
-    services = [one for kind in of_one_kind(requests) for one in by_themselves(kind, gap)]
+    services = _by_themselves(requests, gap)
     apart = apart_at_once(services, gap)
     if len(services) == 1 and not _owns(services[0].problem):
         found = ALONE
@@ -55,6 +57,20 @@ def recommend_together(requests: Sequence[Request]) -> TogetherPlan:
     if faults:
         raise OptimiserError(f"internal error, no plan is given: {'; '.join(faults)}")
     return plan
+
+
+def _by_themselves(requests: Sequence[Request], gap: float) -> list[ByItself]:
+    """The services by themselves, grids told by one method for all: what would have another is planned again."""
+    kinds = of_one_kind(requests)
+    found = [by_themselves(kind, gap) for kind in kinds]
+    carbon = load_carbon(requests[0].config.directories)
+    method = footing(carbon, (o.site for some in found for one in some for o in one.problem.options))
+    services: list[ByItself] = []
+    for kind, some in zip(kinds, found, strict=True):
+        told = {o.footprint.method for one in some for o in one.problem.options if o.footprint}
+        again = [replace(request, grids_by=method) for request in kind]
+        services += by_themselves(again, gap) if told - {method} else some
+    return services
 
 
 def _refuse_over_budget(plan: TogetherPlan) -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from optimiser.carbon.embodied import kg_per_hour
 from optimiser.carbon.grids import Carbon, footing
-from optimiser.carbon.power import KG_PER_TONNE, UnitEnergy, draw_of
+from optimiser.carbon.power import KG_PER_TONNE, UnitEnergy, draw_of, kg_co2e, kwh
 from optimiser.performance.specs import GpuSpec
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import HOURS_PER_MONTH
@@ -24,11 +24,17 @@ from optimiser.policy import Policy
 
 
 def with_footprints(
-    options: Sequence[Option], carbon: Carbon, gpus: Mapping[str, GpuSpec], policy: Policy
+    options: Sequence[Option],
+    carbon: Carbon,
+    gpus: Mapping[str, GpuSpec],
+    policy: Policy,
+    method: str | None = None,
 ) -> tuple[tuple[Option, ...], tuple[str, ...]]:
-    """The options with what they draw and emit, all grids by one method, and notes. Under a price or a cap those in
-    regions without its figure are left out and named: unknown is not zero."""
-    method = footing(carbon, (option.site for option in options))
+    """The options with what they draw and emit, all grids by one method (None: their own footing), and notes.
+
+    Under a price or a cap those in regions without its figure are left out and named: unknown is not zero.
+    """
+    method = method or footing(carbon, (option.site for option in options))
     alike: dict[tuple[int, int, float], UnitEnergy] = {}
     known = [_with_footprint(option, carbon, gpus, method, alike) for option in options]
     if not policy.carbon_usd_per_tonne and policy.max_monthly_kg_co2e is None:
@@ -91,6 +97,15 @@ def _at_price(option: Option, usd_per_kg: float) -> Option:
         for one in option.purchases
     )
     return replace(option, purchases=purchases)
+
+
+def more_in_use_usd(option: Option, policy: Policy) -> float:
+    """What carbon weighs more in a unit that serves at its planned rate than in one that stands idle, USD an hour."""
+    known, grid = option.energy, option.footprint
+    if not policy.carbon_usd_per_tonne or known is None or grid is None:
+        return 0.0
+    idle_kg = kg_co2e(kwh(known.draw.watts(0.0), 1.0, grid.pue), grid.gco2_per_kwh)
+    return policy.carbon_usd_per_tonne / KG_PER_TONNE * (option.kg_per_unit_hour - idle_kg)
 
 
 def at_more_a_kg(problem: Problem, usd_per_kg: float) -> Problem:

@@ -10,6 +10,7 @@ from typing import Any
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.planning.plan import HOURS_PER_MONTH, to_jsonable
 from optimiser.planning.price_ages import OldestPrice, oldest_seen, past_their_age
+from optimiser.planning.rules.carbon import carbon_in_words
 from optimiser.planning.rules.weighed import weighing_in_words
 from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherPlan
 from optimiser.policy import Policy
@@ -167,7 +168,9 @@ def _proof(plan: TogetherPlan) -> str:
     least = f"No plan of these services in one site, or apart, costs less than {usd(bound.value_usd)} a month"
     if bound.dropped_rules:
         least += f", as if without {' and '.join(map(words, bound.dropped_rules))}"
-    weighing = weighing_in_words(Policy.model_validate(plan.services[0].policy))
-    if weighing and bound.plan_usd is not None:
-        least += f", where this one comes to {usd(bound.plan_usd)}, {weighing} and not as they are billed"
+    policy = Policy.model_validate(plan.services[0].policy)
+    weighing, carbon = weighing_in_words(policy), carbon_in_words(policy)
+    if (weighing or carbon) and bound.plan_usd is not None:
+        least += f", where this one comes to {usd(bound.plan_usd)}"
+        least += f", {weighing} and not as they are billed" * bool(weighing) + f", {carbon}" * bool(carbon)
     return f"{least}: gap {percent(bound.gap)} ({bound.method})."

@@ -32,7 +32,7 @@ def footprint_blocks(plan: TogetherPlan) -> tuple[Block, ...]:
     options = list(chain.from_iterable(part.options for part in plan.services))
     return (
         Table(columns, (*rows, _row("in all", total))),
-        _basis(total, {row.method for row in carbon}),
+        _basis(plan, total),
         *grids(options, carbon),
         *assumed(carbon, total.power),
     )
@@ -73,12 +73,11 @@ def _span(low: float | None, high: float | None) -> str:
     return _NOT_KNOWN if low is None or high is None else f"{low:,.0f} to {high:,.0f}"
 
 
-def _basis(total: PlanFootprint, methods: set[str]) -> str:
+def _basis(plan: TogetherPlan, total: PlanFootprint) -> str:
+    price = plan.services[0].policy["carbon_usd_per_tonne"]
     if total.kwh_monthly is None:
         return "Not known: a provider in use has no PUE (carbon.yaml)."
     said = f"At the loads of the hours; {total.kwh_monthly:,.0f} kWh with all that is in use at its planned rate."
-    if len(methods) > 1:
-        said += (
-            f" CO2e in all is not known: grids are told by different methods ({', '.join(sorted(methods))})."
-        )
+    if price and total.kg_co2e_monthly is not None:
+        said += f" {total.kg_co2e_monthly:,.0f} kg then, weighed at {price:g} USD a tonne and not billed."
     return said

@@ -136,6 +136,11 @@ def test_services_of_one_kind_share_replicas(folder: Path, run: Run) -> None:
             ("--set", "min_regions=2"),
             "policy.min_regions = 2: planned together it can only be 1",
         ),
+        (
+            ("day", "night"),
+            ("--set", "max_monthly_kg_co2e=100"),
+            "policy.max_monthly_kg_co2e = 100.0: planned together it can only be null",
+        ),
     ],
 )
 def test_what_cannot_be_planned_together_is_said(

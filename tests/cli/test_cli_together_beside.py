@@ -79,6 +79,30 @@ def test_the_page_tells_energy_of_each_service_and_its_grid(answers: dict[str, s
     assert "Grid of AWS us-east-1: 369.47 g/kWh (country average, lifecycle, 2023," in section
 
 
+def test_carbon_is_weighed_by_one_method_for_all_and_not_billed(folder: Path) -> None:
+    # By itself a service that must stay in us-east4 would be told by the figure of its state.
+    settings = ("commitment_hours_share=0.6", "max_commitment_months=36", "carbon_usd_per_tonne=2000")
+    found = recommend_together(asked(folder, ("day", "here"), "gcp", *settings))
+    plan = to_jsonable(found)
+    (method,) = {row["method"] for part in plan["services"] for row in part["carbon"]}
+    assert method.startswith("country average")
+    # What is billed, commitments as they are weighed and not as they are billed, and 2 USD a kg, idle machines' too.
+    (shared, *others), kg = plan["shared"], plan["totals"]["footprint"]["kg_co2e_monthly"]
+    weighed = sum(
+        (float(one["offer"]["weighed_usd_per_hour"]) - float(one["offer"]["planned_usd_per_hour"]))
+        * one["instances"]
+        for one in (shared, *others)
+    )
+    right = float(plan["totals"]["monthly_usd"]) + weighed * 730 + 2 * kg
+    assert float(plan["bound"]["plan_usd"]) == pytest.approx(right, abs=0.05)
+    assert shared["idle"]["kg_co2e_monthly"] > 0
+    page = " ".join(render_together("table", found).split())
+    assert f"{kg:,.0f} kg then, weighed at 2000 USD a tonne and not billed." in page
+    assert "carbon weighed at 2000 USD a tonne, not billed" in page[page.index("Proof") :]
+    plan["services"][1]["carbon"][0]["method"] = "US state total output, direct"
+    assert any("grids are told by" in fault for fault in verify_together(plan))
+
+
 def test_the_json_is_of_its_schema(plan: dict[str, Any]) -> None:
     schema = json.loads(schema_text("together"))
     jsonschema.Draft202012Validator(schema).validate(plan)
@@ -108,6 +132,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "cash": (lambda plan: plan["shared"][0], "upfront_usd"),
     "capital": (lambda plan: plan["shared"][0], "capital_monthly_usd"),
     "cash in all": (lambda plan: plan["totals"], "upfront_usd"),
+    "what the bound is held against": (lambda plan: plan["bound"], "plan_usd"),
 }
 
 

@@ -87,16 +87,6 @@ def test_an_idle_machine_draws_and_wears_for_nobody(instances: int) -> None:
     assert total.embodied_kg_co2e_monthly_low == pytest.approx(100 / 52_560 * 4 * instances * 730)
 
 
-def test_carbon_by_different_methods_is_not_added_up() -> None:
-    ((site, figures),) = KNOWN.grids.items()
-    other = replace(KNOWN, grids={site: {"two": replace(figures["one"], method="two")}})
-    parts = shared_parts([KNOWN, other], [[30.0, 10.0], [10.0, 10.0]])
-    total = parts.totals.footprint
-    assert total is not None
-    assert total.kwh_monthly
-    assert total.kg_co2e_monthly is total.kg_co2e_monthly_at_load is total.kg_co2e_per_million_tokens is None
-
-
 def test_what_one_service_does_not_know_is_unknown_in_all() -> None:
     parts = shared_parts([KNOWN, replace(KNOWN, pue={})], [[30.0, 10.0], [10.0, 10.0]])
     total = parts.totals.footprint

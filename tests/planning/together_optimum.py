@@ -13,6 +13,7 @@ from itertools import combinations, product
 from independent_optimum import Rows, required
 
 from optimiser.planning.problem import Option, Problem, Purchase
+from optimiser.policy import Policy
 
 CONSTANT = ("commitment", "held_on_demand", "owned")
 Choice = tuple[tuple[Option, ...], float]
@@ -57,7 +58,10 @@ def _cheapest(problems: list[Problem], chosen: tuple[Choice, ...]) -> float:
             variable = c * len(periods) + p
             if purchase.how.value in CONSTANT:
                 number = first + offers.index(purchase.offer_id)
-                model.cost[number] = purchase.usd_per_unit_hour / instances * sum(x.hours for x in periods)
+                in_use = _more_in_use_usd(problems[0].policy, option)
+                idle = (purchase.usd_per_unit_hour - in_use) / instances
+                model.cost[number] = idle * sum(x.hours for x in periods)
+                model.cost[variable] = in_use * period.hours
                 if purchase.max_units is not None:
                     model.upper[number] = purchase.max_units * instances
                 used.setdefault((purchase.offer_id, p), {number: -1.0})[variable] = float(instances)
@@ -69,6 +73,15 @@ def _cheapest(problems: list[Problem], chosen: tuple[Choice, ...]) -> float:
         model.row(terms, -math.inf, amount)
     _require(model, problems, chosen, columns)
     return model.minimum()
+
+
+def _more_in_use_usd(policy: Policy, option: Option) -> float:
+    """USD an hour that a unit's carbon weighs more at its planned rate than without a request."""
+    grid, energy = option.footprint, option.energy
+    if grid is None or energy is None:
+        return 0.0
+    watts = grid.watts_per_unit - energy.draw.watts(0.0)
+    return policy.carbon_usd_per_tonne / 1000 * watts / 1000 * grid.pue * grid.gco2_per_kwh / 1000
 
 
 def _require(model: Rows, problems: list[Problem], chosen: tuple[Choice, ...], columns: list[Column]) -> None:

@@ -46,9 +46,8 @@ def footprint_of_all(
         return None
     idle = [one.idle for one in shared if one.idle]
     drawn, emitted = [one.kwh_monthly for one in idle], [one.kg_co2e_monthly for one in idle]
-    alike = len({row.method for one in services for row in one.carbon}) == 1
     at_load = sum_of_known([*(one.kwh_monthly_at_load for one in each), *drawn])
-    kg_at_load = sum_of_known([*(one.kg_co2e_monthly_at_load for one in each), *emitted]) if alike else None
+    kg_at_load = sum_of_known([*(one.kg_co2e_monthly_at_load for one in each), *emitted])
     low, high = (
         sum_of_known([getattr(one, f"embodied_kg_co2e_monthly_{end}") for one in (*each, *idle)])
         for end in ("low", "high")
@@ -57,7 +56,7 @@ def footprint_of_all(
         kwh_monthly=sum_of_known([*(one.kwh_monthly for one in each), *drawn]),
         kwh_monthly_at_load=at_load,
         kwh_per_million_tokens=None if at_load is None else at_load / monthly_tokens * 1e6,
-        kg_co2e_monthly=sum_of_known([*(one.kg_co2e_monthly for one in each), *emitted]) if alike else None,
+        kg_co2e_monthly=sum_of_known([*(one.kg_co2e_monthly for one in each), *emitted]),
         kg_co2e_monthly_at_load=kg_at_load,
         kg_co2e_per_million_tokens=None if kg_at_load is None else kg_at_load / monthly_tokens * 1e6,
         embodied_kg_co2e_monthly_low=low,

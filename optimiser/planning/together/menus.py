@@ -34,9 +34,10 @@ class Menu:
     """A set of options of a service, and every way that it may take shared machines in an hour.
 
     units, shape (ways, options), counts units of each option; taken, shape (ways, machines), instances of each
-    machine; usd, shape (ways, hours), what the best hour costs beside them, USD an hour: inf where it cannot be, or
-    where a unit would stand by unneeded (`useful`). A way's hours are filled as besides[filled[way]] does, of whose
-    fleets it is points[way]; takes, shape (ways, hours, caps), is what they take of each cap beside them. whole says
+    machine; usd, shape (ways, hours), what the best hour costs beside them, USD an hour, with what carbon weighs more
+    in them than in idle ones: inf where it cannot be, or where a unit would stand by unneeded (`useful`). A way's hours
+    are filled as besides[filled[way]] does, of whose fleets it is points[way]; takes, shape (ways, hours, caps), is
+    what they take of each cap beside them. whole says
     that units are counted one by one, which a plan needs.
     """
 
@@ -111,6 +112,7 @@ def menu_of(place: Place, service: Service, options: tuple[Option, ...], *, opti
     points = np.flatnonzero(np.isfinite(usd).any(axis=1))
     taken = _taken(place.machines, options, units[points])
     usd = usd[points]
+    usd += _in_use_usd(service, options, units[points])
     takes = np.zeros((*usd.shape, 0), dtype=np.int64)
     filled = np.zeros_like(points)
     return Menu(service, options, tuple(besides), filled, points, units[points], taken, usd, takes, exact)
@@ -185,7 +187,8 @@ def stacked(place: Place, menus: Sequence[Menu]) -> Menu:
         if not beside.listed.leaf.spot:
             each[1] = each[1][:0]
         amounts = beside.listed.amounts(menu.points, *each)[:, menu.service.slot]
-        usd = np.where(np.isfinite(menu.usd), amounts[:, :, 0], np.inf)
+        in_use = _in_use_usd(menu.service, menu.options, menu.units)
+        usd = np.where(np.isfinite(menu.usd), amounts[:, :, 0] + in_use, np.inf)
         takes = amounts[:, :, 1:].round().astype(np.int64)
         ways = []
         for way in range(len(usd)):
@@ -205,6 +208,12 @@ def stacked(place: Place, menus: Sequence[Menu]) -> Menu:
         takes=np.concatenate([takes[ways] for _, ways, _, takes in kept]),
         whole=all(menu.whole for menu in menus),
     )
+
+
+def _in_use_usd(service: Service, options: Sequence[Option], units: Units) -> Floats:
+    """What carbon weighs more in shared units than if they stood idle, USD an hour, shape (ways, 1)."""
+    more: Floats = units @ np.array([service.in_use_usd[option.id] for option in options])
+    return more[:, None]
 
 
 def first_hours(menu: Menu) -> Indices:

@@ -92,8 +92,7 @@ class SharedOffer:
 class TogetherTotals:
     """All services. total = monthly (instances) + overheads; saving is apart − total (both null where no plan apart was
     found); max_gpus is how many run at once at the peak, what is bought for all counted whole. upfront_usd and
-    capital_monthly_usd are of all commitments. footprint is the services' and what is idle; its CO2e is null too where
-    services are told by different methods of grids."""
+    capital_monthly_usd are of all commitments. footprint is the services' and what is idle."""
 
     horizon_hours: float
     monthly_usd: Decimal

@@ -134,7 +134,7 @@ def relaxed_usd(place: Place, service: Service, sets: Sequence[Sequence[Option]]
                 cheapest_spot = np.minimum(cheapest_spot, one.usd_per_unit_hour + dearer)
         if any(one.how in CONSTANT for one in option.purchases):
             each = option.estimate.setup.instances_per_unit * of_use[place.machines.index(machine_of(option))]
-            usd = np.minimum(usd, each / weight)
+            usd = np.minimum(usd, each / weight + service.in_use_usd[option.id])
         firm[option.id], spot[option.id] = usd / option.rate_rps, cheapest_spot / option.rate_rps
     return np.array([_set_usd(place, service, options, firm, spot) for options in sets])
 

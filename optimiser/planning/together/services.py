@@ -15,6 +15,7 @@ import numpy as np
 
 from optimiser.planning.bounds import Profiles
 from optimiser.planning.caps import Cap
+from optimiser.planning.carbon import more_in_use_usd
 from optimiser.planning.problem import CONSTANT, Floats, How, Option, Problem
 from optimiser.planning.tables import Units
 
@@ -35,7 +36,8 @@ def machine_of(option: Option) -> Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Constant:
-    """An offer that runs for the whole horizon, USD per instance and hour as weighed; most: instances of it."""
+    """An offer that runs for the whole horizon, USD per instance and hour as weighed, its carbon as if it stood idle;
+    most: instances of it."""
 
     offer_id: str
     how: How
@@ -88,6 +90,11 @@ class Service:
     def name(self) -> str:
         """What it is called."""
         return self.problem.services[0]
+
+    @cached_property
+    def in_use_usd(self) -> dict[str, float]:
+        """What carbon weighs more in a unit that serves than in an idle one, USD an hour, by option id."""
+        return {option.id: more_in_use_usd(option, self.problem.policy) for option in self.problem.options}
 
 
 @dataclass(frozen=True)
@@ -193,7 +200,7 @@ def _constants(services: Sequence[Service]) -> tuple[Constant, ...]:
                     offer_id=one.offer_id,
                     how=one.how,
                     machine=machine_of(option),
-                    usd=one.usd_per_unit_hour / instances,
+                    usd=(one.usd_per_unit_hour - service.in_use_usd[option.id]) / instances,
                     most=most,
                 )
     return tuple(found[name] for name in sorted(found))

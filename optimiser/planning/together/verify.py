@@ -14,7 +14,7 @@ from optimiser.planning.rules import TERMS, verify_plan
 from optimiser.planning.rules.allowed import verify_allowed
 from optimiser.planning.rules.energy import verify_energy
 from optimiser.planning.rules.view import TOLERANCE, PlanView
-from optimiser.planning.together.verify_beside import cash_faults, footprint_faults
+from optimiser.planning.together.verify_beside import cash_faults, footprint_faults, weighed_faults
 
 CENT = Decimal("0.01")
 HOURS_PER_MONTH = 730
@@ -34,7 +34,7 @@ def verify_together(plan: dict[str, Any]) -> list[str]:
     for one in plan["shared"]:
         faults += [f"{one['offer']['id']}: {fault}" for fault in _shared_faults(plan, one)]
     views = [_view(plan, part) for part in plan["services"]]
-    beside = footprint_faults(plan, views) + cash_faults(plan)
+    beside = footprint_faults(plan, views) + cash_faults(plan) + weighed_faults(plan, views)
     return faults + _limited_by_the_hour(plan) + _cap_faults(plan) + _money_faults(plan) + beside
 
 

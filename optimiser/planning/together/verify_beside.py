@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from optimiser.carbon.power import KG_PER_TONNE
 from optimiser.planning.rules.energy import is_off
-from optimiser.planning.rules.view import HOURS_PER_MONTH, PlanView
+from optimiser.planning.rules.view import HOURS_PER_MONTH, TOLERANCE, PlanView
 from optimiser.planning.rules.weighed import capital_per_hour
 
 _CENT = 0.01
 _EMBODIED = ("embodied_kg_co2e_monthly_low", "embodied_kg_co2e_monthly_high")
-_EMITTED = ("kg_co2e_monthly", "kg_co2e_monthly_at_load")
 Figures = dict[str, float | None]
 
 
 def footprint_faults(plan: dict[str, Any], views: Sequence[PlanView]) -> list[str]:
     """Idle instances draw what a unit without a request does; the total is the services and what is idle; figures per
-    1M tokens are over the tokens of the demand. Each service's own figures are checked as any plan's."""
+    1M tokens are over the tokens of the demand; one method tells all grids. Each service's own figures are checked as
+    any plan's."""
     told: list[tuple[str, Any, Figures]] = []
     idle = []
     for one in plan["shared"]:
@@ -36,9 +37,10 @@ def footprint_faults(plan: dict[str, Any], views: Sequence[PlanView]) -> list[st
     parts, total = [view.plan["footprint"] for view in known], plan["totals"]["footprint"]
     if total is None:
         return ["energy: no footprint in all"] if len(parts) == len(views) else []
-    alike = len({row["method"] for part in plan["services"] for row in part["carbon"]}) == 1
-    told.append(("in all", total, _sums(parts, idle, alike=alike) | _per_million(total, views)))
-    return [
+    told.append(("in all", total, _sums(parts, idle) | _per_million(total, views)))
+    methods = sorted({row["method"] for part in plan["services"] for row in part["carbon"]})
+    mixed = [f"energy: grids are told by {' and '.join(methods)}"] if len(methods) > 1 else []
+    return mixed + [
         f"energy: {name}: {part} is {row[part]}, not {value}"
         for name, row, right in told
         for part, value in right.items()
@@ -78,14 +80,19 @@ def _unit_hours(view: PlanView, option: str) -> float:
     return run * HOURS_PER_MONTH / sum(view.hours)
 
 
-def _sums(parts: list[dict[str, Any]], idle: list[dict[str, Any]], *, alike: bool) -> Figures:
+def _sums(parts: list[dict[str, Any]], idle: list[dict[str, Any]]) -> Figures:
     """What is idle counts the same at planned rates and at the loads of the hours."""
     found: Figures = {}
-    for name in ("kwh_monthly", "kwh_monthly_at_load", *_EMITTED, *_EMBODIED):
+    for name in (
+        "kwh_monthly",
+        "kwh_monthly_at_load",
+        "kg_co2e_monthly",
+        "kg_co2e_monthly_at_load",
+        *_EMBODIED,
+    ):
         values = [part[name] for part in parts] + [one[name.removesuffix("_at_load")] for one in idle]
         known = [value for value in values if value is not None]
-        told = len(known) == len(values) and (alike or name not in _EMITTED)
-        found[name] = sum(known) if told else None
+        found[name] = sum(known) if len(known) == len(values) else None
     return found
 
 
@@ -124,3 +131,32 @@ def cash_faults(plan: dict[str, Any]) -> list[str]:
         if stated != Decimal(plan["totals"][name]):
             faults.append(f"money: {name} is {plan['totals'][name]}, its parts are {stated}")
     return faults
+
+
+def weighed_faults(plan: dict[str, Any], views: Sequence[PlanView]) -> list[str]:
+    """What the bound is held against: every instance-hour as weighed, a node's overhead with it, and the policy's price
+    of carbon on the total's kg CO2e at planned rates, which must be known then."""
+    policy, hours = plan["services"][0]["policy"], sum(float(period["hours"]) for period in plan["periods"])
+    per_node, month = float(policy["overheads"]["usd_per_node_hour"]), HOURS_PER_MONTH / hours
+    shared = {one["offer"]["id"]: one for one in plan["shared"]}
+    usd = sum(
+        (float(one["offer"]["weighed_usd_per_hour"]) + per_node) * one["instances"] * HOURS_PER_MONTH
+        for one in shared.values()
+    )
+    for view in views:
+        for name in view.used():
+            if view.purchases[name]["offer"] in shared:
+                continue
+            run = sum(n * length for n, length in zip(view.units[name], view.hours, strict=True)) * month
+            each = float(view.offer_of(name)["weighed_usd_per_hour"]) + per_node
+            usd += run * each * view.option_of(name)["instances_per_unit"]
+    price, stated = float(policy["carbon_usd_per_tonne"]), float(plan["bound"]["plan_usd"])
+    kg = (plan["totals"]["footprint"] or {}).get("kg_co2e_monthly") if price else 0.0
+    if kg is None:
+        return ["money: weighed at a price of carbon, and what is emitted is not known"]
+    right = usd + price * kg / KG_PER_TONNE
+    return (
+        []
+        if abs(stated - right) <= _CENT + TOLERANCE * right
+        else [f"money: plan_usd is {stated}, not {right:.2f}"]
+    )
