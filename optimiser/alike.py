@@ -33,6 +33,8 @@ NOT_YET = (
     "min_regions",
     "survive_region_loss",
     "max_share_per_provider",
+    "commitment_headroom",
+    "commitment_spare",
     "max_committed_monthly_usd",
     "minimum_monthly_usd_by_provider",
     "max_monthly_kg_co2e",

@@ -21,7 +21,7 @@ import numpy as np
 
 from optimiser.planning.commitment_budget import Budget, budget_of
 from optimiser.planning.problem import Floats, How, Option, Problem
-from optimiser.planning.requirements import Levels, levels
+from optimiser.planning.requirements import Levels, committed_below, levels
 
 # Corners of sets looked at together: all at once would fill the memory where there are a hundred scenarios.
 CORNERS_AT_ONCE = 1_000_000
@@ -54,6 +54,7 @@ class Profiles:
     _pools: dict[tuple[float, float], int] = field(default_factory=dict)
     _cheapest: dict[str, tuple[float, ...]] = field(default_factory=dict)
     _signed: dict[str, float] = field(default_factory=dict)
+    _below: dict[float, float] = field(default_factory=dict)
 
     @cached_property
     def budget(self) -> Budget | None:
@@ -66,9 +67,9 @@ class Profiles:
 
     def committed_below(self, rate: float) -> float:
         """What commitments must stay below where the smallest unit in use is `rate`, req/s; inf without limit."""
-        if self.problem.policy.commitment_hours_share >= 1:
-            return math.inf
-        return self.at(rate).committed + rate
+        if rate not in self._below:
+            self._below[rate] = committed_below(self.problem, rate)
+        return self._below[rate]
 
     def committed_within_budget(self, options: Sequence[Option]) -> float:
         """What commitments of a set hold at most within the policy's budget for them, req/s; inf without one."""

@@ -167,16 +167,14 @@ class _Hours:
         return self._one(middle) and self._between(low, middle) and self._between(middle, high)
 
     def _still_committed(self, low: int, high: int) -> bool:
-        """Whether what is committed is still needed in a lower slot that is routed as a higher one."""
+        """Whether what is committed is still filled in a lower slot that is routed as a higher one."""
         policy = self.sized.policy
         if not self.slots[low].counts:
             return True
         load = self.slots[low].demand * (self.share[high] * self.sized.busy).sum(axis=0)
-        needed = np.maximum(
-            load / policy.utilisation_ceiling, load + policy.survive_instance_losses * (load > 0)
-        )
+        within = np.maximum(policy.commitment_headroom * load, load + policy.commitment_spare * (load > 0))
         committed = [
             sum(self.constants[c] for c in columns if self.sized.columns[c].purchase.how is How.COMMITMENT)
             for columns in self.sized.columns_of
         ]
-        return bool(np.all(np.array(committed) - 1 < needed - STRICTLY / 2))
+        return bool(np.all(np.array(committed) - 1 < within - STRICTLY / 2))

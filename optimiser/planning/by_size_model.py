@@ -9,7 +9,8 @@ of its units busy. u[i] is 1 where it carries anything at all, k is survive_inst
     n[i] ≥ load[i] / utilisation_ceiling          n[i] ≥ load[i] + k · u[i]
     firm[i] ≥ (1 − max_spot_share) · max(load[i] / utilisation_ceiling, load[i] + k · u[i])
     pool ≤ n[i] − load[i]                         for each spot pool of i, where survive_spot_pool_loss holds
-    committed[i] < max(load[i] / utilisation_ceiling, load[i] + k · u[i]) + 1      where an hour counts
+    committed[i] < max(commitment_headroom · load[i], load[i] + commitment_spare) + 1
+                                                  where an hour counts, and 0 where option i carries nothing in one
 
 An hour counts for commitments where its demand is that of the hour at commitment_hours_share (lowest first) or more.
 Every option keeps its own spare, since another may not meet the target for the sizes that it carries. The sizes' shares
@@ -31,7 +32,7 @@ from optimiser.planning.solve import Programme, Terms, Variable
 
 # "Less than" for whole units, well above a solver's tolerance.
 STRICTLY = 1e-4
-# An option that is kept ready in an hour for its commitments carries at least this many units' load.
+# An option that spare is committed of carries at least this many units' load.
 LEAST_LOAD = 1e-3
 
 
@@ -207,24 +208,22 @@ def _committed(m: Routed, s: int, i: int) -> list[tuple[Variable | int, float]]:
     ]
 
 
-def _sides(m: Routed, whole: bool) -> dict[int, Variable]:
-    """For each option a binary: 1 where its spare decides what may be committed, 0 where its headroom does.
+def _sides(m: Routed, whole: bool) -> dict[int, tuple[Variable, Variable]]:
+    """For each option two binaries: 1 where anything of it is committed, and where its spare decides how much may be
+    (0 where its headroom does).
 
-    T > c − 1 asks for load > min(ceiling · (c − 1), c − 1 − k), where T is what the option needs and c is committed.
-    Which of the two is lower depends on c alone, so one choice serves all hours.
+    Which of the two asks for less load depends on what is committed alone, so one choice serves all hours.
     """
-    with_spare = m.sized.policy.survive_instance_losses and m.sized.policy.utilisation_ceiling < 1
-    if not whole or not with_spare:
+    if not whole or not m.sized.policy.commitment_spare:
         return {}
-    return {i: m.programme.binary(f"side_{i}") for i in range(len(m.sized.options)) if _committed(m, 0, i)}
+    signs = {i: m.programme.binary(f"signs_{i}") for i in range(len(m.sized.options)) if _committed(m, 0, i)}
+    return {i: (signed, m.programme.binary(f"side_{i}")) for i, signed in signs.items()}
 
 
-def _commit(m: Routed, s: int, sides: dict[int, Variable] | None) -> None:
-    """committed[i] < what option i needs + 1; sides is None where what is committed is fixed."""
+def _commit(m: Routed, s: int, sides: dict[int, tuple[Variable, Variable]] | None) -> None:
+    """committed[i] < what option i's load allows + 1; sides is None where what is committed is fixed."""
     for i in range(len(m.sized.options)):
         committed = _committed(m, s, i)
-        if committed and i in m.used[s] and m.whole_use:
-            m.row(f"use_{s}_{i}", [(m.load[s][i], 1.0), (m.used[s][i], -LEAST_LOAD)], ">=", 0)
         if committed and sides is None:
             _commit_fixed(m, s, i, sum(one for one, _ in committed if isinstance(one, int)))
         elif committed and sides is not None:
@@ -233,30 +232,30 @@ def _commit(m: Routed, s: int, sides: dict[int, Variable] | None) -> None:
 
 def _commit_fixed(m: Routed, s: int, i: int, units: int) -> None:
     """What so many committed units ask option i to carry."""
-    ceiling, spare = m.sized.policy.utilisation_ceiling, m.sized.policy.survive_instance_losses
-    load, kept = [(m.load[s][i], 1.0)], _spare(m, s, i)
-    if units and (not kept or ceiling * (units - 1) <= units - 1 - spare):
-        m.row(f"commit_{s}_{i}", load, ">=", ceiling * (units - 1) + STRICTLY)
-    elif units:
-        m.row(f"commit_{s}_{i}", [*load, *kept], ">=", units - 1 + STRICTLY)
+    headroom, spare = m.sized.policy.commitment_headroom, m.sized.policy.commitment_spare
+    if units:
+        least = min((units - 1) / headroom, units - 1 - spare) + STRICTLY
+        m.row(f"commit_{s}_{i}", [(m.load[s][i], 1.0)], ">=", max(least, LEAST_LOAD if spare else 0.0))
 
 
 def _commit_free(
-    m: Routed, s: int, i: int, committed: list[tuple[Variable | int, float]], side: Variable | None
+    m: Routed,
+    s: int,
+    i: int,
+    committed: list[tuple[Variable | int, float]],
+    sides: tuple[Variable, Variable] | None,
 ) -> None:
     """What option i carries, at the lowest demand that the slot stands for, bounds what is committed of it."""
-    slot, less, kept = m.slots[s], [(v, -f) for v, f in committed], _spare(m, s, i)
+    slot, less, policy = m.slots[s], [(v, -f) for v, f in committed], m.sized.policy
     part = slot.committing / slot.demand if slot.demand > 0 else 1.0
+    spare = policy.commitment_spare if slot.demand > 0 else 0
     load = (m.load[s][i], part)
-    headroom = (m.load[s][i], part / m.sized.policy.utilisation_ceiling)
-    m.row(f"commit_{s}_{i}", [*less, headroom, *kept], ">=", STRICTLY - 1)
-    if side is not None:
-        most = float(slot.highest * m.sized.most_busy[i]) * headroom[1]
-        most += m.sized.policy.survive_instance_losses + 1
-        m.row(f"commit_spare_{s}_{i}", [*less, load, *kept, (side, -most)], ">=", STRICTLY - 1 - most)
+    headroom = (m.load[s][i], part * policy.commitment_headroom)
+    m.row(f"commit_{s}_{i}", [*less, headroom], ">=", STRICTLY - 1 - spare)
+    if sides is not None:
+        signs, side = sides
+        most = float(slot.highest * m.sized.most_busy[i]) * headroom[1] + spare + 1
+        m.row(f"commit_any_{s}_{i}", [*less, (signs, most)], ">=", 0)
+        m.row(f"commit_load_{s}_{i}", [load, (signs, -LEAST_LOAD)], ">=", 0)
+        m.row(f"commit_spare_{s}_{i}", [*less, load, (side, -most)], ">=", STRICTLY - 1 - spare - most)
         m.row(f"commit_headroom_{s}_{i}", [*less, headroom, (side, most)], ">=", STRICTLY - 1)
-
-
-def _spare(m: Routed, s: int, i: int) -> Terms:
-    """The units of option i that are kept spare."""
-    return [(m.used[s][i], float(m.sized.policy.survive_instance_losses))] if i in m.used[s] else []

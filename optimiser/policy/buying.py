@@ -21,7 +21,21 @@ class Buying(Frozen):
     )
     commitment_hours_share: Share = Field(
         default=0.10,
-        description="commitments stay within what this lowest share of hours needs, spare included, to a unit",
+        description="commitments are held to the demand that all but this share of the hours have; 1 is no limit",
+    )
+    # Headroom and spare of the default utilisation_ceiling and survive_instance_losses. Not of those that hold: a rule
+    # that keeps more would then let more be committed, and could make a plan cheaper by being stricter.
+    commitment_headroom: float = Field(
+        default=1.25,
+        ge=1,
+        le=100,
+        description="commitments stay within so many times that demand, to a unit, whatever the other rules keep",
+    )
+    commitment_spare: int = Field(
+        default=1,
+        ge=0,
+        le=16,
+        description="or within that demand and so many units spare, where that is more",
     )
     max_committed_monthly_usd: float | None = Field(
         default=None,

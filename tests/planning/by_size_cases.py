@@ -167,10 +167,14 @@ def _run_enough(
         lp.row(0.0, {**left, **{v: -f for v, f in load.items()}})
     signed = {v: -1.0 for v, p in mine.items() if p.how == "commitment"}
     if signed and policy.commitment_hours_share < 1 and counts:
-        by_spare, big = lp.var(0.0, 1.0, whole=True), most / ceiling + k + 1
-        lp.row(TINY - 1 - big, {**signed, **load, used: float(k), by_spare: -big})
-        lp.row(TINY - 1, {**signed, **{v: f / ceiling for v, f in load.items()}, by_spare: big})
-        lp.row(0.0, {**load, used: -1e-3})
+        by_spare, anything = (lp.var(0.0, 1.0 if load else 0.0, whole=True) for _ in range(2))
+        headroom, spare = policy.commitment_headroom, policy.commitment_spare if load else 0
+        big = most * headroom + spare + 1
+        lp.row(TINY - 1 - spare - big, {**signed, **load, by_spare: -big})
+        lp.row(TINY - 1, {**signed, **{v: f * headroom for v, f in load.items()}, by_spare: big})
+        if spare:
+            lp.row(0.0, {**signed, anything: big})
+            lp.row(0.0, {**load, anything: -1e-3})
 
 
 def _caps(problem: Problem, columns: list[Any]) -> Iterator[tuple[float, dict[str, float]]]:

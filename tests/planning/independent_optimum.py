@@ -99,9 +99,9 @@ def asked(problem: Problem) -> list[tuple[float, float]]:
     ]
 
 
-def low_hours_rps(problem: Problem, share: float, smallest: float) -> float:
-    """Capacity required at the quantile of hours, lowest first."""
-    ranked = sorted((required(problem, planned, smallest), hours) for planned, hours in asked(problem))
+def low_hours_rps(problem: Problem, share: float) -> float:
+    """Demand at the quantile of hours, lowest first."""
+    ranked = sorted(asked(problem))
     total, seen = sum(hours for _, hours in ranked), 0.0
     for value, hours in ranked:
         seen += hours
@@ -148,8 +148,10 @@ def _cheapest(
     _keep_monthly(model, problem, columns, surge_usd)
     signed = {at(c, 0): o.rate_rps for c, (o, one) in enumerate(columns) if one.how.value == "commitment"}
     if policy.commitment_hours_share < 1 and signed:
-        low = low_hours_rps(problem, policy.commitment_hours_share, smallest)
-        model.row(signed, -math.inf, low + smallest - STRICTLY)
+        low = low_hours_rps(problem, policy.commitment_hours_share)
+        spare = policy.commitment_spare * smallest if low > 0 else 0.0
+        most = max(policy.commitment_headroom * low, low + spare)
+        model.row(signed, -math.inf, most + smallest - STRICTLY)
     _keep_schedule(model, problem, columns)
     return model.minimum() + surge_usd
 

@@ -39,6 +39,8 @@ def random_case(seed: int) -> Case:
         survive_spot_pool_loss=bool(rng.random() < 0.7),
         min_firm_instances=int(rng.integers(0, 5)),
         commitment_hours_share=float(rng.choice([0.0, 0.1, 0.5, 1.0])),
+        commitment_headroom=(1.0, 1.25, 1.8)[seed // 2 % 3],
+        commitment_spare=seed // 5 % 3,
         max_spot_share=float(rng.choice([0.0, 0.3, 0.6, 1.0])),
         max_sites=[1, 1, 2, None][int(rng.integers(4))],
         max_instance_types=[1, 2, 2, None][int(rng.integers(4))],

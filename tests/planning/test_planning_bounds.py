@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 
 import pytest
-from planning_cases import Case, hourly, machine
+from independent_optimum import optimum_usd
+from planning_cases import Case, case, committed, hourly, machine
 from random_cases import random_case
 
 from optimiser.planning.search import Outcome, search
@@ -75,9 +76,34 @@ def test_a_cheaper_price_never_makes_the_plan_dearer(seed: int) -> None:
 def test_a_stricter_policy_never_costs_less_than_the_bound_of_a_looser(
     seed: int, loosened: dict[str, object]
 ) -> None:
-    # Room for commitments follows from the other rules' levels, so it is held out.
-    subject = random_case(seed).with_policy(commitment_hours_share=1.0)
+    subject = random_case(seed)
     assert below(solved(subject.with_policy(**loosened)).lower_usd, plan_usd(solved(subject)))
+
+
+STRICTER: list[dict[str, object]] = [
+    {"survive_instance_losses": 3},
+    {"survive_zone_loss_of": 3},
+    {"utilisation_ceiling": 0.5},
+    {"min_firm_instances": 5},
+]
+
+
+@pytest.mark.parametrize("stricter", STRICTER, ids=lambda one: next(iter(one)))
+def test_a_rule_that_keeps_more_never_makes_the_optimum_cheaper(stricter: dict[str, object]) -> None:
+    for seed in range(200, 216):
+        share = (0.0, 0.1, 0.5)[seed % 3]
+        subject = random_case(seed).with_policy(commitment_hours_share=share, max_gpus=None, max_sites=1)
+        assert below(optimum_usd(subject.problem), optimum_usd(subject.with_policy(**stricter).problem))
+
+
+def test_more_spare_does_not_let_more_be_committed_by_hand() -> None:
+    # Units of 1 at a ceiling of 0.8: 5 and 6 with N+1 and N+2 for 4 req/s (2 h), 10 with either for 8 req/s (8 h). Were
+    # six committed with N+2, 6 × 10 × 0.6 + 4 × 8 = 68 would be less than N+1's 5 × 10 × 0.6 + 5 × 8 = 70.
+    ways = [machine("m", 1.0, hourly(1.0), committed(0.6))]
+    policy = {"commitment_hours_share": 0.1, "commitment_spare": 1, "utilisation_ceiling": 0.8}
+    subject = case(ways, [4.0, 8.0], [2.0, 8.0]).with_policy(**policy)
+    found = [plan_usd(solved(subject.with_policy(survive_instance_losses=k), gap=0.0)) for k in (1, 2)]
+    assert found == pytest.approx([70.0, 5 * 10 * 0.6 + 1 * 2 + 5 * 8])
 
 
 def test_a_lower_bound_is_never_above_the_plan() -> None:

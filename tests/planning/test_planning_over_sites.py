@@ -121,14 +121,17 @@ def test_spot_does_not_count_where_a_region_is_lost() -> None:
     assert best.usd == pytest.approx(16.0)
 
 
-def test_what_is_committed_for_a_regions_loss_is_needed_and_still_used_by_hand() -> None:
-    # Twelve committed in either region: of a flat 12 req/s, 8.4 at 30 % less, nine units carry either's loss.
+@pytest.mark.parametrize(("headroom", "signed"), [(1.0, 6), (2.0, 12)])
+def test_what_is_committed_for_a_regions_loss_is_still_used_by_hand(headroom: float, signed: int) -> None:
+    # Either region serves 6 req/s and runs 12 units. Of a flat 12 req/s, 8.4 at 30 % less, nine carry either's loss.
     ways = [machine("m", 1.0, hourly(1.0), committed(0.5), region=region) for region in ("r1", "r2")]
     policy = {"survive_region_loss": True, "max_sites": 2, "commitment_hours_share": 0.0}
-    subject = case(ways, [12.0, 12.0]).with_policy(**policy)
+    subject = case(ways, [12.0, 12.0]).with_policy(**policy, commitment_headroom=headroom)
     best = search(subject.problem, gap=0.0).best
     assert best is not None
-    assert best.usd == pytest.approx(2 * 2 * 12 * 0.5)
+    assert best.usd == pytest.approx(2 * 2 * (signed * 0.5 + (12 - signed)))
+    if signed < 12:
+        return
     assert faults(subject, best.solution) == []
     assert list(used_shares(subject.problem, best.solution).values()) == [0.75, 0.75]
 

@@ -149,7 +149,7 @@ def test_a_cut_off_scan_bounds_what_it_did_not_look_at() -> None:
     level = np.array([1.0, 1.5])
     levels = Levels(
         largest_rps=1.0,
-        demand=level, hours=np.ones(2), total=level, firm=level, pool=np.full(2, np.inf), committed=0.0,
+        demand=level, hours=np.ones(2), total=level, firm=level, pool=np.full(2, np.inf),
         slot_of_period=np.arange(2),
     )  # fmt: skip
     for seed in range(40):

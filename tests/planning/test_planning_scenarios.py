@@ -155,7 +155,7 @@ def test_a_scenario_split_in_two_alike_gives_the_same_fleet(seed: int) -> None:
 
 
 def test_the_limit_on_commitments_counts_hours_by_probability() -> None:
-    # Committed: what the lowest tenth of hours needs, to a unit. A quiet course of 30 % is that tenth; one of 5 % is
+    # Committed: what the lowest tenth of hours asks for, to a unit. A quiet course of 30 % is that tenth; one of 5 % is
     # not, and the busy one's 6 count; in between, the quiet hours of both.
     one = case([machine("m", 1.0, hourly(1.0), committed(0.01))], [0.0]).with_policy(
         commitment_hours_share=0.1

@@ -28,7 +28,6 @@ def test_pools_of_equal_units_cost_what_they_cost_listed_apart_and_none_is_overf
         total=total,
         firm=np.array([1.0]),
         pool=np.array([spare]),
-        committed=0.0,
         slot_of_period=np.zeros(1, dtype=int),
     )
     ((_, menu),) = spot_menus(pools, levels, frontier, frontier_below, combined)

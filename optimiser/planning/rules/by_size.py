@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from optimiser.planning.rules.commitments import low_demand
 from optimiser.planning.rules.view import PlanView, worst
 
 # Units; shares are rounded to nine digits, and a solver keeps its rows to a millionth.
@@ -111,7 +112,8 @@ def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
 
 
 def verify_limit_commitments(view: PlanView) -> list[str]:
-    """What is signed runs all along; what is committed of an option is needed in all but the low hours, to a unit."""
+    """What is signed runs all along; what is committed of an option stays within its part of what it carries in all but
+    the low hours, to a unit."""
     faults = [
         f"{name} is committed but runs {min(view.units[name])} to {max(view.units[name])} units"
         for name in view.used()
@@ -121,24 +123,16 @@ def verify_limit_commitments(view: PlanView) -> list[str]:
     committed = {view.purchases[name]["option"] for name in view.used() if view.how(name) == "commitment"}
     if share >= 1 or not committed:
         return faults
-    sized, low = SizedView(view), _low_demand(view, share)
+    sized, low = SizedView(view), low_demand(view, share)
+    headroom, spare = float(view.policy["commitment_headroom"]), int(view.policy["commitment_spare"])
     for option in sorted(committed):
         for p in (p for p in view.periods() if view.planned[p] >= low):
-            units, needed = sized.units(p, option, "commitment"), sized.needed(p, option)
-            if units >= needed + 1 + TOLERANCE:
-                faults.append(f"{view.when(p)}: {units} units of {option} are committed, {needed:.4g} needed")
+            units, load = sized.units(p, option, "commitment"), sized.load(p, option)
+            most = max(headroom * load, load + (spare if load else 0))
+            if units >= most + 1 + TOLERANCE:
+                faults.append(f"{view.when(p)}: {units} units of {option} are committed, beyond {most:.4g}")
                 break
     return faults
-
-
-def _low_demand(view: PlanView, share: float) -> float:
-    """Planned demand of the hour at so large a share of the hours, lowest first."""
-    reached, total = 0.0, sum(view.hours)
-    for planned, hours in sorted(zip(view.planned, view.hours, strict=True)):
-        reached += hours
-        if reached >= share * total - 1e-9:
-            return planned
-    return 0.0
 
 
 BY_SIZE_CHECKS: dict[str, Callable[[PlanView], list[str]]] = {

@@ -1,9 +1,10 @@
-"""A commitment never exceeds what the lowest share of hours fills."""
+"""A commitment never exceeds what the demand of the lowest share of hours fills, whatever is kept spare."""
 
 from __future__ import annotations
 
 from optimiser.planning.model import Model
 from optimiser.planning.problem import Floats, How
+from optimiser.planning.requirements import committed_below
 from optimiser.planning.rules.rule import RPS, Rule, policy_with
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE, PlanView
@@ -11,12 +12,12 @@ from optimiser.policy import Policy
 
 
 def limit_commitments(m: Model) -> None:
-    """Committed capacity stays below what the lowest share of hours requires, rounded up to a whole unit.
+    """Committed capacity stays within the lowest hours' demand with some headroom or spare, rounded up to a whole unit.
 
-    Σ_{c committed} rate[c] · units[c]  <  T̲ + Σ_i rate[i] · smallest[i]
+    Σ_{c committed} rate[c] · units[c]  <  max(commitment_headroom · d̲, d̲ + commitment_spare · s) + s
 
-    with T̲ the capacity required in the hour at `commitment_hours_share`, lowest demand first, for a fleet of
-    the smallest unit in use.
+    with d̲ the planned demand of the hour at `commitment_hours_share`, lowest first, and s = Σ_i rate[i] · smallest[i]
+    (no spare without demand). No other rule is in it, so that none makes a plan cheaper by being stricter.
     """
     if m.problem.policy.commitment_hours_share >= 1:
         return
@@ -24,8 +25,8 @@ def limit_commitments(m: Model) -> None:
     if not committed:
         return
     limits = [
-        (pick, -(level.committed + option.rate_rps))
-        for pick, level, option in zip(m.smallest, m.levels, m.problem.options, strict=True)
+        (pick, -committed_below(m.problem, option.rate_rps))
+        for pick, option in zip(m.smallest, m.problem.options, strict=True)
     ]
     # In units of the smallest rate, so that "less than" stands clear of the solver's tolerance.
     scale = 1 / min(option.rate_rps for option in m.problem.options)
@@ -33,7 +34,7 @@ def limit_commitments(m: Model) -> None:
 
 
 def verify_limit_commitments(view: PlanView) -> list[str]:
-    """Committed capacity is needed in the low hours, to a unit; it is constant."""
+    """Committed capacity stays within its part of the low hours' demand, to a unit; it is constant."""
     faults = []
     committed = [name for name in view.used() if view.how(name) == "commitment"]
     for name in committed + [name for name in view.used() if view.how(name) == "owned"]:
@@ -45,31 +46,38 @@ def verify_limit_commitments(view: PlanView) -> list[str]:
         return faults
     smallest = view.smallest_used()
     capacity = sum(view.rate(name) * view.units[name][0] for name in committed)
-    low = _required_in_low_hours(view, share, smallest)
+    low = low_demand(view, share)
+    spare = int(view.policy["commitment_spare"]) * smallest if low > 0 else 0.0
+    most = max(float(view.policy["commitment_headroom"]) * low, low + spare)
     tolerance = min(TOLERANCE, min((one for one in view.planned if one > 0), default=1.0) / 10)
-    if capacity >= low + smallest - tolerance:
-        faults.append(f"{capacity:.4g} req/s committed, but the lowest {share:.0%} of hours need {low:.4g}")
+    if capacity >= most + smallest - tolerance:
+        hours = f"the lowest {share:.0%} of hours ask for {low:.4g}"
+        faults.append(f"{capacity:.4g} req/s committed beyond {most:.4g}: {hours}")
     return faults
 
 
-def _required_in_low_hours(view: PlanView, share: float, unit: float) -> float:
+def low_demand(view: PlanView, share: float) -> float:
+    """Planned demand of the hour at so large a share of the hours, lowest first, req/s."""
     reached, total = 0.0, sum(view.hours)
-    for required, hours in sorted((view.required(p, unit), view.hours[p]) for p in view.periods()):
+    for planned, hours in sorted(zip(view.planned, view.hours, strict=True)):
         reached += hours
         if reached >= share * total - 1e-9:
-            return required
+            return planned
     return 0.0
 
 
 def limit_in_words(policy: Policy) -> str:
-    """The share of hours."""
-    share = policy.commitment_hours_share
-    return f"committed: what the lowest {share * 100:g} % of hours need, to a unit" if share < 1 else ""
+    """The share of hours, and the part of their demand."""
+    share, times = policy.commitment_hours_share, policy.commitment_headroom
+    if share >= 1:
+        return ""
+    spare = f", or that demand and {policy.commitment_spare} spare" if policy.commitment_spare else ""
+    return f"committed: {times:g} × the demand of the lowest {share * 100:g} % of hours{spare}, to a unit"
 
 
 def slack(run: Running) -> Floats:
     """What may still be committed, req/s."""
-    below = run.low.committed + float(run.rate.min())
+    below = committed_below(run.problem, float(run.rate.min()))
     left: Floats = below - run.paid(lambda how: how is How.COMMITMENT)
     return left
 

@@ -23,11 +23,10 @@ class Running:
     capacity: Floats
     planned: Floats
     level: Levels
-    low: Levels
 
     @classmethod
     def of(cls, problem: Problem, solution: Solution) -> Running:
-        """A solution of a problem; levels for the unit it is sized for, and for the smallest it uses."""
+        """A solution of a problem; levels for the unit it is sized for."""
         rate = np.array([column.option.rate_rps for column in solution.columns], dtype=np.float64)
         return cls(
             problem=problem,
@@ -36,7 +35,6 @@ class Running:
             capacity=np.asarray(solution.units @ rate, dtype=np.float64),
             planned=problem.planned_rps,
             level=levels(problem, solution.spare_unit_rps),
-            low=levels(problem, float(rate.min())),
         )
 
     @property
