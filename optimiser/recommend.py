@@ -28,6 +28,7 @@ from optimiser.planning.infeasible import (
     nothing_fits,
     over_budget,
 )
+from optimiser.planning.other_footing import other_footing_notes
 from optimiser.planning.over_sites import refuse_beside_split
 from optimiser.planning.owned import Owned, lasting, planned_days, planned_without, still_owed
 from optimiser.planning.owned_unused import needed_no_more, usable
@@ -196,7 +197,8 @@ def _planned(request: Request, known: Prepared, stage: Stage | None) -> Plan:
         notes=known.notes
         + left_out_notes(known.estimates, known.offers, policy, request.spot_past)
         + mixed_sources_note(problem.options)
-        + slow_start_notes(problem.options, policy),
+        + slow_start_notes(problem.options, policy)
+        + _other_footing(request, problem, outcome, gap),
         rejections=known.rejections,
         comparison=_compared(request, problem, outcome),
         embedded=request.config.directories[0],
@@ -217,6 +219,15 @@ def _compared(request: Request, problem: Problem, outcome: Outcome | SizedOutcom
     if request.in_short:
         return compared_in_short(problem, outcome, gap)
     return compare(problem, outcome, gap, explain=request.explain)
+
+
+def _other_footing(
+    request: Request, problem: Problem, outcome: Outcome | SizedOutcome, gap: float
+) -> tuple[str, ...]:
+    """What other figures of the grids would come to under a cap that binds."""
+    if request.alone or isinstance(outcome, SizedOutcome) or problem.policy.max_monthly_kg_co2e is None:
+        return ()
+    return other_footing_notes(problem, outcome, load_carbon(request.config.directories), gap)
 
 
 def _large_pool_usd(request: Request, stage: Stage | None, gap: float) -> float | None:
