@@ -251,7 +251,8 @@ def _other_footing(
     request: Request, problem: Problem, outcome: Outcome | SizedOutcome, gap: float
 ) -> tuple[str, ...]:
     """What other figures of the grids would come to under a cap that binds."""
-    if request.alone or isinstance(outcome, SizedOutcome) or problem.policy.max_monthly_kg_co2e is None:
+    unasked = request.alone or request.in_short or problem.policy.max_monthly_kg_co2e is None
+    if unasked or isinstance(outcome, SizedOutcome):
         return ()
     return other_footing_notes(problem, outcome, load_carbon(request.config.directories), gap)
 
