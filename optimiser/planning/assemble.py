@@ -146,6 +146,7 @@ def _demand(problem: Problem) -> tuple[PlanDemand, ...]:
             period=p,
             mean_rps=demand.mean_rps,
             planned_rps=demand.planned_rps,
+            committable_rps=demand.committable_rps,
         )
         for p, period in enumerate(problem.periods)
         for scenario, services in enumerate(period.demand)

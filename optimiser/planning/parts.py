@@ -68,7 +68,12 @@ def part_problem(problem: Problem, share: float, times: float) -> Problem:
 
 
 def _scaled(demand: Demand, share: float) -> Demand:
-    return Demand(mean_rps=demand.mean_rps * share, planned_rps=demand.planned_rps * share)
+    committable = demand.committable_rps
+    return Demand(
+        mean_rps=demand.mean_rps * share,
+        planned_rps=demand.planned_rps * share,
+        committable_rps=None if committable is None else committable * share,
+    )
 
 
 def by_part(problem: Problem, solution: Solution) -> list[tuple[Problem, Solution]]:

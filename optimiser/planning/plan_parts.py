@@ -51,13 +51,15 @@ class PlanPeriod:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanDemand:
-    """Demand of a service in a period of a scenario: its mean, and what the plan carries after bursts and start-up."""
+    """Demand of a service in a period of a scenario: its mean, what the plan carries after bursts and start-up, and
+    what commitments are held to where that is another."""
 
     scenario: int
     service: int
     period: int
     mean_rps: float
     planned_rps: float
+    committable_rps: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -172,10 +172,12 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """A service's demand in one period of one scenario, req/s: its mean, and the rate the plan must carry."""
+    """A service's demand in one period of one scenario, req/s: its mean, the rate the plan must carry, and the one that
+    commitments are held to (None: the same)."""
 
     mean_rps: float
     planned_rps: float
+    committable_rps: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,6 +275,14 @@ class Problem:
     def planned_rps(self) -> Floats:
         """Demand to carry of the one service, shape (scenarios · periods,), requests per second."""
         return np.array([demand.planned_rps for demand in self._demand()], dtype=np.float64)
+
+    @cached_property
+    def committable_rps(self) -> Floats:
+        """Demand that commitments are held to, shape (scenarios · periods,), requests per second."""
+        each = (
+            one.planned_rps if one.committable_rps is None else one.committable_rps for one in self._demand()
+        )
+        return np.array(list(each), dtype=np.float64)
 
     @cached_property
     def mean_rps(self) -> Floats:

@@ -13,10 +13,10 @@ Math. 17, 1969), so that F ≥ d · z / (z − 1) + t outlives any, all spot los
 d in F only with survive_spot_region_loss, T − d in P only with survive_spot_pool_loss, and d · f only in the part of a
 plan over several regions that outlives the loss of another, all spot lost with it (f > 1, parts.py).
 
-Commitments stay below max(commitment_headroom · d, d + commitment_spare · s) + s, with d that of the hour at
-commitment_hours_share (lowest first) and s the smallest unit in use. Not below T of that hour: what asks for more spare
-would let more be committed, and a stricter rule could cost less. Where there are scenarios, T, F and P are those of
-each period of each, and an hour of one counts as much as it is probable.
+Commitments stay below max(commitment_headroom · d, d + commitment_spare · s) + s, with d the committable demand of the
+hour at commitment_hours_share (lowest first) and s the smallest unit in use. Not below T of that hour: what asks for
+more spare would let more be committed, and a stricter rule could cost less. Where there are scenarios, T, F and P are
+those of each period of each, and an hour of one counts as much as it is probable.
 """
 
 from __future__ import annotations
@@ -104,10 +104,10 @@ def _over_regions(demand: Floats, problem: Problem) -> Floats:
 
 def committed_below(problem: Problem, smallest_rps: float) -> float:
     """What commitments stay below by the module's formula, req/s; inf where the policy sets no limit."""
-    policy, (demand, hours, _) = problem.policy, problem.distinct
+    policy = problem.policy
     if policy.commitment_hours_share >= 1:
         return math.inf
-    low = low_quantile(demand, hours, policy.commitment_hours_share)
+    low = low_quantile(problem.committable_rps, problem.hours, policy.commitment_hours_share)
     spare = policy.commitment_spare * smallest_rps if low > 0 else 0.0
     return max(policy.commitment_headroom * low, low + spare) + smallest_rps
 

@@ -101,7 +101,14 @@ def asked(problem: Problem) -> list[tuple[float, float]]:
 
 def low_hours_rps(problem: Problem, share: float) -> float:
     """Demand at the quantile of hours, lowest first."""
-    ranked = sorted(asked(problem))
+    ranked = sorted(
+        (one.planned_rps if one.committable_rps is None else one.committable_rps, hours)
+        for one, hours in (
+            (period.demand[s][0], period.hours * scenario.probability)
+            for s, scenario in enumerate(problem.scenarios)
+            for period in problem.periods
+        )
+    )
     total, seen = sum(hours for _, hours in ranked), 0.0
     for value, hours in ranked:
         seen += hours

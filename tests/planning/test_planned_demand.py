@@ -78,3 +78,16 @@ def test_everything_else_of_a_period_stays() -> None:
             before.hours,
             before.mean_rps,
         )
+
+
+def test_commitments_are_held_to_the_next_hour_however_far_a_plan_looks_ahead() -> None:
+    rows = demand((1, 5), (1, 1), (1, 2), (1, 9), exact=True)
+
+    def committable(hours: int) -> list[float | None]:
+        return [
+            period.demand[0][0].committable_rps
+            for period in planned_periods([rows], Policy(start_up_hours=hours))
+        ]
+
+    assert committable(1) == [None] * 4
+    assert committable(0) == committable(3) == [5, 2, 9, 9]

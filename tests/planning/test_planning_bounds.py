@@ -10,7 +10,9 @@ from independent_optimum import optimum_usd
 from planning_cases import Case, case, committed, hourly, machine
 from random_cases import random_case
 
+from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.search import Outcome, search
+from optimiser.workload import DemandPeriod
 
 SEEDS = range(62, 92)
 
@@ -94,6 +96,24 @@ def test_a_rule_that_keeps_more_never_makes_the_optimum_cheaper(stricter: dict[s
         share = (0.0, 0.1, 0.5)[seed % 3]
         subject = random_case(seed).with_policy(commitment_hours_share=share, max_gpus=None, max_sites=1)
         assert below(optimum_usd(subject.problem), optimum_usd(subject.with_policy(**stricter).problem))
+
+
+def test_looking_further_ahead_never_makes_the_optimum_cheaper_and_the_plan_is_the_optimum() -> None:
+    for seed in range(200, 212):
+        subject = random_case(seed).with_policy(commitment_hours_share=(0.1, 0.5)[seed % 2], max_gpus=None)
+        rates = [period.demand[0][0].planned_rps for period in subject.problem.periods]
+        rows = [
+            DemandPeriod(start=period.start, hours=period.hours, mean_rps=rate, exact=True)
+            for period, rate in zip(subject.problem.periods, rates, strict=True)
+        ]
+        least = 0.0
+        for hours in (0, 1, 4):
+            policy = subject.problem.policy.model_copy(update={"start_up_hours": hours})
+            ahead = replace(subject.problem, policy=policy, periods=planned_periods([rows], policy))
+            proven = optimum_usd(ahead)
+            assert below(least, proven)
+            assert plan_usd(search(ahead, gap=0.0)) == pytest.approx(proven, rel=1e-6)
+            least = proven
 
 
 def test_more_spare_does_not_let_more_be_committed_by_hand() -> None:

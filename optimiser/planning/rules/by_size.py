@@ -123,7 +123,7 @@ def verify_limit_commitments(view: PlanView) -> list[str]:
     committed = {view.purchases[name]["option"] for name in view.used() if view.how(name) == "commitment"}
     if share >= 1 or not committed:
         return faults
-    sized, low = SizedView(view), low_demand(view, share)
+    sized, low = SizedView(view), low_demand(view, view.planned, share)
     headroom, spare = float(view.policy["commitment_headroom"]), int(view.policy["commitment_spare"])
     for option in sorted(committed):
         for p in (p for p in view.periods() if view.planned[p] >= low):

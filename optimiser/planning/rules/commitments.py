@@ -16,8 +16,8 @@ def limit_commitments(m: Model) -> None:
 
     Σ_{c committed} rate[c] · units[c]  <  max(commitment_headroom · d̲, d̲ + commitment_spare · s) + s
 
-    with d̲ the planned demand of the hour at `commitment_hours_share`, lowest first, and s = Σ_i rate[i] · smallest[i]
-    (no spare without demand). No other rule is in it, so that none makes a plan cheaper by being stricter.
+    with d̲ the committable demand of the hour at `commitment_hours_share`, lowest first, and s = Σ_i rate[i] ·
+    smallest[i] (no spare without demand). No other rule is in it, so that none makes a plan cheaper by being stricter.
     """
     if m.problem.policy.commitment_hours_share >= 1:
         return
@@ -46,7 +46,7 @@ def verify_limit_commitments(view: PlanView) -> list[str]:
         return faults
     smallest = view.smallest_used()
     capacity = sum(view.rate(name) * view.units[name][0] for name in committed)
-    low = low_demand(view, share)
+    low = low_demand(view, view.committable, share)
     spare = int(view.policy["commitment_spare"]) * smallest if low > 0 else 0.0
     most = max(float(view.policy["commitment_headroom"]) * low, low + spare)
     tolerance = min(TOLERANCE, min((one for one in view.planned if one > 0), default=1.0) / 10)
@@ -56,13 +56,13 @@ def verify_limit_commitments(view: PlanView) -> list[str]:
     return faults
 
 
-def low_demand(view: PlanView, share: float) -> float:
-    """Planned demand of the hour at so large a share of the hours, lowest first, req/s."""
+def low_demand(view: PlanView, demand: list[float], share: float) -> float:
+    """Demand of the hour at so large a share of the hours, lowest first, req/s."""
     reached, total = 0.0, sum(view.hours)
-    for planned, hours in sorted(zip(view.planned, view.hours, strict=True)):
+    for asked, hours in sorted(zip(demand, view.hours, strict=True)):
         reached += hours
         if reached >= share * total - 1e-9:
-            return planned
+            return asked
     return 0.0
 
 

@@ -11,7 +11,8 @@ HOURS_PER_MONTH = 730
 class PlanView:
     """Running units and capacity per period of a plan's JSON (one service).
 
-    Periods count on from scenario to scenario: units[purchase id][period] whole units; planned[period] req/s;
+    Periods count on from scenario to scenario: units[purchase id][period] whole units; planned[period] req/s,
+    and committable[period] what commitments are held to;
     hours[period], by the scenario's probability. sites are those that demand is split over; of a view of one of them,
     on_loss is how many times its planned demand it gets where another is lost.
     """
@@ -30,9 +31,11 @@ class PlanView:
             for scenario in plan["scenarios"]
             for period in plan["periods"]
         ]
-        self.planned = [0.0] * len(self.hours)
+        self.planned, self.committable = [0.0] * len(self.hours), [0.0] * len(self.hours)
         for row in plan["demand"]:
+            committable = row.get("committable_rps")
             self.planned[self.index(row)] += row["planned_rps"]
+            self.committable[self.index(row)] += row["planned_rps"] if committable is None else committable
         self.units = {name: [0] * len(self.hours) for name in self.purchases}
         for row in plan["counts"]:
             self.units[row["purchase"]][self.index(row)] += row["units"]
@@ -127,7 +130,7 @@ class PlanView:
         names = {one["id"] for one in options}
         purchases = [one for one in self.plan["purchases"] if one["option"] in names]
         bought = {one["id"] for one in purchases}
-        rates = ("mean_rps", "planned_rps")
+        rates = ("mean_rps", "planned_rps", "committable_rps")
         part = {
             **self.plan,
             "sites": [],
@@ -135,7 +138,10 @@ class PlanView:
             "purchases": purchases,
             "counts": [one for one in self.plan["counts"] if one["purchase"] in bought],
             "demand": [
-                {**one, **{rate: one[rate] * row["traffic_share"] for rate in rates}}
+                {
+                    **one,
+                    **{rate: one[rate] * row["traffic_share"] for rate in rates if one.get(rate) is not None},
+                }
                 for one in self.plan["demand"]
             ],
             "spare_unit_rps": row["spare_unit_rps"],
