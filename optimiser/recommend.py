@@ -14,33 +14,34 @@ from optimiser import __version__
 from optimiser.config import Config
 from optimiser.config.carbon import load_carbon
 from optimiser.config.quotas import granted_quotas
-from optimiser.errors import NoFeasiblePlan, StalePrices, UsageError
+from optimiser.errors import NoFeasiblePlan, StalePrices, bad_value
 from optimiser.estimating import estimates_for
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.planning.answer import Answer, plan_of
-from optimiser.planning.by_size import BY_SIZE, SizedOutcome, search_by_size
+from optimiser.planning.by_size import BY_SIZE, SizedOutcome, search_by_size, with_rates_by_size
 from optimiser.planning.carbon import with_footprints
 from optimiser.planning.comparison import Comparison, compare, compared_in_short, nothing_compared
 from optimiser.planning.faults import refuse_faults
 from optimiser.planning.infeasible import (
+    beyond_reason,
     nothing_allowed,
     nothing_fits,
     over_budget,
 )
 from optimiser.planning.other_footing import other_footing_notes
-from optimiser.planning.own_days import covers, on_days
+from optimiser.planning.over_sites import refuse_beside_split
 from optimiser.planning.owned import Owned, lasting, planned_days, planned_without, still_owed
 from optimiser.planning.owned_unused import needed_no_more, usable
 from optimiser.planning.patterns import settle_parts
 from optimiser.planning.plan import HOURS_PER_MONTH, Plan
 from optimiser.planning.plan_parts import PlanLeftOut
-from optimiser.planning.posed import problem_of
+from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, offers_behind, providers_left_out, within_age
-from optimiser.planning.problem import GrantedQuota, Option, Problem
+from optimiser.planning.problem import AS_MEASURED, GrantedQuota, Option, Problem, Scenario
 from optimiser.planning.round_trips import options_within_reach
 from optimiser.planning.search import Outcome, search
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
-from optimiser.planning.stages import Stage, serves, signing_no_more, with_own_days, with_stages
+from optimiser.planning.stages import Stage, serves, signing_no_more, with_stages
 from optimiser.planning.start_up import slow_start_notes
 from optimiser.policy import Policy
 from optimiser.pooling import target_of_pool
@@ -48,6 +49,9 @@ from optimiser.prices.book import PriceBook
 from optimiser.prices.spot_past import NO_PAST, SpotPast
 from optimiser.refusals import nothing_to_buy, of_the_time_after, with_what_is_left_out
 from optimiser.workload import Target, Workload
+
+SECONDS_PER_HOUR = 3600
+FEWEST_REQUESTS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +123,7 @@ def prepared(request: Request, stage: Stage | None = None) -> Prepared:
         raise nothing_to_buy(request, estimates, offers, age_notes, left_out, place_notes)
     quotas = granted_quotas(request.config.quotas, request.book.quotas)
     return Prepared(
-        problem=problem_of(workload, options, policy, quotas),
+        problem=_problem(workload, options, policy, quotas),
         options=options,
         quotas=quotas,
         estimates=estimates,
@@ -138,7 +142,7 @@ def at_demand(known: Prepared, request: Request) -> Prepared:
     if target is not None and target.service_arrival_cv != 1:
         # How many replicas share a service's bursts goes by the demand, and estimates by that.
         return prepared(request)
-    return replace(known, problem=problem_of(request.workload, known.options, request.policy, known.quotas))
+    return replace(known, problem=_problem(request.workload, known.options, request.policy, known.quotas))
 
 
 def recommend(request: Request, known: Prepared | None = None) -> Plan:
@@ -154,46 +158,16 @@ def recommend(request: Request, known: Prepared | None = None) -> Plan:
     except NoFeasiblePlan as refusal:
         raise of_the_time_after(refusal, request, known.usable) from None
     plan = replace(plan, notes=plan.notes + needed_no_more(plan, known.owned))
-    if request.alone:
-        return plan
-    staged = with_stages(plan, known.usable, partial(_planned_stage, request))
-    return _on_own_days(request, known, staged) or staged
+    return plan if request.alone else with_stages(plan, known.usable, partial(_planned_stage, request))
 
 
-def _on_own_days(request: Request, known: Prepared, staged: Plan) -> Plan | None:
-    """The plan and each of its stages on the demand of its own days; None where the demand's dates do not tell it, or
-    some of those days have no plan."""
-    whole, target = staged.while_owned, request.workload.target
-    # How many replicas share a service's bursts goes by the demand, and estimates by that.
-    bursts = target is not None and target.service_arrival_cv != 1
-    if whole is None or bursts or not covers(request.workload, request.as_of, whole.planned_days):
-        return None
-    workload = on_days(request.workload, whole.stages[-1].until + timedelta(days=1), None)
-    if workload is None:
-        return None
-    try:
-        after = replace(request, workload=workload)
-        plan = _planned(after, at_demand(known, after), None)
-        plan = replace(plan, notes=plan.notes + needed_no_more(plan, known.owned))
-        return with_own_days(plan, staged, known.usable, partial(_planned_stage, request))
-    except (NoFeasiblePlan, UsageError):
-        return None
-
-
-def _planned_stage(request: Request, stage: Stage, since: date | None = None) -> Plan | None:
-    """The plan of a stage, on the demand of its own days where it is said since when; None where there is none, or
-    nothing that ends with it would serve."""
-    workload = request.workload if since is None else on_days(request.workload, since, stage.until)
-    if workload is None:
-        return None
+def _planned_stage(request: Request, stage: Stage) -> Plan | None:
+    """The plan of a stage; None where there is none, or nothing that ends with it would serve."""
     # What is promised a month is held against all days together.
     policy = request.policy.model_copy(update={"minimum_monthly_usd_by_provider": {}})
     alone = replace(request, policy=policy, alone=True)
     try:
         known = prepared(alone, stage)
-        if since is not None:
-            alone = replace(alone, workload=workload)
-            known = at_demand(known, alone)
         return _planned(alone, known, stage) if serves(known.problem.options, stage) else None
     except (NoFeasiblePlan, StalePrices):
         return None
@@ -295,3 +269,30 @@ def _options(
     carbon = load_carbon(config.directories)
     known, carbon_notes = with_footprints(options, carbon, config.gpus, policy, request.grids_by)
     return known, far_notes + carbon_notes
+
+
+def _problem(
+    workload: Workload, options: tuple[Option, ...], policy: Policy, quotas: tuple[GrantedQuota, ...]
+) -> Problem:
+    """What is to be planned. Raises UsageError for next to no demand, NoFeasiblePlan for more than can be bought."""
+    courses = workload.scenarios
+    blended = Problem(
+        services=(workload.name,),
+        options=options,
+        periods=planned_periods([one.periods for one in courses] or [workload.periods], policy),
+        policy=policy,
+        scenarios=tuple(Scenario(name=one.name, probability=one.probability) for one in courses)
+        or (AS_MEASURED,),
+        bucket_shares=tuple(bucket.share for bucket in workload.buckets),
+        routing=workload.routing,
+        quotas=quotas,
+        output_tokens_per_request=sum(bucket.share * bucket.output_tokens for bucket in workload.buckets),
+    )
+    problem = with_rates_by_size(blended) if workload.routing == BY_SIZE else blended
+    refuse_beside_split(problem)
+    if float(problem.hours @ problem.mean_rps) * SECONDS_PER_HOUR < FEWEST_REQUESTS:
+        right = f"next to nothing: fewer than {FEWEST_REQUESTS:g} requests in all the hours planned"
+        raise bad_value(workload.name, "demand", float(problem.mean_rps.max()), right)
+    if refusal := beyond_reason(problem):
+        raise refusal
+    return problem

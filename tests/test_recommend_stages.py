@@ -24,7 +24,6 @@ from optimiser.recommend import recommend
 from optimiser.report import renderer
 from optimiser.report.plan_list import plan_list_document, row_of
 from optimiser.report.text_layout import text_of
-from optimiser.report.wording import usd
 
 
 @pytest.fixture(scope="module")
@@ -276,62 +275,3 @@ def test_a_limit_that_only_the_time_after_breaks_says_so(tmp_path: Path) -> None
         recommend(request)
     said = "; limits hold for the plan of the time after what ends within 30 days is over, which is planned without "
     assert str(refused.value).endswith(f"{said}90 × p5.48xlarge in us-east-1 (until 2026-12-01)")
-
-
-def dated(start: str, *days: int) -> str:
-    """A demand of so many requests per second on each day from a start on."""
-    rates = ", ".join(str(rate) for rate in days for _ in range(24))
-    return f"{{start: {start}, hourly_requests_per_second: [{rates}]}}"
-
-
-def test_a_dated_demand_is_planned_on_each_stages_own_days(tmp_path: Path) -> None:
-    # Ten quiet days with two machines owned, then thirty busy ones: each part as if its days were the whole demand.
-    days = (20,) * 10 + (60,) * 30
-    plan = plan_of(tmp_path, entry(after(10), 2), demand=dated(f"{after(1)}", *days))
-    whole = plan.while_owned
-    assert whole is not None
-    (stage,) = whole.stages
-    assert [len(part.periods) for part in (stage.plan, plan)] == [10 * 24, 30 * 24]
-    assert {row.mean_rps for row in stage.plan.demand} == {20}
-    assert {row.mean_rps for row in plan.demand} == {60}
-    (tmp_path / "none").mkdir()
-    quiet, busy, both = (
-        plan_of(tmp_path / "none", demand=dated(f"{after(1)}", *some))
-        for some in (days[:10], days[10:], days)
-    )
-    assert plan.totals == busy.totals
-    assert units(stage.plan) == {"owned": 2, "held_on_demand": units(quiet)["held_on_demand"] - 2}
-    before = quiet.totals.total_monthly_usd - 2 * P5_USD * 730
-    assert stage.plan.totals.total_monthly_usd == before
-    by_hand = (10 * before + 30 * busy.totals.total_monthly_usd) / 40
-    assert abs(whole.monthly_usd - by_hand) <= Decimal("0.005")
-    assert whole.without_monthly_usd == both.totals.total_monthly_usd
-    text = " ".join(renderer("table")(plan).split())
-    assert "Each is for the demand of its own days, as if they came again and again." in text
-    assert f"{usd(whole.without_monthly_usd - whole.monthly_usd)} a month less than without" in text
-    assert f"(owned until 2026-12-01): {before:,.2f} USD a month for the demand of those days" in text
-    assert plan_from_json(renderer("json")(plan)) == plan
-
-
-@pytest.mark.parametrize("start", ["2026-01-05", "2026-11-23", "2026-11-22T00:30"])
-def test_a_demand_of_other_days_stands_for_all_of_them(tmp_path: Path, start: str) -> None:
-    # Of days long past, a day too late, and in hours that run over midnight.
-    days = (20,) * 10 + (60,) * 30
-    plan = plan_of(tmp_path, entry(after(10), 2), demand=dated(start, *days))
-    whole = plan.while_owned
-    assert whole is not None
-    assert whole.without_monthly_usd is None
-    assert {len(part.periods) for part in plan.with_stages} == {40 * 24}
-    assert "Each is for an average of all 40 days of the demand" in " ".join(renderer("table")(plan).split())
-
-
-def test_a_stage_of_other_days_than_its_own_is_rejected(tmp_path: Path) -> None:
-    days = (20,) * 10 + (60,) * 30
-    content = to_jsonable(plan_of(tmp_path, entry(after(10), 2), demand=dated(f"{after(1)}", *days)))
-    assert verify_plan(content) == []
-    late, short = copy.deepcopy(content), copy.deepcopy(content)
-    for period in late["while_owned"]["stages"][0]["plan"]["periods"]:
-        period["start"] = period["start"].replace("2026-11", "2026-10")
-    assert any("a period begins at 2026-10-22" in fault for fault in verify_plan(late))
-    short["while_owned"]["stages"][0]["plan"]["periods"][-1]["hours"] = 0.5
-    assert any("the demand of part 1 ends at 2026-12-01 23:30" in fault for fault in verify_plan(short))

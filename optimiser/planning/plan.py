@@ -122,10 +122,6 @@ class PlanWhileOwned:
     promised to providers counts once, as charges: what the average over the days lacks of it (stages are planned
     without it, and the plan's own share of that is not counted here). usd is of all days: monthly_usd × planned_days ×
     24 / 730.
-
-    Where the demand's dates are those of the days planned, each part is for the demand of its own days, and
-    without_monthly_usd is what a plan for all of them without what ends would cost. None: every part is for all of the
-    demand, and that is the plan's own month.
     """
 
     planned_days: int
@@ -133,7 +129,6 @@ class PlanWhileOwned:
     usd: Decimal
     charges: tuple[PlanCharge, ...]
     stages: tuple[PlanStage, ...]
-    without_monthly_usd: Decimal | None = None
 
 
 # Most of a plan's values, which pass as they are; their subclasses, such as enumerations, may not.

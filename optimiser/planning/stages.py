@@ -6,8 +6,7 @@ commitment may have at most the units that it has in the plan after. So every st
 proof, and what is signed in one stays in use in every later one. A stage that takes nothing off what the days planned
 cost is left out: the plan after it needs nothing that the stage lacks, and holds in its time too. What is promised to
 providers a month is held against the average over all days: stages are planned without it. No optimum over all stages
-together is claimed. Where the demand's dates are those of the days planned (own_days.py), the stages found are planned
-again, each on the demand of its own days, and the plan on that of the rest.
+together is claimed.
 """
 
 from __future__ import annotations
@@ -78,52 +77,18 @@ def with_stages(plan: Plan, owned: Sequence[Owned], planned: Callable[[Stage], P
     found: list[PlanStage] = []
     later, whole = plan, _all_of(plan, (), days)
     for until in sorted({one.ends for one in ending}, reverse=True):
-        made = planned(_before_plan(later, until, ending))
+        ids = frozenset(one.offer_id for one in ending if one.ends == until)
+        signed = {one.id: one.max_units for one in later.purchases if one.how == How.COMMITMENT}
+        made = planned(Stage(until=until, ending=ids, most_signed=signed))
         if made is None:
             continue
         stages = _before(_stage(after + timedelta(days=1), until, made, plan), found)
         with_it = _all_of(plan, stages, days)
         if with_it.usd < whole.usd:
             found, later, whole = list(stages), made, with_it
+    notes = _notes(plan, ending, found, days)
     if not found:
-        return replace(plan, notes=_notes(plan, ending, found, days))
-    return _checked(plan, whole, ending)
-
-
-def with_own_days(
-    plan: Plan, averaged: Plan, owned: Sequence[Owned], planned: Callable[[Stage, date], Plan | None]
-) -> Plan | None:
-    """The plan, made for the demand after all stages of `averaged`, with those stages each on the demand of its own
-    days; `planned` makes the one from a day on. None where a stage has none, or all cost no less than without.
-
-    Raises OptimiserError as with_stages does.
-    """
-    if averaged.while_owned is None:
-        return None
-    days = averaged.while_owned.planned_days
-    ending = ending_within(owned, plan.planned_on, days)
-    found, later = list[PlanStage](), plan
-    for one in reversed(averaged.while_owned.stages):
-        made = planned(_before_plan(later, one.until, ending), one.first_day)
-        if made is None:
-            return None
-        found, later = [_stage(one.first_day, one.until, made, plan), *found], made
-    without = averaged.totals.total_monthly_usd
-    whole = replace(_all_of(plan, tuple(found), days), without_monthly_usd=without)
-    return _checked(plan, whole, ending) if whole.monthly_usd < without else None
-
-
-def _before_plan(later: Plan, until: date, ending: Sequence[Owned]) -> Stage:
-    """The stage until a day, which signs no more than the plan after it."""
-    ids = frozenset(one.offer_id for one in ending if one.ends == until)
-    signed = {one.id: one.max_units for one in later.purchases if one.how == How.COMMITMENT}
-    return Stage(until=until, ending=ids, most_signed=signed)
-
-
-def _checked(plan: Plan, whole: PlanWhileOwned, ending: Sequence[Owned]) -> Plan:
-    """The plan with its stages and what is said of them, against every rule."""
-    found = whole.stages
-    notes = _notes(plan, ending, found, whole.planned_days, own_days=whole.without_monthly_usd is not None)
+        return replace(plan, notes=notes)
     same_again = plan.deterministic and all(one.plan.deterministic for one in found)
     staged = replace(plan, notes=notes, deterministic=same_again, while_owned=whole)
     faults = verify_plan(to_jsonable(replace(staged, rejections=())))
@@ -192,21 +157,14 @@ def _shortfalls(plan: Plan, each: Iterable[tuple[Plan, int]], days: int) -> tupl
     )
 
 
-def _notes(
-    plan: Plan, ending: Sequence[Owned], stages: Sequence[PlanStage], days: int, *, own_days: bool = False
-) -> tuple[str, ...]:
-    """The plan's notes; in place of those on what it is planned without, what stages save (or cost, on days of their
-    own) and what none uses."""
+def _notes(plan: Plan, ending: Sequence[Owned], stages: Sequence[PlanStage], days: int) -> tuple[str, ...]:
+    """The plan's notes; in place of those on what it is planned without, what stages save and what none uses."""
     without = planned_without(ending, plan.planned_on, days)
     used = [{one.offer for one in stage.plan.purchases} for stage in stages]
     with_them = tuple(
         f"until {stage.until} planned with {_named(one for one in ending if one.offer_id in ids)}: "
-        + (
-            f"{stage.plan.totals.total_monthly_usd:,.2f} USD a month for the demand of those days"
-            if own_days
-            else f"{plan.totals.total_monthly_usd - lacking(plan) - stage.plan.totals.total_monthly_usd:,.2f} USD a "
-            "month less than after all have ended"
-        )
+        f"{plan.totals.total_monthly_usd - lacking(plan) - stage.plan.totals.total_monthly_usd:,.2f} USD a month less "
+        "than after all have ended"
         for stage, ids in zip(stages, used, strict=True)
     )
     why = PROMISED_ANYWAY if lacking(plan) else NEEDED_NO_MORE

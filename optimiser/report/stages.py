@@ -34,9 +34,7 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         found.append(f"{since} {one.until} ({counted(one.days, 'day')}): {answer(one.plan)}.")
         found.append(_without_details(fleet.table(one.plan)))
     proof = _PROOF
-    if whole.without_monthly_usd is not None:
-        proof += " Each is for the demand of its own days, as if they came again and again."
-    elif whole.planned_days > PLANNED_DAYS:
+    if whole.planned_days > PLANNED_DAYS:
         proof += (
             f" Each is for an average of all {whole.planned_days} days of the demand, not for its own days."
         )
@@ -106,8 +104,7 @@ def _cost(plan: Plan, whole: PlanWhileOwned) -> str:
         f"{usd(one.monthly_usd)} a month promised to {provider_name(one.provider)} and not spent on average"
         for one in whole.charges
     ]
-    without = whole.without_monthly_usd
-    saved = usd((plan.totals.total_monthly_usd if without is None else without) - whole.monthly_usd)
+    saved = usd(plan.totals.total_monthly_usd - whole.monthly_usd)
     return (
         f"The {whole.planned_days} days planned cost {usd(whole.usd)} in all, {usd(whole.monthly_usd)} a month on "
         f"average ({', '.join(parts)}): {saved} a month less than without what is owned until then. All below is of "

@@ -35,7 +35,7 @@ from optimiser.costing.project.serving import End, FleetCurve, planned_fleets
 from optimiser.costing.project.training_job import JobFigures, figures_of_job
 from optimiser.errors import UsageError, bad_value
 from optimiser.planning.plan import HOURS_PER_MONTH
-from optimiser.planning.posed import FEWEST_REQUESTS
+from optimiser.recommend import FEWEST_REQUESTS
 from optimiser.workload import Workload
 
 SCHEMA_VERSION = "1.0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,7 @@ from optimiser.planning.rules.charges import HOURS_PER_MONTH, unspent_on_average
 from optimiser.planning.rules.money import CENT
 from optimiser.planning.rules.view import PlanView
 
-# Of the plan, what each stage has alike; on days of its own the first alone.
+# Of the plan, what each stage has alike.
 _SAME = ("planned_on", "periods", "demand")
 _PROMISED = "minimum_monthly_usd_by_provider"
 
@@ -34,8 +34,7 @@ def verify_stages(plan: dict[str, Any], verify: Callable[[dict[str, Any]], list[
     faults, usd = [], Decimal(0)
     for row in whole["stages"]:
         until = date.fromisoformat(row["until"])
-        same = _SAME if whole["without_monthly_usd"] is None else _SAME[:1]
-        faults += [f"stage until {until}: {fault}" for fault in _of_its_own(plan, row, first, same, verify)]
+        faults += [f"stage until {until}: {fault}" for fault in _of_its_own(plan, row, first, verify)]
         usd += _before_promises(row["plan"]) * row["days"]
         first = until + timedelta(days=1)
     rest = (end - first).days + 1
@@ -52,8 +51,6 @@ def verify_stages(plan: dict[str, Any], verify: Callable[[dict[str, Any]], list[
     if abs(of_all - Decimal(whole["usd"])) > CENT / 2:
         faults.append(f"stages: usd is {whole['usd']}, the days cost {of_all}")
     each = [(row["plan"], date.fromisoformat(row["until"])) for row in whole["stages"]] + [(plan, end)]
-    if whole["without_monthly_usd"] is not None:
-        faults += _own_days([*((row["plan"], row["days"]) for row in whole["stages"]), (plan, rest)], plan)
     for part, last in each:
         faults += [f"stages: {fault}" for fault in _ended(part, last)]
     for (part, last), (later, _) in pairwise(each):
@@ -80,11 +77,7 @@ def _promises(
 
 
 def _of_its_own(
-    plan: dict[str, Any],
-    row: dict[str, Any],
-    first: date,
-    same: Sequence[str],
-    verify: Callable[[dict[str, Any]], list[str]],
+    plan: dict[str, Any], row: dict[str, Any], first: date, verify: Callable[[dict[str, Any]], list[str]]
 ) -> Iterator[str]:
     """What is wrong with a stage by itself that should begin on `first`."""
     if date.fromisoformat(row["first_day"]) != first:
@@ -94,28 +87,12 @@ def _of_its_own(
         yield f"lasts {row['days']} days, by its dates {days}"
     if row["plan"].get("while_owned") is not None:
         yield "has stages of its own"
-    for name in same:
+    for name in _SAME:
         if row["plan"][name] != plan[name]:
             yield f"{name} is not that of the plan"
     if row["plan"]["policy"] != {**plan["policy"], _PROMISED: {}}:
         yield f"policy is not that of the plan without {_PROMISED}"
     yield from verify(row["plan"])
-
-
-def _own_days(parts: Sequence[tuple[dict[str, Any], int]], plan: dict[str, Any]) -> Iterator[str]:
-    """Where a part's periods are not, one after the other, those of its own days; of the last, less than one may
-    lack."""
-    at = datetime.combine(date.fromisoformat(plan["planned_on"]) + timedelta(days=1), time(), UTC)
-    for number, (part, days) in enumerate(parts):
-        border = at + timedelta(days=days)
-        for period in part["periods"]:
-            if datetime.fromisoformat(period["start"]) != at:
-                yield f"stages: a period begins at {period['start']}, not at {at}"
-                return
-            at += timedelta(hours=period["hours"])
-        if at != border and (number < len(parts) - 1 or not border - timedelta(days=1) < at < border):
-            yield f"stages: the demand of part {number + 1} ends at {at}, its days at {border}"
-            return
 
 
 def _ended(plan: dict[str, Any], last: date) -> Iterator[str]:
