@@ -10,7 +10,7 @@ from functools import partial
 from optimiser.accuracy import sets
 from optimiser.accuracy.names import gpus_by_name, look_up, models_by_name
 from optimiser.accuracy.sets import INSTANCE_GPUS, Case, Goal, How, LeftOut, Split
-from optimiser.accuracy.sources import TENSORRT_DOCS, run_length, served_as, tokens_of
+from optimiser.accuracy.sources import MLPERF, TENSORRT_DOCS, run_length, served_as, tokens_of
 from optimiser.accuracy.table import Measurement
 from optimiser.accuracy.traps import first_token_trap_of, trap_of
 from optimiser.performance.setups import splits_heads
@@ -140,7 +140,9 @@ def _latencies(row: Measurement, case: partial[Case], model: ModelSpec) -> Itera
 
 def _first_token(row: Measurement, load: float) -> tuple[Goal, How]:
     if row.request_rate:
-        return sets.OPEN_TTFT, How.OPEN_TTFT
+        # MLPerf's load generator runs in the engine's process and hands over tokens.
+        inside = row.source.startswith(MLPERF)
+        return sets.OPEN_TTFT, How.OPEN_ENGINE_TTFT if inside else How.OPEN_TTFT
     shortest, longest = UNLOADED_PROMPTS
     unloaded = load <= UNLOADED_REQUESTS and shortest <= (row.isl or 0.0) <= longest
     how = How.ENGINE_TTFT if TENSORRT_DOCS in row.source else How.CLOSED_TTFT

@@ -20,7 +20,9 @@ from optimiser.performance.physics import Engine, Physics
 # Where every fit begins, and what it is drawn to: a GEMM's saturation and launches of 5 µs for half a dozen
 # kernels a layer as published for one engine or another, shares of a peak between a half and one.
 EXPECTED = Physics(
-    saturation_rows=64.0,
+    saturation_rows=32.0,
+    fill_rows=32.0,
+    tile_depth=256.0,
     grouped_share=0.7,
     block_scaled_share=0.6,
     unpacked_share=0.6,

@@ -27,7 +27,7 @@ from optimiser.performance.queueing import mean_wait_s, without_place_wait
 
 _ROUNDS = 4
 _LATENCIES = (How.CLOSED_TPOT, How.CLOSED_TTFT, How.ENGINE_TTFT)
-_AT_A_RATE = (How.OPEN_TPOT, How.OPEN_TTFT)
+_AT_A_RATE = (How.OPEN_TPOT, How.OPEN_TTFT, How.OPEN_ENGINE_TTFT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,4 +191,5 @@ _PREDICTIONS: dict[How, Callable[[Group, Layouts], Array]] = {
     How.ENGINE_TTFT: _engine_first_token,
     How.OPEN_TPOT: lambda group, at: _open(group, at).steady.step_s * 1e3,
     How.OPEN_TTFT: _open_first_token,
+    How.OPEN_ENGINE_TTFT: lambda group, at: _open_first_token(group, at) - at.physics.request_overhead_ms,
 }

@@ -20,7 +20,7 @@ from optimiser.performance.parameters import kv_bytes_for_context
 from optimiser.performance.physics import Engine, Kernel, Physics
 from optimiser.performance.setups import Candidate, Hardware, layouts_of, single_candidates
 from optimiser.performance.specs import Efficiency
-from optimiser.performance.trial import MAX_SEQUENCES, Question, memory_of, question_of
+from optimiser.performance.trial import Question, engine_sequences, memory_of, question_of
 from optimiser.workload import SizeBucket, Target
 
 # Layouts are prepared for GPUs that reach their peak with kernels that do, and scaled by the factors asked about.
@@ -132,7 +132,8 @@ def _group(cases: Sequence[Case], engines: Mapping[str, Engine]) -> Group:
     fits = np.flatnonzero(need.kv_room_bytes / layouts.ranks >= held)
     layouts, case, prompt, output = layouts.select(fits), case[fits], prompt[fits], output[fits]
     places = np.minimum(
-        np.floor(need.kv_room_bytes[fits] / held[fits]), MAX_SEQUENCES * layouts.ranks * layouts.stages
+        np.floor(need.kv_room_bytes[fits] / held[fits]),
+        engine_sequences(engine) * layouts.ranks * layouts.stages,
     )
     replicas = np.array([float(number) for _, _, number in tried])[fits]
 

@@ -27,6 +27,7 @@ class How(StrEnum):
     ENGINE_TTFT = "TTFT in ms of a request alone, inside the engine"
     OPEN_TPOT = "mean TPOT in ms at a given rate"
     OPEN_TTFT = "mean TTFT in ms at a given rate"
+    OPEN_ENGINE_TTFT = "mean TTFT in ms at a given rate, inside the engine"
 
 
 @dataclass(frozen=True, kw_only=True)

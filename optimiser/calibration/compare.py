@@ -82,7 +82,7 @@ def _shipped(config: Config, generation: Efficiency) -> dict[str, float]:
         "compute": generation.compute,
         "bandwidth": generation.bandwidth,
         "grouped": physics.grouped_share,
-        "saturation_rows": physics.saturation_rows,
+        "saturation_rows": physics.saturation_rows + physics.fill_rows,
         "prompt_attention": PREFILL_ATTENTION_SHARE,
         "layer_overhead_us": physics.layer_overhead_us,
         "step_overhead_us": STEP_OVERHEAD_S * 1e6,

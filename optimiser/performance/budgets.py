@@ -162,7 +162,13 @@ def _at_peak(candidate: Candidate) -> Candidate:
     """The same set-up on GPUs that reach their data sheet, with kernels that waste nothing."""
     hardware = candidate.hardware
     physics = replace(
-        hardware.physics, saturation_rows=0.0, grouped_share=1.0, block_scaled_share=1.0, unpacked_share=1.0
+        hardware.physics,
+        saturation_rows=0.0,
+        fill_rows=0.0,
+        tile_depth=0.0,
+        grouped_share=1.0,
+        block_scaled_share=1.0,
+        unpacked_share=1.0,
     )
     efficiency = replace(hardware.efficiency, compute=1.0, bandwidth=1.0)
     return replace(candidate, hardware=replace(hardware, efficiency=efficiency, physics=physics))

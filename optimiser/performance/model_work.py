@@ -27,11 +27,13 @@ from optimiser.workload import Techniques
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """One block's weights over all its layers: their number, and (pairs,) what reading them once costs in bytes and
-    whether the checkpoint holds them quantised (else in 16 bit).
+    """One block's weights over all its layers: their number, the number of results that a token has of them (all
+    experts'), and (pairs,) what reading them once costs in bytes and whether the checkpoint holds them quantised (else
+    in 16 bit).
     """
 
     parameters: float
+    outputs: float
     size_bytes: NDArray[np.float64]
     quantised: NDArray[np.bool_]
 
@@ -59,6 +61,7 @@ class ModelWork:
     latent_kv: bool
     experts: int
     active_experts: int
+    expert_width: int
     attention: Weights
     dense: Weights
     routed: Weights
@@ -109,6 +112,21 @@ def is_block_scaled(model: ModelSpec, weight_precision: str) -> bool:
     return weight_precision in ("fp8", "int8") and weight_precision in model.scale_block
 
 
+def _dense_width(model: ModelSpec) -> int:
+    """Intermediate size of most layers' dense part: the shared experts', where there are any."""
+    return (model.moe.shared_intermediate if model.moe else 0) or model.intermediate
+
+
+def _outputs_per_weight(model: ModelSpec, inner: int | None) -> float:
+    """Results per token and weight: 1 / h where all products sum up the hidden size h; in a feed-forward block of the
+    intermediate size `inner` the one that comes back from it sums up `inner`.
+    """
+    if not inner:
+        return 1.0 / model.hidden
+    matrices = 3 if model.gated else 2
+    return ((matrices - 1) / model.hidden + 1.0 / inner) / matrices
+
+
 def model_work(
     model: ModelSpec, pairs: Sequence[tuple[str, str]], techniques: Techniques | None = None
 ) -> ModelWork:
@@ -121,10 +139,13 @@ def model_work(
     per_weight = np.array([bytes_per_weight(model, precision) for precision in weights])
     scope = np.array([model.quantised_parts.get(precision, "linear") for precision in weights])
 
-    def block(parameters: float, scopes: tuple[str, ...]) -> Weights:
+    def block(parameters: float, scopes: tuple[str, ...], inner: int | None = None) -> Weights:
         quantised = np.isin(scope, scopes)
         held = np.where(quantised, per_weight, UNQUANTISED_BYTES)
-        return Weights(parameters=parameters, size_bytes=parameters * held, quantised=quantised)
+        outputs = parameters * _outputs_per_weight(model, inner)
+        return Weights(
+            parameters=parameters, outputs=outputs, size_bytes=parameters * held, quantised=quantised
+        )
 
     moe = model.moe
     drafting = techniques.speculative_decoding if techniques else None
@@ -142,9 +163,10 @@ def model_work(
         latent_kv=model.mla is not None,
         experts=moe.experts if moe else 0,
         active_experts=moe.active if moe else 0,
+        expert_width=moe.intermediate if moe else 0,
         attention=block(parts.attention, ("linear",)),
-        dense=block(parts.dense, ("linear", "feed_forward")),
-        routed=block(parts.experts, ("linear", "feed_forward", "experts")),
+        dense=block(parts.dense, ("linear", "feed_forward"), _dense_width(model)),
+        routed=block(parts.experts, ("linear", "feed_forward", "experts"), moe.intermediate if moe else None),
         head=block(parts.output_head, ()),
         resident_bytes=np.array([weight_bytes(model, precision) for precision in weights])
         + draft.size_bytes

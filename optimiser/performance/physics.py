@@ -36,7 +36,11 @@ UNPACKED_DENSE_SHARE = 0.95
 class Physics:
     """The fitted constants of optimiser/performance/timing.py and operating.py.
 
-    saturation_rows: a GEMM of M rows reaches M / (M + saturation_rows) of its large-batch rate.
+    saturation_rows, fill_rows: a 16-bit GEMM of M rows reaches M / (M + saturation_rows + fill_rows) of its large-batch
+    rate. The former are rows that tiles are padded with, computed in the weights' format; the latter is what a kernel
+    takes to fill and drain, as long in every format.
+    tile_depth: likewise a tile of results takes as long to begin and to write as so many of the products that each of
+    its results sums up would in 16 bit (about four stages of 64 that a kernel loads ahead): short sums lose more.
     grouped_share: what a grouped GEMM of routed experts reaches of a dense one's rate (uneven routing, padding).
     block_scaled_share, unpacked_share: what those kernels reach of the plain one's rate, the latter with routed
     experts alone (all that was measured).
@@ -54,6 +58,8 @@ class Physics:
     """
 
     saturation_rows: float
+    fill_rows: float
+    tile_depth: float
     grouped_share: float
     block_scaled_share: float
     unpacked_share: float

@@ -31,8 +31,13 @@ LOGIT_PASSES = 8.0
 STEP_OVERHEAD_S = 0.1e-3
 # Share of one direction of a link's quoted bandwidth that collectives reach.
 LINK_SHARE = 0.7
+# Each of a token's copies for its experts is written and read where tokens are sorted by expert, and where what comes
+# back is summed up; between its products an expert writes and reads gate and up, and what is left of the two.
+COPY_PASSES, INNER_PASSES = 4.0, 6.0
 # What no operation or no memory traffic takes.
 _NONE = np.zeros(1)
+# `compute` of a GPU generation is what 16-bit products that sum up so many reach: the hidden size of an 8B model.
+USUAL_DEPTH = 4096.0
 # An expert exchange brings each token out in 8 bit and back in 16 bit: 1.5 × the 16-bit message.
 EXCHANGE_PASSES = 1.5
 
@@ -76,10 +81,15 @@ def experts_touched(experts: float, active: float, tokens: Array, spread: float)
 def gemm(at: Layouts, weights: Weights, share: Array, rows: Array, reach: float = 1.0) -> Block:
     """`rows` rows through the `share` of a block's weights that one GPU reads.
 
-    2·P·(rows + saturation_rows) operations, at `reach` of the GEMM rate, against one reading of the weights.
+    2·P·(rows + saturation_rows) operations, at `reach` of the GEMM rate, against one reading of the weights; beside
+    them the time in which 16-bit products would do fill_rows more, and go tile_depth deeper.
     """
-    flops = np.where(weights.quantised[at.pair], at.weight_flops, at.half_flops) * reach
-    operations = (rows + at.physics.saturation_rows) * (2.0 * weights.parameters * share / flops)
+    physics = at.physics
+    flops = np.where(weights.quantised[at.pair], at.weight_flops, at.half_flops)
+    products, tiles = weights.parameters / flops, physics.tile_depth * weights.outputs / at.half_flops
+    row_s = (products + tiles) / (1.0 + physics.tile_depth / USUAL_DEPTH)
+    lost_s = physics.saturation_rows * products + physics.fill_rows * (weights.parameters / at.half_flops)
+    operations = (rows * row_s + lost_s) * (2.0 * share / reach)
     return roofline(operations, weights.size_bytes[at.pair] * share / at.memory_bytes_per_s)
 
 
@@ -139,9 +149,13 @@ def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
 
 
 def activations(work: ModelWork, at: Layouts, rows: Array, sampled: Array) -> Block:
-    """Activations of `rows` rows in and out of memory, and the logits of the `sampled` ones."""
+    """Activations of `rows` rows in and out of memory, copies for their experts among them, and the logits of the
+    `sampled` ones.
+    """
     logits = work.vocabulary * LOGIT_BYTES * LOGIT_PASSES / at.shards
-    passing = work.layers * at.physics.activation_passes * work.hidden * ACTIVATION_BYTES
+    copies = COPY_PASSES * work.hidden + INNER_PASSES * work.expert_width / at.shards
+    layers = work.layers * at.physics.activation_passes * work.hidden
+    passing = (layers + work.moe_layers * work.active_experts * copies) * ACTIVATION_BYTES
     seconds = sampled * (logits / at.memory_bytes_per_s) + rows * (passing / at.memory_bytes_per_s)
     return Block(_NONE, seconds, seconds)
 

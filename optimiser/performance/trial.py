@@ -16,6 +16,7 @@ from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork, model_work
 from optimiser.performance.operating import fastest_batch, largest_batch
 from optimiser.performance.parameters import kv_bytes_for_context
+from optimiser.performance.physics import Engine
 from optimiser.performance.precision import check_precisions
 from optimiser.performance.setups import Candidate, Hardware, layouts_of
 from optimiser.performance.specs import ModelSpec
@@ -24,8 +25,9 @@ from optimiser.workload import SizeBucket, Target, Techniques
 # What weights and what the KV cache is to be served in; None is what the authors released, and 16 bit.
 Precisions = tuple[str | None, str | None]
 DEFAULT_PRECISIONS: Precisions = (None, None)
-# Sequences an engine runs at once per attention rank and pipeline stage.
-MAX_SEQUENCES = 1024.0
+# Sequences an engine runs at once per attention rank and pipeline stage: TensorRT-LLM, the most of all (0.17 to 1.2:
+# max_batch_size of BuildConfig and of LlmArgs), and the others.
+MAX_SEQUENCES, _USUAL_SEQUENCES = 2048.0, 1024.0
 # The same of vLLM on GPUs with less memory than that and on any A100, unless told otherwise (vLLM 0.11 to 0.19, V1:
 # EngineArgs.get_batch_defaults in vllm/engine/arg_utils.py; pull requests 17073 and 17885).
 _FEWER_SEQUENCES = 256.0
@@ -155,10 +157,15 @@ def places_of(
     return np.minimum(np.floor(need.kv_room_bytes / held)[:, None], most), most
 
 
+def engine_sequences(engine: Engine) -> float:
+    """Sequences an engine runs at once on a large GPU."""
+    return MAX_SEQUENCES if engine.name == "trtllm" else _USUAL_SEQUENCES
+
+
 def _sequences_at_once(hardware: Hardware) -> float:
     gpu = hardware.gpu
     small = gpu.usable_mib < _LARGE_GPU_MIB or gpu.name.startswith("A100")
-    return _FEWER_SEQUENCES if small and hardware.engine.name == "vllm" else MAX_SEQUENCES
+    return _FEWER_SEQUENCES if small and hardware.engine.name == "vllm" else engine_sequences(hardware.engine)
 
 
 def trial_of(question: Question, candidates: Sequence[Candidate], anchors: Anchors = ()) -> Trial | None:

@@ -67,6 +67,7 @@ SPREAD = DEEPSEEK | {"attn": "dep8", "tp": 1, "source": INFERENCEX, "notes": "mo
         (at_concurrency(8, latency_stat="p50"), [("TPOT, dense", How.CLOSED_TPOT)]),
         (at_concurrency(1, source=DOCS, tpot_ms=None), [("TTFT unloaded", How.ENGINE_TTFT)]),
         (at_rate(0.5), [("TPOT open loop", How.OPEN_TPOT), ("TTFT open loop", How.OPEN_TTFT)]),
+        (at_rate(0.5, source="MLPerf Inference", tpot_ms=None), [("TTFT open loop", How.OPEN_ENGINE_TTFT)]),
     ],
 )  # fmt: skip
 def test_a_row_is_judged_in_its_set(row: Measurement, sets: list[tuple[str, How]]) -> None:

@@ -173,6 +173,8 @@ def test_inside_the_engine_a_first_token_comes_without_the_way_there() -> None:
     inside = predicted(at_concurrency(1, source=DOCS, tpot_ms=None), How.ENGINE_TTFT, at_once)
     around = predicted(at_concurrency(1), How.CLOSED_TTFT, at_once)
     assert around - inside == pytest.approx(EXPECTED.request_overhead_ms, rel=1e-6)
+    mlperf = predicted(at_rate(2.0, source="MLPerf Inference"), How.OPEN_ENGINE_TTFT)
+    assert predicted(at_rate(2.0), How.OPEN_TTFT) - mlperf == pytest.approx(EXPECTED.request_overhead_ms)
 
 
 def test_a_prompt_takes_as_long_as_its_launches_but_not_in_a_tensorrt_engine() -> None:

@@ -93,7 +93,7 @@ def test_every_figure_stands_beside_the_one_that_estimates_use() -> None:
         "bandwidth_read": HOPPER.bandwidth,
         "bandwidth_weights": HOPPER.bandwidth,
         "bandwidth_kv_cache": HOPPER.bandwidth,
-        "saturation_rows": physics.saturation_rows,
+        "saturation_rows": physics.saturation_rows + physics.fill_rows,
         "prompt_attention": 0.8,
         "grouped_uniform": physics.grouped_share,
         "grouped_zipf": physics.grouped_share,

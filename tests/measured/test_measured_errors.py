@@ -94,7 +94,7 @@ def test_other_versions_are_named() -> None:
 
 def test_a_step_far_from_the_model_is_said_to_be() -> None:
     odd = measurement(concurrency=None, tpot_ms=None, requests_per_second=3.0)
-    assert any(note.startswith("steps were measured 4.0 × longer") for note in estimate([odd]).notes)
+    assert any(note.startswith("steps were measured 4.1 × longer") for note in estimate([odd]).notes)
     assert not any("longer" in note or "shorter" in note for note in estimate([measurement()]).notes)
 
 

@@ -58,7 +58,9 @@ EFFICIENCIES = {
 
 # Round figures near the fitted ones; no kernel is slower than another, and routing is even.
 PHYSICS = Physics(
-    saturation_rows=64.0,
+    saturation_rows=24.0,
+    fill_rows=40.0,
+    tile_depth=0.0,
     grouped_share=0.7,
     block_scaled_share=1.0,
     unpacked_share=1.0,

@@ -116,7 +116,7 @@ def test_attention_is_data_parallel_without_latent_kv_where_every_gpu_holds_enou
     assert not spreads_experts(LLAMA_70B, 8)
 
 
-@pytest.mark.parametrize(("output", "data_parallel"), [(300, False), (100, True)])
+@pytest.mark.parametrize(("output", "data_parallel"), [(400, False), (100, True)])
 def test_a_set_up_is_not_chosen_for_the_error_in_its_estimate(output: float, data_parallel: bool) -> None:
     # Data-parallel attention, ±25 %, against ±10 % · 1.4 for experts: it must be 0.86 / 0.75 = 1.15 times as fast.
     model = replace(DEEPSEEK_R1, mla=None, kv_heads=8, layers=20)

@@ -18,6 +18,7 @@ from optimiser.performance.timing import (
     kv_cache_attention,
     prompt_step_seconds,
     smooth_maximum,
+    step_parts,
     step_seconds,
 )
 
@@ -115,7 +116,27 @@ def test_fp8_weights_are_read_in_half_the_time_and_multiplied_at_their_own_rate(
     both = one_gpu(weight_flops=1e15, half_flops=1e15)
     prompt = load(0, 0, 4096, 2048)
     gained = seconds(LLAMA_8B, both, prompt, "fp8") - seconds(LLAMA_8B, compute, prompt, "fp8")
-    assert gained == pytest.approx(2 * LLAMA_8B_LAYERS * 4160 * (1 / 1e15 - 1 / 2e15), rel=1e-6)
+    # 24 rows of padding are computed in the format, too; the time of 40 rows to fill and drain stays.
+    assert gained == pytest.approx(2 * LLAMA_8B_LAYERS * (4096 + 24) * (1 / 1e15 - 1 / 2e15), rel=1e-6)
+
+
+@pytest.mark.parametrize(("weights", "weight_flops"), [("bf16", 1e15), ("fp8", 2e15)])
+def test_every_result_costs_as_much_to_begin_and_to_write_in_whatever_format(
+    weights: str, weight_flops: float
+) -> None:
+    """Rates are those of 16-bit products of 4,096, which lose 256 / 4,096 of their time to that."""
+    deep = replace(PHYSICS, tile_depth=256.0)
+    plain = one_gpu(weight_flops=weight_flops, half_flops=1e15)
+    prompt = load(0, 0, 4096, 2048)
+    added = seconds(LLAMA_8B, replace(plain, physics=deep), prompt, weights) - seconds(
+        LLAMA_8B, plain, prompt, weights
+    )
+    # Attention has weights over 4,096 results; of the feed-forward block's three products two sum up 4,096, one 14,336.
+    results = 1_342_177_280 / 4096 + 32 * (2 * 14_336 + 4096)
+    products = 4096 * 2 * LLAMA_8B_LAYERS / weight_flops
+    begun = 4096 * 2 * 256 * results / 1e15
+    # The head samples one row of 16-bit products of 4,096: nothing changes.
+    assert added == pytest.approx((products + begun) / 1.0625 - products, rel=1e-6)
 
 
 def test_tensor_parallelism_reduces_twice_a_layer_around_the_ring() -> None:
@@ -168,6 +189,15 @@ def test_a_small_batch_reads_only_the_experts_it_touches() -> None:
     read_all = step_seconds(work, at, many) - step_seconds(replace(work, routed=_nothing(work)), at, many)
     assert read_one[0] == pytest.approx(8 * expert / H100_BYTES_PER_S, rel=1e-6)
     assert read_all[0] == pytest.approx(256 * expert / H100_BYTES_PER_S, rel=1e-4)
+
+
+def test_each_copy_of_a_token_for_an_expert_passes_through_memory() -> None:
+    at = one_gpu(memory_bytes_per_s=1e12)
+    found = step_parts(model_work(DEEPSEEK_R1, [("fp8", "bf16")]), at, load(0, 0, 1000, 500)).seconds
+    # 20 passes of 7,168 in 61 layers; in 58 of them 8 copies: four passes of 7,168 and six of 2,048.
+    passed = 61 * 20 * 7168 + 58 * 8 * (4 * 7168 + 6 * 2048)
+    logits = 129_280 * 4 * 8
+    assert found["activations"] == pytest.approx((1000 * passed * 2 + logits) / 1e12, rel=1e-9)
 
 
 def _nothing(work: ModelWork) -> Weights:

@@ -199,10 +199,10 @@ def test_the_budget_of_a_measured_set_up_has_the_measured_step() -> None:
         ("H100", "vllm", 1024),
         ("A100", "vllm", 256),
         ("L40S", "vllm", 256),
-        ("A100", "trtllm", 1024),
+        ("A100", "trtllm", 2048),
     ],
 )
-def test_vllm_runs_fewer_requests_at_once_on_gpus_that_it_takes_for_small(
+def test_engines_run_as_many_requests_at_once_as_they_are_built_for_and_vllm_fewer_on_small_gpus(
     gpu: str, engine: str, at_once: int
 ) -> None:
     short = [SizeBucket(prompt_tokens=50, output_tokens=50, share=1.0)]

@@ -108,13 +108,14 @@ def _per_token(
     if job.method is Method.QLORA:
         rate *= UNPACKED_DENSE_SHARE
     rows = at.sequences * job.sequence_tokens
-    reached = rows / (rows + physics.saturation_rows)
+    lost = physics.saturation_rows + physics.fill_rows
+    reached = rows / (rows + lost)
     routed = 0.0
     slower = np.zeros_like(rows)
     if moe := model.moe:
         routed = parameter_parts(model).experts * moe.active / moe.experts / active_parameter_count(model)
         each = rows * at.expert * moe.active / moe.experts
-        slower = routed / (physics.grouped_share * each / (each + physics.saturation_rows))
+        slower = routed / (physics.grouped_share * each / (each + lost))
     products = (flops.forward * (1 + at.again) + flops.backward) / rate * ((1 - routed) / reached + slower)
     core_rate = node.core_flops * PREFILL_ATTENTION_SHARE
     core = flops.attention * (1 + ATTENTION_BACKWARD + at.again) / core_rate
