@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from optimiser.alike import merged
 from optimiser.planning.infeasible import nothing_allowed
 from optimiser.planning.leaves import Solution
+from optimiser.planning.price_basis import offers_behind
 from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.search import Found, Outcome, search
+from optimiser.planning.together.apart_cost import ApartCost, apart_cost, sum_of_costs
 from optimiser.planning.together.caps import in_turn
-from optimiser.planning.totals import all_in_monthly_usd
 from optimiser.recommend import Prepared, Request, prepared
 from optimiser.refusals import with_what_is_left_out
+from providers.offer import Offer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +53,27 @@ class ByItself:
         assert self.outcome.best is not None  # noqa: S101 - `_planned` refuses what has no plan
         return self.outcome.best
 
+    def offers_of(self, solution: Solution) -> Mapping[str, Offer]:
+        """What it may buy where it runs so, by id."""
+        options = list({column.option.id: column.option for column in solution.columns}.values())
+        return offers_behind(self.request.book, options, self.known.owned, self.request.as_of)
+
+    def cost_of(self, solution: Solution) -> ApartCost:
+        """What it costs by itself where it runs so."""
+        return apart_cost(self.problem, solution, self.offers_of(solution))
+
 
 @dataclass(frozen=True)
 class Apart:
     """All services by themselves, at once within quotas: USD over the horizon as weighed, inf where there is no such
-    plan (then no solutions), and what each service costs a month, overheads included (None: no such plan).
+    plan (then no solutions), and what each service costs (None: no such plan).
 
     in_turn says that there is too little for all of them at their cheapest, so that each has what others leave.
     """
 
     usd: float
     solutions: tuple[Solution, ...]
-    monthly_usd: tuple[Decimal | None, ...]
+    costs: tuple[ApartCost | None, ...]
     in_turn: bool
 
 
@@ -86,13 +96,10 @@ def apart_at_once(services: Sequence[ByItself], gap: float) -> Apart:
     found = _at_once(services, gap)
     each = [one for service in services for one in service.each]
     shown = found if len(each) == len(services) else _at_once(each, gap)
-    costs: list[Decimal | None] = [None] * len(services)
+    costs: list[ApartCost | None] = [None] * len(services)
     if shown is not None:
         paid = iter(shown)
-        costs = [
-            sum((all_in_monthly_usd(of.problem, next(paid).solution) for of in one.each), Decimal(0))
-            for one in services
-        ]
+        costs = [sum_of_costs([of.cost_of(next(paid).solution) for of in one.each]) for one in services]
     turns = _otherwise(found, services) or _otherwise(shown, each)
     plans = found or []
     usd = math.inf if found is None else sum(plan.usd for plan in plans)

@@ -18,12 +18,12 @@ from optimiser.planning.comparison import monthly_usd
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import to_jsonable
 from optimiser.planning.plan_parts import PlanBound, PlanPeriod, PlanService
-from optimiser.planning.price_basis import offers_behind, price_dates, price_sources
+from optimiser.planning.price_basis import price_dates, price_sources
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.spot_notes import mixed_sources_note
-from optimiser.planning.together.assemble import Ran, parts_of
+from optimiser.planning.together.assemble import Parts, Ran, parts_of
 from optimiser.planning.together.caps import caps_of_all, excess_in_words, least_in_words, rules_of
-from optimiser.planning.together.plan import TogetherPlan
+from optimiser.planning.together.plan import TogetherPlan, uses_owned
 from optimiser.planning.together.search import Together, TogetherOutcome, search_together
 from optimiser.planning.together.verify import verify_together
 from optimiser.planning.totals import monthly_tokens
@@ -43,7 +43,7 @@ def recommend_together(requests: Sequence[Request]) -> TogetherPlan:
     """
     refuse_what_differs(requests)
     gap = requests[0].config.settings.solver.relative_gap
-    services = _by_themselves(requests, gap)
+    services, method = _by_themselves(requests, gap)
     apart = apart_at_once(services, gap)
     if len(services) == 1 and not _owns(services[0].problem):
         found = ALONE
@@ -51,7 +51,7 @@ def recommend_together(requests: Sequence[Request]) -> TogetherPlan:
         found = search_together([one.problem for one in services], apart.usd)
     if found.best is None and not apart.solutions:
         raise _nothing_at_once(services, found)
-    plan = _plan_of(services, apart, found)
+    plan = _plan_of(services, apart, found, method)
     _refuse_over_budget(plan)
     faults = verify_together(to_jsonable(plan))
     if faults:
@@ -59,8 +59,9 @@ def recommend_together(requests: Sequence[Request]) -> TogetherPlan:
     return plan
 
 
-def _by_themselves(requests: Sequence[Request], gap: float) -> list[ByItself]:
-    """The services by themselves, grids told by one method for all: what would have another is planned again."""
+def _by_themselves(requests: Sequence[Request], gap: float) -> tuple[list[ByItself], str | None]:
+    """The services by themselves, grids told by one method for all, and that: what would have another is planned
+    again."""
     kinds = of_one_kind(requests)
     found = [by_themselves(kind, gap) for kind in kinds]
     carbon = load_carbon(requests[0].config.directories)
@@ -70,7 +71,7 @@ def _by_themselves(requests: Sequence[Request], gap: float) -> list[ByItself]:
         told = {o.footprint.method for one in some for o in one.problem.options if o.footprint}
         again = [replace(request, grids_by=method) for request in kind]
         services += by_themselves(again, gap) if told - {method} else some
-    return services
+    return services, method
 
 
 def _refuse_over_budget(plan: TogetherPlan) -> None:
@@ -120,7 +121,9 @@ def _nothing_at_once(services: Sequence[ByItself], found: TogetherOutcome) -> No
     return NoFeasiblePlan(f"{names}: {said}: {how} they take {taken}; {eased} would plan without the limit")
 
 
-def _plan_of(services: Sequence[ByItself], apart: Apart, found: TogetherOutcome) -> TogetherPlan:
+def _plan_of(
+    services: Sequence[ByItself], apart: Apart, found: TogetherOutcome, grid_method: str | None
+) -> TogetherPlan:
     """The cheaper of together and apart."""
     first, best = services[0].request, found.best
     problem = replace(services[0].problem, options=tuple(o for one in services for o in one.problem.options))
@@ -133,10 +136,10 @@ def _plan_of(services: Sequence[ByItself], apart: Apart, found: TogetherOutcome)
             solution=solution,
             service=_service(one, solution),
             stands_for=one.stands_for,
-            apart_monthly_usd=monthly_usd,
+            apart=cost,
             monthly_tokens=monthly_tokens(one.problem, one.request.workload),
         )
-        for one, solution, monthly_usd in zip(services, solutions, apart.monthly_usd, strict=True)
+        for one, solution, cost in zip(services, solutions, apart.costs, strict=True)
     ]
     parts = parts_of(ran, bought, offers)
     used = [
@@ -162,7 +165,12 @@ def _plan_of(services: Sequence[ByItself], apart: Apart, found: TogetherOutcome)
         ),
         deterministic=True,
         not_included=NOT_INCLUDED,
-        notes=(*_notes(services, apart, best), *quota_notes(problem.policy, parts.quotas)),
+        grid_method=grid_method,
+        notes=(
+            *_without_owned(parts),
+            *_notes(services, apart, best),
+            *quota_notes(problem.policy, parts.quotas),
+        ),
     )
 
 
@@ -191,6 +199,15 @@ def _method(found: TogetherOutcome) -> str:
     )
 
 
+def _without_owned(parts: Parts) -> tuple[str, ...]:
+    if not uses_owned(parts.shared):
+        return ()
+    return (
+        "apart is planned without what is owned, which it would count once for each service: what that serves here at "
+        "no price is no saving, so that none is told",
+    )
+
+
 def _notes(services: Sequence[ByItself], apart: Apart, best: Together | None) -> tuple[str, ...]:
     """What a reader must know of how it was planned, then each service's own notes."""
     said: list[str] = []
@@ -200,7 +217,7 @@ def _notes(services: Sequence[ByItself], apart: Apart, best: Together | None) ->
         )
     elif best is not None:
         said.append("what is shared is charged to services by the instance-hours that they use of it")
-    if apart.in_turn and None not in apart.monthly_usd:
+    if apart.in_turn and None not in apart.costs:
         said.append(
             "apart, not all services can have their cheapest machines at once within what is granted: they are planned "
             "in turn, each within what the largest hours of those before it leave"
@@ -227,8 +244,7 @@ def _notes(services: Sequence[ByItself], apart: Apart, best: Together | None) ->
 def _offers(services: Sequence[ByItself], solutions: Sequence[Solution]) -> Mapping[str, Offer]:
     known: dict[str, Offer] = {}
     for one, solution in zip(services, solutions, strict=True):
-        options = list({c.option.id: c.option for c in solution.columns}.values())
-        known |= offers_behind(one.request.book, options, one.known.owned, one.request.as_of)
+        known |= one.offers_of(solution)
     return known
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,11 +61,12 @@ class Asked:
 
 
 def meant(arguments: Sequence[str]) -> list[str] | None:
-    """The workloads that several arguments, a directory or a pattern stand for, each once; None for a single one.
+    """The workloads that several arguments, a directory or a pattern stand for, each once, with a note of those given
+    more than once; None for a single one.
 
     Raises UsageError for a directory or a pattern that holds none.
     """
-    found: dict[str, None] = {}
+    found: Counter[str] = Counter()
     several = len(arguments) > 1
     for argument in arguments:
         path = typed_path(argument)
@@ -73,13 +75,16 @@ def meant(arguments: Sequence[str]) -> list[str] | None:
         elif not path.is_file() and glob.has_magic(argument):
             inside = sorted(one for one in glob.glob(str(path), recursive=True) if Path(one).is_file())
         else:
-            found[argument] = None
+            found[argument] += 1
             continue
         if not inside:
             right = "no workload file (.yaml) is there" if path.is_dir() else "no file is of that pattern"
             raise UsageError(f"workload {argument!r}: {right}")
         several = True
-        found |= dict.fromkeys(inside)
+        found.update(inside)
+    for workload, times in found.items():
+        if times > 1:
+            note(f"note: {workload} is given {'twice' if times == 2 else f'{times} times'}: planned once")
     return list(found) if several else None
 
 

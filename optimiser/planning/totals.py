@@ -32,7 +32,7 @@ def totals_of(problem: Problem, workload: Workload, solution: Solution, core: Co
     horizon = exact(problem.horizon_hours)
     instances_monthly = cents(core.horizon_usd * HOURS_PER_MONTH / horizon)
     charges = sum((one.monthly_usd for one in core.charges), Decimal(0))
-    overheads = cents(_overheads(problem, solution, instances_monthly + charges))
+    overheads = cents(overheads_monthly_usd(problem, solution, instances_monthly + charges))
     total = instances_monthly + charges + overheads
     requests = exact(float(hours @ problem.mean_rps) * SECONDS_PER_HOUR) * HOURS_PER_MONTH / horizon
     prompt = exact(sum(bucket.share * bucket.prompt_tokens for bucket in workload.buckets))
@@ -76,7 +76,7 @@ def all_in_monthly_usd(problem: Problem, solution: Solution) -> Decimal:
     nodes = problem.policy.overheads.usd_per_node_hour * _node_hours(problem, solution)
     instances = exact(solution.billed_usd(problem.hours) - nodes) * HOURS_PER_MONTH / horizon
     billed = instances + sum((one.monthly_usd for one in plan_charges(problem, solution)), Decimal(0))
-    return cents(billed + _overheads(problem, solution, billed))
+    return cents(billed + overheads_monthly_usd(problem, solution, billed))
 
 
 def scenarios_of(problem: Problem, solution: Solution, core: Core) -> tuple[PlanScenario, ...]:
@@ -93,12 +93,13 @@ def scenarios_of(problem: Problem, solution: Solution, core: Core) -> tuple[Plan
         alone, its = problem.in_scenario(number), replace(solution, units=units)
         billed = cents(usd[number] * HOURS_PER_MONTH / exact(problem.horizon_hours))
         billed += sum((one.monthly_usd for one in plan_charges(problem, solution, number)), Decimal(0))
-        monthly = billed + cents(_overheads(alone, its, billed))
+        monthly = billed + cents(overheads_monthly_usd(alone, its, billed))
         found.append(replace(core.scenarios[number], monthly_usd=monthly))
     return tuple(found)
 
 
-def _overheads(problem: Problem, solution: Solution, billed_monthly: Decimal) -> Decimal:
+def overheads_monthly_usd(problem: Problem, solution: Solution, billed_monthly: Decimal) -> Decimal:
+    """What the policy adds a month to so much billed, not rounded."""
     given, horizon = problem.policy.overheads, exact(problem.horizon_hours)
     node_hours = exact(_node_hours(problem, solution))
     per_node = node_hours * exact(given.usd_per_node_hour) * HOURS_PER_MONTH / horizon

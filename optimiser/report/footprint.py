@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import PlanOption
-from optimiser.planning.plan_footprint import PlanCarbon, PlanFootprint, PlanPower
+from optimiser.planning.plan_footprint import PlanCarbon, PlanEnergy, PlanFootprint, PlanPower
 from optimiser.report.document import Block
-from optimiser.report.wording import number, percent, provider_name
+from optimiser.report.wording import number, percent, site
 
 _NOT_KNOWN = "not known"
 
@@ -22,7 +22,7 @@ def blocks(plan: Plan) -> tuple[Block, ...]:
         _energy(found),
         *_machines(plan),
         _carbon(plan, found),
-        *grids(plan.options, plan.carbon),
+        *grids(plan.options, plan.carbon, plan.energy),
         *assumed(plan.carbon, found.power),
     )
 
@@ -77,14 +77,29 @@ def _embodied(plan: Plan, found: PlanFootprint) -> str:
     return f"{_NOT_KNOWN}, no figure for {', '.join(without)}"
 
 
-def grids(used: Iterable[PlanOption], carbon: Iterable[PlanCarbon]) -> tuple[str, ...]:
-    """A line for each place in use: its grid's figure, by which method and of which year."""
-    options = {option.id: option for option in used}
+def grids(
+    used: Iterable[PlanOption],
+    carbon: Iterable[PlanCarbon],
+    energy: Iterable[PlanEnergy],
+    method: str | None = None,
+) -> tuple[str, ...]:
+    """A line for each place in use: its grid's figure, by which method and of which year; or that it has none by the
+    method of all places considered."""
+    places = {option.id: site(option.provider, option.region) for option in used}
     by_place: dict[str, PlanCarbon] = {}
     for row in carbon:
-        option = options[row.option]
-        by_place.setdefault(f"{provider_name(option.provider)} {option.region}", row)
-    return tuple(f"Grid of {place}: {_grid(row)}" for place, row in by_place.items())
+        by_place.setdefault(places[row.option], row)
+    by = f" by the method of the places considered ({method})" if method else ""
+    # Without a PUE it is that which is missing, and said where energy is told.
+    unknown = {places[row.option]: row.pue for row in energy if row.pue is not None}
+    return (
+        *(f"Grid of {place}: {_grid(row)}" for place, row in by_place.items()),
+        *(
+            f"Grid of {place}: no figure{by}, so that kg CO2e are {_NOT_KNOWN}; PUE {pue:g}."
+            for place, pue in unknown.items()
+            if place not in by_place
+        ),
+    )
 
 
 def _grid(row: PlanCarbon) -> str:

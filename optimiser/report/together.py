@@ -12,7 +12,8 @@ from optimiser.planning.plan import HOURS_PER_MONTH, to_jsonable
 from optimiser.planning.price_ages import OldestPrice, oldest_seen, past_their_age
 from optimiser.planning.rules.carbon import carbon_in_words
 from optimiser.planning.rules.weighed import weighing_in_words
-from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherPlan
+from optimiser.planning.together.apart_cost import cash_of
+from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherPlan, uses_owned
 from optimiser.policy import Policy
 from optimiser.report.as_markdown import markdown_of
 from optimiser.report.choices import quota_table
@@ -76,7 +77,9 @@ def _headline(plan: TogetherPlan) -> str:
     saving = totals.saving_monthly_usd
     if totals.apart_monthly_usd is None:
         said += ", no plan apart"
-    elif saving is not None and saving > 0:
+    elif saving is None:
+        said += f"; apart is planned without what is owned ({usd(totals.apart_monthly_usd)})"
+    elif saving > 0:
         share = percent(float(saving / totals.apart_monthly_usd))
         said += f", {usd(saving)} ({share}) below {usd(totals.apart_monthly_usd)} apart"
     old = ", ".join(past_their_age(oldest))
@@ -95,12 +98,12 @@ def _services(plan: TogetherPlan) -> Table:
         Column("service"),
         Column("runs (units)"),
         Column("$ a month", right=True),
-        Column("apart", right=True),
+        Column("apart, nothing owned" if uses_owned(plan.shared) else "apart", right=True),
     )
-    return Table(columns, tuple(_service(part) for part in plan.services))
+    return Table(columns, tuple(_service(part, plan.together) for part in plan.services))
 
 
-def _service(part: ServicePart) -> Row:
+def _service(part: ServicePart, together: bool) -> Row:
     options = {option.id: option for option in part.options}
     running: dict[tuple[str, str], dict[int, int]] = {}
     for row in part.counts:
@@ -114,11 +117,16 @@ def _service(part: ServicePart) -> Row:
         fleet.setdefault(name, []).append(f"{units(least, max(counts.values()))} {_SHORT_HOW[how]}")
     said = ", ".join(f"{name} {' + '.join(ways)}" for name, ways in fleet.items())
     apart = "no plan" if part.apart_monthly_usd is None else usd(part.apart_monthly_usd)
-    signed = [one.commitment for one in part.purchases if one.commitment]
-    paid = sum((one.upfront_usd for one in signed), Decimal(0))
-    capital = sum((one.capital_monthly_usd or Decimal(0) for one in signed), Decimal(0))
-    detail = so_much_said(part.policy, paid, capital)
-    return Row((part.service.name, said, usd(part.monthly_usd), apart), detail and f"Commitments: {detail}.")
+    cash = so_much_said(part.policy, *cash_of(part.purchases))
+    then = so_much_said(part.policy, part.apart_upfront_usd or Decimal(0), part.apart_capital_monthly_usd)
+    detail = " ".join(_cash(cash, then, together))
+    return Row((part.service.name, said, usd(part.monthly_usd), apart), detail)
+
+
+def _cash(now: str, apart: str, together: bool) -> tuple[str, ...]:
+    """What is signed, and what would be planned apart where that is another plan."""
+    other = apart if together or apart != now else ""
+    return tuple(f"{of}: {said}." for of, said in (("Commitments", now), ("Apart", other)) if said)
 
 
 def _shared(plan: TogetherPlan) -> tuple[Table, ...]:
@@ -160,7 +168,10 @@ def _cost(plan: TogetherPlan) -> tuple[str, ...]:
         f"Instances {usd(totals.monthly_usd)} + overheads {usd(totals.overheads_monthly_usd)} = "
         f"{usd(totals.total_monthly_usd)} a month of {HOURS_PER_MONTH} h; {totals.max_gpus:,} GPUs at the most at once."
     )
-    return (month, f"Commitments: {cash}.") if cash else (month,)
+    then = so_much_said(
+        plan.services[0].policy, totals.apart_upfront_usd or Decimal(0), totals.apart_capital_monthly_usd
+    )
+    return (month, *_cash(cash, then, plan.together))
 
 
 def _proof(plan: TogetherPlan) -> str:

@@ -29,11 +29,12 @@ def footprint_blocks(plan: TogetherPlan) -> tuple[Block, ...]:
     idle = [one.idle for one in plan.shared if one.idle and one.idle.instance_hours_monthly > 0]
     rows += [_idle_row(idle)] if idle else []
     carbon = list(chain.from_iterable(part.carbon for part in plan.services))
+    energy = chain.from_iterable(part.energy for part in plan.services)
     options = list(chain.from_iterable(part.options for part in plan.services))
     return (
         Table(columns, (*rows, _row("in all", total))),
         _basis(plan, total),
-        *grids(options, carbon),
+        *grids(options, carbon, energy, plan.grid_method),
         *assumed(carbon, total.power),
     )
 

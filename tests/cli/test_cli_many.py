@@ -75,6 +75,13 @@ def test_the_table_has_every_workload_and_what_all_cost(run: Run, folder: Path) 
     assert "- workload" not in table
 
 
+def test_a_workload_given_twice_is_planned_once_and_that_is_said(run: Run, folder: Path) -> None:
+    chat, busy = str(folder / "chat.yaml"), str(folder / "busy.yaml")
+    ran = run("recommend", chat, busy, chat, *FEW, "--format", "csv")
+    assert [row["workload"] for row in csv.DictReader(io.StringIO(ran.out))] == ["chat", "busy"]
+    assert ran.err == f"note: {chat} is given twice: planned once\n"
+
+
 def test_a_directory_for_output_gets_a_file_for_each_plan_as_it_is_alone(
     run: Run, folder: Path, tmp_path: Path
 ) -> None:

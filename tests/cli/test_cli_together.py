@@ -43,6 +43,38 @@ def test_day_and_night_share_what_is_committed_and_pay_for_it_to_the_cent(plan: 
     assert verify_together(plan) == []
 
 
+def owning(folder: Path, directory: Path) -> tuple[str, ...]:
+    """Both services, with three machines that they own."""
+    owned = "{provider: gcp, region: us-east4, instance_type: g2-standard-48, instances: 3, ends: 2027-12-31}"
+    (directory / "owned.yaml").write_text(f"- {owned}\n", encoding="utf-8")
+    there = ("--set", "regions=us-east4", "--set", "commitment_hours_share=0.5")
+    files = (str(folder / f"{name}.yaml") for name in ("day", "night"))
+    return (*files, "--together", *FEW, "--config", str(directory), *there)
+
+
+def test_nothing_is_saved_by_what_is_owned_which_apart_is_planned_without(
+    folder: Path, tmp_path: Path, run: Run
+) -> None:
+    asked_for = owning(folder, tmp_path)
+    found = json.loads(run("recommend", *asked_for, "--format", "json").out)
+    (used,) = (one["used_share"] for one in found["shared"] if one["how"] == "owned")
+    assert used > 0
+    totals = found["totals"]
+    assert Decimal(totals["apart_monthly_usd"]) > Decimal(totals["total_monthly_usd"])
+    assert totals["saving_monthly_usd"] is None
+    assert verify_together(found) == []
+    page = " ".join(run("recommend", *asked_for).out.split())
+    headline = page[: page.index("Services")]
+    apart = f"${Decimal(totals['apart_monthly_usd']):,.0f}"
+    assert f"; apart is planned without what is owned ({apart}); gap" in headline
+    assert "below" not in headline
+    assert "apart, nothing owned" in page
+    totals["saving_monthly_usd"] = str(
+        Decimal(totals["apart_monthly_usd"]) - Decimal(totals["total_monthly_usd"])
+    )
+    assert verify_together(found) == ["money: saving_monthly_usd is not the difference"]
+
+
 def test_fewer_gpus_than_they_need_is_no_plan_and_said_to_be_proven(folder: Path, fails: Fails) -> None:
     files = [str(folder / f"{name}.yaml") for name in ("day", "night")]
     said = fails(3, "recommend", *files, "--together", *FEW, "--set", "max_gpus=24")

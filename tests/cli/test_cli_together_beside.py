@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,37 @@ def test_cash_up_front_is_told_per_offer_and_in_all(plan: dict[str, Any], answer
     assert f"Commitments: {said}, in no figure here." in page
 
 
+def test_cash_up_front_of_planning_apart_is_told_of_each_and_in_all(
+    folder: Path, plan: dict[str, Any], answers: dict[str, str]
+) -> None:
+    settings = ("commitment_hours_share=0.6", "allow_upfront=true", "max_commitment_months=36")
+    page, in_all = " ".join(answers["table"].split()), Decimal(0)
+    for request, part in zip(asked(folder, ("day", "few"), "aws", *settings), plan["services"], strict=True):
+        signed = [row.commitment for row in recommend(request).purchases if row.commitment]
+        assert Decimal(part["apart_upfront_usd"]) == sum(one.upfront_usd for one in signed)
+        capital = sum((one.capital_monthly_usd or Decimal(0) for one in signed), Decimal(0))
+        assert Decimal(part["apart_capital_monthly_usd"]) == capital
+        in_all += capital
+    paid, totals = sum(Decimal(part["apart_upfront_usd"]) for part in plan["services"]), plan["totals"]
+    assert (Decimal(totals["apart_upfront_usd"]), Decimal(totals["apart_capital_monthly_usd"])) == (
+        paid,
+        in_all,
+    )
+    assert in_all > 0
+    said = (
+        f"Apart: ${paid:,.0f} cash up front, whose capital at 8 % a year costs ${in_all:,.0f} a month on top"
+    )
+    assert f"{said}, in no figure here." in page[page.index("Cost Instances") :]
+
+
+def test_a_place_without_a_figure_of_its_grid_is_named_with_its_method_and_pue(folder: Path) -> None:
+    found = recommend_together(asked(folder, ("day", "few"), "aws", "regions=us-east-1"))
+    unknown = tuple(replace(part, carbon=()) for part in found.services)
+    page = " ".join(render_together("table", replace(found, services=unknown)).split())
+    by = "by the method of the places considered (US state total output, direct)"
+    assert f"Grid of AWS us-east-1: no figure {by}, so that kg CO2e are not known; PUE 1.15." in page
+
+
 def test_the_page_tells_energy_of_each_service_and_its_grid(answers: dict[str, str]) -> None:
     page = answers["table"]
     section = page[page.index("Energy and carbon") : page.index("\nProof")]
@@ -132,6 +164,8 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "cash": (lambda plan: plan["shared"][0], "upfront_usd"),
     "capital": (lambda plan: plan["shared"][0], "capital_monthly_usd"),
     "cash in all": (lambda plan: plan["totals"], "upfront_usd"),
+    "cash apart": (lambda plan: plan["totals"], "apart_upfront_usd"),
+    "capital apart": (lambda plan: plan["services"][0], "apart_capital_monthly_usd"),
     "what the bound is held against": (lambda plan: plan["bound"], "plan_usd"),
 }
 

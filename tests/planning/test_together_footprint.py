@@ -1,21 +1,25 @@
-"""Energy and carbon of services together, by hand: what each has in use, what is bought and idle, and the sum."""
+"""Energy, carbon and money of services together, by hand: each one's, what is bought and idle, and the sum."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from carbon_cases import KNOWN
-from planning_cases import PLAIN, Case, case, held, machine
+from planning_cases import PLAIN, Case, case, committed, held, hourly, machine
 
 from optimiser.carbon.grids import Carbon
 from optimiser.config import load_config
 from optimiser.planning.carbon import with_footprints
 from optimiser.planning.plan_parts import PlanBucket, PlanService
 from optimiser.planning.problem import How
+from optimiser.planning.search import search
+from optimiser.planning.together.apart_cost import apart_cost
 from optimiser.planning.together.assemble import Parts, Ran, parts_of
 from optimiser.planning.together.search import search_together
+from optimiser.policy import Overheads
 
 POLICY = PLAIN.model_copy(update={"max_sites": 1, "max_instance_types": 2})
 SERVICE = PlanService(
@@ -52,7 +56,7 @@ def shared_parts(knowns: Sequence[Carbon], demands: Sequence[Sequence[float]], i
             solution=solution,
             service=replace(SERVICE, name=problem.services[0]),
             stands_for=problem.services,
-            apart_monthly_usd=None,
+            apart=None,
             monthly_tokens=1e9,
         )
         for problem, solution in zip(problems, best.solutions, strict=True)
@@ -93,3 +97,28 @@ def test_what_one_service_does_not_know_is_unknown_in_all() -> None:
     assert total is not None
     assert total.kwh_monthly is total.kwh_monthly_at_load is total.kg_co2e_monthly is None
     assert total.embodied_kg_co2e_monthly_low
+
+
+def test_services_that_run_as_apart_cost_what_apart_does_to_the_cent() -> None:
+    policy = POLICY.model_copy(update={"overheads": Overheads(percent=1.0)})
+    alone = case([machine("m", 10.0, committed(0.0035), hourly(0.005))], [10.0, 20.0], [365.0] * 2, policy)
+    ran = []
+    for name in ("s0", "s1"):
+        best = search(alone.problem, 0.0, alternatives=1).best
+        assert best is not None
+        ran.append(
+            Ran(
+                problem=alone.problem,
+                solution=best.solution,
+                service=replace(SERVICE, name=name),
+                stands_for=(name,),
+                apart=apart_cost(alone.problem, best.solution, alone.offers),
+                monthly_tokens=1e9,
+            )
+        )
+    parts = parts_of(ran, {}, alone.offers)
+    # One unit in all of 730 h is $2.555, one more in half of them $1.825: 2.56 + 1.83, and 1 % of 4.39 is 0.04.
+    each = [(part.monthly_usd, part.apart_monthly_usd) for part in parts.services]
+    assert each == [(Decimal("4.39"), Decimal("4.43"))] * 2
+    assert parts.totals.total_monthly_usd == parts.totals.apart_monthly_usd == Decimal("8.86")
+    assert parts.totals.saving_monthly_usd == 0

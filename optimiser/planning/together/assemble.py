@@ -14,12 +14,13 @@ from optimiser.planning.energy import footprint_of
 from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import CENT, cents, exact, plan_offer
 from optimiser.planning.plan import HOURS_PER_MONTH
-from optimiser.planning.plan_bought import PlanCommitment
 from optimiser.planning.plan_parts import PlanQuota, PlanService
 from optimiser.planning.problem import How, Problem
+from optimiser.planning.together.apart_cost import ApartCost, cash_of, sum_of_costs
 from optimiser.planning.together.caps import taken_of
 from optimiser.planning.together.footprint import footprint_of_all, idle_of
-from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherTotals
+from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherTotals, uses_owned
+from optimiser.planning.totals import overheads_monthly_usd
 from optimiser.planning.weighing import capital_usd_per_hour, weighed_usd
 from providers.offer import Offer
 
@@ -32,7 +33,7 @@ class Ran:
     solution: Solution
     service: PlanService
     stands_for: tuple[str, ...]
-    apart_monthly_usd: Decimal | None
+    apart: ApartCost | None
     monthly_tokens: float
 
 
@@ -122,6 +123,7 @@ def _paid(
 
 
 def _part(ran: Ran, core: Core, paid: Mapping[tuple[str, str], Decimal]) -> ServicePart:
+    apart = ran.apart
     purchases = tuple(
         replace(one, monthly_usd=paid.get((ran.service.name, one.id), one.monthly_usd))
         for one in core.purchases
@@ -138,7 +140,9 @@ def _part(ran: Ran, core: Core, paid: Mapping[tuple[str, str], Decimal]) -> Serv
         routing=core.routing,
         spare_unit_rps=core.spare_unit_rps,
         monthly_usd=sum((one.monthly_usd for one in purchases), Decimal(0)),
-        apart_monthly_usd=ran.apart_monthly_usd,
+        apart_monthly_usd=apart.monthly_usd if apart else None,
+        apart_upfront_usd=apart.upfront_usd if apart else None,
+        apart_capital_monthly_usd=apart.capital_monthly_usd if apart else None,
         energy=core.energy,
         carbon=core.carbon,
         footprint=footprint_of(
@@ -168,30 +172,46 @@ def _totals(
     shared: Sequence[SharedOffer],
     bought: Mapping[str, int],
 ) -> TogetherTotals:
-    """All services; overheads as a plan's own (totals.py), USD a month of each service's for itself."""
-    given, hours = ran[0].problem.policy.overheads, ran[0].problem.hours
-    nodes = float(hours.sum()) * sum(one.instances for one in shared)
-    for one in ran:
-        for column, units in zip(one.solution.columns, one.solution.units.T, strict=True):
-            if column.purchase.how is How.SHARED or (shared and column.purchase.how is How.OWNED):
-                continue
-            nodes += float(hours @ units) * column.option.estimate.setup.instances_per_unit
+    """All services."""
+    hours = ran[0].problem.hours
     monthly = sum((one.monthly_usd for one in services), Decimal(0))
-    per_node = exact(nodes / float(hours.sum())) * exact(given.usd_per_node_hour) * HOURS_PER_MONTH
-    overheads = cents(per_node + exact(given.usd_per_month) * len(ran) + monthly * exact(given.percent) / 100)
-    alone = [one.apart_monthly_usd for one in services if one.apart_monthly_usd is not None]
-    apart = sum(alone, Decimal(0)) if len(alone) == len(services) else None
-    signed: list[SharedOffer | PlanCommitment] = [*shared]
-    signed += [row.commitment for one in services for row in one.purchases if row.commitment]
+    overheads = _overheads_usd(ran, services, shared)
+    apart = sum_of_costs([one.apart for one in ran])
+    compared = apart is not None and not uses_owned(shared)
+    upfront, capital = cash_of([row for one in services for row in one.purchases])
     return TogetherTotals(
         horizon_hours=float(hours.sum()),
         monthly_usd=monthly,
         overheads_monthly_usd=overheads,
         total_monthly_usd=monthly + overheads,
-        apart_monthly_usd=apart,
-        saving_monthly_usd=None if apart is None else apart - monthly - overheads,
+        apart_monthly_usd=apart.monthly_usd if apart else None,
+        saving_monthly_usd=apart.monthly_usd - monthly - overheads if apart and compared else None,
         max_gpus=int(taken_of(Cap(amount=0), [one.solution for one in ran], bought).max()),
-        upfront_usd=sum((one.upfront_usd for one in signed), Decimal(0)),
-        capital_monthly_usd=sum((one.capital_monthly_usd or Decimal(0) for one in signed), Decimal(0)),
+        upfront_usd=sum((one.upfront_usd for one in shared), upfront),
+        capital_monthly_usd=sum((one.capital_monthly_usd for one in shared), capital),
         footprint=footprint_of_all(services, shared, sum(one.monthly_tokens for one in ran)),
+        apart_upfront_usd=apart.upfront_usd if apart else None,
+        apart_capital_monthly_usd=apart.capital_monthly_usd if apart else None,
     )
+
+
+def _overheads_usd(
+    ran: Sequence[Ran], services: Sequence[ServicePart], shared: Sequence[SharedOffer]
+) -> Decimal:
+    """As a plan's own (totals.py), USD a month of each service's for itself: their sum where nothing is shared."""
+    if not shared:
+        alone = [
+            cents(overheads_monthly_usd(one.problem, one.solution, part.monthly_usd))
+            for one, part in zip(ran, services, strict=True)
+        ]
+        return sum(alone, Decimal(0))
+    given, hours = ran[0].problem.policy.overheads, ran[0].problem.hours
+    nodes = float(hours.sum()) * sum(one.instances for one in shared)
+    for one in ran:
+        for column, units in zip(one.solution.columns, one.solution.units.T, strict=True):
+            if column.purchase.how in (How.SHARED, How.OWNED):
+                continue
+            nodes += float(hours @ units) * column.option.estimate.setup.instances_per_unit
+    per_node = exact(nodes / float(hours.sum())) * exact(given.usd_per_node_hour) * HOURS_PER_MONTH
+    monthly = sum((one.monthly_usd for one in services), Decimal(0))
+    return cents(per_node + exact(given.usd_per_month) * len(ran) + monthly * exact(given.percent) / 100)

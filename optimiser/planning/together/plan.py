@@ -5,6 +5,7 @@ Parts that a plan has too are named as there (`optimiser schema plan`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -23,8 +24,9 @@ from optimiser.planning.plan_parts import (
     PlanRoute,
     PlanService,
 )
+from optimiser.planning.problem import How
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,9 @@ class ServicePart:
 
     stands_for names the workloads it was made of, one of its own name or several whose replicas are shared.
     apart_monthly_usd is what they cost planned apart, overheads included: where quotas or max_gpus do not hold all of
-    them at once, planned in turn within what those before leave (null where no such plan was found). energy, carbon and
-    footprint are of the units that it has in use, as a plan's own.
+    them at once, planned in turn within what those before leave (null where no such plan was found), and without what
+    is owned. apart_upfront_usd is paid at once then; its capital costs apart_capital_monthly_usd, in no other figure.
+    energy, carbon and footprint are of the units that it has in use, as a plan's own.
     """
 
     stands_for: tuple[str, ...]
@@ -53,6 +56,8 @@ class ServicePart:
     energy: tuple[PlanEnergy, ...]
     carbon: tuple[PlanCarbon, ...]
     footprint: PlanFootprint | None
+    apart_upfront_usd: Decimal | None
+    apart_capital_monthly_usd: Decimal | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +93,18 @@ class SharedOffer:
     idle: SharedIdle | None
 
 
+def uses_owned(shared: Sequence[SharedOffer]) -> bool:
+    """Whether any service uses what is owned, which planning apart leaves out."""
+    return any(one.how == How.OWNED.value and one.used_share > 0 for one in shared)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TogetherTotals:
     """All services. total = monthly (instances) + overheads; saving is apart − total (both null where no plan apart was
-    found); max_gpus is how many run at once at the peak, what is bought for all counted whole. upfront_usd and
-    capital_monthly_usd are of all commitments. footprint is the services' and what is idle."""
+    found, saving also where what is owned is used, which apart is planned without); max_gpus is how many run at once at
+    the peak, what is bought for all counted whole. upfront_usd and capital_monthly_usd are of all commitments,
+    apart_upfront_usd and apart_capital_monthly_usd of those planned apart. footprint is the services' and what is idle.
+    """
 
     horizon_hours: float
     monthly_usd: Decimal
@@ -104,13 +116,15 @@ class TogetherTotals:
     upfront_usd: Decimal
     capital_monthly_usd: Decimal
     footprint: PlanFootprint | None
+    apart_upfront_usd: Decimal | None
+    apart_capital_monthly_usd: Decimal | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TogetherPlan:
     """One answer for several services. together is False where planning apart is cheaper: then each service is as it
     would be alone and nothing is shared. quotas are what all take of each at once, what is bought for all counted whole
-    in every hour."""
+    in every hour. grid_method is the method by which all places' grids are told (null where none has a figure)."""
 
     schema_version: str = SCHEMA_VERSION
     tool_version: str
@@ -128,4 +142,5 @@ class TogetherPlan:
     estimate_relative_error: float
     deterministic: bool
     not_included: tuple[str, ...]
+    grid_method: str | None
     notes: tuple[str, ...]

@@ -130,6 +130,18 @@ def cash_faults(plan: dict[str, Any]) -> list[str]:
         stated = sum((Decimal(one[name]) for one in (*plan["shared"], *signed)), Decimal(0))
         if stated != Decimal(plan["totals"][name]):
             faults.append(f"money: {name} is {plan['totals'][name]}, its parts are {stated}")
+    return faults + _apart_faults(plan)
+
+
+def _apart_faults(plan: dict[str, Any]) -> list[str]:
+    """What planning apart costs is the sum over services, null where one has no such plan."""
+    faults = []
+    for name in ("apart_monthly_usd", "apart_upfront_usd", "apart_capital_monthly_usd"):
+        parts = [None if part[name] is None else Decimal(part[name]) for part in plan["services"]]
+        right = None if None in parts else sum(filter(None, parts), Decimal(0))
+        stated = plan["totals"][name]
+        if (None if stated is None else Decimal(stated)) != right:
+            faults.append(f"money: {name} is {stated}, its parts are {right}")
     return faults
 
 
