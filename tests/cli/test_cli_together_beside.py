@@ -149,6 +149,7 @@ def test_a_service_alone_has_the_figures_that_it_has_in_a_plan_of_its_own(folder
     for name in ("energy", "carbon", "footprint"):
         assert part[name] == own[name]
     assert alone["totals"]["footprint"] == own["footprint"]
+    assert part["apart_monthly_usd"] == own["totals"]["total_monthly_usd"]
 
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {

@@ -117,8 +117,12 @@ def test_services_that_run_as_apart_cost_what_apart_does_to_the_cent() -> None:
             )
         )
     parts = parts_of(ran, {}, alone.offers)
-    # One unit in all of 730 h is $2.555, one more in half of them $1.825: 2.56 + 1.83, and 1 % of 4.39 is 0.04.
+    # One unit in all of 730 h is $2.555, one more in half of them $1.825: a cent too much if each were rounded.
+    for part in parts.services:
+        paid = sorted(row.monthly_usd for row in part.purchases)
+        assert paid in ([Decimal("1.82"), Decimal("2.56")], [Decimal("1.83"), Decimal("2.55")])
+    # 1 % of 4.38 is 0.04, twice, though 1 % of 8.76 would be 0.09.
     each = [(part.monthly_usd, part.apart_monthly_usd) for part in parts.services]
-    assert each == [(Decimal("4.39"), Decimal("4.43"))] * 2
-    assert parts.totals.total_monthly_usd == parts.totals.apart_monthly_usd == Decimal("8.86")
+    assert each == [(Decimal("4.38"), Decimal("4.42"))] * 2
+    assert parts.totals.total_monthly_usd == parts.totals.apart_monthly_usd == Decimal("8.84")
     assert parts.totals.saving_monthly_usd == 0

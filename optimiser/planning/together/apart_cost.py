@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from optimiser.planning.assemble import core_of
 from optimiser.planning.leaves import Solution
-from optimiser.planning.offer_money import cents
+from optimiser.planning.offer_money import cents, exact
+from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_bought import PlanPurchase
 from optimiser.planning.problem import Problem
 from optimiser.planning.totals import overheads_monthly_usd
@@ -25,11 +26,10 @@ class ApartCost:
 
 
 def apart_cost(problem: Problem, solution: Solution, offers: Mapping[str, Offer]) -> ApartCost:
-    """A service that runs so. Every purchase and its overheads are rounded to the cent, as in the plan of services that
-    are planned apart: so both come to the same."""
-    purchases = core_of(problem, solution, offers, {}).purchases
-    billed = sum((one.monthly_usd for one in purchases), Decimal(0))
-    upfront, capital = cash_of(purchases)
+    """A service that runs so; a month is rounded as in a plan of its own (totals.py), which has the same total."""
+    core = core_of(problem, solution, offers, {})
+    billed = cents(core.horizon_usd * HOURS_PER_MONTH / exact(problem.horizon_hours))
+    upfront, capital = cash_of(core.purchases)
     return ApartCost(
         monthly_usd=billed + cents(overheads_monthly_usd(problem, solution, billed)),
         upfront_usd=upfront,

@@ -56,7 +56,7 @@ def parts_of(ran: Sequence[Ran], bought: Mapping[str, tuple[How, int]], offers: 
         for name, (how, instances) in sorted(bought.items())
         if instances
     )
-    paid = _paid(ran, cores, shared)
+    paid = _paid(ran, cores, shared) if shared else _paid_alone(ran, cores)
     services = tuple(_part(one, core, paid) for one, core in zip(ran, cores, strict=True))
     running = {name: instances for name, (_, instances) in bought.items()}
     return Parts(services, shared, _quotas(ran, running), _totals(ran, services, shared, running))
@@ -98,8 +98,7 @@ def _used(ran: Ran, offer_id: str) -> np.ndarray:
 def _paid(
     ran: Sequence[Ran], cores: Sequence[Core], shared: Sequence[SharedOffer]
 ) -> dict[tuple[str, str], Decimal]:
-    """What each service pays a month of each shared purchase, by service and purchase: by instance-hours in use, to
-    the cent, the cents left over to the largest remainders."""
+    """What each service pays a month of each shared purchase, by service and purchase: by instance-hours in use."""
     hours = ran[0].problem.hours
     paid: dict[tuple[str, str], Decimal] = {}
     for one in shared:
@@ -113,13 +112,32 @@ def _paid(
         total = sum(by.values(), Decimal(0))
         if not total:
             continue
-        due = {key: one.monthly_usd * used / total for key, used in by.items()}
-        floors = {key: usd.quantize(CENT, rounding=ROUND_FLOOR) for key, usd in due.items()}
-        left = int((one.monthly_usd - sum(floors.values(), Decimal(0))) / CENT)
-        for key in sorted(due, key=lambda key: (floors[key] - due[key], key))[:left]:
-            floors[key] += CENT
-        paid |= floors
+        paid |= _to_the_cent({key: one.monthly_usd * used / total for key, used in by.items()})
     return paid
+
+
+def _paid_alone(ran: Sequence[Ran], cores: Sequence[Core]) -> dict[tuple[str, str], Decimal]:
+    """What each service pays a month of its purchases where nothing is shared, in all what its own plan comes to."""
+    paid: dict[tuple[str, str], Decimal] = {}
+    for one, core in zip(ran, cores, strict=True):
+        instances = {option.id: option.instances_per_unit for option in core.options}
+        planned = {offer.id: offer.planned_usd_per_hour for offer in core.offers}
+        month = HOURS_PER_MONTH / exact(one.problem.horizon_hours)
+        due = {}
+        for row, units in zip(core.purchases, one.solution.units.T, strict=True):
+            hours = exact(float(one.problem.hours @ units)) * instances[row.option]
+            due[one.service.name, row.id] = hours * planned[row.offer] * month
+        paid |= _to_the_cent(due)
+    return paid
+
+
+def _to_the_cent(due: Mapping[tuple[str, str], Decimal]) -> dict[tuple[str, str], Decimal]:
+    """Amounts whose sum is what is due in all, to the cent: the cents left over go to the largest remainders."""
+    floors = {key: usd.quantize(CENT, rounding=ROUND_FLOOR) for key, usd in due.items()}
+    left = int((cents(sum(due.values(), Decimal(0))) - sum(floors.values(), Decimal(0))) / CENT)
+    for key in sorted(due, key=lambda key: (floors[key] - due[key], key))[:left]:
+        floors[key] += CENT
+    return floors
 
 
 def _part(ran: Ran, core: Core, paid: Mapping[tuple[str, str], Decimal]) -> ServicePart:
