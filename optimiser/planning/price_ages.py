@@ -9,11 +9,14 @@ from typing import Any
 
 from optimiser.planning.plan import Plan
 
+_LIMITS = {"spot": "spot_age_note_days", "capacity_block": "capacity_block_age_days"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class OldestPrice:
     """The oldest price in use of a tier. age_days is to the day planned on, below 0 for a price seen later; past_limit:
-    it is older than the policy notes (price_age_note_days, for spot spot_age_note_days).
+    it is older than the policy notes (price_age_note_days; for spot spot_age_note_days, for a Capacity Block
+    capacity_block_age_days).
     """
 
     tier: str
@@ -30,13 +33,12 @@ def oldest_seen(
     for tier, day in seen:
         if day is not None:
             used[tier] = min(used.get(tier, day), day)
-    limits = {"spot": policy["spot_age_note_days"]}
     return tuple(
         OldestPrice(
             tier=tier,
             observed_on=day,
             age_days=(planned_on - day).days,
-            past_limit=(planned_on - day).days > limits.get(tier, policy["price_age_note_days"]),
+            past_limit=(planned_on - day).days > policy[_LIMITS.get(tier, "price_age_note_days")],
         )
         for tier, day in sorted(used.items())
     )

@@ -55,3 +55,6 @@ class Limits(Frozen):
         default=90, ge=0, description="the report's first line names a tier whose oldest price is older"
     )
     spot_age_note_days: int = Field(default=7, ge=0, description="the same for spot quotes")
+    capacity_block_age_days: int = Field(
+        default=14, ge=0, description="training: a Capacity Block at an older price is shown and not chosen"
+    )

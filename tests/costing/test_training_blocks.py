@@ -60,8 +60,8 @@ def test_an_old_block_is_shown_with_its_cost_and_date_and_not_chosen_though_chea
     assert (row.chosen, row.total_usd, row.why_not) == (False, one.total_usd, said)
 
 
-@pytest.mark.parametrize(("days_ago", "chosen"), [(90, True), (91, False)])
-def test_a_block_at_a_price_of_the_last_quarter_is_chosen_where_it_is_the_cheapest(
+@pytest.mark.parametrize(("days_ago", "chosen"), [(14, True), (15, False), (0, True), (-1, False)])
+def test_a_block_at_a_price_of_the_last_two_weeks_is_chosen_where_it_is_the_cheapest(
     days_ago: int, chosen: bool
 ) -> None:
     plan = train(asked(LONG, ON_DEMAND, book=seen(days_ago)))
@@ -70,6 +70,21 @@ def test_a_block_at_a_price_of_the_last_quarter_is_chosen_where_it_is_the_cheape
     assert one is not None
     assert (why_not == "") == chosen
     assert one.machines_usd == cost_by_hand(one, "39.33")
+
+
+def test_the_age_at_which_a_report_notes_prices_lets_no_old_block_be_chosen() -> None:
+    usual = train(asked(LONG, ON_DEMAND))
+    lax = train(asked(LONG, ON_DEMAND.model_copy(update={"price_age_note_days": 1000})))
+    assert (lax.choice.how, lax.choice.total_usd) == ("on demand", usual.choice.total_usd)
+    one, why_not = block_of(lax)
+    assert one is not None
+    assert [(price.tier, price.past_limit) for price in one.oldest_prices] == [("capacity_block", True)]
+    assert "720 days old" in why_not
+    wider = train(asked(LONG, ON_DEMAND.model_copy(update={"capacity_block_age_days": 720})))
+    assert wider.choice.how == "capacity block"
+    assert wider.old_prices == ()
+    _, why_not = block_of(train(asked(LONG, ON_DEMAND, book=seen(-1))))
+    assert why_not.startswith("at the list of 2026-11-22, later than 2026-11-21, the day planned on: ask")
 
 
 def test_where_old_blocks_alone_are_left_prices_are_too_old() -> None:

@@ -50,6 +50,7 @@ POLICY_FIELDS = (
     "spot_interruptions_per_hour", "spot_replacement_minutes", "spot_for_groups", "weights_load_gb_per_s",
     "performance_margin", "performance_confidence", "within_quotas", "max_gpus", "max_monthly_usd",
     "max_committed_monthly_usd", "overheads", "carbon_usd_per_tonne", "price_age_note_days", "spot_age_note_days",
+    "capacity_block_age_days",
 )  # fmt: skip
 
 _DAYS, _DATE = "deadline_days", "finish_by"

@@ -116,15 +116,17 @@ def _market(
 
 
 def without_old_blocks(here: Market, as_of: date, policy: Policy) -> tuple[Market, Market]:
-    """The market without the Capacity Blocks whose price is older than policy.price_age_note_days, and those alone.
+    """The market without the Capacity Blocks whose price is older than policy.capacity_block_age_days or of a day
+    after as_of, and those alone.
 
-    What a block costs moves with supply and demand (AWS sets its list anew about every quarter), so that an old price
-    says what to expect and is none to choose by.
+    A block is offered for dates within eight weeks (AWS), at a price that moves with supply and demand: that of another
+    month says what to expect and is none to choose by.
     """
+    most = policy.capacity_block_age_days
     old = [
         price
         for price in here.blocks
-        if price.observed_on and (as_of - price.observed_on).days > policy.price_age_note_days
+        if price.observed_on and not 0 <= (as_of - price.observed_on).days <= most
     ]
     recent = [price for price in here.blocks if price not in old]
     return replace(here, blocks=recent), replace(here, on_demand=(), spot=(), reserved=(), blocks=old)
@@ -136,7 +138,8 @@ def old_price_said(prices: Iterable[Price], as_of: date) -> str:
     if not days:
         return ""
     age = (as_of - max(days)).days
-    return f"at the list of {max(days)}, {age:,} days old: ask `optimiser refresh --capacity-blocks`"
+    when = f"{age:,} days old" if age >= 0 else f"later than {as_of}, the day planned on"
+    return f"at the list of {max(days)}, {when}: ask `optimiser refresh --capacity-blocks`"
 
 
 def cheapest(prices: Iterable[Price], instances: int) -> Price | None:
