@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
+from optimiser.files import no_such_day
 
 # Names are printed on terminals, which obey control characters.
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -52,6 +53,8 @@ def right_of(fault: Mapping[str, Any], known: FieldInfo | None) -> str:
         # pydantic gives up on such numbers before it looks at the field's limits.
         limits = [part.le for part in known.metadata if hasattr(part, "le")]
         words, told = (_RIGHT["less_than_equal"], {"le": limits[0]}) if limits else (words, told)
+    if no_such_day(fault["input"]):
+        return "there is no such day"
     if told.get("pattern") == ONE_LINE:
         return "must be one line without control characters"
     return words.format(**told) if words else str(fault["msg"])

@@ -37,12 +37,28 @@ def read_yaml(path: Path) -> Any:
     except UnicodeDecodeError:
         raise UsageError(f"{path}: not a text file: YAML in UTF-8 is expected") from None
     try:
-        return yaml.load(content, Loader=_loader())  # noqa: S506 (a safe loader)
+        return _loaded(content)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise UsageError(f"{path}: not valid YAML: {line}{error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def yaml_value(text: str) -> Any:
+    """What a YAML text says, read as read_yaml reads a file. Raises ValueError where it is no YAML."""
+    import yaml
+
+    try:
+        return _loaded(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+def _loaded(text: str) -> Any:
+    import yaml
+
+    return yaml.load(text, Loader=_loader())  # noqa: S506 (a safe loader)
 
 
 def day_from(text: str) -> date:
@@ -53,6 +69,17 @@ def day_from(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ValueError("there is no such day: must be a date like 2026-11-09") from None
+
+
+def no_such_day(value: object) -> bool:
+    """Whether a value is written as a day that no calendar has, such as 2026-02-30."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        return False
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return True
+    return False
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -79,7 +106,8 @@ def write_whole(path: Path, text: str) -> None:
 
 @cache
 def _loader() -> Any:
-    """Safe loading that refuses a key given twice, of which YAML libraries keep the last in silence."""
+    """Safe loading that refuses a key given twice, of which YAML libraries keep the last in silence, and leaves a day
+    that no calendar has as text, which the reader of its field refuses by name."""
     import yaml
 
     safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -95,6 +123,13 @@ def _loader() -> Any:
                     seen.add(key.value)
             return cast("dict[Hashable, Any]", super().construct_mapping(node, deep))
 
+        def day_or_text(self, node: yaml.ScalarNode) -> Any:
+            try:
+                return self.construct_yaml_timestamp(node)
+            except ValueError:
+                return node.value
+
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", Loader.day_or_text)
     return Loader
 
 

@@ -46,6 +46,7 @@ from optimiser.planning.start_up import slow_start_notes
 from optimiser.policy import Policy
 from optimiser.pooling import target_of_pool
 from optimiser.prices.book import PriceBook
+from optimiser.prices.markets import odd_markets
 from optimiser.prices.spot_past import NO_PAST, SpotPast
 from optimiser.refusals import nothing_to_buy, of_the_time_after, with_what_is_left_out
 from optimiser.workload import Target, Workload
@@ -115,7 +116,7 @@ def prepared(request: Request, stage: Stage | None = None) -> Prepared:
     )
     owned = lasting(all_usable, stage.until if stage else request.as_of + timedelta(days=days))
     age_notes += unusable_notes + planned_without(all_usable, request.as_of, days)
-    age_notes += still_owed(request.config.owned, HOURS_PER_MONTH)
+    age_notes += still_owed(config.owned, HOURS_PER_MONTH) + odd_markets(request.book.offers, policy.markets)
     options, place_notes = _options(request, estimates, offers, owned)
     if stage:
         options = signing_no_more(options, stage)

@@ -29,7 +29,6 @@ def test_a_yaml_file_says_what_it_holds(tmp_path: Path) -> None:
         (b"a: [1\n", "not valid YAML: line 2: "),
         (b"? [a]\n: 1\n", "not valid YAML: line 1: "),
         (b"a: !!python/name:os.system\n", "not valid YAML: line 1: "),
-        (b"when: 2026-13-45\n", "not valid YAML: "),
         (b"a: \x00\n", "not valid YAML: "),
         (b"\xff\xfea", "not a text file"),
     ],
@@ -43,6 +42,12 @@ def test_a_yaml_file_that_says_nothing_certain_is_refused_with_its_line(
         read_yaml(path)
     assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_day_that_no_calendar_has_stays_text_for_its_field_to_refuse(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("ends: 2026-02-30\nstarts: 2026-02-28\n", encoding="utf-8")
+    assert read_yaml(path) == {"ends": "2026-02-30", "starts": date(2026, 2, 28)}
 
 
 def test_a_file_that_is_not_there_is_a_message(tmp_path: Path) -> None:

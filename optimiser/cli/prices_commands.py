@@ -77,6 +77,7 @@ def import_price_file(
     from optimiser.prices.book import load_book
     from optimiser.prices.doubts import doubts
     from optimiser.prices.import_csv import import_prices
+    from optimiser.prices.markets import odd_markets
 
     known, today = load_config(config), date.today()  # noqa: DTZ011 (the user's own calendar day)
     before = load_book(known.price_files, known.shapes, today)
@@ -93,9 +94,9 @@ def import_price_file(
     if report.unknown_instance_types:
         note(f"without a shape: {', '.join(report.unknown_instance_types)}")
     after = load_book(load_config(config).price_files, known.shapes, today)
-    for doubt in doubts(
-        before.offers, after.offers, live_prices(known, None, today, past=False, needed=False)
-    ):
+    live = live_prices(known, None, today, past=False, needed=False)
+    own = after.offers[after.offers["provider"] == provider]
+    for doubt in (*doubts(before.offers, after.offers, live), *odd_markets(own, ())):
         note(f"warning: {doubt}")
     took = f"{report.imported:,} prices and {report.missing:,} known not to exist"
     emit(

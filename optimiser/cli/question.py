@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,6 +155,8 @@ def request_for(asked: Asking, workload: str) -> Request:
     config, book = asked.config, asked.book
     path = config.find_workload(workload)
     loaded = load_workload(path, asked.in_workload)
+    if "model" not in asked.in_workload:
+        loaded = replace(loaded, model=config.model_named_in(path, loaded.model))
     try:
         config.find_model(loaded.model)
     except UsageError as error:

@@ -109,6 +109,19 @@ class Config:
         near = did_you_mean(name_or_path, self.models)
         raise UsageError(f"model {name_or_path!r}: no such model and no config.json there; {near}")
 
+    def model_named_in(self, file: Path, name: str) -> str:
+        """The name under which find_model knows what a file names: a model, else a config.json (or its folder) beside
+        the file, else from where the command runs. Raises UsageError, with where it was looked for."""
+        path = typed_path(name)
+        if name in self.models:
+            return name
+        places = dict.fromkeys((file.parent / path, path))
+        for place in places:
+            if place.is_file() or (place / "config.json").is_file():
+                return str(place)
+        looked, near = " or ".join(map(str, places)), did_you_mean(name, self.models)
+        raise UsageError(f"{file}: model {name!r}: no such model, and no config.json at {looked}; {near}")
+
 
 def load_config(directory: Path | None = None) -> Config:
     """The embedded config with the user's directory over it; a higher layer's entry replaces a lower's.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from optimiser.config.entries import mapping_of, parse_entry
 from optimiser.errors import bad_value, did_you_mean
-from optimiser.files import read_yaml
+from optimiser.files import no_such_day, read_yaml
 from optimiser.planning.owned import Owned
 
 
@@ -40,7 +40,8 @@ def _owned(entry: object, where: str, shapes: Collection[tuple[str, str]], numbe
     fields = dict(mapping_of(entry, where, "the entry"))
     ends = fields.pop("ends", None)
     if type(ends) is not date:
-        raise bad_value(where, "ends", ends, "the last day that is paid, such as 2027-06-30")
+        right = "the last day that is paid, such as 2027-06-30"
+        raise bad_value(where, "ends", ends, f"there is no such day: {right}" if no_such_day(ends) else right)
     owned = parse_entry(Owned, fields, where, number=number, ends=ends, source=where)
     providers = {provider for provider, _ in shapes}
     if owned.provider not in providers:

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError
 
 from optimiser.config import Config
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.field_faults import right_of
+from optimiser.files import yaml_value
 from optimiser.policy import Policy
 from optimiser.policy.frozen import Frozen
 from optimiser.prices.rows import REGION_KINDS
@@ -112,8 +112,8 @@ def split_overrides(
 
 def _yaml(source: str, name: str, value: str) -> Any:
     try:
-        return yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):
+        return yaml_value(value)
+    except ValueError:
         raise bad_value(source, name, value, "must be a YAML value such as 2, true or [aws, gcp]") from None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optimiser.errors import bad_value
+from optimiser.errors import UsageError, bad_value
 from optimiser.performance.hf_keys import EXPERT_KEYS, Keys, language_model, read_json, refuse_unsupported
 from optimiser.performance.hf_quantisation import Quantisation, read_quantisation
 from optimiser.performance.model_checks import check_model
@@ -76,6 +76,10 @@ def _gated(keys: Keys) -> bool:
     activation = keys.get("hidden_act", "hidden_activation")
     if activation in _GATED_ACTIVATIONS or keys.model_type.startswith("gemma"):
         return True
+    if activation is None:
+        gated = ", ".join(_GATED_ACTIVATIONS)
+        right = f"state it ({gated} where the feed-forward is gated), or add the model to models.yaml"
+        raise UsageError(f"{keys.where}: hidden_act is missing (model_type {keys.model_type!r}): {right}")
     right = f"unknown, and so is the feed-forward shape of hidden_act {activation!r}: add it to models.yaml"
     raise bad_value(keys.where, "model_type", keys.model_type, right)
 

@@ -69,10 +69,13 @@ FAMILY_DEFAULTS: dict[str, dict[str, Any]] = {
     "gpt_oss": {"attention_bias": True, "sliding_window_pattern": 2},
     "cohere": {"tie_word_embeddings": True},
     "cohere2": {"tie_word_embeddings": True, "sliding_window_pattern": 4},
-    "qwen2": {"attention_bias": True, "use_sliding_window": False},
-    "qwen2_moe": {"attention_bias": True, "use_sliding_window": False},
-    "qwen3": {"use_sliding_window": False},
-    "qwen3_moe": {"use_sliding_window": False},
+    **{
+        name: {"hidden_act": "silu"} for name in ("llama", "mistral", "mixtral", "deepseek_v2", "deepseek_v3")
+    },
+    "qwen2": {"attention_bias": True, "use_sliding_window": False, "hidden_act": "silu"},
+    "qwen2_moe": {"attention_bias": True, "use_sliding_window": False, "hidden_act": "silu"},
+    "qwen3": {"use_sliding_window": False, "hidden_act": "silu"},
+    "qwen3_moe": {"use_sliding_window": False, "hidden_act": "silu"},
 }
 
 

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from optimiser.errors import UsageError, bad_value
-from optimiser.files import read_yaml
+from optimiser.files import read_yaml, yaml_value
 from optimiser.workload import schema
 from optimiser.workload.demand import demand_periods, workload_zone
 from optimiser.workload.resolved import LoraAdapters, SpeculativeDecoding, Target, Techniques, Workload
@@ -97,6 +95,6 @@ def _apply(where: str, raw: dict[str, Any], overrides: Mapping[str, str]) -> Non
             if not isinstance(section, dict):
                 raise bad_value(where, dotted, text, f"{name} holds no fields that could be set")
         try:
-            section[last] = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError):
+            section[last] = yaml_value(text)
+        except ValueError:
             raise bad_value(where, dotted, text, "a YAML value such as 2, fp8 or [aws, gcp]") from None

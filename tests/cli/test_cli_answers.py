@@ -219,9 +219,10 @@ def test_prices_as_table_and_csv(run: Run) -> None:
 def test_an_import_is_in_force_at_once(run: Run, tmp_path: Path) -> None:
     contract = tmp_path / "contract.csv"
     contract.write_text(
-        "provider,region,instance_type,tier,usd_per_hour,observed_on,source,contract\n"
-        "aws,us-east-1,p5.48xlarge,on_demand,33.25,2026-11-01,our agreement,EDP\n"
-        "aws,us-east-1,p9.enormous,on_demand,99,2026-11-01,our agreement,EDP\n",
+        "provider,region,instance_type,tier,usd_per_hour,observed_on,source,contract,market\n"
+        "aws,us-east-1,p5.48xlarge,on_demand,33.25,2026-11-01,our agreement,EDP,\n"
+        "aws,us-east-1,p5.48xlarge,on_demand,33.25,2026-11-01,our agreement,EDP,flexstart\n"
+        "aws,us-east-1,p9.enormous,on_demand,99,2026-11-01,our agreement,EDP,\n",
         encoding="utf-8",
     )
     own = tmp_path / "own"
@@ -229,13 +230,19 @@ def test_an_import_is_in_force_at_once(run: Run, tmp_path: Path) -> None:
     ran = run("prices", "import", str(contract), "--provider", "aws", "--config", str(own))
     assert ran.code == 0
     assert ran.out.startswith(
-        f"1 prices and 0 known not to exist for aws are in {own / 'prices' / 'aws.csv'}"
+        f"2 prices and 0 known not to exist for aws are in {own / 'prices' / 'aws.csv'}"
     )
     assert "p9.enormous" in ran.err
+    assert "aws.csv line 3: market = 'flexstart': planned only where" in " ".join(ran.err.split())
+    assert "did you mean flex_start?" in " ".join(ran.err.split())
     listed = run(
         "prices", "list", "--instance-type", "p5.48xlarge", "--config", str(own), "--format", "json", *AS_OF
     )
-    assert [row["usd_per_hour"] for row in json.loads(listed.out) if row["contract"] == "EDP"] == ["33.25"]
+    assert [
+        row["usd_per_hour"]
+        for row in json.loads(listed.out)
+        if row["contract"] == "EDP" and row["market"] == "standard"
+    ] == ["33.25"]
 
 
 def test_a_list_price_of_ones_own_is_marked_in_the_plan(run: Run, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Every foreseeable fault: one clear message on stderr, the documented exit code, nothing on stdout."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +31,7 @@ def workload(directory: Path, text: str = GOOD) -> str:
         (
             "llama-3.1-8b",
             "llama-3.1-9b",
-            "model 'llama-3.1-9b': no such model and no config.json there; did you mean",
+            "chat.yaml: model 'llama-3.1-9b': no such model, and no config.json at ",
         ),
         ("demand:", "demnd:", "demnd = {requests_per_second: 2}: no such field; did you mean demand?"),
         (
@@ -113,6 +115,30 @@ def test_an_option_that_cannot_be_is_named(
     fails: Fails, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     assert message in fails(2, "recommend", workload(tmp_path), *AS_OF, *arguments)
+
+
+def test_a_workloads_config_json_is_looked_for_beside_its_file_then_where_the_command_runs(
+    run: Callable[..., Any], fails: Fails, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {
+        "model_type": "llama", "num_hidden_layers": 24, "hidden_size": 2048, "num_attention_heads": 16,
+        "num_key_value_heads": 4, "intermediate_size": 5632, "vocab_size": 32000, "max_position_embeddings": 8192,
+    }  # fmt: skip
+    mine, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    for folder in (mine / "w8a8", elsewhere):
+        folder.mkdir(parents=True)
+    (mine / "w8a8" / "config.json").write_text(json.dumps(keys), encoding="utf-8")
+    path = workload(mine, GOOD.replace("llama-3.1-8b", "w8a8/config.json"))
+    monkeypatch.chdir(elsewhere)
+    assert run("estimate", path, *AS_OF).code == 0
+    said = fails(2, "estimate", path, "--set", "model=w8a8", *AS_OF)
+    assert "model 'w8a8': no such model and no config.json there" in said
+    monkeypatch.chdir(mine)
+    assert run("estimate", path, "--set", "model=w8a8", *AS_OF).code == 0
+    assert run("estimate", workload(elsewhere, Path(path).read_text(encoding="utf-8")), *AS_OF).code == 0
+    monkeypatch.chdir(elsewhere)
+    said = fails(2, "estimate", workload(elsewhere, Path(path).read_text(encoding="utf-8")), *AS_OF)
+    assert f"no config.json at {elsewhere / 'w8a8/config.json'} or w8a8/config.json" in said
 
 
 def test_an_unknown_workload_is_met_with_the_names_there_are(fails: Fails) -> None:

@@ -186,3 +186,16 @@ def test_prices_too_old_are_exit_code_4(fails: Fails) -> None:
 def test_the_schema_of_a_job_is_printed(run: Run) -> None:
     schema = json.loads(run("schema", "job").out)
     assert {"tokens", "method", "sequence_tokens"} <= set(schema["required"])
+
+
+def test_a_price_of_a_market_that_nothing_plans_is_noted(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "own" / "prices").mkdir(parents=True)
+    (tmp_path / "own" / "prices" / "x.csv").write_text(
+        "provider,region,instance_type,tier,market,usd_per_hour,observed_on,source\n"
+        "aws,us-east-1,p5.48xlarge,on_demand,capacity_blok,20,2026-11-11,a quote\n",
+        encoding="utf-8",
+    )
+    ran = run(*JOB, "--config", str(tmp_path / "own"), "--format", "json")
+    (said,) = (text for text in json.loads(ran.out)["notes"] if "market" in text)
+    assert "x.csv line 2: market = 'capacity_blok'" in said
+    assert "did you mean capacity_block?" in said

@@ -39,6 +39,10 @@ def test_an_empty_file_owns_nothing(tmp_path: Path, text: str) -> None:
         (f"{ENTRY}, kin: x}}", r"entry 1: unknown field 'kin': .*kind"),
         ("- {provider: aws}", "entry 1: ends = null: the last day that is paid"),
         (ENTRY.replace("2027-06-30", "soon") + "}", "ends = 'soon': the last day that is paid"),
+        (
+            ENTRY.replace("2027-06-30", "2027-02-30") + "}",
+            "entry 1: ends = '2027-02-30': there is no such day",
+        ),
         (ENTRY.replace("instances: 4", "instances: 0") + "}", "instances = 0: at least 1"),
         (ENTRY.replace("instances: 4", "instances: 1.5") + "}", "instances = 1.5: must be a whole number"),
         (ENTRY.replace("instances: 4, ", "") + "}", "missing field instances"),

@@ -74,6 +74,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ({"deadline_days": 0}, "deadline_days = 0: must be above 0"),
         ({"deadline_days": 3, "finish_by": "2026-12-01"}, "give it or deadline_days, not both"),
         ({"finish_by": "notadate"}, "finish_by = 'notadate': must be a date (a date such as 2027-03-01)"),
+        ({"finish_by": "2026-02-30"}, "finish_by = '2026-02-30': there is no such day (a date such as"),
         (
             {"finish_by": date(2026, 11, 22)},
             "must leave 1 to 3,650 days: from the end of 2026-11-21, which is planned on, it is 0",

@@ -128,6 +128,7 @@ def test_shared_experts_are_read_by_either_spelling(tmp_path):
 def test_a_feed_forward_block_without_gate_is_told_by_the_architecture(tmp_path):
     assert read(tmp_path, changed(LLAMA, model_type="nemotron", hidden_act="relu2")).gated is False
     assert read(tmp_path, LLAMA).gated is True
+    assert read(tmp_path, changed(LLAMA, hidden_act=...)).gated is True
 
 
 def test_a_new_decoder_with_the_standard_keys_is_read(tmp_path):

@@ -46,6 +46,11 @@ from optimiser.performance.parameters import parameter_count, weight_bytes
         ),
         (GPT_OSS, {"layer_types": ["full_attention"]}, "layer_types = 1: full_attention or sliding"),
         (LLAMA, {"moe_num_experts": 64}, "moe_num_experts = 64: the number of experts is known as num_local"),
+        (
+            LLAMA,
+            {"model_type": "odd", "hidden_act": None},
+            "hidden_act is missing (model_type 'odd'): state it (silu, swish",
+        ),
         (LLAMA, {"model_type": "odd", "hidden_act": "relu2"}, "model_type = 'odd': unknown"),
         (
             LLAMA,

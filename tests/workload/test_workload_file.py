@@ -190,7 +190,7 @@ def test_a_fault_is_named_with_its_field_and_value(write_workload, parts, words)
         (b"", ["workload.yaml: is empty: ", "mapping"]),
         (b"- a\n- b\n", ["list", "mapping"]),
         (b"\xff\xfe\x00binary", ["not a text file"]),
-        (b"when: 2026-13-45\n", ["not valid YAML"]),
+        (b"when: 2026-13-45\n", ["when = '2026-13-45': no such field"]),
     ],
 )
 def test_a_file_that_holds_no_workload_is_refused(tmp_path, content, words):

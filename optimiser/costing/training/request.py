@@ -42,9 +42,8 @@ def train_request(
     then where the command runs. Raises UsageError for what is wrong in it.
     """
     job = load_job(path, book.as_of, overrides)
-    beside = path.parent / job.model
-    if job.model not in config.models and "model" not in (overrides or {}) and beside.exists():
-        job = replace(job, model=str(beside))
+    if "model" not in (overrides or {}):
+        job = replace(job, model=config.model_named_in(path, job.model))
     try:
         model = config.find_model(job.model)
     except UsageError as error:

@@ -27,6 +27,7 @@ from optimiser.planning.price_basis import lasting_a_month, providers_left_out, 
 from optimiser.planning.problem import QuotaKey
 from optimiser.policy import Policy
 from optimiser.prices.checks.evidence import DYNAMIC_MARKETS
+from optimiser.prices.markets import odd_markets
 
 Key = tuple[str, str]
 _NO_LIMIT = {
@@ -112,8 +113,9 @@ def _offers(request: TrainRequest) -> tuple[pd.DataFrame, tuple[str, ...], tuple
     lasting, ending = lasting_a_month(request.book.offers, request.as_of)
     moving = lasting["market"].isin(DYNAMIC_MARKETS)
     listed, ages = within_age(lasting[~moving], request.config.settings.max_price_age_days, request.as_of)
+    odd = odd_markets(request.book.offers, request.policy.markets)
     without = providers_left_out(request.book.unfetched, lasting[~moving], listed, request.policy)
-    absent = tuple(f"not compared: {one.provider}, {one.reason}" for one in without)
+    absent = tuple(f"not compared: {one.provider}, {one.reason}" for one in without) + odd
     if request.config.owned:
         absent += ("machines of owned.yaml are not planned with: they may be busy serving",)
     # What a block costs is shown at any age; without_old_blocks keeps old ones from being chosen.
