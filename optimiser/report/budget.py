@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from optimiser.costing.project.amounts import ZERO
 from optimiser.costing.project.budget import Budget
+from optimiser.costing.project.lines import RENTED
 from optimiser.costing.project.serving import NotPlanned
 from optimiser.report.budget_sections import buying, energy, moving, per_use, training
 from optimiser.report.budget_serving import not_planned_said, serving
@@ -18,6 +19,11 @@ from optimiser.report.wording import counted, percent, usd
 # Beyond so many months the table has a row for a quarter; JSON and CSV have every month.
 _MONTH_BY_MONTH = 24
 _QUARTER = 3
+# Where what a job rents stands among the items.
+_ITEM_OF = {
+    "training": ("training", RENTED),
+    "maintenance.retraining": ("maintenance", f"retraining: {RENTED}"),
+}
 
 
 def render_budget(format_name: str, budget: Budget, *, colour: bool = False) -> str:
@@ -30,6 +36,7 @@ def render_budget(format_name: str, budget: Budget, *, colour: bool = False) -> 
 class BudgetRow:
     """An item in a month; high_is_lower_bound where high could not be planned and has the expected throughput.
     owed_after_end_usd, as expected, is of what serving signs, in the last month alone, and no part of the others.
+    upfront_usd, as expected, is the cash up front of training jobs, a part of their USD, in the month it is paid.
     """
 
     month: str
@@ -40,11 +47,15 @@ class BudgetRow:
     high_usd: Decimal
     high_is_lower_bound: bool
     owed_after_end_usd: Decimal
+    upfront_usd: Decimal
 
 
 def budget_rows(budget: Budget) -> tuple[BudgetRow, ...]:
     """Month by month, every item in each."""
     high_is_short = any(one.case == "high" for one in _not_planned(budget))
+    cash = {
+        (*_ITEM_OF[job.section], paid.month): paid.usd for job in budget.training_jobs for paid in job.upfront
+    }
     return tuple(
         BudgetRow(
             month=month,
@@ -57,6 +68,7 @@ def budget_rows(budget: Budget) -> tuple[BudgetRow, ...]:
             owed_after_end_usd=budget.owed_after_end.expected
             if item.line == "inference" and month == budget.months[-1]
             else ZERO,
+            upfront_usd=cash.get((item.line, item.item, month), ZERO),
         )
         for at, month in enumerate(budget.months)
         for item in budget.items

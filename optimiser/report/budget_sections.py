@@ -19,10 +19,11 @@ from optimiser.costing.project.sensitivity import Swing
 from optimiser.costing.project.training_job import JobFigures
 from optimiser.report.document import Block, Chart, Column, Row, Table
 from optimiser.report.price_age import marked, oldest_said
-from optimiser.report.wording import hourly, number, percent, site, usd, usd_or_dash, words
+from optimiser.report.wording import counted, hourly, number, percent, site, usd, usd_or_dash, words
 
 _BARS = 12
 _SHOWN_SWINGS = 15
+_SHOWN_CASH = 6
 _NAME_WIDTH = 36
 
 
@@ -86,7 +87,40 @@ def _job(job: JobFigures) -> str:
     return (
         f"{job.job} on {cluster}: {job.gpu_hours.expected:,.0f} GPU-hours in {number(float(job.hours.expected))} h, "
         f"{usd(job.usd.expected)}{span} and {job.kwh.expected:,.0f} kWh a run. "
-        + " ".join((f"Hours ±{percent(job.relative_error)} (median error).", *oldest_said(job.oldest_prices)))
+        + " ".join(
+            (
+                *_terms(job),
+                *_cash(job),
+                f"Hours ±{percent(job.relative_error)} (median error).",
+                *oldest_said(job.oldest_prices),
+            )
+        )
+    )
+
+
+def _terms(job: JobFigures) -> tuple[str, ...]:
+    """The whole terms that all runs together are paid by, and what of them lies beyond the horizon."""
+    if not job.term_months:
+        return ()
+    how = "one after another" if job.section == "training" else "spread over the months"
+    runs = "One run pays" if job.runs == 1 else f"{number(float(job.runs))} runs {how} pay"
+    beyond = counted(job.months_beyond_end, "month")
+    after = f"; the last ends {beyond} after the horizon, paid in full here" if job.months_beyond_end else ""
+    return (
+        f"{runs} for {counted(job.terms, 'whole term')} of {counted(job.term_months, 'month')} at "
+        f"{usd(job.term_usd)} each, used or not{after}.",
+    )
+
+
+def _cash(job: JobFigures) -> tuple[str, ...]:
+    """The cash up front and its months, where any is."""
+    if not job.upfront_usd:
+        return ()
+    shown = ", ".join(f"{usd(one.usd)} in {one.month}" for one in job.upfront[:_SHOWN_CASH])
+    left = len(job.upfront) - _SHOWN_CASH
+    more = f" and {left} more months" if left > 0 else ""
+    return (
+        f"Of all runs {usd(job.upfront_usd)} is cash up front ({shown}{more}), which the months above spread evenly.",
     )
 
 

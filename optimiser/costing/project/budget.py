@@ -7,16 +7,16 @@ outer range of the total. That range is no probability, and no case in it is lik
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import chain
-from pathlib import Path
 
 from optimiser.costing.project.amounts import CASES, ZERO, Range, exactly, total
 from optimiser.costing.project.buy_or_rent import BuyOrRent, compared
 from optimiser.costing.project.commitments import Commitments
 from optimiser.costing.project.energy import ProjectEnergy, energy_of
+from optimiser.costing.project.job_runs import JOB_HOURS
 from optimiser.costing.project.left_out import combined, not_included
 from optimiser.costing.project.lines import (
     CONFIDENCE,
@@ -32,13 +32,13 @@ from optimiser.costing.project.read import Project, compute_sections
 from optimiser.costing.project.schema import LINES
 from optimiser.costing.project.sensitivity import SWING, Swing, ends_of, swings
 from optimiser.costing.project.serving import End, FleetCurve, planned_fleets
-from optimiser.costing.project.training_job import JobFigures, figures_of_job
+from optimiser.costing.project.training_job import JobFigures, Jobs, jobs_of
 from optimiser.errors import UsageError, bad_value
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.recommend import FEWEST_REQUESTS
 from optimiser.workload import Workload
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 _MOST_USD = Decimal("1e15")
 
 
@@ -106,15 +106,19 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
 
     Raises what planning its training job or serving its workload raises, UsageError for a GPU or region unknown.
     """
-    fields, jobs = project.fields, _jobs(project, prices)
-    worked_out = {f"{job.section}.gpu_hours": job.gpu_hours for job in jobs}
-    worked_out |= {f"{job.section}.{JOB_USD}": job.usd for job in jobs}
+    fields, months = project.fields, month_names(project.fields.start, project.fields.months)
+    jobs = jobs_of(project, prices, months)
+    worked_out = {f"{job.section}.gpu_hours": job.gpu_hours for job in jobs.figures}
+    worked_out |= {
+        f"{job.section}.{JOB_USD}": job.usd for job in jobs.figures if job.section not in jobs.whole
+    }
+    worked_out |= {f"{name}.{JOB_HOURS}": paid.hours for name, paid in jobs.whole.items()}
     curve = _curve(project, prices, project.inputs)
     if curve is not None and curve.confidence_asked is not None:
         worked_out[CONFIDENCE] = curve.confidence_asked
     inputs, given = {**project.inputs, **worked_out}, project.given | set(worked_out)
     serving = None if curve is None else curve.usd_per_month
-    items = _items(project, inputs, serving)
+    items = _items(project, inputs, serving, jobs)
     overall = _sum([item.total for item in items])
     if overall.high > _MOST_USD:
         right = "more than all money there is: is an amount in other units?"
@@ -122,7 +126,7 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
     lines = tuple(
         _line(name, items, overall.expected) for name in LINES if any(item.line == name for item in items)
     )
-    expected, months = _at(inputs, "expected"), month_names(fields.start, fields.months)
+    expected = _at(inputs, "expected")
     signed = None if curve is None else curve.commitments(monthly_queries(fields, expected), months)
     asked = {case: monthly_queries(fields, _at(inputs, case)) for case in CASES} if curve else {}
     owed = exactly(ZERO) if curve is None else curve.owed_after_end(asked)
@@ -148,13 +152,13 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
         ),
         serving=curve,
         commitments=signed,
-        training_jobs=jobs,
-        energy=energy_of(fields, expected, curve, jobs),
-        sensitivity=_swings(project, inputs, given, curve),
+        training_jobs=jobs.figures,
+        energy=energy_of(fields, expected, curve, jobs.figures),
+        sensitivity=_swings(project, inputs, given, curve, jobs),
         buy_or_rent=_buy_or_rent(project, prices),
         combined=combined(curve),
         not_included=not_included(project, signed),
-        notes=_notes(project, jobs, curve),
+        notes=(*_past(months, prices), *_notes(project, jobs.figures, curve)),
     )
 
 
@@ -165,8 +169,10 @@ def month_names(start: str, months: int) -> tuple[str, ...]:
     return tuple(f"{number // 12:04d}-{number % 12 + 1:02d}" for number in counted)
 
 
-def _items(project: Project, inputs: Mapping[str, Range], serving: Serving | None) -> tuple[BudgetItem, ...]:
-    cases = [items_of(project.fields, _at(inputs, case), serving) for case in CASES]
+def _items(
+    project: Project, inputs: Mapping[str, Range], serving: Serving | None, jobs: Jobs
+) -> tuple[BudgetItem, ...]:
+    cases = [items_of(project.fields, _at(inputs, case), serving, jobs.whole) for case in CASES]
     return tuple(
         BudgetItem(
             line=low.line,
@@ -202,19 +208,6 @@ def _line(name: str, items: tuple[BudgetItem, ...], whole: Decimal) -> BudgetLin
     )
 
 
-def _jobs(project: Project, prices: Prices | None) -> tuple[JobFigures, ...]:
-    """What the training jobs cost."""
-    found: dict[Path, JobFigures] = {}
-    jobs = []
-    for name, compute in compute_sections(project.fields).items():
-        if compute.job is not None and prices is not None:
-            path = project.named(f"{name}.job", compute.job, prices.config.find_job)
-            if path not in found:
-                found[path] = figures_of_job(name, path, prices)
-            jobs.append(replace(found[path], section=name))
-    return tuple(jobs)
-
-
 def _curve(project: Project, prices: Prices | None, inputs: Mapping[str, Range]) -> FleetCurve | None:
     """Serving plans that cover the volumes of every case and of every input moved."""
     if prices is None or prices.serving is None or project.fields.inference is None:
@@ -244,7 +237,11 @@ def _check_volumes(where: str, workload: Workload, volumes: Iterable[Decimal]) -
 
 
 def _swings(
-    project: Project, inputs: Mapping[str, Range], given: Collection[str], curve: FleetCurve | None
+    project: Project,
+    inputs: Mapping[str, Range],
+    given: Collection[str],
+    curve: FleetCurve | None,
+    jobs: Jobs,
 ) -> tuple[Swing, ...]:
     unmoved = {name: amount.expected for name, amount in inputs.items()}
     serving, not_moved, without_plan = None, tuple[str, ...](), tuple[tuple[str, Decimal], ...]()
@@ -253,7 +250,9 @@ def _swings(
         without_plan = tuple((CONFIDENCE, one.confidence) for one in curve.not_planned)
 
     def total_usd(values: Mapping[str, Decimal]) -> Decimal:
-        return total([item.total for item in items_of(project.fields, unmoved | dict(values), serving)])
+        return total(
+            [one.total for one in items_of(project.fields, unmoved | dict(values), serving, jobs.whole)]
+        )
 
     moved = {name: amount for name, amount in inputs.items() if name in given and name not in not_moved}
     return swings(moved, total_usd, without_plan)
@@ -277,3 +276,14 @@ def _notes(project: Project, jobs: tuple[JobFigures, ...], curve: FleetCurve | N
                     f"training: its runs one after another take {needed:,.0f} h, its months have {given:,} h"
                 )
     return (*notes, *(curve.notes if curve is not None else ()))
+
+
+def _past(months: tuple[str, ...], prices: Prices | None) -> tuple[str, ...]:
+    """Months before the day planned on, which prices of that day stand for."""
+    if prices is None or months[0] >= (now := f"{prices.book.as_of:%Y-%m}"):
+        return ()
+    past = sum(month < now for month in months)
+    return (
+        f"start: {past} of {len(months)} months lie before {prices.book.as_of}, the day planned on: its prices are "
+        "used for them too",
+    )

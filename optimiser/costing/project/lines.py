@@ -15,12 +15,14 @@ from optimiser.costing.project.formulas import (
     share_of_month,
     storage_usd,
 )
+from optimiser.costing.project.job_runs import RunsPaid
 from optimiser.costing.project.schema import ComputeFields, ProjectFields
 
 Values = Mapping[str, Decimal]
 # USD a month of serving so many queries a month, at a confidence in throughput, None the policy's own.
 Serving = Callable[[Decimal, Decimal | None], Decimal]
 # What is worked out beside what the file gives: the cost of a training job, and how sure of estimates plans are.
+RENTED = "rented GPUs"
 JOB_USD, CONFIDENCE = "job_usd", "inference.performance_confidence"
 
 
@@ -38,13 +40,17 @@ class Item:
         return total(self.monthly)
 
 
-def items_of(fields: ProjectFields, values: Values, serving: Serving | None) -> tuple[Item, ...]:
-    """Every item of every line that the project has, in order. serving is needed where a workload is served."""
+def items_of(
+    fields: ProjectFields, values: Values, serving: Serving | None, jobs: Mapping[str, RunsPaid]
+) -> tuple[Item, ...]:
+    """Every item of every line that the project has, in order. serving is needed where a workload is served; jobs are
+    the sections whose runs are paid together, and not each for itself.
+    """
     parts = {
         "data": _data(fields, values),
-        "training": _training(fields, values),
+        "training": _training(fields, values, jobs),
         "inference": _inference(fields, values, serving),
-        "maintenance": _maintenance(fields, values),
+        "maintenance": _maintenance(fields, values, jobs),
         "engineering": _engineering(fields, values),
     }
     return tuple(
@@ -104,10 +110,10 @@ def compute_usd(name: str, compute: ComputeFields, values: Values) -> list[tuple
     kW per GPU × GPU-hours × PUE × USD/kWh, and GPU-hours × depreciation per GPU-hour where that is given.
     """
     if compute.owned is None and compute.usd_per_gpu_hour is None:
-        return [("rented GPUs", values[f"{name}.{JOB_USD}"])]
+        return [(RENTED, values[f"{name}.{JOB_USD}"])]
     gpu_hours = gpu_hours_of(name, values)
     if compute.owned is None:
-        return [("rented GPUs", gpu_hours * values[f"{name}.usd_per_gpu_hour"])]
+        return [(RENTED, gpu_hours * values[f"{name}.usd_per_gpu_hour"])]
     owned = f"{name}.owned"
     kwh = energy_kwh(values[f"{owned}.kw_per_gpu"], gpu_hours, values[f"{owned}.pue"])
     items = [("energy of owned GPUs", kwh * values[f"{owned}.usd_per_kwh"])]
@@ -122,13 +128,22 @@ def gpu_hours_of(name: str, values: Values) -> Decimal:
     return values[f"{name}.gpus"] * values[f"{name}.hours"] if given is None else given
 
 
-def _training(fields: ProjectFields, values: Values) -> Iterator[tuple[str, list[Decimal]]]:
+def _training(
+    fields: ProjectFields, values: Values, jobs: Mapping[str, RunsPaid]
+) -> Iterator[tuple[str, list[Decimal]]]:
     training = fields.training
     if training is None:
         return
     begins, months = training.from_month - 1, training.months
-    for item, usd in compute_usd("training", training, values):
-        a_month = usd * values["training.runs"] / months
+    together = jobs.get("training")
+    if together is not None:
+        paid = [(RENTED, together.usd(values))]
+    else:
+        paid = [
+            (item, usd * values["training.runs"]) for item, usd in compute_usd("training", training, values)
+        ]
+    for item, usd in paid:
+        a_month = usd / months
         yield item, [a_month if begins <= month < begins + months else ZERO for month in range(fields.months)]
 
 
@@ -148,14 +163,21 @@ def _inference(
     yield "serving", [serving(volume, confidence) if volume else ZERO for volume in volumes]
 
 
-def _maintenance(fields: ProjectFields, values: Values) -> Iterator[tuple[str, list[Decimal]]]:
-    """Of each month cycles a year / 12 × what a cycle costs."""
+def _maintenance(
+    fields: ProjectFields, values: Values, jobs: Mapping[str, RunsPaid]
+) -> Iterator[tuple[str, list[Decimal]]]:
+    """Of each month cycles a year / 12 × what a cycle costs; what cycles pay together spread evenly."""
     maintenance = fields.maintenance
     if maintenance is None:
         return
     cycles = values["maintenance.cycles_per_year"] / MONTHS_PER_YEAR
     each: list[tuple[str, Decimal]] = []
-    if maintenance.retraining is not None:
+    together = jobs.get("maintenance.retraining")
+    months, begins = fields.months, maintenance.from_month - 1
+    if together is not None:
+        a_month = together.usd(values) / (months - begins)
+        yield f"retraining: {RENTED}", [a_month if month >= begins else ZERO for month in range(months)]
+    elif maintenance.retraining is not None:
         retraining = compute_usd("maintenance.retraining", maintenance.retraining, values)
         each += [(f"retraining: {item}", usd) for item, usd in retraining]
     given = maintenance.model_fields_set
@@ -166,10 +188,7 @@ def _maintenance(fields: ProjectFields, values: Values) -> Iterator[tuple[str, l
         labelling = values["maintenance.items"] * values["maintenance.labelling_usd_per_item"]
         each.append(("labelling", labelling))
     for item, usd in each:
-        yield (
-            item,
-            [cycles * usd if month >= maintenance.from_month - 1 else ZERO for month in range(fields.months)],
-        )
+        yield item, [cycles * usd if month >= begins else ZERO for month in range(months)]
 
 
 def _engineering(fields: ProjectFields, values: Values) -> Iterator[tuple[str, list[Decimal]]]:
