@@ -119,8 +119,10 @@ def _cash(job: JobFigures) -> tuple[str, ...]:
     shown = ", ".join(f"{usd(one.usd)} in {one.month}" for one in job.upfront[:_SHOWN_CASH])
     left = len(job.upfront) - _SHOWN_CASH
     more = f" and {left} more months" if left > 0 else ""
+    later = " or later" if job.term_months and job.months_beyond_end >= job.term_months else ""
     return (
-        f"Of all runs {usd(job.upfront_usd)} is cash up front ({shown}{more}), which the months above spread evenly.",
+        f"Of all runs {usd(job.upfront_usd)} is cash up front ({shown}{more}{later}), which the months above spread "
+        "evenly.",
     )
 
 

@@ -16,7 +16,7 @@
       usd_per_gpu_hour              the cloud's price; else `owned`, and with a job what its plan pays
       owned: {kw_per_gpu, usd_per_kwh, pue, capital_usd_per_gpu_hour}
       runs: 1                       how often it is run, failed and trial runs among them
-      from_month: 1, months: 1      spread evenly
+      from_month: 1, months: 1      spread evenly; commitments of a job in whole terms for all runs
     inference:                      (3)
       workload: NAME or FILE        one query is one request of it; or usd_per_query, with tokens_per_query for $/1M
       users, queries_per_user_day   as it begins

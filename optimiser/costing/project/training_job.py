@@ -20,7 +20,9 @@ from optimiser.costing.training.plan import TrainChoice, TrainPlan
 from optimiser.costing.training.request import TrainRequest, train_request
 from optimiser.costing.training.ways import RESERVED
 from optimiser.errors import NoFeasiblePlan
+from optimiser.planning.offer_money import exact
 from optimiser.planning.options import margin_of
+from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.price_ages import OldestPrice, oldest_of
 from optimiser.policy import Policy
 
@@ -182,8 +184,15 @@ def _planned(runs: _Runs, policy: Policy, plan_at: _PlanAt, *, bought: bool) -> 
 
 
 def _cheapest_how(plan: TrainPlan, runs: _Runs, policy: Policy) -> str:
-    """Which of the cheapest choices of each way to pay all runs together cost least with, carbon weighed."""
-    every = (plan.choice, *(one.choice for one in plan.tiers if one.choice is not None and not one.why_not))
+    """Which of the cheapest choices of each way to pay all runs together cost least with, carbon weighed. A commitment
+    that one run alone does not sign is taken only where the runs end within the section's months.
+    """
+    others = (one.choice for one in plan.tiers if one.choice is not None and not one.why_not)
+    most_hours = runs.use.months * HOURS_PER_MONTH
+    every = (
+        plan.choice,
+        *(one for one in others if one.how != RESERVED or exact(one.hours) * runs.count <= most_hours),
+    )
 
     def weighed_usd(choice: TrainChoice) -> Decimal:
         paid = run_paid(choice, policy.overheads.percent)
