@@ -188,6 +188,21 @@ def test_a_cap_by_hand(cap: float, usd: float, kg: float) -> None:
     assert faults(subject, outcome.best.solution) == []
 
 
+def test_a_plan_of_one_site_is_found_beside_sites_that_outdo_it_at_every_price_of_carbon() -> None:
+    # Four units of r3 at 1.20 and 0.5 kg cost 3,504 USD a month and emit 1,460 kg, above the line from r1 to r2: at
+    # 375 USD a tonne, where those weigh the same, 1.375 USD an hour each, a unit of r3 weighs 1.3875.
+    dirty, clean = machine("d", 10.0, hourly(1.0)), machine("c", 10.0, hourly(1.3), region="r2")
+    between = machine("b", 10.0, hourly(1.2), region="r3")
+    made = [emitting(dirty, 1.0), emitting(clean, 0.2), emitting(between, 0.5)]
+    subject = case(made, [40.0], [MONTH]).with_policy(max_sites=1, max_monthly_kg_co2e=1500.0)
+    outcome = search(subject.problem, gap=0.0)
+    assert outcome.best is not None
+    assert outcome.best.site == (("aws", "r3"),)
+    assert outcome.best.usd == pytest.approx(3504.0)
+    # Nothing else is within the cap for less, and that is proven: r2 costs 3,796, r1 emits 2,920 kg at least.
+    assert outcome.lower_usd == pytest.approx(3504.0)
+
+
 def test_a_cap_that_nothing_reaches_names_the_least_and_the_way_out() -> None:
     subject = TWO.with_policy(max_monthly_kg_co2e=500.0)
     assert search(subject.problem, gap=0.0).best is None
@@ -227,6 +242,24 @@ def test_under_a_cap_the_bound_and_the_plan_hold_the_optimum_between_them(seed: 
     assert best.usd <= outcome.best.usd * (1 + 1e-9) + 1e-9
     if outcome.best.solution.columns:
         assert faults(subject, outcome.best.solution) == []
+
+
+@pytest.mark.parametrize("seed", [31, 39, 119, 170, *range(60, 76)])
+def test_under_a_cap_more_regions_never_make_the_plan_dearer(seed: int) -> None:
+    free = with_carbon(seed).with_policy(max_sites=1)
+    best = search(free.problem, gap=0.0).best
+    if best is None:
+        return
+    kg = horizon_kg(free.problem, best.solution) * MONTH / float(free.problem.hours.sum())
+    capped = free.with_policy(max_monthly_kg_co2e=max(kg * 0.8, 1e-6)).problem
+    outcome = search(capped, gap=0.0)
+    everywhere = outcome.best
+    assert outcome.lower_usd <= optimum_usd(capped) * (1 + 1e-6) + 1e-9
+    for site in {option.site for option in capped.options}:
+        there = replace(capped, options=tuple(one for one in capped.options if one.site == site))
+        if alone := search(there, gap=0.0).best:
+            assert everywhere is not None
+            assert everywhere.usd <= alone.usd * (1 + 1e-9) + 1e-9
 
 
 @pytest.mark.parametrize("seed", range(30))
