@@ -40,6 +40,7 @@ from optimiser.planning.price_basis import lasting_a_month, offers_behind, provi
 from optimiser.planning.problem import AS_MEASURED, GrantedQuota, Option, Problem, Scenario
 from optimiser.planning.round_trips import options_within_reach
 from optimiser.planning.search import Outcome, search
+from optimiser.planning.spare_for_spot import more_spare_notes
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
 from optimiser.planning.stages import Stage, serves, signing_no_more, with_stages
 from optimiser.planning.start_up import slow_start_notes
@@ -199,7 +200,7 @@ def _planned(request: Request, known: Prepared, stage: Stage | None) -> Plan:
         + left_out_notes(known.estimates, known.offers, policy, request.spot_past)
         + mixed_sources_note(problem.options)
         + slow_start_notes(problem.options, policy)
-        + _other_footing(request, problem, outcome, gap),
+        + _searched_again(request, problem, outcome),
         rejections=known.rejections,
         comparison=_compared(request, problem, outcome),
         embedded=request.config.directories[0],
@@ -222,14 +223,14 @@ def _compared(request: Request, problem: Problem, outcome: Outcome | SizedOutcom
     return compare(problem, outcome, gap, explain=request.explain)
 
 
-def _other_footing(
-    request: Request, problem: Problem, outcome: Outcome | SizedOutcome, gap: float
-) -> tuple[str, ...]:
-    """What other figures of the grids would come to under a cap that binds."""
-    unasked = request.alone or request.in_short or problem.policy.max_monthly_kg_co2e is None
-    if unasked or isinstance(outcome, SizedOutcome):
+def _searched_again(request: Request, problem: Problem, outcome: Outcome | SizedOutcome) -> tuple[str, ...]:
+    """What one unit more spare would come to, and under a cap that binds other figures of the grids."""
+    if request.alone or request.in_short or isinstance(outcome, SizedOutcome):
         return ()
-    return other_footing_notes(problem, outcome, load_carbon(request.config.directories), gap)
+    gap = request.config.settings.solver.relative_gap
+    carbon = load_carbon(request.config.directories) if outcome.carbon_steps else None
+    other = other_footing_notes(problem, outcome, carbon, gap) if carbon else ()
+    return more_spare_notes(problem, outcome, gap) + other
 
 
 def _large_pool_usd(request: Request, stage: Stage | None, gap: float) -> float | None:

@@ -15,8 +15,8 @@ plan over several regions that outlives the loss of another, all spot lost with 
 
 Commitments stay below max(commitment_headroom · d, d + commitment_spare · s) + s, with d the committable demand of the
 hour at commitment_hours_share (lowest first) and s the smallest unit in use. Not below T of that hour: what asks for
-more spare would let more be committed, and a stricter rule could cost less. Where there are scenarios, T, F and P are
-those of each period of each, and an hour of one counts as much as it is probable.
+more spare would let more be committed, and a stricter rule could cost less, as by P it can (spare_for_spot.py). Where
+there are scenarios, T, F and P are those of each period of each, and an hour of one counts as much as it is probable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What may run on spot in each slot: no pool holds more than the slot keeps spare."""
+"""What may run on spot in each slot: no pool holds more than the rules keep spare in the slot."""
 
 from __future__ import annotations
 

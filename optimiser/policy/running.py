@@ -6,6 +6,8 @@ from pydantic import Field
 
 from optimiser.policy.frozen import Frozen, NotNegative
 
+MOST_INSTANCE_LOSSES = 16
+
 
 class Deployment(Frozen):
     """Extra instances while a new version is rolled out."""
@@ -26,7 +28,7 @@ class Running(Frozen):
     survive_instance_losses: int = Field(
         default=1,
         ge=0,
-        le=16,
+        le=MOST_INSTANCE_LOSSES,
         description="every hour keeps so many largest instances (or groups) spare, so that demand outlives their loss",
     )
     survive_zone_loss_of: int | None = Field(

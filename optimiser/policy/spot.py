@@ -48,7 +48,7 @@ class Spot(Frozen):
     )
     survive_spot_pool_loss: bool = Field(
         default=True,
-        description="no spot pool (type × zone) holds more than is kept spare, so that demand outlives its loss",
+        description="no spot pool (type × zone) holds more than the rules keep spare, so that demand outlives its loss",
     )
     min_spot_pools: int = Field(
         default=1,

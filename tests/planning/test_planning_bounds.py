@@ -91,10 +91,14 @@ STRICTER: list[dict[str, object]] = [
 
 
 @pytest.mark.parametrize("stricter", STRICTER, ids=lambda one: next(iter(one)))
-def test_a_rule_that_keeps_more_never_makes_the_optimum_cheaper(stricter: dict[str, object]) -> None:
+def test_a_rule_that_keeps_more_never_makes_the_optimum_cheaper_where_it_lends_spot_no_room(
+    stricter: dict[str, object],
+) -> None:
     for seed in range(200, 216):
         share = (0.0, 0.1, 0.5)[seed % 3]
-        subject = random_case(seed).with_policy(commitment_hours_share=share, max_gpus=None, max_sites=1)
+        subject = random_case(seed).with_policy(
+            commitment_hours_share=share, max_gpus=None, max_sites=1, survive_spot_pool_loss=False
+        )
         assert below(optimum_usd(subject.problem), optimum_usd(subject.with_policy(**stricter).problem))
 
 

@@ -17,7 +17,7 @@ def limit_commitments(m: Model) -> None:
     Σ_{c committed} rate[c] · units[c]  <  max(commitment_headroom · d̲, d̲ + commitment_spare · s) + s
 
     with d̲ the committable demand of the hour at `commitment_hours_share`, lowest first, and s = Σ_i rate[i] ·
-    smallest[i] (no spare without demand). No other rule is in it, so that none makes a plan cheaper by being stricter.
+    smallest[i] (no spare without demand). Other rules are not in it: a stricter one lets no more be committed.
     """
     if m.problem.policy.commitment_hours_share >= 1:
         return

@@ -39,7 +39,7 @@ def verify_limit_spot_share(view: PlanView) -> list[str]:
 
 
 def survive_spot_pool_loss(m: Model) -> None:
-    """No spot pool (type × zone) holds more than the capacity kept spare.
+    """No spot pool (type × zone) holds more than the rules keep spare, whatever else runs.
 
     Σ_{c in pool} rate[c] · running[c, p]  ≤  T[p] − planned[p]      ∀ pool, p
     """
@@ -54,7 +54,7 @@ def survive_spot_pool_loss(m: Model) -> None:
 
 
 def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
-    """No spot pool holds more than the capacity kept spare above the planned demand."""
+    """No spot pool holds more than the rules keep spare above the planned demand."""
     if not view.policy["survive_spot_pool_loss"]:
         return []
     faults = []
@@ -63,7 +63,10 @@ def verify_survive_spot_pool_loss(view: PlanView) -> list[str]:
             beyond = inside - (view.required(p) - view.planned[p])
             if beyond > TOLERANCE:
                 faults.append(
-                    (beyond, f"{view.when(p)}: pool {pool} holds {beyond:.4g} req/s more than is kept spare")
+                    (
+                        beyond,
+                        f"{view.when(p)}: pool {pool} holds {beyond:.4g} req/s more than the rules keep spare",
+                    )
                 )
     return worst(faults)
 
@@ -83,7 +86,7 @@ def share_slack(run: Running) -> Floats:
 
 def pool_in_words(policy: Policy) -> str:
     """What a pool may hold."""
-    return "no spot pool above what is kept spare" if policy.survive_spot_pool_loss else ""
+    return "no spot pool above what the rules keep spare" if policy.survive_spot_pool_loss else ""
 
 
 def pool_slack(run: Running) -> Floats:
