@@ -52,8 +52,7 @@ from optimiser.prices.spot_past import NO_PAST, SpotPast
 from optimiser.refusals import nothing_to_buy, of_the_time_after, with_what_is_left_out
 from optimiser.workload import Target, Workload
 
-SECONDS_PER_HOUR = 3600
-FEWEST_REQUESTS = 1.0
+SECONDS_PER_HOUR, FEWEST_REQUESTS = 3600, 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,13 +223,14 @@ def _compared(request: Request, problem: Problem, outcome: Outcome | SizedOutcom
 
 
 def _searched_again(request: Request, problem: Problem, outcome: Outcome | SizedOutcome) -> tuple[str, ...]:
-    """What one unit more spare would come to, and under a cap that binds other figures of the grids."""
+    """Other figures of the grids under a cap that binds, and a unit more spare where there is none, or to explain."""
     if request.alone or request.in_short or isinstance(outcome, SizedOutcome):
         return ()
     gap = request.config.settings.solver.relative_gap
     carbon = load_carbon(request.config.directories) if outcome.carbon_steps else None
     other = other_footing_notes(problem, outcome, carbon, gap) if carbon else ()
-    return more_spare_notes(problem, outcome, gap) + other
+    asked = request.explain or not problem.policy.survive_instance_losses
+    return other + (more_spare_notes(problem, outcome, gap) if asked else ())
 
 
 def _large_pool_usd(request: Request, stage: Stage | None, gap: float) -> float | None:
