@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import highspy
 import pulp
 
 Variable: TypeAlias = pulp.LpVariable
@@ -106,6 +107,36 @@ class Programme:
             solver=name,
             timed_out=timed_out,
         )
+
+    def allow(self, most: Mapping[Variable, float]) -> None:
+        """Limit variables of a linear programme that was solved to no more than so much when it is solved again."""
+        model = self.lp.solverModel
+        for variable, limit in most.items():
+            variable.upBound = limit
+            if isinstance(model, highspy.Highs):
+                model.changeColBounds(variable.index, 0.0, limit)
+
+    def solve_again(self, most: Mapping[Variable, float], read: Iterable[Variable] = ()) -> float | None:
+        """The least cost of a linear programme solved before, where some variables may from now on be no more than so
+        much; None without an answer. HiGHS goes on from its last answer; until `read`, only what to read has new
+        values."""
+        self.allow(most)
+        model = self.lp.solverModel
+        if not isinstance(model, highspy.Highs):
+            return self.solve().usd
+        model.run()
+        if model.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        if wanted := list(read):
+            values = model.getSolution().col_value
+            for variable in wanted:
+                variable.varValue = values[variable.index]
+        return float(model.getInfo().objective_function_value)
+
+    def read(self) -> None:
+        """Read all values and prices of what was solved again."""
+        if isinstance(self.lp.solverModel, highspy.Highs):
+            pulp.HiGHS(msg=False).findSolutionValues(self.lp)
 
     def price(self, row: str) -> float:
         """What one more on the right of a row would add to the least cost of a linear programme that is solved."""

@@ -125,3 +125,23 @@ def test_cbc_at_its_time_limit_does_not_claim_the_optimum(monkeypatch: pytest.Mo
     monkeypatch.setattr(pulp.HiGHS, "available", lambda _: False)
     solved = partitions().solve(gap=1e-9, time_limit_s=0.5)
     assert solved.status != "optimal"
+
+
+@pytest.mark.parametrize("highs", [True, False])
+def test_a_programme_solved_again_answers_as_one_that_was_limited_at_first(
+    highs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulp.HiGHS, "available", lambda _: highs)
+    programme = Programme("again")
+    cheap, dear = programme.variable("cheap"), programme.variable("dear")
+    programme.row("enough", [(cheap, 1.0), (dear, 1.0)], ">=", 10)
+    programme.minimise([(cheap, 1.0), (dear, 3.0)])
+    assert programme.solve().usd == pytest.approx(10)
+    # 4 of the cheap one and 6 of the dear one; then none; then too few of both; then as at first.
+    assert programme.solve_again({cheap: 4.0}, [dear]) == pytest.approx(4 + 18)
+    assert value(dear) == pytest.approx(6)
+    assert programme.solve_again({cheap: 0.0}) == pytest.approx(30)
+    programme.read()
+    assert (value(cheap), value(dear), programme.price("enough")) == pytest.approx((0, 10, 3))
+    assert programme.solve_again({dear: 9.0}) is None
+    assert programme.solve_again({cheap: 100.0}) == pytest.approx(10)

@@ -16,6 +16,7 @@ from optimiser.planning.together import menus
 from optimiser.planning.together.hours import Hour, exactly, needed, paired
 from optimiser.planning.together.looked import Searched
 from optimiser.planning.together.master import divided
+from optimiser.planning.together.near import Near
 from optimiser.planning.together.search import TogetherOutcome, search_together
 from optimiser.planning.together.services import hours_of, places
 from optimiser.planning.together.ways import Ways
@@ -168,6 +169,23 @@ def test_units_counted_in_bundles_bound_still(seed: int, monkeypatch: pytest.Mon
     assert found.best is None or found.best.usd >= optimum - 1e-6
 
 
+def test_all_ways_at_once_cost_what_each_service_does_by_itself() -> None:
+    place = places(random_services(7), hours_of(random_services(7)))[0]
+    looked = Searched.of(place, 1.0)
+    looked.fully(looked.prices)
+    known = [choices.near for choices in looked.choices]
+    assert all(known)
+    use = looked.prices.use * np.linspace(0.2, 1.8, looked.prices.use.shape[1])
+    usd, taken = Near.of(known).least(use)
+    best = [min(some.values(), key=lambda ways: ways.usd(use)) for some in known]
+    assert usd == pytest.approx(sum(ways.usd(use) for ways in best))
+    # What they take is paid for at those prices, and the rest is what they cost beside it.
+    beside = sum(
+        float(ways.cost[np.arange(len(ways.cost)), ways.at(use).argmin(axis=1)].sum()) for ways in best
+    )
+    assert float((taken * use).sum()) == pytest.approx(usd - beside)
+
+
 def test_an_hour_is_mended_by_changing_two_services_at_once() -> None:
     # One machine of each of two kinds; both services take the first, and each does with the second for 1 or 3 more.
     cost = np.array([[0.0, 1.0], [0.0, 3.0]])
@@ -188,10 +206,13 @@ def test_an_exact_hour_rotates_three_services_where_pairs_cannot() -> None:
     taken = np.broadcast_to(np.eye(3, dtype=np.int64), (3, 3, 3))
     ways, most = np.broadcast_to(np.arange(3), (3, 3)), np.ones(3, dtype=np.int64)
     assert paired(cost, taken, np.arange(3), most, np.ones(3))[0].tolist() == [0, 1, 2]
-    found = exactly(Hour(ways, cost, taken), most)
-    assert found is not None
-    assert found.tolist() == [1, 2, 0]
-    assert exactly(Hour(ways, cost, taken), np.array([1, 1, 0])) is None
+    # At any prices of use, these among them, and below any cost that is higher the answer is the same.
+    for use, below in ((np.zeros(3), np.inf), (np.ones(3), np.inf), (np.array([1.0, 0.0, 2.0]), 3.5)):
+        found = exactly(Hour(ways, cost, taken), most, use, below)
+        assert found is not None
+        assert found.tolist() == [1, 2, 0]
+    assert exactly(Hour(ways, cost, taken), most, np.ones(3), 2.9) is None
+    assert exactly(Hour(ways, cost, taken), np.array([1, 1, 0]), np.zeros(3)) is None
 
 
 def test_of_ways_alike_one_is_needed_and_none_that_costs_and_takes_more() -> None:

@@ -17,8 +17,8 @@ from optimiser.planning.together.relaxed import Prices, made_valid, unlimited_us
 from optimiser.planning.together.services import Place
 
 FIRST_STEP, SHORTEST_STEP, STALLED = 0.3, 1e-3, 12
-# How far above the bound steps aim: a step towards what prices cannot reach leads away from them.
-AHEAD = 0.02
+# What the last that was taken counts in the average.
+COUNTS = 0.02
 HALVINGS = 30
 
 
@@ -34,11 +34,11 @@ class Climbed:
 Priced = Callable[[Prices], tuple[float, Floats]]
 
 
-def climb(place: Place, start: Climbed, priced: Priced, share: float, rounds: int, counts: float) -> Climbed:
+def climb(place: Place, start: Climbed, priced: Priced, share: float, rounds: int, ahead: float) -> Climbed:
     """Better prices than start, after so many rounds or when steps get no further.
 
-    priced gives the bound at valid prices and what is taken, instances, shape (machines, hours); counts is the weight
-    of the last of that in the average: much finds the way, little gets nearer.
+    priced gives the bound at valid prices and what is taken, instances, shape (machines, hours); ahead is the share of
+    the bound that steps aim above it: towards what prices cannot reach they lead away from it.
     """
     best, average, step, stalled = start, start.taken, FIRST_STEP, 0
     usd = np.array([unlimited_usd(place, m) for m in range(len(place.machines))])
@@ -47,12 +47,12 @@ def climb(place: Place, start: Climbed, priced: Priced, share: float, rounds: in
         [share < 1 and any(o.how is How.COMMITMENT for o in some) for some in offers], dtype=bool
     )
     for _ in range(rounds):
-        length = step * AHEAD * best.usd
+        length = step * ahead * best.usd
         prices = made_valid(
             place, _stepped(place, best.prices, average, length, usd, committed, share), share
         )
         found, taken = priced(prices)
-        average = counts * taken + (1 - counts) * average
+        average = COUNTS * taken + (1 - COUNTS) * average
         if found > best.usd:
             stalled = 0
             if found > best.usd * (1 + 1e-4):
@@ -81,6 +81,24 @@ def _stepped(
     Of a committed machine the price with its credit, q = p + λ · w ≥ 0 with Σ q ≤ H · usd + λ · (1 − share) · H: the
     nearest such q and λ, of which λ counts as many times its square as there are hours.
     """
+    some = np.flatnonzero(taken.any(axis=1))
+    use, credit = prices.use.copy(), prices.credit.copy()
+    use[some], credit[some] = _of_machines(
+        place, Prices(use[some], credit[some]), taken[some], missing, usd[some], committed[some], share
+    )
+    return Prices(use, credit)
+
+
+def _of_machines(
+    place: Place,
+    prices: Prices,
+    taken: Floats,
+    missing: float,
+    usd: Floats,
+    committed: np.ndarray,
+    share: float,
+) -> tuple[Floats, Floats]:
+    """The same for the machines that are taken."""
     weight, total, scale = place.hours.weight, place.hours.total, 1.0 / len(place.hours.weight)
     above = taken - (taken @ weight / total)[:, None]
     each = usd * (missing / max(float((above**2).sum(axis=1) @ usd), 1e-12))
@@ -94,4 +112,4 @@ def _stepped(
         over = np.maximum(q - theta[:, None], 0.0).sum(axis=1) > room
         low, high = np.where(over, theta, low), np.where(over, high, theta)
     lam = np.maximum(credit + high * gain * scale, 0.0) * committed
-    return Prices(np.maximum(q - high[:, None], 0.0) - np.outer(lam, weight), lam)
+    return np.maximum(q - high[:, None], 0.0) - np.outer(lam, weight), lam

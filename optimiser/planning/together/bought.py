@@ -1,14 +1,34 @@
-"""Which offers so many of each shared machine are bought on, and in which order their instances are used."""
+"""How many of each shared machine to try, on which offers so many are bought, and in which order these are used."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 
 from optimiser.planning.problem import Floats, How
-from optimiser.planning.tables import Units
+from optimiser.planning.tables import Indices, Units
 from optimiser.planning.together.services import Constant, Place
+
+# Most of a machine for one of another.
+MOST_FOR_ONE = 6
+
+
+def changes(machines: int, active: Indices, worth: Floats) -> Iterator[Units]:
+    """One fewer of an active machine, the dearest first; then of one for one more of another, and for as much money.
+    worth, USD an hour, is of the active."""
+    one = np.eye(machines, dtype=np.int64)
+    order = np.argsort(-worth, kind="stable").tolist()
+    yield from (-one[active[i]] for i in order)
+    for i, j in product(order, order):
+        if i == j:
+            continue
+        fewer, more = one[active[i]], one[active[j]]
+        yield more - fewer
+        ratio = round(worth[i] / worth[j]), round(worth[j] / worth[i])
+        if 1 < max(ratio) <= MOST_FOR_ONE:
+            yield max(ratio[0], 1) * more - max(ratio[1], 1) * fewer
 
 
 def bought_for(place: Place, most: Units, used: Units, share: float) -> tuple[dict[str, int], Units]:

@@ -54,10 +54,19 @@ def paired(cost: Floats, taken: Units, picked: Indices, most: Units, worth: Floa
         picked[services[[first, second]]] = ways[[first, second]]
 
 
-def exactly(hour: Hour, most: Units) -> Indices | None:
-    """The cheapest way of each service in an hour; None where none fits."""
+def exactly(hour: Hour, most: Units, use: Floats, below: float = np.inf) -> Indices | None:
+    """The cheapest way of each service in an hour; None where none fits for less than below.
+
+    At any prices of use all cost at least Σ_s min(cost + use · taken) − use · most, and as much more as a way is dearer
+    than its service's cheapest: ways by which that is no less than below are left out.
+    """
     model = Programme("hour")
-    services, ways = np.nonzero(np.isfinite(hour.cost))
+    priced = hour.cost + hour.taken @ use
+    dearer = priced - priced.min(axis=1, keepdims=True)
+    room = below - float(priced.min(axis=1).sum() - use @ most)
+    services, ways = np.nonzero(np.isfinite(hour.cost) & (dearer < room))
+    if len(set(services.tolist())) < len(hour.cost):
+        return None
     picks = [model.binary(f"way_{n}") for n in range(len(ways))]
     for s in range(len(hour.cost)):
         model.row(f"one_{s}", [(picks[n], 1.0) for n in np.flatnonzero(services == s).tolist()], "=", 1)

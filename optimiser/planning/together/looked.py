@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optimiser.planning.problem import Floats, Option
-from optimiser.planning.together.ascent import Climbed, climb
+from optimiser.planning.together.ascent import Climbed, Priced, climb
 from optimiser.planning.together.menus import Menu, menu_of, sets_of
+from optimiser.planning.together.near import Near
 from optimiser.planning.together.relaxed import (
     Prices,
     constants_usd,
@@ -20,8 +21,11 @@ from optimiser.planning.together.relaxed import (
 from optimiser.planning.together.services import Place
 from optimiser.planning.together.ways import Ways, menu_usd, ways_of
 
-# Steps of each climb among the ways and sets near the best, and what the last counts; after each, all are looked at.
-STEPS = ((50, 0.1), (100, 0.1), (300, 0.02), (300, 0.02), (400, 0.02))
+# Steps of each climb among the ways and sets near the best, and how far above the bound they aim; after each, all are
+# looked at.
+STEPS = ((200, 0.02), (200, 0.015), (300, 0.007), (300, 0.004), (300, 0.002))
+# How many of the climbs are for prices that begin far from the best.
+FAR = 1
 # Sets of a service that become near ones at each look, and the multiples of even prices at the first.
 SETS_KEPT = 3
 FIRST_MULTIPLES = (1.5, 2.5)
@@ -74,9 +78,10 @@ class Searched:
         if best.usd < enough_usd and like is None:
             for multiple in FIRST_MULTIPLES:
                 self.fully(Prices(start.use * multiple, start.credit))
-        for steps, counts in STEPS if best.usd < enough_usd else ():
-            usd, taken = self.nearly(prices)
-            reached = climb(self.place, Climbed(usd, prices, taken), self.nearly, self.share, steps, counts)
+        for steps, ahead in STEPS[0 if like is None else FAR :] if best.usd < enough_usd else ():
+            nearly = self.nearly()
+            usd, taken = nearly(prices)
+            reached = climb(self.place, Climbed(usd, prices, taken), nearly, self.share, steps, ahead)
             full, prices = self.fully(reached.prices), reached.prices
             best = max(best, full, key=lambda one: one.usd)
             if best.usd >= enough_usd:
@@ -106,21 +111,21 @@ class Searched:
             taken += used
         return Climbed(total, prices, taken)
 
-    def nearly(self, prices: Prices) -> tuple[float, Floats]:
-        """What the bound would be over the ways and sets near the best alone."""
-        total = constants_usd(self.place, prices, self.share)
-        taken, every = np.zeros_like(prices.use), np.arange(prices.use.shape[1])
-        for s, known in enumerate(self.choices):
-            if not known.near:
-                usd, used = self._service(s, prices.use)
-                total, taken = total + usd, taken + used
-                continue
-            usd, one = min(
-                ((one.usd(prices.use), one) for one in known.near.values()), key=lambda each: each[0]
-            )
-            total += usd
-            taken[one.machines] += one.taken[:, every, one.at(prices.use).argmin(axis=1)]
-        return total, taken
+    def nearly(self) -> Priced:
+        """What the bound would be at prices over the ways and sets near the best alone."""
+        some = [s for s, known in enumerate(self.choices) if known.near]
+        near = Near.of([self.choices[s].near for s in some]) if some else None
+        others = [s for s in range(len(self.choices)) if s not in some]
+
+        def priced(prices: Prices) -> tuple[float, Floats]:
+            total = constants_usd(self.place, prices, self.share)
+            usd, taken = near.least(prices.use) if near else (0.0, np.zeros_like(prices.use))
+            for s in others:
+                more, used = self._service(s, prices.use)
+                usd, taken = usd + more, taken + used
+            return total + usd, taken
+
+        return priced
 
     def _service(self, s: int, use: Floats) -> tuple[float, Floats]:
         """The cheapest set of a service at prices of use, looking only into those that may be it."""

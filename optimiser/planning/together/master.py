@@ -29,6 +29,8 @@ from optimiser.planning.together.ways import Ways
 WHOLE_GAP, WHOLE_NODES = 2e-3, 100
 # Hours that sets are chosen by, and to what gap and number of nodes.
 HOURS_TO_FIT, FITTED_GAP, FITTED_NODES = 16, 0.005, 100
+# A set is taken wholly where less than that of it is not, and not at all where less is.
+WHOLLY = 1e-6
 Picks = list[list[tuple[Variable, int]]]
 Used = dict[tuple[int, int], Terms]
 
@@ -61,12 +63,51 @@ class _Model(NamedTuple):
 def divided(place: Place, services: Sequence[Sequence[Ways]], *, whole: bool = False) -> Divided | None:
     """The least cost of sharing machines where hours may mix ways, services mix sets and machines be bought in part,
     or, whole, the latter two may not; None without an answer."""
-    hours = dict.fromkeys(range(len(place.hours.weight)), 1.0)
-    model = _modelled(place, services, hours, whole_machines=whole, whole_sets=whole)
+    model = _modelled(place, services, _every_hour(place), whole_machines=whole, whole_sets=whole)
     solved = model.programme.solve(gap=WHOLE_GAP, nodes=WHOLE_NODES) if whole else model.programme.solve()
-    if solved.usd is None:
-        return None
-    price = np.zeros((len(model.offers), len(hours)))
+    return None if solved.usd is None else _read(model, place, solved.usd, whole=whole)
+
+
+def dived(place: Place, services: Sequence[Sequence[Ways]]) -> tuple[Divided, list[list[int]]] | None:
+    """One set of each service's where hours may mix ways and machines be bought in part, chosen one service after the
+    other, the most evenly mixed first: the one that leaves all at least cost. Gives what they cost, their numbers and
+    those of the sets that are taken most while all may be mixed; None without an answer."""
+    model = _modelled(place, services, _every_hour(place), whole_machines=False, whole_sets=False)
+    usd = model.programme.solve().usd
+    most: list[int] = []
+    while usd is not None:
+        shares = _shares(model)
+        numbers = [int(share.argmax()) for share in shares]
+        most = most or numbers
+        mixed = [s for s, share in enumerate(shares) if share.max() < 1 - WHOLLY]
+        if not mixed:
+            model.programme.read()
+            return _read(model, place, usd, whole=False), [numbers, *([most] if most != numbers else [])]
+        s = min(mixed, key=lambda s: float(shares[s].max()))
+        some = np.flatnonzero(shares[s] > WHOLLY).tolist()
+        least = [_with_set(model, s, n) for n in some]
+        best = some[int(np.argmin([np.inf if one is None else one for one in least]))]
+        usd = model.programme.solve_again(_only(model, s, best), [one for some in model.sets for one in some])
+    return None
+
+
+def _with_set(model: _Model, s: int, number: int) -> float | None:
+    """The cost with one set of a service alone; all may be mixed again after it."""
+    usd = model.programme.solve_again(_only(model, s, number))
+    model.programme.allow(dict.fromkeys(model.sets[s], 1.0))
+    return usd
+
+
+def _only(model: _Model, s: int, number: int) -> dict[Variable, float]:
+    return {one: float(n == number) for n, one in enumerate(model.sets[s])}
+
+
+def _every_hour(place: Place) -> dict[int, float]:
+    return dict.fromkeys(range(len(place.hours.weight)), 1.0)
+
+
+def _read(model: _Model, place: Place, usd: float, *, whole: bool) -> Divided:
+    price = np.zeros((len(model.offers), len(place.hours.weight)))
     for m, hour in () if whole else model.used:
         price[m, hour] = max(-model.programme.price(f"share_{m}_{hour}"), 0.0)
     bought = model.offers[: len(place.machines)]
@@ -76,7 +117,7 @@ def divided(place: Place, services: Sequence[Sequence[Ways]], *, whole: bool = F
         np.array([max(picks, key=lambda one: value(one[0]))[1] for picks in by_hour[int(share.argmax())]])
         for by_hour, share in zip(model.taken_up, shares, strict=True)
     )
-    return Divided(solved.usd, machines, price, shares, most)
+    return Divided(usd, machines, price, shares, most)
 
 
 def rounded(place: Place, services: Sequence[Sequence[Ways]]) -> Divided | None:

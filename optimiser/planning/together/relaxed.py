@@ -120,41 +120,45 @@ def relaxed_usd(place: Place, service: Service, sets: Sequence[Sequence[Option]]
     Units divisible, pools unlimited, no floor: firm capacity at the cheapest way to have it in the hour, the rest at
     the cheapest of that and spot. Where using a machine is paid for rather than paid, as much of it as can be useful.
     """
-    weight = place.hours.weight
-    firm: dict[str, Floats] = {}
-    spot: dict[str, Floats] = {}
-    for option in service.problem.options:
-        usd = np.full(len(weight), np.inf)
-        cheapest_spot = np.full(len(weight), np.inf)
+    firm, spot = _unit_usd(place, service, of_use)
+    numbers = {option.id: number for number, option in enumerate(service.problem.options)}
+    largest = np.array([max(option.rate_rps for option in options) for options in sets])
+    usd = np.empty(len(sets))
+    for rate in np.unique(largest):
+        some = np.flatnonzero(largest == rate)
+        members = [[numbers[option.id] for option in sets[n]] for n in some.tolist()]
+        size = max(map(len, members))
+        # The options of a smaller set stand in it several times.
+        index = np.array([(one * size)[:size] for one in members])
+        by_firm, by_spot = firm[index].min(axis=1), spot[index].min(axis=1)
+        usd[some] = _sets_usd(service, float(rate), by_firm, by_spot) @ place.hours.weight
+    return usd
+
+
+def _unit_usd(place: Place, service: Service, of_use: Floats) -> tuple[Floats, Floats]:
+    """What a request a second costs at least in each hour on each option, firm and on spot, inf where it cannot be had,
+    shapes (options, hours)."""
+    weight, options = place.hours.weight, service.problem.options
+    firm, spot = np.full((2, len(options), len(weight)), np.inf)
+    for n, option in enumerate(options):
         for one in option.purchases:
-            if one.how is How.HOURLY:
-                usd = np.minimum(usd, one.usd_per_unit_hour + place.dearer_by(option, one.how))
-            elif one.how is How.SPOT:
-                dearer = place.dearer_by(option, one.how)
-                cheapest_spot = np.minimum(cheapest_spot, one.usd_per_unit_hour + dearer)
+            row = {How.HOURLY: firm, How.SPOT: spot}.get(one.how)
+            if row is not None:
+                row[n] = np.minimum(row[n], one.usd_per_unit_hour + place.dearer_by(option, one.how))
         if any(one.how in CONSTANT for one in option.purchases):
             each = option.estimate.setup.instances_per_unit * of_use[place.machines.index(machine_of(option))]
-            usd = np.minimum(usd, each / weight + service.in_use_usd[option.id])
-        firm[option.id], spot[option.id] = usd / option.rate_rps, cheapest_spot / option.rate_rps
-    return np.array([_set_usd(place, service, options, firm, spot) for options in sets])
+            firm[n] = np.minimum(firm[n], each / weight + service.in_use_usd[option.id])
+    rates = np.array([option.rate_rps for option in options])[:, None]
+    return firm / rates, spot / rates
 
 
-def _set_usd(
-    place: Place,
-    service: Service,
-    options: Sequence[Option],
-    firm: dict[str, Floats],
-    spot: dict[str, Floats],
-) -> float:
-    rates = [option.rate_rps for option in options]
-    level = service.profiles.at(max(rates))
+def _sets_usd(service: Service, largest: float, by_firm: Floats, by_spot: Floats) -> Floats:
+    """What sets of one largest rate cost in each hour, where a request a second costs as much, shapes (sets, hours)."""
+    level = service.profiles.at(largest)
     total, least_firm = level.total[service.slot], level.firm[service.slot]
-    by_firm = np.min([firm[option.id] for option in options], axis=0)
-    by_spot = np.min([spot[option.id] for option in options], axis=0)
-    beyond = np.maximum(total, service.problem.policy.min_firm_instances * max(rates)) + max(rates)
+    beyond = np.maximum(total, service.problem.policy.min_firm_instances * largest) + largest
     with np.errstate(invalid="ignore"):
         paid = np.where(least_firm > 1e-9, by_firm * least_firm, 0.0)
         rest = np.minimum(by_firm, by_spot)
         paid = paid + np.where(total - least_firm > 1e-9, rest * (total - least_firm), 0.0)
-        usd = np.where(by_firm < 0, by_firm * beyond, paid)
-    return float(place.hours.weight @ usd)
+        return np.where(by_firm < 0, by_firm * beyond, paid)

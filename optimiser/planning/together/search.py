@@ -6,9 +6,8 @@ first, and leaves the others to their bounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from optimiser.planning.tables import Units
 from optimiser.planning.together.bought import offers_by_use
 from optimiser.planning.together.caps import broken_by, caps_of_all, without_caps
 from optimiser.planning.together.looked import Searched
-from optimiser.planning.together.master import Divided, divided
+from optimiser.planning.together.master import dived, divided
 from optimiser.planning.together.menus import Menu
 from optimiser.planning.together.services import Place, hours_of, machine_of, places
 from optimiser.planning.together.ways import Ways
@@ -29,12 +28,9 @@ from optimiser.planning.together.within import Within, looked_within, planned_wi
 # Sites that are looked into, and those of them that are planned until one has a plan; the others have the bound of
 # their first prices.
 SITES_LOOKED_INTO, SITES_PLANNED = 16, 4
-# Sites whose bounds are as close as that, of which the one is planned that is cheapest where services mix sets.
-SITES_MIXED, CLOSE = 2, 0.005
-# So many of the cheapest sets of each service are mixed, up to so many hours of all services: beyond, one.
-# Up to fewer hours the best whole choice among them is planned, in each site that may be cheaper; beyond, what the mix
-# takes most of, in one.
-SETS_MIXED, MIXED_HOURS, CHOSEN_HOURS = 2, 10_000, 1_000
+# Of so many of the cheapest sets of each service one is chosen, up to so many hours of all services: beyond, the
+# cheapest. Up to fewer hours the choice is the best of all, and each site that may be cheaper is planned in.
+SETS_MIXED, MIXED_HOURS, CHOSEN_HOURS = 3, 10_000, 1_000
 # How much dearer than another's bound a site's plan within quotas must be to plan in the other too.
 WORTH_ANOTHER = 0.05
 
@@ -82,9 +78,8 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
         enough, like = min(enough, one.lower_usd), like or one
         looked_into.append(one)
     best, cutoff = None, cutoff_usd
-    for mixed in _by_mix(sorted(looked_into, key=_rank)[:SITES_PLANNED]):
-        one = mixed.searched
-        whole = _planned(mixed) if one.lower_usd < cutoff else None
+    for one in sorted(looked_into, key=_rank)[:SITES_PLANNED]:
+        whole = _planned(one) if one.lower_usd < cutoff else None
         solutions = None if whole is None else _solutions(one.place, whole)
         if whole is not None and solutions is not None and whole.usd < cutoff:
             best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd
@@ -136,56 +131,37 @@ def _rank(searched: Searched) -> tuple[float, tuple[str, str]]:
     return searched.lower_usd, searched.place.site
 
 
-class _Mixed(NamedTuple):
-    """A site, menus of sets of options and their best ways for each service, and a programme that mixes them."""
-
-    searched: Searched
-    sets: list[list[tuple[Menu, Ways]]]
-    start: Divided
-
-
-def _by_mix(sites: Sequence[Searched]) -> Iterator[_Mixed]:
-    """The sites in order, but of those whose bounds are close the one first that is cheapest mixed."""
-    close = [one for one in sites if one.lower_usd <= sites[0].lower_usd * (1 + CLOSE)][:SITES_MIXED]
-    yield from sorted((m for one in close if (m := _mixed(one))), key=lambda m: m.start.usd)
-    yield from (m for one in sites[len(close) :] if (m := _mixed(one)))
-
-
-def _mixed(searched: Searched) -> _Mixed | None:
-    """None where a service has no set that is listed, or nothing carries all."""
-    several = searched.place.hours.weight.size * len(searched.choices) <= MIXED_HOURS
-    sets = searched.cheapest_menus(SETS_MIXED if several else 1)
-    start = divided(searched.place, _ways(sets)) if all(sets) else None
-    return None if start is None else _Mixed(searched, sets, start)
-
-
-def _planned(mixed: _Mixed) -> Whole | None:
+def _planned(searched: Searched) -> Whole | None:
     """Whole numbers, with the best sets of options or the cheapest of each service alone where hours are few, else
-    those that are taken most as they mix."""
-    place, start, sets = mixed.searched.place, mixed.start, mixed.sets
-    chosen = divided(place, _ways(sets), whole=True) if _few_hours(mixed.searched) else None
-    most = _taken_most(sets, chosen or start)
-    whole: Divided | None = start
-    if sum(map(len, sets)) > len(most):
-        whole = chosen or divided(place, _ways(most), whole=True) or divided(place, _ways(most))
-    tried = [(most, None if whole is None else replace(whole, use=start.use))]
+    those chosen one after the other or taken most as they mix, whichever begins cheaper; None where a service has no
+    set that is listed, or nothing carries all."""
+    place = searched.place
+    several = place.hours.weight.size * len(searched.choices) <= MIXED_HOURS
+    sets = searched.cheapest_menus(SETS_MIXED if several else 1)
+    found = dived(place, _ways(sets)) if all(sets) else None
+    if found is None:
+        return None
+    start, numbers = found
+    chosen = divided(place, _ways(sets), whole=True) if _few_hours(searched) else None
     if chosen is not None:
-        alone = [some[:1] for some in sets]
-        tried.append((alone, divided(place, _ways(alone))))
-    found = [
-        Rounding(place, tuple(menu for [(menu, _)] in some), one, mixed.searched.share).search()
-        for some, one in tried
-        if one is not None
-    ]
-    return min((one for one in found if one is not None), key=lambda one: one.usd, default=None)
+        numbers = [[int(share.argmax()) for share in chosen.shares], [0] * len(sets)]
+    begun = []
+    for number, one in enumerate(numbers):
+        some = [[of[n]] for of, n in zip(sets, one, strict=True)]
+        whole = chosen if number == 0 else None
+        whole = whole or (divided(place, _ways(some), whole=True) if several else None)
+        whole = whole or divided(place, _ways(some))
+        if whole is not None:
+            menus = tuple(menu for [(menu, _)] in some)
+            begun.append(Rounding(place, menus, replace(whole, use=start.use), searched.share))
+    if chosen is None and begun:
+        begun = [min(begun, key=lambda one: one.begins_usd)]
+    rounded = [one.search() for one in begun]
+    return min((one for one in rounded if one is not None), key=lambda one: one.usd, default=None)
 
 
 def _few_hours(searched: Searched) -> bool:
     return searched.place.hours.weight.size * len(searched.choices) <= CHOSEN_HOURS
-
-
-def _taken_most(sets: Sequence[Sequence[tuple[Menu, Ways]]], start: Divided) -> list[list[tuple[Menu, Ways]]]:
-    return [[some[int(share.argmax())]] for some, share in zip(sets, start.shares, strict=True)]
 
 
 def _ways(sets: Sequence[Sequence[tuple[Menu, Ways]]]) -> list[list[Ways]]:

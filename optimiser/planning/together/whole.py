@@ -12,15 +12,15 @@ another rises, as long as that saves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
 
 import numpy as np
 
 from optimiser.planning.problem import Floats, How
 from optimiser.planning.tables import Indices, Units
-from optimiser.planning.together.bought import bought_for
+from optimiser.planning.together.bought import bought_for, changes
 from optimiser.planning.together.hours import Hour, exactly, near, needed, paired
 from optimiser.planning.together.master import Divided
 from optimiser.planning.together.menus import Menu
@@ -33,11 +33,9 @@ FEWER = (-1, -2, -4, -8)
 # Changes of the numbers of machines that are tried, in all and since the last that saved.
 TRIED, TRIED_SINCE = 80, 24
 # Hours that do not fit of which each is planned exactly, and hours of the best numbers, those first that stray most.
-MISFITS, EXACT_HOURS = 6, 40
+MISFITS, EXACT_HOURS = 6, 200
 # The same of the first numbers, which are near the best, and where caps bind: every hour may be tight.
 FIRST_MISFITS, MISFITS_WITHIN = 60, 40
-# Of a machine for one of another.
-MOST_FOR_ONE = 6
 # What using an instance is worth where it makes no difference, USD: commitments must be in use.
 FOR_USE = 1e-6
 
@@ -85,14 +83,14 @@ class Rounding:
 
     def _numbers(self) -> tuple[float, Units, Units] | None:
         """The best numbers found: what they cost, they, and the ways."""
-        most, picked = self._first()
+        most, picked = self._begun
         self.misfits = MISFITS_WITHIN if len(self.granted) else MISFITS
         if picked is None:
             return None
         usd, tried, last, improved = self._usd(most, picked), 0, TRIED_SINCE, True
         while improved and tried < min(TRIED, last):
             improved = False
-            for change in self._changes():
+            for change in changes(len(most), self.active, self.worth):
                 other = most + change
                 if (other < 0).any() or tried >= min(TRIED, last):
                     continue
@@ -125,7 +123,14 @@ class Rounding:
         )
         return Hour(ways, cost, taken)
 
-    def _first(self) -> tuple[Units, Units | None]:
+    @property
+    def begins_usd(self) -> float:
+        """What the first numbers cost, inf where there are none."""
+        most, picked = self._begun
+        return np.inf if picked is None else self._usd(most, picked)
+
+    @cached_property
+    def _begun(self) -> tuple[Units, Units | None]:
         """Numbers that carry every hour, not many more than the programme's, and a way of each service and hour."""
         start = np.ceil(self.start.machines - 1e-6).astype(np.int64)
         offers = [self.place.of_machine(m) for m in range(len(start))]
@@ -171,20 +176,6 @@ class Rounding:
                     break
         return most
 
-    def _changes(self) -> Iterator[Units]:
-        """One fewer of a machine, the dearest first; then of one for one more of another, and for as much money."""
-        one = np.eye(len(self.place.machines), dtype=np.int64)
-        order = np.argsort(-self.worth, kind="stable").tolist()
-        yield from (-one[self.active[i]] for i in order)
-        for i, j in product(order, order):
-            if i == j:
-                continue
-            fewer, more = one[self.active[i]], one[self.active[j]]
-            yield more - fewer
-            ratio = round(self.worth[i] / self.worth[j]), round(self.worth[j] / self.worth[i])
-            if 1 < max(ratio) <= MOST_FOR_ONE:
-                yield max(ratio[0], 1) * more - max(ratio[1], 1) * fewer
-
     def _hours(self, picked: Units, most: Units, before: Units | None) -> Units | None:
         """A way of each service in each hour with so many machines, from ways that go with those before; None where
         they do not suffice, or where it cannot pay to have them."""
@@ -214,10 +205,11 @@ class Rounding:
         if saved <= 0:
             return None
         for hour in beyond:
-            exact = self._exactly(hour, picked[:, hour], most)
+            now = self._beside(hour, picked[:, hour])
+            exact = self._exactly(hour, picked[:, hour], most, now + saved)
             if exact is None:
                 return None
-            saved -= self._beside(hour, exact) - self._beside(hour, picked[:, hour])
+            saved -= self._beside(hour, exact) - now
             changed[:, hour] = exact
         return changed if saved > 0 else None
 
@@ -231,8 +223,9 @@ class Rounding:
                 priced += menu.takes[:, :, k] * use
             strays += priced[row, np.arange(len(row))] - priced.min(axis=0)
         for hour in np.argsort(-strays, kind="stable")[:EXACT_HOURS].tolist():
-            exact = self._exactly(hour, picked[:, hour], most)
-            if exact is not None and self._beside(hour, exact) < self._beside(hour, picked[:, hour]):
+            now = self._beside(hour, picked[:, hour])
+            exact = self._exactly(hour, picked[:, hour], most, now)
+            if exact is not None and self._beside(hour, exact) < now:
                 polished[:, hour] = exact
         return polished if self._usd(most, polished) < usd else picked
 
@@ -244,12 +237,14 @@ class Rounding:
         at, left = paired(one.cost, one.taken, at, limits, self.all_worth)
         return one.ways[np.arange(len(at)), at], left
 
-    def _exactly(self, hour: int, picked: Indices, most: Units) -> Indices | None:
+    def _exactly(self, hour: int, picked: Indices, most: Units, below: float = np.inf) -> Indices | None:
         """One hour as `exactly` does it; what it picks, the hour may pick from then on."""
         if hour not in self.needed:
             self.needed[hour] = self._listed(hour, needed, picked)
         room = self._room(most)
-        row = exactly(self.needed[hour], np.append(most[self.active], room)) if (room >= 0).all() else None
+        limits, use = np.append(most[self.active], room), self.start.use[:, hour]
+        use = np.append(use[self.active], use[len(most) :])
+        row = exactly(self.needed[hour], limits, use, below) if (room >= 0).all() else None
         if row is not None:
             self.listed[hour] = self._listed(hour, near, picked, row)
         return row
