@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import highspy
 import pulp
 
 Variable: TypeAlias = pulp.LpVariable
@@ -113,7 +112,7 @@ class Programme:
         model = self.lp.solverModel
         for variable, limit in most.items():
             variable.upBound = limit
-            if isinstance(model, highspy.Highs):
+            if _is_highs(model):
                 model.changeColBounds(variable.index, 0.0, limit)
 
     def solve_again(self, most: Mapping[Variable, float], read: Iterable[Variable] = ()) -> float | None:
@@ -122,10 +121,10 @@ class Programme:
         values."""
         self.allow(most)
         model = self.lp.solverModel
-        if not isinstance(model, highspy.Highs):
+        if not _is_highs(model):
             return self.solve().usd
         model.run()
-        if model.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        if model.getModelStatus().name != "kOptimal":
             return None
         if wanted := list(read):
             values = model.getSolution().col_value
@@ -135,7 +134,7 @@ class Programme:
 
     def read(self) -> None:
         """Read all values and prices of what was solved again."""
-        if isinstance(self.lp.solverModel, highspy.Highs):
+        if _is_highs(self.lp.solverModel):
             pulp.HiGHS(msg=False).findSolutionValues(self.lp)
 
     def price(self, row: str) -> float:
@@ -146,6 +145,11 @@ class Programme:
     def _highs_bound(self) -> float | None:
         bound = float(self.lp.solverModel.getInfo().mip_dual_bound)
         return bound if math.isfinite(bound) and abs(bound) < 1e20 else None
+
+
+def _is_highs(model: object) -> bool:
+    """Whether PuLP solved with HiGHS, whose model it keeps."""
+    return hasattr(model, "changeColBounds")
 
 
 def value(variable: Variable) -> float:
