@@ -24,6 +24,8 @@ from optimiser.planning.together.ways import Ways, menu_usd, ways_of
 # Steps of each climb among the ways and sets near the best, and how far above the bound they aim; after each, all are
 # looked at.
 STEPS = ((200, 0.02), (200, 0.015), (300, 0.007), (300, 0.004), (300, 0.002))
+# The first climb where hours of all services are few: sets that are not looked at yet mislead a longer one.
+FIRST_STEPS, FEW_HOURS = (50, 0.02), 1_000
 # How many of the climbs are for prices that begin far from the best.
 FAR = 1
 # Sets of a service that become near ones at each look, and the multiples of even prices at the first.
@@ -64,6 +66,11 @@ class Searched:
         return cls(place, share, choices, lower_usd, prices, np.zeros_like(prices.use))
 
     @property
+    def few_hours(self) -> bool:
+        """Whether all services have few hours to look at."""
+        return self.place.hours.weight.size * len(self.choices) <= FEW_HOURS
+
+    @property
     def shape(self) -> Floats:
         """How the prices of all machines, by the most that is taken of them, are spread over the hours; sums to 1."""
         paid = self.taken.max(axis=1) @ np.maximum(self.prices.use, 0.0)
@@ -78,12 +85,15 @@ class Searched:
         if best.usd < enough_usd and like is None:
             for multiple in FIRST_MULTIPLES:
                 self.fully(Prices(start.use * multiple, start.credit))
-        for steps, ahead in STEPS[0 if like is None else FAR :] if best.usd < enough_usd else ():
+        climbs = STEPS[0 if like is None else FAR :]
+        climbs = (FIRST_STEPS, *climbs) if self.few_hours and like is None else climbs
+        for steps, ahead in climbs if best.usd < enough_usd else ():
             nearly = self.nearly()
-            usd, taken = nearly(prices)
-            reached = climb(self.place, Climbed(usd, prices, taken), nearly, self.share, steps, ahead)
+            # Where the ways near the best misled the last climb, the best prices are nearer.
+            begin = max((_at(nearly, one) for one in (prices, best.prices)), key=_usd)
+            reached = climb(self.place, begin, nearly, self.share, steps, ahead)
             full, prices = self.fully(reached.prices), reached.prices
-            best = max(best, full, key=lambda one: one.usd)
+            best = max(best, full, key=_usd)
             if best.usd >= enough_usd:
                 break
         self.prices, self.taken = best.prices, best.taken
@@ -192,3 +202,12 @@ class Searched:
             return None
         weight = self.place.hours.weight
         return menu, ways_of(self.place, menu).also(menu, menu_usd(menu, weight, self.prices.use)[1], weight)
+
+
+def _at(priced: Priced, prices: Prices) -> Climbed:
+    usd, taken = priced(prices)
+    return Climbed(usd, prices, taken)
+
+
+def _usd(one: Climbed) -> float:
+    return one.usd

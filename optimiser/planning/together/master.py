@@ -6,7 +6,7 @@
     Σ_o takes[o, k] · K[o] + Σ_{s, set, way} takes[s, set, h, way, k] · x[s, set, h, way] ≤ granted[k]
 
 linear, or with whole numbers K and z (`divided`), or z alone over some of the hours (`fitting`): hours mix ways in any.
-The rule on what is committed is left to the rounding.
+The rule on what is committed is left to the rounding, or holds on average where a share of hours is given.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from optimiser.planning.problem import Floats
+from optimiser.planning.problem import Floats, How
 from optimiser.planning.solve import Programme, Terms, Variable, value
 from optimiser.planning.tables import Indices
 from optimiser.planning.together.services import Place
@@ -60,19 +60,28 @@ class _Model(NamedTuple):
     used: Used
 
 
-def divided(place: Place, services: Sequence[Sequence[Ways]], *, whole: bool = False) -> Divided | None:
+def divided(
+    place: Place, services: Sequence[Sequence[Ways]], *, whole: bool = False, share: float = 1.0
+) -> Divided | None:
     """The least cost of sharing machines where hours may mix ways, services mix sets and machines be bought in part,
-    or, whole, the latter two may not; None without an answer."""
-    model = _modelled(place, services, _every_hour(place), whole_machines=whole, whole_sets=whole)
+    or, whole, the latter two may not; commitments in use, on average, in all but a share of the hours; None without an
+    answer."""
+    model = _modelled(
+        place, services, _every_hour(place), whole_machines=whole, whole_sets=whole, share=share
+    )
     solved = model.programme.solve(gap=WHOLE_GAP, nodes=WHOLE_NODES) if whole else model.programme.solve()
     return None if solved.usd is None else _read(model, place, solved.usd, whole=whole)
 
 
-def dived(place: Place, services: Sequence[Sequence[Ways]]) -> tuple[Divided, list[list[int]]] | None:
+def dived(
+    place: Place, services: Sequence[Sequence[Ways]], share: float = 1.0
+) -> tuple[Divided, list[list[int]]] | None:
     """One set of each service's where hours may mix ways and machines be bought in part, chosen one service after the
     other, the most evenly mixed first: the one that leaves all at least cost. Gives what they cost, their numbers and
     those of the sets that are taken most while all may be mixed; None without an answer."""
-    model = _modelled(place, services, _every_hour(place), whole_machines=False, whole_sets=False)
+    model = _modelled(
+        place, services, _every_hour(place), whole_machines=False, whole_sets=False, share=share
+    )
     usd = model.programme.solve().usd
     most: list[int] = []
     while usd is not None:
@@ -85,6 +94,8 @@ def dived(place: Place, services: Sequence[Sequence[Ways]]) -> tuple[Divided, li
             return _read(model, place, usd, whole=False), [numbers, *([most] if most != numbers else [])]
         s = min(mixed, key=lambda s: float(shares[s].max()))
         some = np.flatnonzero(shares[s] > WHOLLY).tolist()
+        if not some:
+            break
         least = [_with_set(model, s, n) for n in some]
         best = some[int(np.argmin([np.inf if one is None else one for one in least]))]
         usd = model.programme.solve_again(_only(model, s, best), [one for some in model.sets for one in some])
@@ -156,6 +167,7 @@ def _modelled(
     *,
     whole_machines: bool,
     whole_sets: bool,
+    share: float = 1.0,
 ) -> _Model:
     """The programme over hours, each as often as it says."""
     programme = Programme("shared")
@@ -178,8 +190,31 @@ def _modelled(
     amount = [0] * len(place.machines) + [cap.amount for cap in place.caps]
     for (m, hour), terms in model.used.items():
         programme.row(f"share_{m}_{hour}", [*terms, *model.offers[m]], "<=", amount[m])
+    if share < 1:
+        _in_use(model, place, bought, share)
     programme.minimise(cost)
     return model
+
+
+def _in_use(model: _Model, place: Place, bought: Sequence[Variable], share: float) -> None:
+    """The rows of `relaxed` on what is committed: used ≤ Σ taken, used ≤ Σ K, Σ_h w · used ≥ (1 − share) · H · Σ K."""
+    programme, weight = model.programme, place.hours.weight.tolist()
+    for m, machine in enumerate(place.machines):
+        committed = [
+            k
+            for k, one in zip(bought, place.constants, strict=True)
+            if one.machine == machine and one.how is How.COMMITMENT
+        ]
+        if not committed:
+            continue
+        of_use: Terms = [(k, -(1 - share) * place.hours.total) for k in committed]
+        for hour, lasts in enumerate(weight):
+            used = programme.variable(f"used_{m}_{hour}")
+            of_use.append((used, lasts))
+            programme.row(f"up_{m}_{hour}", [(used, 1.0), *((k, -1.0) for k in committed)], "<=", 0)
+            taken = [(one, -count) for one, count in model.used.get((m, hour), ())]
+            programme.row(f"in_{m}_{hour}", [(used, 1.0), *taken], "<=", 0)
+        programme.row(f"of_use_{m}", of_use, ">=", 0)
 
 
 def _offers(place: Place, bought: Sequence[Variable]) -> list[Terms]:

@@ -17,6 +17,7 @@ from optimiser.planning.problem import How, Option, Problem, Purchase
 from optimiser.planning.tables import Units
 from optimiser.planning.together.bought import offers_by_use
 from optimiser.planning.together.caps import broken_by, caps_of_all, without_caps
+from optimiser.planning.together.improve import improved
 from optimiser.planning.together.looked import Searched
 from optimiser.planning.together.master import dived, divided
 from optimiser.planning.together.menus import Menu
@@ -29,8 +30,9 @@ from optimiser.planning.together.within import Within, looked_within, planned_wi
 # their first prices.
 SITES_LOOKED_INTO, SITES_PLANNED = 16, 4
 # Of so many of the cheapest sets of each service one is chosen, up to so many hours of all services: beyond, the
-# cheapest. Up to fewer hours the choice is the best of all, and each site that may be cheaper is planned in.
-SETS_MIXED, MIXED_HOURS, CHOSEN_HOURS = 3, 10_000, 1_000
+# cheapest. Up to fewer hours the choice is the best of more and all, and each site that may be cheaper is planned in.
+SETS_MIXED, MIXED_HOURS = 3, 10_000
+SETS_CHOSEN = 8
 # How much dearer than another's bound a site's plan within quotas must be to plan in the other too.
 WORTH_ANOTHER = 0.05
 
@@ -80,10 +82,11 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
     best, cutoff = None, cutoff_usd
     for one in sorted(looked_into, key=_rank)[:SITES_PLANNED]:
         whole = _planned(one) if one.lower_usd < cutoff else None
+        whole = improved(one, whole) if one.lower_usd < cutoff and one.few_hours else whole
         solutions = None if whole is None else _solutions(one.place, whole)
         if whole is not None and solutions is not None and whole.usd < cutoff:
             best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd
-            if not _few_hours(one):
+            if not one.few_hours:
                 break
     lower_usd = min((one.lower_usd for one in sites), default=np.inf)
     if best is not None and broken_by(caps, best.solutions, best.bought):
@@ -137,20 +140,24 @@ def _planned(searched: Searched) -> Whole | None:
     set that is listed, or nothing carries all."""
     place = searched.place
     several = place.hours.weight.size * len(searched.choices) <= MIXED_HOURS
-    sets = searched.cheapest_menus(SETS_MIXED if several else 1)
-    found = dived(place, _ways(sets)) if all(sets) else None
+    mixed = SETS_CHOSEN if searched.few_hours else SETS_MIXED
+    sets = searched.cheapest_menus(mixed if several else 1)
+    share = searched.share if searched.few_hours else 1.0
+    found = dived(place, _ways(sets), share) if all(sets) else None
     if found is None:
         return None
     start, numbers = found
-    chosen = divided(place, _ways(sets), whole=True) if _few_hours(searched) else None
+    chosen = divided(place, _ways(sets), whole=True, share=share) if searched.few_hours else None
     if chosen is not None:
         numbers = [[int(share.argmax()) for share in chosen.shares], [0] * len(sets)]
     begun = []
+    if not searched.few_hours and several:
+        numbers = numbers[:1]
     for number, one in enumerate(numbers):
         some = [[of[n]] for of, n in zip(sets, one, strict=True)]
         whole = chosen if number == 0 else None
-        whole = whole or (divided(place, _ways(some), whole=True) if several else None)
-        whole = whole or divided(place, _ways(some))
+        whole = whole or (divided(place, _ways(some), whole=True, share=share) if several else None)
+        whole = whole or divided(place, _ways(some), share=share)
         if whole is not None:
             menus = tuple(menu for [(menu, _)] in some)
             begun.append(Rounding(place, menus, replace(whole, use=start.use), searched.share))
@@ -158,10 +165,6 @@ def _planned(searched: Searched) -> Whole | None:
         begun = [min(begun, key=lambda one: one.begins_usd)]
     rounded = [one.search() for one in begun]
     return min((one for one in rounded if one is not None), key=lambda one: one.usd, default=None)
-
-
-def _few_hours(searched: Searched) -> bool:
-    return searched.place.hours.weight.size * len(searched.choices) <= CHOSEN_HOURS
 
 
 def _ways(sets: Sequence[Sequence[tuple[Menu, Ways]]]) -> list[list[Ways]]:
