@@ -107,20 +107,15 @@ class Programme:
             timed_out=timed_out,
         )
 
-    def allow(self, most: Mapping[Variable, float]) -> None:
-        """Limit variables of a linear programme that was solved to no more than so much when it is solved again."""
+    def solve_again(self, most: Mapping[Variable, float], read: Iterable[Variable] = ()) -> float | None:
+        """The least cost of a linear programme solved before, where some variables may from now on be no more than so
+        much; None without an answer. HiGHS goes on from its last answer; until `read`, only what to read has new
+        values."""
         model = self.lp.solverModel
         for variable, limit in most.items():
             variable.upBound = limit
             if _is_highs(model):
                 model.changeColBounds(variable.index, 0.0, limit)
-
-    def solve_again(self, most: Mapping[Variable, float], read: Iterable[Variable] = ()) -> float | None:
-        """The least cost of a linear programme solved before, where some variables may from now on be no more than so
-        much; None without an answer. HiGHS goes on from its last answer; until `read`, only what to read has new
-        values."""
-        self.allow(most)
-        model = self.lp.solverModel
         if not _is_highs(model):
             return self.solve().usd
         model.run()

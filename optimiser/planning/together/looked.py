@@ -26,6 +26,8 @@ from optimiser.planning.together.ways import Ways, menu_usd, ways_of
 STEPS = ((200, 0.02), (200, 0.015), (300, 0.007), (300, 0.004), (300, 0.002))
 # The first climb where hours of all services are few: sets that are not looked at yet mislead a longer one.
 FIRST_STEPS, FEW_HOURS = (50, 0.02), 1_000
+# What the site whose bound is the least is climbed on by.
+FURTHER = (300, 0.001)
 # How many of the climbs are for prices that begin far from the best.
 FAR = 1
 # Sets of a service that become near ones at each look, and the multiples of even prices at the first.
@@ -98,6 +100,19 @@ class Searched:
                 break
         self.prices, self.taken = best.prices, best.taken
         self.lower_usd = max(self.lower_usd, best.usd)
+
+    def raised_further(self) -> bool:
+        """Whether one more climb from the best prices, after those of raise_bound, raises the bound."""
+        if not self.taken.any():
+            return False
+        nearly = self.nearly()
+        begin = _at(nearly, self.prices)
+        reached = climb(self.place, begin, nearly, self.share, *FURTHER)
+        full = self.fully(reached.prices)
+        if full.usd <= self.lower_usd:
+            return False
+        self.prices, self.taken, self.lower_usd = full.prices, full.taken, full.usd
+        return True
 
     def _prices_like(self, like: Searched) -> Prices:
         """Another site's prices of the same instance types, as much more as these cost more here; of other types even

@@ -75,38 +75,25 @@ def divided(
 
 def dived(
     place: Place, services: Sequence[Sequence[Ways]], share: float = 1.0
-) -> tuple[Divided, list[list[int]]] | None:
+) -> tuple[Divided, list[int]] | None:
     """One set of each service's where hours may mix ways and machines be bought in part, chosen one service after the
-    other, the most evenly mixed first: the one that leaves all at least cost. Gives what they cost, their numbers and
-    those of the sets that are taken most while all may be mixed; None without an answer."""
+    other, the least evenly mixed first: the one that it takes most. Gives what they cost and their numbers; None
+    without an answer."""
     model = _modelled(
         place, services, _every_hour(place), whole_machines=False, whole_sets=False, share=share
     )
     usd = model.programme.solve().usd
-    most: list[int] = []
     while usd is not None:
         shares = _shares(model)
-        numbers = [int(share.argmax()) for share in shares]
-        most = most or numbers
-        mixed = [s for s, share in enumerate(shares) if share.max() < 1 - WHOLLY]
+        mixed = [s for s, share in enumerate(shares) if WHOLLY < share.max() < 1 - WHOLLY]
         if not mixed:
             model.programme.read()
-            return _read(model, place, usd, whole=False), [numbers, *([most] if most != numbers else [])]
-        s = min(mixed, key=lambda s: float(shares[s].max()))
-        some = np.flatnonzero(shares[s] > WHOLLY).tolist()
-        if not some:
-            break
-        least = [_with_set(model, s, n) for n in some]
-        best = some[int(np.argmin([np.inf if one is None else one for one in least]))]
-        usd = model.programme.solve_again(_only(model, s, best), [one for some in model.sets for one in some])
+            return _read(model, place, usd, whole=False), [int(share.argmax()) for share in shares]
+        s = max(mixed, key=lambda s: float(shares[s].max()))
+        usd = model.programme.solve_again(
+            _only(model, s, int(shares[s].argmax())), [one for some in model.sets for one in some]
+        )
     return None
-
-
-def _with_set(model: _Model, s: int, number: int) -> float | None:
-    """The cost with one set of a service alone; all may be mixed again after it."""
-    usd = model.programme.solve_again(_only(model, s, number))
-    model.programme.allow(dict.fromkeys(model.sets[s], 1.0))
-    return usd
 
 
 def _only(model: _Model, s: int, number: int) -> dict[Variable, float]:

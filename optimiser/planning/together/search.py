@@ -31,8 +31,10 @@ from optimiser.planning.together.within import Within, looked_within, planned_wi
 SITES_LOOKED_INTO, SITES_PLANNED = 16, 4
 # Of so many of the cheapest sets of each service one is chosen, up to so many hours of all services: beyond, the
 # cheapest. Up to fewer hours the choice is the best of more and all, and each site that may be cheaper is planned in.
-SETS_MIXED, MIXED_HOURS = 3, 10_000
+SETS_MIXED, MIXED_HOURS = 4, 10_000
 SETS_CHOSEN = 8
+# Climbs from the best prices of the site whose bound is the least.
+FURTHER_CLIMBS = 2
 # How much dearer than another's bound a site's plan within quotas must be to plan in the other too.
 WORTH_ANOTHER = 0.05
 
@@ -79,6 +81,7 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
         # No other site's bound need be higher than the least: that is the bound of all.
         enough, like = min(enough, one.lower_usd), like or one
         looked_into.append(one)
+    _raise_the_least(sites)
     best, cutoff = None, cutoff_usd
     for one in sorted(looked_into, key=_rank)[:SITES_PLANNED]:
         whole = _planned(one) if one.lower_usd < cutoff else None
@@ -92,6 +95,14 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
     if best is not None and broken_by(caps, best.solutions, best.bought):
         return _within(sites, caps, cutoff_usd, best)
     return TogetherOutcome(best, lower_usd, len(looked_into), len(sites))
+
+
+def _raise_the_least(sites: Sequence[Searched]) -> None:
+    """The bound of all is the least of any site: it is climbed on from while that helps."""
+    for _ in range(FURTHER_CLIMBS):
+        least = min(sites, key=_rank, default=None)
+        if least is None or not least.raised_further():
+            break
 
 
 def _within(
@@ -136,23 +147,21 @@ def _rank(searched: Searched) -> tuple[float, tuple[str, str]]:
 
 def _planned(searched: Searched) -> Whole | None:
     """Whole numbers, with the best sets of options or the cheapest of each service alone where hours are few, else
-    those chosen one after the other or taken most as they mix, whichever begins cheaper; None where a service has no
-    set that is listed, or nothing carries all."""
-    place = searched.place
+    those chosen one after the other; None where a service has no set that is listed, or nothing carries all."""
+    place, few = searched.place, searched.few_hours
     several = place.hours.weight.size * len(searched.choices) <= MIXED_HOURS
-    mixed = SETS_CHOSEN if searched.few_hours else SETS_MIXED
+    mixed = SETS_CHOSEN if few else SETS_MIXED
     sets = searched.cheapest_menus(mixed if several else 1)
-    share = searched.share if searched.few_hours else 1.0
+    share = searched.share if few else 1.0
     found = dived(place, _ways(sets), share) if all(sets) else None
     if found is None:
         return None
-    start, numbers = found
-    chosen = divided(place, _ways(sets), whole=True, share=share) if searched.few_hours else None
+    start, taken = found
+    numbers = [taken]
+    chosen = divided(place, _ways(sets), whole=True, share=share) if few else None
     if chosen is not None:
         numbers = [[int(share.argmax()) for share in chosen.shares], [0] * len(sets)]
-    begun = []
-    if not searched.few_hours and several:
-        numbers = numbers[:1]
+    rounded = []
     for number, one in enumerate(numbers):
         some = [[of[n]] for of, n in zip(sets, one, strict=True)]
         whole = chosen if number == 0 else None
@@ -160,10 +169,7 @@ def _planned(searched: Searched) -> Whole | None:
         whole = whole or divided(place, _ways(some), share=share)
         if whole is not None:
             menus = tuple(menu for [(menu, _)] in some)
-            begun.append(Rounding(place, menus, replace(whole, use=start.use), searched.share))
-    if chosen is None and begun:
-        begun = [min(begun, key=lambda one: one.begins_usd)]
-    rounded = [one.search() for one in begun]
+            rounded.append(Rounding(place, menus, replace(whole, use=start.use), searched.share).search())
     return min((one for one in rounded if one is not None), key=lambda one: one.usd, default=None)
 
 

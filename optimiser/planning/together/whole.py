@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -83,7 +82,7 @@ class Rounding:
 
     def _numbers(self) -> tuple[float, Units, Units] | None:
         """The best numbers found: what they cost, they, and the ways."""
-        most, picked = self._begun
+        most, picked = self._begun()
         self.misfits = MISFITS_WITHIN if len(self.granted) else MISFITS
         if picked is None:
             return None
@@ -123,13 +122,6 @@ class Rounding:
         )
         return Hour(ways, cost, taken)
 
-    @property
-    def begins_usd(self) -> float:
-        """What the first numbers cost, inf where there are none."""
-        most, picked = self._begun
-        return np.inf if picked is None else self._usd(most, picked)
-
-    @cached_property
     def _begun(self) -> tuple[Units, Units | None]:
         """Numbers that carry every hour, not many more than the programme's, and a way of each service and hour."""
         start = np.ceil(self.start.machines - 1e-6).astype(np.int64)
