@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # A machine that others use too may halt any example for longer than Hypothesis allows one.
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("unhurried", deadline=None, max_examples=50)
 settings.load_profile("unhurried")
 
 
