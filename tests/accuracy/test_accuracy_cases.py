@@ -180,6 +180,17 @@ def test_runs_are_as_long_as_their_source_has_them() -> None:
     assert (at_once.run_requests, at_once.run_s) == (160, None)
     assert (only_case(under_limits()).run_requests, only_case(under_limits()).run_s) == (None, 600.0)
     assert (only_case(offline()).run_requests, only_case(offline()).run_s) == (None, None)
+    noted = only_case(offline(notes="bench serve, 500 requests in the run, all at once"))
+    assert (noted.run_requests, noted.run_s) == (500, None)
+
+
+def test_each_wave_of_requests_of_equal_lengths_is_a_run() -> None:
+    waves = only_case(
+        at_concurrency(
+            16, ttft_ms=None, notes="GenAI-Perf, closed loop of equal lengths, 500 requests in the run"
+        )
+    )
+    assert (waves.run_requests, waves.run_s) == (16, None)
 
 
 def test_requests_finished_stand_for_tokens_where_those_are_not_given() -> None:
