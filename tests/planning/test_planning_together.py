@@ -15,7 +15,7 @@ from optimiser.planning.search import search
 from optimiser.planning.together import menus
 from optimiser.planning.together.hours import Hour, exactly, needed, paired
 from optimiser.planning.together.looked import Searched
-from optimiser.planning.together.master import divided
+from optimiser.planning.together.master import dived, divided
 from optimiser.planning.together.near import Near
 from optimiser.planning.together.search import TogetherOutcome, search_together
 from optimiser.planning.together.services import hours_of, places
@@ -254,6 +254,40 @@ def test_a_service_takes_the_dearer_set_where_the_other_would_need_a_machine_mor
     assert found.usd == pytest.approx(2 * 1.0 + 0.3)
     assert found.machines.tolist() == pytest.approx([1.0, 0.0])
     assert [share.tolist() for share in found.shares] == [pytest.approx([1.0]), pytest.approx([1.0, 0.0])]
+
+
+def test_ways_of_an_hour_stand_once_and_its_first_fills_what_others_have_more_of() -> None:
+    place = places(random_services(7), hours_of(random_services(7)))[0]
+    looked = Searched.of(place, 1.0)
+    menu = next(one for number in range(9) if (one := looked.menu(0, number)) and len(one.units) >= 3)
+    hours = len(place.hours.weight)
+    some = np.tile([2, 0, 2], (hours, 1))
+    some[0] = [1, 1, 1]
+    index = Ways.of(menu, some, place.hours.weight).index
+    assert index.tolist() == [[1, 1], *([[0, 2]] * (hours - 1))]
+
+
+@pytest.mark.parametrize("first", [1, 2, 5])
+def test_sets_left_out_by_some_of_the_hours_leave_a_set_of_each_service(first: int) -> None:
+    kinds = [
+        machine("big", 4.0, held(3.6), hourly(5.0)),
+        machine("mid", 2.0, held(2.2), hourly(2.9)),
+        machine("small", 1.0, held(1.0), hourly(1.5)),
+    ]
+    wave = 12 + 8 * np.sin(np.arange(24) / 24 * 2 * np.pi)
+    problems = services(
+        *(case(kinds, np.roll(wave, 7 * n).round(1).tolist(), policy=TOGETHER) for n in range(3))
+    )
+    looked = Searched.of(places(problems, hours_of(problems))[0], 1.0)
+    looked.raise_bound(math.inf, None)
+    ways = [[ways for _, ways in some] for some in looked.cheapest_menus(6)]
+    chosen = dived(looked.place, ways, first=first)
+    assert chosen is not None
+    alone = divided(looked.place, [[some[n]] for some, n in zip(ways, chosen, strict=True)])
+    mixed = divided(looked.place, ways)
+    assert alone is not None
+    assert mixed is not None
+    assert mixed.usd - 1e-6 <= alone.usd <= 1.05 * mixed.usd
 
 
 @pytest.mark.parametrize("seed", [2, 4, 8])

@@ -19,7 +19,7 @@ from optimiser.planning.together.services import Place
 FIRST_STEP, SHORTEST_STEP, STALLED = 0.3, 1e-3, 12
 # What the last that was taken counts in the average.
 COUNTS = 0.02
-HALVINGS = 30
+HALVINGS = 20
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ STEPS = ((200, 0.02), (200, 0.015), (300, 0.007), (300, 0.004), (300, 0.002))
 # The first climb where hours of all services are few: sets that are not looked at yet mislead a longer one.
 FIRST_STEPS, FEW_HOURS = (50, 0.02), 1_000
 # What the site whose bound is the least is climbed on by.
-FURTHER = (300, 0.001)
+FURTHER = (300, 0.002)
 # How many of the climbs are for prices that begin far from the best.
 FAR = 1
 # Sets of a service that become near ones at each look, and the multiples of even prices at the first.

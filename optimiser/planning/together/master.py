@@ -74,21 +74,38 @@ def divided(
 
 
 def dived(
-    place: Place, services: Sequence[Sequence[Ways]], share: float = 1.0
-) -> tuple[Divided, list[int]] | None:
-    """One set of each service's where hours may mix ways and machines be bought in part, chosen one service after the
-    other, the least evenly mixed first: the one that it takes most. Gives what they cost and their numbers; None
-    without an answer."""
-    model = _modelled(
-        place, services, _every_hour(place), whole_machines=False, whole_sets=False, share=share
-    )
-    usd = model.programme.solve().usd
+    place: Place, services: Sequence[Sequence[Ways]], share: float = 1.0, first: int = 1
+) -> list[int] | None:
+    """The number of one set of each service's where hours may mix ways and machines be bought in part, chosen one
+    service after the other, the least evenly mixed first: the one that it takes most. None without an answer.
+
+    Sets of which every first hour takes nothing are left out at once: those hours take a fraction of the time of all.
+    """
+    weight = place.hours.weight
+    every = np.arange(len(weight))
+    some = every[::first]
+    kept = [list(range(len(one))) for one in services]
+    for hours in (some, every) if len(some) < len(every) else (every,):
+        often = dict.fromkeys(hours.tolist(), float(weight.sum() / weight[hours].sum()))
+        ways = [[one[n] for n in numbers] for one, numbers in zip(services, kept, strict=True)]
+        model = _modelled(place, ways, often, whole_machines=False, whole_sets=False, share=share)
+        if model.programme.solve().usd is None:
+            return None
+        if len(hours) < len(every):
+            taken = [np.flatnonzero(one > WHOLLY).tolist() for one in _shares(model)]
+            kept = [[numbers[n] for n in some] for numbers, some in zip(kept, taken, strict=True)]
+    chosen = _fixed(model)
+    return None if chosen is None else [numbers[n] for numbers, n in zip(kept, chosen, strict=True)]
+
+
+def _fixed(model: _Model) -> list[int] | None:
+    """One set of each service's after the other, in a linear programme that is solved."""
+    usd: float | None = 0.0
     while usd is not None:
         shares = _shares(model)
-        mixed = [s for s, share in enumerate(shares) if WHOLLY < share.max() < 1 - WHOLLY]
+        mixed = [s for s, one in enumerate(shares) if WHOLLY < one.max() < 1 - WHOLLY]
         if not mixed:
-            model.programme.read()
-            return _read(model, place, usd, whole=False), [int(share.argmax()) for share in shares]
+            return [int(one.argmax()) for one in shares]
         s = max(mixed, key=lambda s: float(shares[s].max()))
         usd = model.programme.solve_again(
             _only(model, s, int(shares[s].argmax())), [one for some in model.sets for one in some]
@@ -178,12 +195,14 @@ def _modelled(
     for (m, hour), terms in model.used.items():
         programme.row(f"share_{m}_{hour}", [*terms, *model.offers[m]], "<=", amount[m])
     if share < 1:
-        _in_use(model, place, bought, share)
+        _in_use(model, place, bought, hours, share)
     programme.minimise(cost)
     return model
 
 
-def _in_use(model: _Model, place: Place, bought: Sequence[Variable], share: float) -> None:
+def _in_use(
+    model: _Model, place: Place, bought: Sequence[Variable], hours: Mapping[int, float], share: float
+) -> None:
     """The rows of `relaxed` on what is committed: used ≤ Σ taken, used ≤ Σ K, Σ_h w · used ≥ (1 − share) · H · Σ K."""
     programme, weight = model.programme, place.hours.weight.tolist()
     for m, machine in enumerate(place.machines):
@@ -195,9 +214,9 @@ def _in_use(model: _Model, place: Place, bought: Sequence[Variable], share: floa
         if not committed:
             continue
         of_use: Terms = [(k, -(1 - share) * place.hours.total) for k in committed]
-        for hour, lasts in enumerate(weight):
+        for hour, often in hours.items():
             used = programme.variable(f"used_{m}_{hour}")
-            of_use.append((used, lasts))
+            of_use.append((used, often * weight[hour]))
             programme.row(f"up_{m}_{hour}", [(used, 1.0), *((k, -1.0) for k in committed)], "<=", 0)
             taken = [(one, -count) for one, count in model.used.get((m, hour), ())]
             programme.row(f"in_{m}_{hour}", [(used, 1.0), *taken], "<=", 0)

@@ -14,49 +14,61 @@ from optimiser.planning.together.ways import Ways
 
 @dataclass(frozen=True)
 class Near:
-    """Ways one below another, those of a set together and the sets of a service: cost beside shared machines, USD over
-    the horizon, shape (ways, hours); machines that each takes of, shape (slots, ways), and instances of them, shape
-    (slots, ways, hours). sets is the first way of each set, services the first set of each service."""
+    """Ways one below another, those of a set together, sets of most machines first: cost beside shared machines, USD
+    over the horizon, shape (ways, hours). Of each slot, the first machine of a set, its second and so on, machines that
+    each of the first ways takes of, shape (ways of sets with as many,), and instances of them, shape (the same, hours).
+    sets is the first way of each set, services the sets of each service; priced and costly are room to work in.
+    """
 
     cost: Floats
-    machines: Indices
-    taken: Floats
+    machines: tuple[Indices, ...]
+    taken: tuple[Floats, ...]
     sets: Indices
-    services: Indices
+    services: tuple[Indices, ...]
+    priced: Floats
+    costly: Floats
 
     @classmethod
     def of(cls, services: Sequence[Mapping[int, Ways]]) -> Near:
         """The ways of each service's sets; every service has some."""
-        every = [ways for known in services for ways in known.values()]
-        counts = [ways.cost.shape[1] for ways in every]
-        slots, hours = max(len(ways.machines) for ways in every), len(every[0].cost)
-        machines = np.zeros((slots, sum(counts)), dtype=np.int64)
-        taken = np.zeros((slots, sum(counts), hours))
-        first = _firsts(counts)
-        for ways, start, count in zip(every, first.tolist(), counts, strict=True):
-            rows = slice(start, start + count)
-            machines[: len(ways.machines), rows] = ways.machines[:, None]
-            taken[: len(ways.machines), rows] = ways.taken.transpose(0, 2, 1)
-        cost = np.vstack([ways.cost.T for ways in every])
-        return cls(cost, machines, taken, first, _firsts([len(known) for known in services]))
+        every = [(s, ways) for s, known in enumerate(services) for ways in known.values()]
+        every.sort(key=lambda one: -len(one[1].machines))
+        of_service = np.array([s for s, _ in every])
+        cost = np.vstack([ways.cost.T for _, ways in every])
+        machines, taken = [], []
+        for slot in range(max(len(ways.machines) for _, ways in every)):
+            some = [ways for _, ways in every if len(ways.machines) > slot]
+            counts = [ways.cost.shape[1] for ways in some]
+            machines.append(np.repeat([ways.machines[slot] for ways in some], counts))
+            taken.append(np.vstack([ways.taken[slot].T for ways in some]))
+        return cls(
+            cost,
+            tuple(machines),
+            tuple(taken),
+            np.append(0, np.cumsum([ways.cost.shape[1] for _, ways in every], dtype=np.int64)[:-1]),
+            tuple(np.flatnonzero(of_service == s) for s in range(len(services))),
+            np.empty_like(cost),
+            np.empty_like(cost),
+        )
 
     def least(self, use: Floats) -> tuple[float, Floats]:
         """What the services cost at prices of use, each with the best of its sets, and what they take, instances, shape
         (machines, hours)."""
-        usd = self.cost.copy()
+        usd = self.costly
+        np.copyto(usd, self.cost)
         for machines, taken in zip(self.machines, self.taken, strict=True):
-            usd += taken * use[machines]
+            priced = np.take(use, machines, axis=0, out=self.priced[: len(machines)], mode="clip")
+            priced *= taken
+            usd[: len(machines)] += priced
         of_set = np.minimum.reduceat(usd, self.sets, axis=0).sum(axis=1)
         used, every = np.zeros_like(use), np.arange(use.shape[1])
-        total, set_ends = 0.0, np.append(self.sets[1:], len(usd))
-        for first, end in zip(self.services, np.append(self.services[1:], len(of_set)), strict=True):
-            best = int(first + of_set[first:end].argmin())
+        total, ends = 0.0, np.append(self.sets[1:], len(usd))
+        for some in self.services:
+            best = int(some[of_set[some].argmin()])
             total += float(of_set[best])
-            ways = self.sets[best] + usd[self.sets[best] : set_ends[best]].argmin(axis=0)
+            first = int(self.sets[best])
+            ways = first + usd[first : ends[best]].argmin(axis=0)
             for machines, taken in zip(self.machines, self.taken, strict=True):
-                used[machines[self.sets[best]]] += taken[ways, every]
+                if first < len(machines):
+                    used[machines[first]] += taken[ways, every]
         return total, used
-
-
-def _firsts(counts: Sequence[int]) -> Indices:
-    return np.append(0, np.cumsum(counts[:-1], dtype=np.int64))

@@ -31,10 +31,12 @@ from optimiser.planning.together.within import Within, looked_within, planned_wi
 SITES_LOOKED_INTO, SITES_PLANNED = 16, 4
 # Of so many of the cheapest sets of each service one is chosen, up to so many hours of all services: beyond, the
 # cheapest. Up to fewer hours the choice is the best of more and all, and each site that may be cheaper is planned in.
-SETS_MIXED, MIXED_HOURS = 4, 10_000
+SETS_MIXED, MIXED_HOURS = 6, 10_000
+# Sets that every so many of the hours take nothing of are not looked at in all of them.
+SETS_LEFT_OUT_BY = 3
 SETS_CHOSEN = 8
 # Climbs from the best prices of the site whose bound is the least.
-FURTHER_CLIMBS = 2
+FURTHER_CLIMBS = 5
 # How much dearer than another's bound a site's plan within quotas must be to plan in the other too.
 WORTH_ANOTHER = 0.05
 
@@ -150,27 +152,27 @@ def _planned(searched: Searched) -> Whole | None:
     those chosen one after the other; None where a service has no set that is listed, or nothing carries all."""
     place, few = searched.place, searched.few_hours
     several = place.hours.weight.size * len(searched.choices) <= MIXED_HOURS
-    mixed = SETS_CHOSEN if few else SETS_MIXED
-    sets = searched.cheapest_menus(mixed if several else 1)
-    share = searched.share if few else 1.0
-    found = dived(place, _ways(sets), share) if all(sets) else None
-    if found is None:
+    sets = searched.cheapest_menus((SETS_CHOSEN if few else SETS_MIXED) if several else 1)
+    if not all(sets):
         return None
-    start, taken = found
-    numbers = [taken]
+    share = searched.share if few else 1.0
     chosen = divided(place, _ways(sets), whole=True, share=share) if few else None
     if chosen is not None:
-        numbers = [[int(share.argmax()) for share in chosen.shares], [0] * len(sets)]
-    rounded = []
-    for number, one in enumerate(numbers):
-        some = [[of[n]] for of, n in zip(sets, one, strict=True)]
-        whole = chosen if number == 0 else None
-        whole = whole or (divided(place, _ways(some), whole=True, share=share) if several else None)
-        whole = whole or divided(place, _ways(some), share=share)
-        if whole is not None:
-            menus = tuple(menu for [(menu, _)] in some)
-            rounded.append(Rounding(place, menus, replace(whole, use=start.use), searched.share).search())
-    return min((one for one in rounded if one is not None), key=lambda one: one.usd, default=None)
+        numbers = [[int(one.argmax()) for one in chosen.shares], [0] * len(sets)]
+    else:
+        dive = dived(place, _ways(sets), share, SETS_LEFT_OUT_BY) if several else [0] * len(sets)
+        numbers = [] if dive is None else [dive]
+    found = []
+    for n, one in enumerate(numbers):
+        some = [[of[number]] for of, number in zip(sets, one, strict=True)]
+        start = divided(place, _ways(some), share=share)
+        if start is None:
+            continue
+        whole = chosen if n == 0 else None
+        whole = whole or (divided(place, _ways(some), whole=True, share=share) if several else None) or start
+        menus = tuple(menu for [(menu, _)] in some)
+        found.append(Rounding(place, menus, replace(whole, use=start.use), searched.share).search())
+    return min((one for one in found if one is not None), key=lambda one: one.usd, default=None)
 
 
 def _ways(sets: Sequence[Sequence[tuple[Menu, Ways]]]) -> list[list[Ways]]:

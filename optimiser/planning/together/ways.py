@@ -32,9 +32,13 @@ class Ways:
     @classmethod
     def of(cls, menu: Menu, ways: Indices, weight: Floats) -> Ways:
         """Some ways of each hour, shape (hours, any number)."""
-        rows = [np.unique(row) for row in ways]
-        width = max(map(len, rows))
-        index = np.array([np.append(row, np.full(width - len(row), row[0])) for row in rows])
+        some = np.sort(ways, axis=1)
+        again = np.zeros(some.shape, dtype=bool)
+        again[:, 1:] = some[:, 1:] == some[:, :-1]
+        # Each hour's distinct ways from left to right, and its first where it has fewer than another.
+        some = np.where(again, some[:, :1], some)
+        order = np.argsort(again, axis=1, kind="stable")[:, : int((~again).sum(axis=1).max())]
+        index = np.take_along_axis(some, order, axis=1)
         cost = menu.usd[index, np.arange(len(index))[:, None]] * weight[:, None]
         machines = np.flatnonzero(menu.taken.any(axis=0))
         taken = menu.taken[index][:, :, machines].transpose(2, 0, 1).astype(np.float64)
