@@ -16,7 +16,7 @@ MOE_ERROR_FACTOR = 1.4
 # fit: mostly too high, in three of four by at most this, where other models were measured on the GPU generation.
 SERVER_ERROR = 0.21
 # Limits under which rates were measured that no fit has seen: MLPerf Inference 5.0 and 5.1, interactive, 450 or 500 ms
-# and 40 or 30 ms at p99. Estimates of those 19 results are 18 % too high at the median, one in ten over 38 %;
+# and 40 or 30 ms at p99. Estimates of those 19 results are 17 % too high at the median, one in ten over 38 %;
 # SERVER_ERROR in doubt is 31.5.
 TIGHT_TTFT_MS, TIGHT_TPOT_MS = 500.0, 40.0
 # Models split over GPUs joined by PCIe alone, outside the generations where that was measured: three MLPerf
@@ -73,7 +73,7 @@ def _tight(question: Question) -> list[str]:
         return []
     return [
         f"limits of {target.ttft_ms:g} ms and {target.tpot_ms:g} ms are tighter than those fitted to: of MLPerf's "
-        "interactive results estimates are 29 % too high at the median"
+        "interactive results estimates are 17 % too high at the median"
     ]
 
 

@@ -36,7 +36,7 @@ def test_no_result_is_left_out_or_among_what_was_fitted() -> None:
 def test_what_was_never_seen_is_predicted_nearly_as_the_goals_ask(goal: Goal) -> None:
     errors = errors_of(by_set(ACCURACY.judged)[goal])
     assert errors is not None
-    assert errors.figures >= 12
+    assert errors.figures >= 10
     assert goal.median is not None
     assert goal.p90 is not None
     assert errors.median <= BEYOND * goal.median
