@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from planning_cases import PLAIN, case, committed, hourly, machine
 from test_planning_together import apart_usd, services
 
@@ -48,3 +49,27 @@ def test_with_more_demand_or_more_machines_to_choose_from_the_plan_stays_near_it
     fewer, _ = usd_of(two_services(1, machines=5, scale=1.1))
     assert base <= more <= fewer + 1e-6
     assert more <= 1.1 * lower
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("first", "second", "committed_usd"),
+    [([11, 3, 11], [4, 4, 3], 1.2), ([24, 12, 22], [7, 4, 7], 0.9), ([5, 30, 9], [8, 2, 40], 1.6)],
+)
+def test_commitments_of_one_machine_are_as_many_as_counting_all_numbers_finds(
+    first: list[int], second: list[int], committed_usd: float, share: float
+) -> None:
+    """K commitments run all along, the rest by the hour; K must be in use in all but a share of the hours."""
+    hourly_usd = 1.9
+    kinds = [machine("one", 1.0, hourly(hourly_usd), committed(committed_usd))]
+    policy = POLICY.model_copy(update={"commitment_hours_share": share})
+    both = services(
+        *(case(kinds, [float(one) for one in demand], policy=policy) for demand in (first, second))
+    )
+    needed = [a + b for a, b in zip(first, second, strict=True)]
+    best = min(
+        sum(committed_usd * count + hourly_usd * max(one - count, 0) for one in needed)
+        for count in range(max(needed) + 1)
+        if sum(one < count for one in needed) <= share * len(needed)
+    )
+    assert usd_of(both)[0] == pytest.approx(best)

@@ -135,11 +135,25 @@ class Rounding:
             picked = self._hours(programme, most, None)
             # Numbers of which too few would be in use fall to those that would.
             while picked is not None and (missing := self._bought(most, picked)[1]).any():
-                most = most - missing
-                picked = self._hours(picked, most, None)
+                picked = self._in_use(picked, most, missing)
+                if (missing := self._bought(most, picked)[1]).any():
+                    most = most - missing
+                    picked = self._hours(picked, most, None)
             if picked is not None:
                 return most, picked
         return start, None
+
+    def _in_use(self, picked: Units, most: Units, missing: Units) -> Units:
+        """With the hours exact that leave machines idle of which too few are in use: ways near the programme's, which
+        mixes them, may lack those between."""
+        idle = (self._used(picked) < most)[:, missing > 0].any(axis=1)
+        changed = picked.copy()
+        for hour in np.flatnonzero(idle)[:FIRST_MISFITS].tolist():
+            now = self._beside(hour, picked[:, hour])
+            exact = self._exactly(hour, picked[:, hour], most, now)
+            if exact is not None and self._beside(hour, exact) < now:
+                changed[:, hour] = exact
+        return changed
 
     def _fitted(self, most: Floats) -> Units:
         """As many machines as caps have room for, taken off where they are most beyond the programme's."""
