@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
 
 from optimiser.errors import UsageError, bad_value
 from optimiser.measured.names import engine_named
@@ -11,6 +11,10 @@ from optimiser.measured.reading import Reading, count, day, needed, number, text
 
 FORMAT = "aiperf"
 OLDER_FORMAT = "genai-perf"
+# AIPerf 0.10 (schema 1.3) says the load in phases; its types without a rate or a number in flight (a trace's schedule,
+# users with several turns) are no load that estimates know.
+_PHASE_TYPES = ("concurrency", "poisson", "gamma", "constant")
+_RATE_UNITS = ("", "requests/sec", "requests/s")
 _CONCURRENCIES = ("loadgen.concurrency", "perf_analyzer.stimulus.concurrency", "concurrency")
 _RATES = ("loadgen.request_rate", "perf_analyzer.stimulus.request_rate", "request_rate")
 
@@ -25,11 +29,23 @@ def is_aiperf(data: Any) -> bool:
 
 
 def read_aiperf(data: Any, where: str) -> Iterator[Reading]:
-    """The one run of such a file. Raises UsageError for a figure that is missing or impossible."""
+    """The one run of such a file.
+
+    Raises UsageError for a figure that is missing or impossible, for a run that was cancelled and where the file does
+    not say under which load it was measured.
+    """
     metrics, config = data.get("records", data), data["input_config"]
     failed = count(metrics, where, "error_request_count.avg") or _errors(data, where)
     if value_at(metrics, "request_throughput") is None:
         raise UsageError(f"{where}: no request was completed, {failed:,} failed")
+    if value_at(data, "was_cancelled") is True:
+        raise bad_value(
+            where, "was_cancelled", True, "must be false: a run cut off is no measure of its load"
+        )
+    rate_unit = text(metrics, "request_throughput.unit")
+    if rate_unit not in _RATE_UNITS:
+        raise bad_value(where, "request_throughput.unit", rate_unit, "must be requests/sec")
+    concurrency, request_rate = _load(config, where)
     yield Reading(
         format=FORMAT if "loadgen" in config or "aiperf_version" in data else OLDER_FORMAT,
         prompt_tokens=needed(metrics, where, "input_sequence_length.avg", "num_input_token.avg"),
@@ -37,16 +53,56 @@ def read_aiperf(data: Any, where: str) -> Iterator[Reading]:
         requests=count(metrics, where, "request_count.avg") or None,
         requests_per_second=needed(metrics, where, "request_throughput.avg"),
         failed=failed,
-        concurrency=number(config, where, *_CONCURRENCIES),
-        request_rate=number(config, where, *_RATES),
+        concurrency=concurrency,
+        request_rate=request_rate,
         ttft_ms=_milliseconds(metrics, where, "time_to_first_token", "avg"),
         ttft_p99_ms=_milliseconds(metrics, where, "time_to_first_token", "p99"),
         tpot_ms=_milliseconds(metrics, where, "inter_token_latency", "avg"),
         tpot_p99_ms=_milliseconds(metrics, where, "inter_token_latency", "p99"),
-        model=text(config, "endpoint.model_names", "model_names", "model"),
+        model=text(config, "endpoint.model_names", "model_names", "model") or _model_of_items(config),
         engine=engine_named(text(config, "endpoint.backend", "backend")),
         measured_on=day(value_at(data, "start_time")),
     )
+
+
+def _load(config: Any, where: str) -> tuple[float | None, float | None]:
+    """(requests in flight, requests offered per second), at least one of them told; UsageError where neither is."""
+    phases = value_at(config, "phases")
+    if phases is not None:
+        return _load_of_phases(phases, where)
+    concurrency, rate = number(config, where, *_CONCURRENCIES), number(config, where, *_RATES)
+    if concurrency is None and rate is None:
+        _no_load(where, f"input_config.{_CONCURRENCIES[0]} and {_RATES[0]} are missing")
+    return concurrency, rate
+
+
+def _load_of_phases(phases: Any, where: str) -> tuple[float | None, float | None]:
+    """The load of the one phase that was measured; one that warms up is left out of AIPerf's metrics."""
+    field = "input_config.phases"
+    known = [phase for phase in phases if isinstance(phase, Mapping)] if isinstance(phases, list) else []
+    measured = [
+        phase
+        for phase in known
+        if phase.get("name") != "warmup" and phase.get("exclude_from_results") is not True
+    ]
+    if len(measured) != 1:
+        _no_load(where, f"{field} has {len(measured)} phases that were measured, where it must be one")
+    phase, at = measured[0], f"{where} {field} {text(measured[0], 'name')!r}"
+    kind = text(phase, "type")
+    if kind not in _PHASE_TYPES:
+        raise bad_value(at, "type", kind, f"no load to anchor on: known are {', '.join(_PHASE_TYPES)}")
+    if kind == "concurrency":
+        return needed(phase, at, "concurrency"), None
+    return number(phase, at, "concurrency"), needed(phase, at, "rate")
+
+
+def _no_load(where: str, what: str) -> NoReturn:
+    raise UsageError(f"{where}: {what}: under which load it was measured is not told")
+
+
+def _model_of_items(config: Any) -> str:
+    items = value_at(config, "models.items")
+    return text(items[0], "name") if isinstance(items, list) and items else ""
 
 
 def _milliseconds(metrics: Any, where: str, metric: str, statistic: str) -> float | None:
