@@ -37,7 +37,7 @@ def read_benchmarks(path: Path, content: bytes) -> list[Reading]:
         raise UsageError(f"{path}: is no text in UTF-8: {_KNOWN}") from None
     # A log's first line may begin with "[", too.
     if trtllm_bench.is_trtllm_table(words):
-        return list(trtllm_bench.read_trtllm(trtllm_bench.table_as_report(words), str(path)))
+        return list(trtllm_bench.read_trtllm(trtllm_bench.table_as_report(words, str(path)), str(path)))
     if words.lstrip()[:1] in ("{", "["):
         return _from_json(words, str(path))
     first = words.lstrip().partition("\n")[0]
@@ -48,7 +48,12 @@ def read_benchmarks(path: Path, content: bytes) -> list[Reading]:
 
 def _from_json(words: str, where: str) -> list[Reading]:
     """Runs of one JSON document, or of several one after the other, as --append-result writes them."""
-    documents = list(_documents(words, where))
+    # A list holds runs as several documents do.
+    documents = [
+        run
+        for data in _documents(words, where)
+        for run in (data if isinstance(data, list) and data else [data])
+    ]
     found: list[Reading] = []
     for place, data in enumerate(documents, start=1):
         at = f"{where} document {place}" if len(documents) > 1 else where

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from optimiser.errors import UsageError
-from optimiser.measured.reading import Reading, count, day, needed, number, text, value_at
+from optimiser.errors import UsageError, bad_value
+from optimiser.measured.reading import Reading, count, day, needed, text, timed, value_at
 
 FORMAT = "guidellm"
 # Where a benchmark says how it was driven: since 0.4, and before.
@@ -30,7 +30,7 @@ def is_guidellm(data: Any) -> bool:
     runs = value_at(data, "benchmarks")
     if not isinstance(runs, list) or not runs:
         return False
-    return value_at(runs[0], "metrics.requests_per_second") is not None
+    return any(value_at(run, "metrics.requests_per_second") is not None for run in runs)
 
 
 def read_guidellm(data: Any, where: str) -> Iterator[Reading]:
@@ -41,6 +41,8 @@ def read_guidellm(data: Any, where: str) -> Iterator[Reading]:
     found = False
     for place, run in enumerate(data["benchmarks"], start=1):
         at = f"{where} benchmark {place}"
+        if value_at(run, "metrics") is None:
+            raise bad_value(at, "metrics", None, "is missing: nothing was measured, or the file is not whole")
         completed = count(run, at, "metrics.request_totals.successful", "run_stats.requests_made.successful")
         if completed:
             found = True
@@ -65,11 +67,11 @@ def _reading(run: Any, where: str, completed: int, model: str) -> Reading:
         failed=count(run, where, "metrics.request_totals.errored", "run_stats.requests_made.errored"),
         concurrency=concurrency,
         request_rate=rate,
-        ttft_ms=number(run, where, metric("time_to_first_token_ms")),
-        ttft_p99_ms=number(run, where, metric("time_to_first_token_ms", "percentiles.p99")),
+        ttft_ms=timed(run, where, metric("time_to_first_token_ms")),
+        ttft_p99_ms=timed(run, where, metric("time_to_first_token_ms", "percentiles.p99")),
         # time_per_output_token_ms counts the first token in; this does not.
-        tpot_ms=number(run, where, metric("inter_token_latency_ms")),
-        tpot_p99_ms=number(run, where, metric("inter_token_latency_ms", "percentiles.p99")),
+        tpot_ms=timed(run, where, metric("inter_token_latency_ms")),
+        tpot_p99_ms=timed(run, where, metric("inter_token_latency_ms", "percentiles.p99")),
         model=model or text(run, *_BENCHMARK_MODELS),
         measured_on=day(value_at(run, "start_time") or value_at(run, "run_stats.start_time")),
     )

@@ -24,6 +24,15 @@ IN_FLIGHT_TOLERANCE = 1.25
 # 4 rounds of 64 requests hold 52 % of them in flight on average, since the last ones drain alone.
 IN_FLIGHT_SHARE = 0.5
 FEWEST_ROUNDS = 4
+# Where all requests are there at once, rate × latency is the mean time to complete over the run's length, times all of
+# them: half where they complete evenly, little where one long answer outlasts all others (mean answers of 1,000 tokens
+# and one of 32,000: 3 %). Clients that hold requests back (GuideLLM 512) have no more than that in flight.
+AT_ONCE_SHARE, AT_ONCE_CLIENT = 0.02, 512
+# A mean lies within the run; the margin is for tools that leave the requests of its first and last seconds out.
+TTFT_OF_RUN = 1.25
+# Where 99 % of requests took under half the mean, over half of it is of the other 1 % (a cold start, another run's
+# figure): it is no measure of what requests take.
+P99_OF_MEAN = 0.5
 # Arrivals of a Poisson process run ahead of their rate by 3 / √requests in one run of 700; so many requests where the
 # file does not say.
 AHEAD, USUAL_REQUESTS = 3.0, 1000
@@ -40,10 +49,51 @@ def check_figures(reading: Reading, where: str) -> None:
         raise bad_value(where, "failed requests", f"{reading.failed:,} of {asked:,}", right)
     if reading.output_tokens < 1.0:
         raise bad_value(where, "output tokens", reading.output_tokens, "must be 1 or more a request")
+    _check_times(reading, where)
     if reading.request_rate is not None:
         _check_offered(reading, reading.request_rate, where)
     if reading.tpot_ms and reading.concurrency:
         _check_in_flight(reading, reading.concurrency, reading.tpot_ms, where)
+    if reading.request_rate is None and reading.concurrency is None:
+        _check_at_once(reading, where)
+
+
+def _check_times(reading: Reading, where: str) -> None:
+    """Percentiles beside their means, and first tokens beside the run's length (requests ÷ rate)."""
+    percentiles = (
+        ("TTFT", reading.ttft_ms, reading.ttft_p99_ms),
+        ("time per token", reading.tpot_ms, reading.tpot_p99_ms),
+    )
+    for name, mean, highest in percentiles:
+        if mean and highest and highest < P99_OF_MEAN * mean:
+            right = (
+                f"under {P99_OF_MEAN:g} × its mean of {mean:,.6g} ms, which under 1 % of the requests then make; "
+                "is it of the same run, and was the engine warm?"
+            )
+            raise bad_value(where, f"{name} at the 99th percentile (ms)", highest, right)
+    if not reading.ttft_ms or not reading.requests:
+        return
+    length_s = reading.requests / reading.requests_per_second
+    if reading.ttft_ms / 1e3 > TTFT_OF_RUN * length_s:
+        right = f"longer than the run: {reading.requests:,} requests at their rate are {length_s:,.4g} s; is it in ms?"
+        raise bad_value(where, "TTFT (ms)", reading.ttft_ms, right)
+
+
+def _check_at_once(reading: Reading, where: str) -> None:
+    """Little's law (Little 1961, Operations Research 9) for a run whose requests were all there from the start."""
+    if reading.ttft_ms is None or reading.tpot_ms is None or reading.requests is None:
+        return
+    if not reading.first_token_at_client:
+        return
+    done = reading.requests_per_second
+    in_flight = done * (reading.ttft_ms + (reading.output_tokens - 1.0) * reading.tpot_ms) / 1e3
+    fewest = AT_ONCE_SHARE * min(reading.requests, AT_ONCE_CLIENT)
+    if in_flight < fewest:
+        right = (
+            f"contradicts the latencies: × (TTFT + output tokens × time per token) it is {in_flight:,.4g} requests in "
+            f"flight, where {reading.requests:,} that are there at once are {fewest:,.4g} at least"
+        )
+        raise bad_value(where, "requests per second", done, right)
 
 
 def _check_offered(reading: Reading, offered: float, where: str) -> None:

@@ -74,6 +74,15 @@ def number(data: Any, where: str, *paths: str) -> float | None:
     return None
 
 
+def timed(data: Any, where: str, *paths: str) -> float | None:
+    """As number, of a time whose 0 stands for one that was not measured (no streaming, answers of one token)."""
+    return number(data, where, *(path for path in paths if not _is_nought(value_at(data, path))))
+
+
+def _is_nought(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == 0
+
+
 def needed(data: Any, where: str, *paths: str) -> float:
     """As number. Raises UsageError where there is none."""
     found = number(data, where, *paths)

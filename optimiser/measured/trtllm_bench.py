@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from optimiser.errors import UsageError
 from optimiser.measured.names import precision_named
 from optimiser.measured.reading import Reading, needed, number, text, value_at, whole
 
@@ -44,8 +45,11 @@ def is_trtllm_table(content: str) -> bool:
     return _MARK in content and "Request Throughput (req/sec)" in content
 
 
-def table_as_report(content: str) -> dict[str, Any]:
-    """The printed table in the sections of the JSON report; of several, the last value of a line stands."""
+def table_as_report(content: str, where: str) -> dict[str, Any]:
+    """The printed table in the sections of the JSON report. Raises UsageError for a log with several tables."""
+    tables = content.count(_MARK)
+    if tables > 1:
+        raise UsageError(f"{where}: holds {tables} tables of trtllm-bench: give each a file of its own")
     report: dict[str, Any] = {}
     for found in _LINE.finditer(content):
         label, value = " ".join(found["label"].split()), found["value"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from optimiser.measured.reading import Reading, count, day, needed, number, text, value_at, whole
+from optimiser.errors import bad_value
+from optimiser.measured.reading import Reading, count, day, needed, number, text, timed, value_at, whole
 
 FORMAT = "vllm bench serve"
+# Totals over the run's length and the rates beside them are of the same requests, rounded at most.
+AGREEMENT = 0.05
+_RATES = {"request_throughput": "completed", "output_throughput": "total_output_tokens"}
 _ENGINES = ("vllm", "sglang", "tensorrt-llm")
 
 
@@ -20,6 +24,8 @@ def is_vllm_serve(data: Any) -> bool:
 def read_vllm_serve(data: Any, where: str) -> Iterator[Reading]:
     """The one run of such a file. Raises UsageError for a figure that is missing or impossible."""
     completed = needed(data, where, "completed")
+    whole(data, where, "completed")
+    _check_rates(data, where)
     backend = text(data, "backend", "endpoint_type").lower()
     # Before `failed` came in 0.11, what was asked for and not completed had failed.
     failed = count(data, where, "failed")
@@ -34,10 +40,10 @@ def read_vllm_serve(data: Any, where: str) -> Iterator[Reading]:
         failed=failed,
         concurrency=number(data, where, "max_concurrency"),
         request_rate=number(data, where, "request_rate"),
-        ttft_ms=number(data, where, "mean_ttft_ms"),
-        ttft_p99_ms=number(data, where, "p99_ttft_ms"),
-        tpot_ms=number(data, where, "mean_tpot_ms"),
-        tpot_p99_ms=number(data, where, "p99_tpot_ms"),
+        ttft_ms=timed(data, where, "mean_ttft_ms"),
+        ttft_p99_ms=timed(data, where, "p99_ttft_ms"),
+        tpot_ms=timed(data, where, "mean_tpot_ms"),
+        tpot_p99_ms=timed(data, where, "p99_tpot_ms"),
         model=text(data, "model_id"),
         # --metadata of vllm bench serve: its documentation suggests these names.
         tensor_parallel=whole(data, where, "tp", "tensor_parallel_size"),
@@ -45,3 +51,16 @@ def read_vllm_serve(data: Any, where: str) -> Iterator[Reading]:
         engine=backend if backend in _ENGINES else "",
         measured_on=day(value_at(data, "date")),
     )
+
+
+def _check_rates(data: Any, where: str) -> None:
+    """UsageError where a rate is not its total over the run's duration; what is not told is not compared."""
+    duration = number(data, where, "duration")
+    for name, of in _RATES.items():
+        rate, total = number(data, where, name), number(data, where, of)
+        if duration is None or rate is None or total is None:
+            continue
+        right = total / duration
+        if abs(rate / right - 1.0) > AGREEMENT:
+            told = f"{of} ÷ duration = {total:,.6g} ÷ {duration:,.6g} s = {right:,.6g}"
+            raise bad_value(where, name, rate, f"contradicts {told}: it must be within {AGREEMENT:.0%}")

@@ -202,7 +202,7 @@ def test_what_no_format_explains_is_refused_with_those_known(tmp_path: Path, con
     assert "known are the JSON of vllm bench serve" in refused(tmp_path, content)
 
 
-@pytest.mark.parametrize("value", [0, -1, "NaN", float("nan"), True, {}, [1, 2], "fast", 1e300])
+@pytest.mark.parametrize("value", [-1, "NaN", float("nan"), True, {}, [1, 2], "fast", 1e300])
 def test_an_impossible_time_per_token_is_refused(tmp_path: Path, value: object) -> None:
     message = refused(tmp_path, changed("vllm_0_12_bench_serve.json", mean_tpot_ms=value))
     assert "mean_tpot_ms" in message
