@@ -1,10 +1,11 @@
 """The shipped factors on published results that no fit has seen, in published_since.csv beside this file.
 
-Benchmarks of engines' and vendors' own pages (NIM, Qwen2.5, LMDeploy, ROCm, dstack, GPUStack and others, 2023 to
-2026), taken down on 2026-11-22: `source` has the page, `notes` how the run went and what was worked out. Left out are
-rows that lack a length, a precision, a statistic or the form of an H100 that their own bandwidth does not tell, and
-those whose own figures contradict each other by over 30 %. config/README.md has what is wrong where, and why: most of
-what is promised too much ran on engines of 2024 and early 2025, so not every set is held to its goal here.
+A selection of the benchmarks on engines' and vendors' own pages (NIM, Qwen2.5, LMDeploy, ROCm, dstack, GPUStack and
+others, 2023 to 2026), taken down on 2026-11-22: `source` has the page, `notes` how the run went and what was worked
+out. Left out, too, are rows that lack a length, a precision, a statistic or the form of an H100 that their own
+bandwidth does not tell, and those whose own figures contradict each other by over 30 %. config/README.md has what is
+wrong where, and why: most of what is promised too much ran on engines of 2024 and early 2025, so not every set is held
+to its goal here.
 """
 
 from __future__ import annotations
