@@ -18,6 +18,9 @@ _UNGATED = ("phi", "starcoder2", "nemotron", "gpt_neox", "arcee")
 _GATED_ACTIVATIONS = ("silu", "swish", "swiglu")
 MOST_LAYERS = 10_000
 MOST_STRETCH = 10_000
+_MLA_KEYS = ("q_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim")
+# Of these families intermediate_size is that of dense layers, several times an expert's.
+_OWN_EXPERT_SIZE = ("deepseek", "glm4_moe", "qwen2_moe", "qwen3_moe")
 _ROPES = ("default", "linear", "dynamic", "yarn", "longrope", "su", "llama3", "mrope")
 
 
@@ -46,8 +49,8 @@ def model_from_hf_config(path: Path) -> ModelSpec:
         layers=layers,
         hidden=hidden,
         heads=heads,
-        kv_heads=keys.whole("num_key_value_heads", default=heads),
         head_dim=mla.nope_head_dim + mla.rope_head_dim if mla else _head_dim(keys, hidden, heads),
+        kv_heads=_kv_heads(keys, heads),
         intermediate=keys.whole("intermediate_size"),
         vocabulary=keys.whole("vocab_size"),
         max_context=max_context,
@@ -89,6 +92,14 @@ def _head_dim(keys: Keys, hidden: int, heads: int) -> int:
         right = f"without head_dim it has to divide hidden_size {hidden}"
         raise bad_value(keys.where, "num_attention_heads", heads, right)
     return keys.whole("head_dim", default=hidden // heads)
+
+
+def _kv_heads(keys: Keys, heads: int) -> int:
+    kv_heads = keys.whole("num_key_value_heads", default=heads)
+    if heads % kv_heads:
+        right = f"has to divide num_attention_heads, {heads}"
+        raise bad_value(keys.where, "num_key_value_heads", kv_heads, right)
+    return kv_heads
 
 
 def _max_context(keys: Keys) -> int:
@@ -133,6 +144,11 @@ def _sliding(keys: Keys, layers: int, max_context: int) -> tuple[int | None, int
 
 def _mla(keys: Keys) -> MlaSpec | None:
     if not keys.get("kv_lora_rank"):
+        # DeepSeek's small models turn latent attention off by use_mla, and by zeros.
+        given = next((key for key in _MLA_KEYS if keys.get(key)), None)
+        if given and keys.get("use_mla") is not False:
+            right = "latent attention without the rank of its KV cache"
+            raise UsageError(f"{keys.where}: kv_lora_rank is missing, though {given} is set: {right}")
         return None
     return MlaSpec(
         kv_rank=keys.whole("kv_lora_rank"),
@@ -147,11 +163,11 @@ def _moe(keys: Keys, layers: int) -> MoeSpec | None:
     experts = keys.whole(*EXPERT_KEYS, default=0, least=0)
     if experts < 2:
         return None
-    intermediate = keys.whole("moe_intermediate_size", "intermediate_size")
+    intermediate = _expert_size(keys)
     shared = keys.whole("n_shared_experts", "num_shared_experts", default=0, least=0) * intermediate
     return MoeSpec(
         experts=experts,
-        active=keys.whole("num_experts_per_tok", "experts_per_token"),
+        active=_active(keys, experts),
         intermediate=intermediate,
         shared_intermediate=keys.whole(
             "shared_expert_intermediate_size", "shared_intermediate_size", default=shared, least=0
@@ -160,16 +176,49 @@ def _moe(keys: Keys, layers: int) -> MoeSpec | None:
     )
 
 
+def _expert_size(keys: Keys) -> int:
+    """An expert's width: moe_intermediate_size, or as Mixtral has it intermediate_size, which elsewhere is that of the
+    dense layers.
+    """
+    dense = keys.get("n_routed_experts") is not None or keys.model_type.startswith(_OWN_EXPERT_SIZE)
+    if dense and keys.get("moe_intermediate_size") is None:
+        right = (
+            f"intermediate_size is the width of the dense layers, not of the {keys.get(*EXPERT_KEYS)} experts"
+        )
+        raise UsageError(f"{keys.where}: moe_intermediate_size is missing: {right}")
+    return keys.whole("moe_intermediate_size", "intermediate_size")
+
+
+def _active(keys: Keys, experts: int) -> int:
+    """How many experts a token goes through."""
+    names = ("num_experts_per_tok", "experts_per_token")
+    active = keys.whole(*names)
+    if active > experts:
+        right = f"at most the {experts} of {keys.named(*EXPERT_KEYS)}"
+        raise bad_value(keys.where, keys.named(*names), active, right)
+    return active
+
+
 def _dense_layers(keys: Keys, layers: int) -> int:
-    """How many layers of a mixture of experts are dense, by DeepSeek's keys and by Qwen's."""
+    """How many layers of a mixture of experts are dense, by DeepSeek's keys and by Qwen's; never all of them."""
     frequency = keys.get("moe_layer_freq")
     if isinstance(frequency, list):
-        return layers - sum(map(bool, frequency))
+        routed = sum(map(bool, frequency))
+        if not 0 < routed <= layers:
+            right = f"has to be true for 1 to {layers} layers (num_hidden_layers), not for {routed}"
+            raise bad_value(keys.where, "moe_layer_freq", frequency, right)
+        return layers - routed
     first = keys.whole("first_k_dense_replace", default=0, least=0)
+    if first >= layers:
+        raise bad_value(keys.where, "first_k_dense_replace", first, f"below num_hidden_layers, {layers}")
     every = keys.whole("moe_layer_freq", default=1)
     step = keys.whole("decoder_sparse_step", default=1)
     dense = keys.of_type(list, "mlp_only_layers") or []
     sparse = [i for i in range(first, layers) if i % every == 0 and (i + 1) % step == 0 and i not in dense]
+    if not sparse:
+        key = "mlp_only_layers" if dense else keys.named("decoder_sparse_step", "moe_layer_freq")
+        right = f"leaves none of the {layers} layers with experts"
+        raise bad_value(keys.where, key, keys.get(key), right)
     return layers - len(sparse)
 
 

@@ -92,7 +92,11 @@ class Keys:
 
     def get(self, *names: str) -> Any:
         """The first of the keys that is there and not null."""
-        return next((self.values[name] for name in names if self.values.get(name) is not None), None)
+        return self.values.get(self.named(*names))
+
+    def named(self, *names: str) -> str:
+        """Which of the keys is there and not null, the first of them where none is."""
+        return next((name for name in names if self.values.get(name) is not None), names[0])
 
     def whole(self, *names: str, default: int | None = None, least: int = 1, most: int = LARGEST) -> int:
         """A whole number under the first of the keys that is there. Raises UsageError without any."""
@@ -102,7 +106,8 @@ class Keys:
                 raise UsageError(f"{self.where}: {' or '.join(names)} is missing; a decoder has to state it")
             return default
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise bad_value(self.where, names[0], value, f"a whole number from {least} to {most}")
+            right = f"a whole number from {least} to {most}"
+            raise bad_value(self.where, self.named(*names), value, right)
         return value
 
     def flag(self, *names: str) -> bool:
@@ -113,7 +118,8 @@ class Keys:
         """The value under the first of the keys that is there, which has to be of that type."""
         value = self.get(*names)
         if value is not None and not isinstance(value, kind):
-            raise bad_value(self.where, names[0], value, f"a JSON value that reads as {kind.__name__}")
+            right = f"a JSON value that reads as {kind.__name__}"
+            raise bad_value(self.where, self.named(*names), value, right)
         return value
 
 

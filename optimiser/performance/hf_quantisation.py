@@ -53,7 +53,7 @@ def read_quantisation(
     return Quantisation(
         precision=precision,
         bytes_per_weight=BYTES_PER_WEIGHT[precision] if scale_bytes is None else 0.5 + scale_bytes,
-        scale_block=_block_size(settings) if precision in ("fp8", "int8") else None,
+        scale_block=_block_size(settings, where) if precision in ("fp8", "int8") else None,
         computed_in=_computed_in(settings, precision),
         keeps_attention=_covers_layers(kept, "attn", layers),
         keeps_shared_experts=_covers_layers(kept, "shared_expert", layers),
@@ -103,7 +103,7 @@ def _group_size(settings: Mapping[str, Any]) -> int | None:
     return size if isinstance(size, int) and size > 0 else None
 
 
-def _block_size(settings: Mapping[str, Any]) -> int | None:
+def _block_size(settings: Mapping[str, Any], where: str) -> int | None:
     """Weights in a row per scale (DeepSeek's weight_block_size, compressed-tensors' block_structure)."""
     groups = settings.get("config_groups")
     stated = [
@@ -111,12 +111,14 @@ def _block_size(settings: Mapping[str, Any]) -> int | None:
         for group in (groups.values() if isinstance(groups, dict) else ())
         if isinstance(group, dict)
     ]
-    sizes = [
-        settings.get("weight_block_size"),
-        *(w.get("block_structure") for w in stated if isinstance(w, dict)),
-    ]
-    found = [size[-1] for size in sizes if isinstance(size, list) and size and isinstance(size[-1], int)]
-    return found[0] if found else None
+    sizes = [("weight_block_size", settings.get("weight_block_size"))]
+    sizes += [("block_structure", w.get("block_structure")) for w in stated if isinstance(w, dict)]
+    blocks = [(key, size) for key, size in sizes if isinstance(size, list) and size]
+    for key, size in blocks:
+        if any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in size):
+            right = "whole numbers of weights, each at least 1"
+            raise bad_value(where, f"quantization_config.{key}", size, right)
+    return blocks[0][1][-1] if blocks else None
 
 
 def _from_bits(bits: object, group_size: int | None, where: str) -> tuple[str, float | None]:

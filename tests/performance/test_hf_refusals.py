@@ -5,7 +5,7 @@ import copy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from true_configs import DEEPSEEK_V3, GPT_OSS, GROUP, LLAMA, MIXTRAL, TRUE_CONFIGS, changed, read
+from true_configs import DEEPSEEK_V3, GPT_OSS, GROUP, LLAMA, MIXTRAL, QWEN3_MOE, TRUE_CONFIGS, changed, read
 
 from optimiser.errors import UsageError
 from optimiser.performance.hf_config import model_from_hf_config
@@ -20,15 +20,60 @@ from optimiser.performance.parameters import parameter_count, weight_bytes
         (LLAMA, {"max_position_embeddings": ...}, "max_position_embeddings is missing"),
         (LLAMA, {"intermediate_size": ...}, "intermediate_size is missing"),
         (DEEPSEEK_V3, {"qk_rope_head_dim": ...}, "qk_rope_head_dim is missing"),
+        (DEEPSEEK_V3, {"kv_lora_rank": ...}, ": kv_lora_rank is missing, though q_lora_rank is set"),
+        (
+            DEEPSEEK_V3,
+            {"kv_lora_rank": None, "q_lora_rank": None},
+            ": kv_lora_rank is missing, though qk_rope_head_dim is set",
+        ),
+        (
+            DEEPSEEK_V3,
+            {"moe_intermediate_size": ...},
+            ": moe_intermediate_size is missing: intermediate_size is",
+        ),
+        (
+            QWEN3_MOE,
+            {"moe_intermediate_size": ...},
+            ": moe_intermediate_size is missing: intermediate_size is",
+        ),
+        (MIXTRAL, {"intermediate_size": 0}, ": intermediate_size = 0: a whole number from 1"),
+        (
+            DEEPSEEK_V3,
+            {"first_k_dense_replace": 99},
+            ": first_k_dense_replace = 99: below num_hidden_layers, 61",
+        ),
+        (QWEN3_MOE, {"decoder_sparse_step": 49}, ": decoder_sparse_step = 49: leaves none of the 48 layers"),
+        (QWEN3_MOE, {"mlp_only_layers": list(range(48))}, "mlp_only_layers = [0, 1, 2,"),
+        (
+            QWEN3_MOE,
+            {"moe_layer_freq": [0] * 48},
+            "has to be true for 1 to 48 layers (num_hidden_layers), not for 0",
+        ),
+        *(
+            (
+                DEEPSEEK_V3,
+                {"quantization_config": {"quant_method": "fp8", "weight_block_size": size}},
+                f"quantization_config.weight_block_size = {size}: whole numbers of weights, each at least 1",
+            )
+            for size in ([0, 0], [128, -1], [128, 0.5], [0, 128])
+        ),
         (MIXTRAL, {"num_experts_per_tok": ...}, "num_experts_per_tok or experts_per_token is missing"),
         (LLAMA, {"num_hidden_layers": 0}, "num_hidden_layers = 0: a whole number from 1"),
         (LLAMA, {"num_hidden_layers": -80}, "num_hidden_layers = -80: a whole number from 1"),
         (LLAMA, {"hidden_size": 8192.5}, "hidden_size = 8192.5: a whole number"),
         (LLAMA, {"hidden_size": "8192"}, "hidden_size = '8192': a whole number"),
         (LLAMA, {"hidden_size": True}, "hidden_size = true: a whole number"),
-        (LLAMA, {"num_key_value_heads": 7}, "kv_heads = 7: has to divide the 64 heads"),
+        (
+            LLAMA,
+            {"num_key_value_heads": 7},
+            ": num_key_value_heads = 7: has to divide num_attention_heads, 64",
+        ),
         (LLAMA, {"num_attention_heads": 60}, "num_attention_heads = 60: without head_dim"),
-        (MIXTRAL, {"num_experts_per_tok": 9}, "moe.active = 9: 1 to the 8 experts"),
+        (
+            MIXTRAL,
+            {"num_experts_per_tok": 9},
+            ": num_experts_per_tok = 9: at most the 8 of num_local_experts",
+        ),
         (LLAMA, {"tie_word_embeddings": "no"}, "tie_word_embeddings = 'no'"),
         (LLAMA, {"is_encoder_decoder": True}, "is_encoder_decoder = true: only decoders"),
         (LLAMA, {"architectures": ["BertForMaskedLM"]}, "only text generation"),
@@ -86,6 +131,14 @@ def test_what_cannot_be_described_is_refused_by_file_and_key(tmp_path, config, k
     assert message in text
     assert "\n" not in text
     assert len(text) < len(str(tmp_path)) + 250
+
+
+@pytest.mark.parametrize("off", [{"use_mla": False}, {"q_lora_rank": None, "v_head_dim": 0}])
+def test_plain_attention_may_state_that_it_is_not_latent(tmp_path, off):
+    """As DeepSeek-VL2's small language models do, by use_mla and widths of 0."""
+    widths = {"q_lora_rank": 1536, "qk_rope_head_dim": 0, "qk_nope_head_dim": 0, "v_head_dim": 128}
+    plain = changed(LLAMA, kv_lora_rank=None, **(widths | off))
+    assert read(tmp_path, plain) == read(tmp_path, LLAMA)
 
 
 @pytest.mark.parametrize(
