@@ -64,7 +64,8 @@ Margin = Annotated[
 Confidence = Annotated[
     str | None,
     typer.Option(
-        metavar="SHARE", help="Plan on rates that this share of estimates reach: 0.75 unless told, 0.5 to 1."
+        metavar="SHARE",
+        help="Plan on rates that this share of estimates reach: from 0.5 to below 1, 0.75 unless told.",
     ),
 ]
 Pareto = Annotated[

@@ -150,6 +150,7 @@ def asking(
 def request_for(asked: Asking, workload: str) -> Request:
     """The question that the workload of that name or file asks. Raises UsageError for what is wrong in it."""
     from optimiser.config.policy_layers import PolicyLayer, resolve_policy
+    from optimiser.performance.precision import check_precisions
     from optimiser.workload import load_workload
 
     config, book = asked.config, asked.book
@@ -159,6 +160,7 @@ def request_for(asked: Asking, workload: str) -> Request:
         loaded = replace(loaded, model=config.model_named_in(path, loaded.model))
     try:
         config.find_model(loaded.model)
+        check_precisions(loaded.weight_precision, loaded.kv_precision)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     layers = (PolicyLayer(f"{path}: policy", loaded.policy), *asked.typed)

@@ -152,7 +152,7 @@ def _changes(asked: Asked, answer: Estimate | Rejection) -> Iterator[tuple[str, 
         longer = replace(target, tpot_ms=target.tpot_ms + _MORE_TPOT_MS)
         yield f"TPOT target {longer.tpot_ms:g} ms", replace(asked, target=longer)
         later = replace(target, ttft_ms=target.ttft_ms * _MORE_TTFT)
-        yield f"TTFT target {later.ttft_ms:,.0f} ms", replace(asked, target=later)
+        yield f"TTFT target {later.ttft_ms:,.10g} ms", replace(asked, target=later)
     for name, engine in asked.fit.engines.items():
         if name != asked.engine and engine.versions:
             yield f"engine {name}", replace(asked, engine=name)

@@ -27,8 +27,8 @@ class Served:
     notes: tuple[str, ...] = ()
 
 
-def check_precisions(weight_precision: str, kv_precision: str | None) -> None:
-    """Raises UsageError for a precision that does not exist."""
+def check_precisions(weight_precision: str | None, kv_precision: str | None) -> None:
+    """Raises UsageError for a precision that does not exist; None is one that was not asked for."""
     for value, known, what in (
         (weight_precision, WEIGHT_PRECISIONS, "weight_precision"),
         (kv_precision, KV_PRECISIONS, "kv_precision"),

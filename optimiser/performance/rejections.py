@@ -29,6 +29,9 @@ from optimiser.performance.setups import (
 from optimiser.performance.trial import Question, Trial, memory_of
 from optimiser.workload import Target
 
+# Finer than any latency is told apart.
+MOST_DECIMALS = 6
+
 
 def _rejection(hardware: Hardware, code: str, reason: str) -> Rejection:
     return Rejection(provider="", instance_type="", gpu=hardware.gpu.name, code=code, reason=reason)
@@ -138,6 +141,13 @@ def _over_target(target: Target, ttft: Array, worst: Array, tpot: Array) -> Arra
     )
 
 
+def _above(reached: float, target: float, decimals: int) -> str:
+    """A latency with so many decimals, or as many more as show that it is above the target."""
+    while round(reached, decimals) <= target < reached and decimals < MOST_DECIMALS:
+        decimals += 1
+    return f"{reached:,.{decimals}f}"
+
+
 def _missed(trial: Trial, target: Target, rows: Array, ttft: Array, worst: Array, tpot: Array) -> Rejection:
     """The rejection of one hardware by the set-up that came nearest; latencies in ms, shape (set-ups,)."""
     ratios = _over_target(target, ttft, worst, tpot)
@@ -147,10 +157,12 @@ def _missed(trial: Trial, target: Target, rows: Array, ttft: Array, worst: Array
     where = f"{setup.shards * setup.ranks * setup.stages} × {setup.hardware.gpu.name} per replica"
     at = f"p{target.percentile:g}"
     reason = (
-        f"TTFT {at} is {ttft[best]:,.0f} ms with next to no load on {where}, target {target.ttft_ms:,.0f} ms",
+        f"TTFT {at} is {_above(ttft[best], target.ttft_ms, 0)} ms with next to no load on {where}, "
+        f"target {target.ttft_ms:,.10g} ms",
         f"TTFT {at} of the longest prompts is {worst[best]:,.0f} ms with next to no load on {where}, over "
-        f"{BUCKET_TTFT_FACTOR:g} × the target of {target.ttft_ms:,.0f} ms",
-        f"TPOT {at} is {tpot[best]:,.1f} ms with next to no load on {where}, target {target.tpot_ms:,.1f} ms",
+        f"{BUCKET_TTFT_FACTOR:g} × the target of {target.ttft_ms:,.10g} ms",
+        f"TPOT {at} is {_above(tpot[best], target.tpot_ms, 1)} ms with next to no load on {where}, "
+        f"target {target.tpot_ms:,.10g} ms",
     )[which]
     return Rejection(
         provider="",

@@ -52,6 +52,12 @@ def workload(directory: Path, text: str = GOOD) -> str:
         ("requests_per_second: 2", "trace: unsorted.csv", "unsorted.csv"),
         ("requests_per_second: 2", "trace: nowhere.csv", "nowhere.csv"),
         ("name: chat", "name: [chat", "chat.yaml: not valid YAML"),
+        ("name: chat", "name: chat\nweight_precision: fp3", "chat.yaml: weight_precision = 'fp3': no such"),
+        (
+            "name: chat",
+            "name: chat\nkv_precision: int4",
+            "chat.yaml: kv_precision = 'int4': no such precision",
+        ),
     ],
 )
 def test_a_workload_that_cannot_be_is_refused_with_its_file(

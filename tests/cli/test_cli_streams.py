@@ -97,6 +97,15 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     assert ran.stdout.splitlines()[-1] == "[]"
 
 
+def test_help_states_the_confidences_that_are_taken(run: Run) -> None:
+    text = " ".join(run("recommend", "--help").out.replace("│", " ").split())
+    assert "from 0.5 to below 1" in text
+    known = ("recommend", "chat-llama-70b", *AS_OF, "--confidence")
+    assert "must be below 1" in run(*known, "1").err
+    assert "at least 0.5" in run(*known, "0.49").err
+    assert "performance_confidence" not in run(*known, "0.5").err
+
+
 def test_the_version_is_printed(run: Run) -> None:
     ran = run("--version")
     assert ran.code == 0

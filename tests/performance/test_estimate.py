@@ -1,5 +1,6 @@
 """Whole estimates: what fits, published numbers, a simulated engine, laws."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -182,6 +183,19 @@ def test_a_missed_target_says_how_near_the_shape_came() -> None:
     assert late.code == "ttft"
     assert late.best_ttft_ms is not None
     assert late.best_ttft_ms > 100
+
+
+def test_a_missed_target_is_shown_with_the_digits_it_has() -> None:
+    tiny = refused(LLAMA_8B, shape("H100", 1), Target(ttft_ms=2000, tpot_ms=0.001))
+    assert tiny.reason.endswith("target 0.001 ms")
+    at_once = refused(LLAMA_8B, shape("H100", 1), Target(ttft_ms=0.25, tpot_ms=50))
+    assert at_once.reason.endswith("target 0.25 ms")
+    assert tiny.best_tpot_ms is not None
+    # So near below what is reached that one decimal would show the two the other way round, or alike.
+    near = refused(LLAMA_8B, shape("H100", 1), Target(ttft_ms=2000, tpot_ms=tiny.best_tpot_ms - 0.001))
+    shown = re.search(r"TPOT p95 is ([\d.]+) ms .* target ([\d.]+) ms", near.reason)
+    assert shown is not None
+    assert float(shown[1]) > float(shown[2])
 
 
 def test_limits_tighter_than_any_fitted_to_are_in_doubt() -> None:
