@@ -43,14 +43,13 @@ def calibrate(
     Nothing that estimates use is changed unless --write says where.
     """
     from optimiser.calibration.compare import compared
-    from optimiser.calibration.points import read_calibration
     from optimiser.cli.output import emit, wants_colour
     from optimiser.config import load_config
     from optimiser.report.calibration_report import calibration_document
     from optimiser.report.text_layout import text_of
 
     known = load_config(config)
-    there = None if reference is None else read_calibration(reference)
+    there = None if reference is None else _earlier(reference, known)
     calibration = _chosen(known, earlier, gpu, output, quick=quick)
     comparison = compared(calibration, known, there)
     emit(text_of(calibration_document(comparison), colour=wants_colour(None)))
@@ -63,14 +62,13 @@ def _chosen(
 ) -> Calibration:
     """The earlier calibration, or one made here. Raises OptimiserError for one without any points."""
     from optimiser.calibration.compare import known_gpu
-    from optimiser.calibration.points import read_calibration
     from optimiser.errors import OptimiserError, UsageError
 
     if earlier is not None:
         for option, typed in (("--gpu", gpu), ("--quick", quick), ("--output", output)):
             if typed:
                 raise UsageError(f"{option}: has no meaning with --from, which measures nothing")
-        calibration = read_calibration(earlier)
+        calibration = _earlier(earlier, known)
     else:
         if gpu is not None:
             known_gpu(gpu, known.gpus, "--gpu")
@@ -78,6 +76,16 @@ def _chosen(
     if not calibration.points:
         first = calibration.left_out[0].reason if calibration.left_out else "it was interrupted"
         raise OptimiserError(f"nothing was measured: {first}")
+    return calibration
+
+
+def _earlier(path: Path, known: Configuration) -> Calibration:
+    """The calibration in a file. Raises UsageError for one that is none, or cannot be true."""
+    from optimiser.calibration.plausible import check_plausible
+    from optimiser.calibration.points import read_calibration
+
+    calibration = read_calibration(path)
+    check_plausible(calibration, known.gpus, str(path))
     return calibration
 
 

@@ -107,3 +107,68 @@ def test_a_gpu_that_the_configuration_lacks_is_named(fails: Fails, tmp_path: Pat
     content = json.loads(FIXTURE.read_text(encoding="utf-8"))
     other.write_text(json.dumps({**content, "gpu": "H20"}), encoding="utf-8")
     assert "gpu: name = 'H20': not in gpus.yaml" in fails(2, "calibrate", "--from", str(other))
+
+
+@pytest.mark.parametrize("option", ["--from", "--reference"])
+def test_a_device_that_is_another_gpu_is_refused(fails: Fails, tmp_path: Path, option: str) -> None:
+    message = fails(2, "calibrate", *both(option, changed(tmp_path, gpu="A100-80GB")))
+    assert "changed.json: device = 'NVIDIA H100 80GB HBM3': is H100, but gpu is A100-80GB" in message
+
+
+def test_a_device_that_no_name_is_known_of_may_be_any_gpu(run: Run, tmp_path: Path) -> None:
+    """As --gpu says of a driver's name that is not known."""
+    assert run("calibrate", "--from", changed(tmp_path, device="NVIDIA Graphics Device")).code == 0
+
+
+@pytest.mark.parametrize("option", ["--from", "--reference"])
+@pytest.mark.parametrize(
+    ("point", "said"),
+    [
+        # 268,435,456 bytes in 93.033 ns, and a thousand times as many in 93.033 µs.
+        (
+            {"seconds": 9.3033e-08},
+            f"seconds = 9.3033e-08: read at {268435456 / 93.033:,.0f} GB/s, where H100 has 3,350 at most",
+        ),
+        (
+            {"bytes_moved": 2.68435456e11},
+            f"seconds = 9.3033e-05: read at {268435456 / 93.033:,.0f} GB/s, where H100 has 3,350",
+        ),
+        (
+            {"section": "prefill_attention", "precision": "bf16", "sizes": {"tokens": 8192, "group": 4}}
+            | {"bytes_moved": 0.0, "flops": 1.0e12, "seconds": 0.0009},
+            "seconds = 0.0009: prefill_attention at 1,111 TFLOPS, where H100 has 989 at most (dense_tflops.bf16",
+        ),
+    ],
+)
+def test_points_beyond_the_data_sheet_are_refused(
+    fails: Fails, tmp_path: Path, option: str, point: dict[str, Any], said: str
+) -> None:
+    assert f"changed.json: points 0: {said}" in fails(2, "calibrate", *both(option, changed(tmp_path, point)))
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        # 3,350 GB/s × 1.05 and 989 TFLOPS × 1.05: clocks boost. 1 MB stays in a cache.
+        {"seconds": 268435456 / 3350e9 / 1.05},
+        {"precision": "bf16", "flops": 1e12, "bytes_moved": 0.0, "seconds": 1 / 989 / 1.05},
+        {"bytes_moved": 1e6, "seconds": 1e-7},
+    ],
+)
+def test_points_within_a_tenth_of_the_data_sheet_are_taken(
+    run: Run, tmp_path: Path, point: dict[str, Any]
+) -> None:
+    assert run("calibrate", "--from", changed(tmp_path, point)).code == 0
+
+
+def both(option: str, path: str) -> tuple[str, ...]:
+    return ("--from", path) if option == "--from" else ("--from", str(FIXTURE), "--reference", path)
+
+
+def changed(directory: Path, point: dict[str, Any] | None = None, **fields: str) -> str:
+    """The fixture with other fields, and others in its first point, the reading of 256 MiB."""
+    content = json.loads(FIXTURE.read_text(encoding="utf-8")) | fields
+    content["points"][0] |= point or {}
+    path = directory / "changed.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return str(path)
