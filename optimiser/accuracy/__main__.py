@@ -10,6 +10,7 @@ from pathlib import Path
 
 from optimiser.accuracy.cases import cases_of
 from optimiser.accuracy.coverage import coverage_of, stated_errors
+from optimiser.accuracy.input_faults import doubts_of_units, nothing_judged
 from optimiser.accuracy.operators import on_operators
 from optimiser.accuracy.predict import factors_of
 from optimiser.accuracy.prepare import Prepared, prepare
@@ -89,11 +90,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         accuracy = accuracy_of(asked.file, asked.performance)
+        if not accuracy.judged:
+            raise nothing_judged(asked.file, accuracy.left_out)
         if asked.rows:
             _write(asked.rows, as_csv(accuracy.judged))
     except OptimiserError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    for line in doubts_of_units(accuracy.judged):
+        sys.stderr.write(f"warning: {line}\n")
     sys.stdout.write(as_json(accuracy) if asked.format == "json" else as_text(accuracy))
     return 0
 

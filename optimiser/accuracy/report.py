@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -21,6 +20,7 @@ from optimiser.accuracy.summary import (
     Errors,
     Judged,
     by_dimension,
+    by_reason,
     by_set,
     errors_of,
 )
@@ -70,7 +70,7 @@ def _sets(accuracy: Accuracy) -> list[str]:
     lines = [
         f"{accuracy.table}: {len(judged):,} figures of {rows:,} of its {accuracy.rows:,} rows",
         "",
-        f"{'error in %':16}{'figures':>8}{'median':>8}{'p90':>8}{'bias':>7}   {'goal':10}{'':8}"
+        f"{'error in %':16}{'figures':>8}{'median':>8}{'p90':>8}{'bias':>9}   {'goal':10}{'':8}"
         + _named_left_out(accuracy.unseen)
         + ("roofline on the same: median, p90, bias" if accuracy.roofline else ""),
     ]
@@ -79,7 +79,7 @@ def _sets(accuracy: Accuracy) -> list[str]:
         errors = errors_of(some)
         wanted = f"{goal.median:.0%} / {goal.p90:.0%}".replace("%", "") if goal.median and goal.p90 else ""
         if errors is None:
-            lines.append(f"{goal.name:16}{0:>8}{'':23}   {wanted:10}no rows")
+            lines.append(f"{goal.name:16}{0:>8}{'':25}   {wanted:10}no rows")
             continue
         numbers = _figures(errors)
         verdict, rest = _verdict(errors, goal), _left_out_of_fit(accuracy.unseen, goal)
@@ -103,7 +103,14 @@ def _sets(accuracy: Accuracy) -> list[str]:
 
 
 def _figures(errors: Errors) -> str:
-    return f"{100 * errors.median:>8.1f}{100 * errors.p90:>8.1f}{100 * errors.bias:>+7.1f}"
+    return f"{_percent(errors.median):>8}{_percent(errors.p90):>8}{_percent(errors.bias, '+'):>9}"
+
+
+def _percent(share: float, sign: str = "") -> str:
+    """In at most 7 characters and the sign, which columns have room for: 9.7, 77,158, 1.2e+07."""
+    value = 100 * share
+    size = abs(value)
+    return format(value, f"{sign}.1f" if size < 1e3 else f"{sign},.0f" if size < 999_999.5 else f"{sign}.1e")
 
 
 def _repeated(judged: Sequence[Judged]) -> list[str]:
@@ -115,7 +122,7 @@ def _repeated(judged: Sequence[Judged]) -> list[str]:
     for goal, some in best.items():
         floor, errors = errors_of(some), errors_of(ours[goal])
         if floor and errors:
-            cells = (f"{100 * one.median:.1f} / {100 * one.p90:.1f}" for one in (floor, errors))
+            cells = (f"{_percent(one.median)} / {_percent(one.p90)}" for one in (floor, errors))
             lines.append(f"{goal.name:16}{floor.figures:>8}" + "".join(f"{cell:>22}" for cell in cells))
     return lines if len(lines) > 2 else [lines[0], "  none"]
 
@@ -170,26 +177,21 @@ def _ranking(rankings: Sequence[Ranking]) -> list[str]:
 def _dimension(judged: Sequence[Judged], name: str) -> list[str]:
     """A row per value, a column per set that has figures; a cell is median/p90 bias, and the figures below."""
     goals = [goal for goal, some in by_set(judged).items() if some]
-    width = 17
-    lines = [f"By {name}: median/p90 bias (figures), in %"]
-    lines.append(" " * 26 + "".join(f"{goal.name:>{width}}" for goal in goals))
+    rows = [("", [goal.name for goal in goals])]
     for value, cells in by_dimension(judged, name).items():
         shown = [f"{_cell(cells[goal])} ({cells[goal].figures})" if goal in cells else "" for goal in goals]
-        lines.append(f"  {value[:24]:24}" + "".join(f"{text:>{width}}" for text in shown))
-    return [line.rstrip() for line in lines]
-
-
-def _reasons(left_out: Sequence[LeftOut]) -> dict[str, Counter[str]]:
-    """Per reason, the number of rows by detail; the reasons with most rows first."""
-    reasons: dict[str, Counter[str]] = defaultdict(Counter)
-    for item in left_out:
-        reasons[item.reason][item.detail] += 1
-    return dict(sorted(reasons.items(), key=lambda pair: -pair[1].total()))
+        rows.append((value[:24], shown))
+    widths = [max(17, *(len(texts[column]) + 2 for _, texts in rows)) for column in range(len(goals))]
+    lines = [f"By {name}: median/p90 bias (figures), in %"]
+    for value, texts in rows:
+        line = "".join(f"{text:>{width}}" for text, width in zip(texts, widths, strict=True))
+        lines.append(f"  {value:24}{line}".rstrip())
+    return lines
 
 
 def _left_out(accuracy: Accuracy) -> list[str]:
     lines = ["Left out"]
-    for reason, details in _reasons(accuracy.left_out).items():
+    for reason, details in by_reason(accuracy.left_out).items():
         named = ", ".join(f"{name} {count}" for name, count in details.most_common(6) if name)
         lines.append(f"{details.total():>6}  {reason}" + (f" ({named})" if named else ""))
     return lines
@@ -235,7 +237,7 @@ def as_json(accuracy: Accuracy) -> str:
         "by": by,
         "left_out": [
             {"reason": reason, "rows": details.total(), "details": dict(details)}
-            for reason, details in _reasons(accuracy.left_out).items()
+            for reason, details in by_reason(accuracy.left_out).items()
         ],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ import numpy as np
 from optimiser.accuracy.names import engine_of, family_of
 from optimiser.accuracy.predict import Factors, load_shares, predict
 from optimiser.accuracy.prepare import Prepared
-from optimiser.accuracy.sets import OPEN_TTFT, OTHER_TTFT, SETS, Case, Goal
+from optimiser.accuracy.sets import OPEN_TTFT, OTHER_TTFT, SETS, Case, Goal, LeftOut
 from optimiser.accuracy.sources import source_of
 
 # The goal for the open loop is one for this share of the highest rate and less.
@@ -97,3 +97,11 @@ def by_dimension(judged: Sequence[Judged], dimension: str) -> dict[str, dict[Goa
         found = ((goal, errors_of(some)) for goal, some in cells[value].items())
         table[value] = {goal: errors for goal, errors in found if errors}
     return table
+
+
+def by_reason(left_out: Iterable[LeftOut]) -> dict[str, Counter[str]]:
+    """Per reason, the number of rows by detail; the reasons with most rows first."""
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in left_out:
+        reasons[item.reason][item.detail] += 1
+    return dict(sorted(reasons.items(), key=lambda pair: -pair[1].total()))

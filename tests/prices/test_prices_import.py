@@ -195,8 +195,11 @@ def test_a_file_that_is_no_price_list_is_named(tmp_path: Path, text: str, words:
 
 def test_a_file_in_another_encoding_or_none_at_all_is_a_message(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes("source\nCafé\n".encode("latin-1"))
-    for name in ("list.csv", "nothing.csv"):
-        with pytest.raises(UsageError, match="cannot be read as CSV"):
+    for name, said in (
+        ("list.csv", "cannot be read as CSV: "),
+        ("nothing.csv", "cannot be read: No such file"),
+    ):
+        with pytest.raises(UsageError, match=said):
             import_prices(tmp_path / name, "acme", SHAPES, tmp_path / "acme.csv", as_of=TODAY)
 
 
