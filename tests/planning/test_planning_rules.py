@@ -242,7 +242,7 @@ def test_upfront_money_and_quantity_are_read_from_the_offers() -> None:
         offer["upfront_usd"] = "100" if offer["tier"] == "reserved" else "0"
         offer["max_instances"] = 5 if offer["tier"] == "reserved" else None
     broken = {fault.split(":")[0] for fault in verify_plan(plan)}
-    assert broken == {"allowed", "respect_offer_limits", "weigh_commitments"}
+    assert broken == {"allowed", "purchases", "respect_offer_limits", "weigh_commitments"}
 
 
 @pytest.mark.parametrize("kind", ["reservation_only", "spot_only"])

@@ -28,9 +28,11 @@ from optimiser.planning.rules import (
     weighed,
 )
 from optimiser.planning.rules.allowed import verify_allowed
+from optimiser.planning.rules.bounded import verify_bound
 from optimiser.planning.rules.by_size import BY_SIZE_CHECKS
 from optimiser.planning.rules.energy import verify_energy
 from optimiser.planning.rules.money import verify_money
+from optimiser.planning.rules.purchased import verify_purchases
 from optimiser.planning.rules.rule import Rule, Term
 from optimiser.planning.rules.scenarios import verify_scenarios
 from optimiser.planning.rules.signed import verify_signing
@@ -97,8 +99,8 @@ TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:
     """Every term's check of a plan's JSON, that it buys only what is allowed, that its energy follows, that what is
-    to be signed covers its commitments, that its money adds up, and all of it of its stages: empty where the plan
-    stands."""
+    to be signed covers its commitments, that what it says of its purchases and its bound follows, that its money adds
+    up, and all of it of its stages: empty where the plan stands."""
     return _verify_one(plan) + verify_stages(plan, _verify_one)
 
 
@@ -120,5 +122,7 @@ def _verify_one(plan: dict[str, Any]) -> list[str]:
         + verify_signing(view)
         + charges.verify_egress(view)
         + verify_scenarios(view)
+        + verify_purchases(view)
         + verify_money(plan)
+        + verify_bound(view)
     )

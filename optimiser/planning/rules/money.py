@@ -13,6 +13,7 @@ def verify_money(plan: dict[str, Any]) -> list[str]:
     """Recomputes the horizon's cost from counts, offers, hours and probabilities in decimals, and adds up the month.
 
     horizon_usd = Σ probability × units × instances_per_unit × planned_usd_per_hour × hours
+    charges_monthly_usd = Σ charges
     total_monthly_usd = instances + overheads + Σ charges
     """
     if "totals" not in plan:
@@ -34,6 +35,11 @@ def verify_money(plan: dict[str, Any]) -> list[str]:
     if not abs(total - stated) < CENT:
         faults.append(f"money: horizon_usd is {stated}, its counts cost {total}")
     charges = sum((Decimal(row["monthly_usd"]) for row in plan.get("charges", [])), Decimal(0))
+    # Older plans do not say it.
+    if totals.get("charges_monthly_usd", charges) != charges:
+        faults.append(
+            f"money: charges_monthly_usd is {totals['charges_monthly_usd']}, its charges are {charges}"
+        )
     month = totals["monthly_usd"] + totals["overheads_monthly_usd"] + charges
     if month != totals["total_monthly_usd"]:
         faults.append(f"money: total_monthly_usd is {totals['total_monthly_usd']}, its parts are {month}")
