@@ -57,10 +57,8 @@ def refuse_what_differs(requests: Sequence[Request]) -> None:
         both = f"{first.workload.name} and {request.workload.name}"
         horizon, other = ([(p.start, p.hours) for p in one.workload.periods] for one in (first, request))
         if horizon != other:
-            spans = " and ".join(_span(one.workload.periods) for one in (first, request))
-            raise UsageError(
-                f"{both}: planned together they need the same hours, theirs are {spans}: set demand.start alike"
-            )
+            said = _hours_that_differ(first.workload.periods, request.workload.periods)
+            raise UsageError(f"{both}: planned together they need the same hours, {said}")
         _refuse_what_is_not_known(request)
         for field in OF_ALL:
             mine, theirs = getattr(request.policy, field), getattr(first.policy, field)
@@ -82,6 +80,23 @@ def _refuse_what_is_not_known(request: Request) -> None:
             )
     if policy.max_instance_types is None:
         raise bad_value(name, "policy.max_instance_types", None, "planned together it needs a number")
+
+
+def _hours_that_differ(one: Sequence[DemandPeriod], other: Sequence[DemandPeriod]) -> str:
+    """What of two demands is not alike, and what would make it so."""
+    theirs, right = f"theirs are {_span(one)} and {_span(other)}", []
+    if one[0].start != other[0].start:
+        right.append("set demand.start alike")
+    if len(one) != len(other):
+        right.append(f"give both demands the same number of periods, {len(one)} or {len(other)}")
+    if right:
+        return f"{theirs}: {' and '.join(right)}"
+    at = next(n for n in range(len(one)) if (one[n].start, one[n].hours) != (other[n].start, other[n].hours))
+    return f"{theirs}, of which period {at} is {_hours(one[at])} and {_hours(other[at])}: give both demands the same"
+
+
+def _hours(period: DemandPeriod) -> str:
+    return f"{period.hours:.6g} h from {period.start:%Y-%m-%d %H:%M}"
 
 
 def _span(periods: Sequence[DemandPeriod]) -> str:

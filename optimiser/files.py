@@ -71,6 +71,13 @@ def day_from(text: str) -> date:
         raise ValueError("there is no such day: must be a date like 2026-11-09") from None
 
 
+def day_of(value: object) -> object:
+    """The date that a value of a YAML file is, also where it is quoted there; anything else as it is."""
+    if isinstance(value, str) and _DAY.fullmatch(value) and not no_such_day(value):
+        return date.fromisoformat(value)
+    return value
+
+
 def no_such_day(value: object) -> bool:
     """Whether a value is written as a day that no calendar has, such as 2026-02-30."""
     if not isinstance(value, str) or not _DAY.fullmatch(value):

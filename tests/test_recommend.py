@@ -168,6 +168,20 @@ def test_a_budget_is_of_what_is_billed(config: Config, decline: float, said: str
         plan_of(config, {}, price_decline_per_year=decline, **only)
 
 
+def test_no_commitment_brings_what_is_promised_below_a_budget(config: Config) -> None:
+    asked = {
+        "instance_types": ("p5.48xlarge",),
+        "minimum_monthly_usd_by_provider": {"aws": 9000.0, "gcp": 1500.0},
+    }
+    with pytest.raises(
+        NoFeasiblePlan, match=r"too small.* alone comes to 10,500, whatever is bought"
+    ) as refused:
+        plan_of(config, {}, max_monthly_usd=10_000.0, **asked)
+    assert "more commitments" not in str(refused.value)
+    with pytest.raises(NoFeasiblePlan, match="one with more commitments may cost less today"):
+        plan_of(config, {}, max_monthly_usd=11_000.0, **asked)
+
+
 def test_what_is_owned_is_used_first_shown_as_owned_and_not_charged(config: Config, tmp_path: Path) -> None:
     place = "{provider: aws, region: us-east-1, instance_type: p5.48xlarge, "
     (tmp_path / "owned.yaml").write_text(

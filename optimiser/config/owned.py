@@ -9,7 +9,7 @@ from pathlib import Path
 
 from optimiser.config.entries import mapping_of, parse_entry
 from optimiser.errors import bad_value, did_you_mean
-from optimiser.files import no_such_day, read_yaml
+from optimiser.files import day_of, no_such_day, read_yaml
 from optimiser.planning.owned import Owned
 
 
@@ -38,7 +38,7 @@ def refuse_unknown_regions(owned: Iterable[Owned], regions: Iterable[tuple[str, 
 
 def _owned(entry: object, where: str, shapes: Collection[tuple[str, str]], number: int) -> Owned:
     fields = dict(mapping_of(entry, where, "the entry"))
-    ends = fields.pop("ends", None)
+    ends = day_of(fields.pop("ends", None))
     if type(ends) is not date:
         right = "the last day that is paid, such as 2027-06-30"
         raise bad_value(where, "ends", ends, f"there is no such day: {right}" if no_such_day(ends) else right)

@@ -11,6 +11,7 @@ from typing import Any
 
 from optimiser.config.entries import mapping_of, only_known, parse_entry
 from optimiser.errors import bad_value, did_you_mean
+from optimiser.files import day_of
 from optimiser.planning.start_up import StartUpTimes
 from optimiser.prices.discounts import Discount
 from optimiser.workload.resolved import PERFORMANCE
@@ -119,7 +120,8 @@ def _discount(name: str, entry: object, where: str) -> Discount:
     only_known(fields, _DISCOUNT_FIELDS, where)
     if not name or "/" in name:
         raise bad_value(where, "name", name, "the contract's name, without a slash")
-    provider, percent, until = fields.get("provider"), fields.get("percent"), fields.get("valid_until")
+    provider, percent = fields.get("provider"), fields.get("percent")
+    until = day_of(fields.get("valid_until"))
     if not isinstance(provider, str) or not provider:
         raise bad_value(where, "provider", provider, "the provider whose list prices it takes off")
     if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 < percent <= MOST_OFF:

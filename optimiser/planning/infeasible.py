@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -146,7 +147,9 @@ def over_budget(plan: Plan) -> NoFeasiblePlan | None:
         return None
     splits = f" that splits demand in {plan.bound.splits}" if plan.bound.splits else ""
     floor = f"the instances of any plan under this policy{splits} at least {least:,.0f}"
-    if any(rule.name == "weigh_commitments" and rule.limit for rule in plan.rules):
+    if (owed := _owed_anyway(plan.policy)) > budget:
+        floor = f"minimum_monthly_usd_by_provider alone comes to {owed:,.0f}, whatever is bought"
+    elif any(rule.name == "weigh_commitments" and rule.limit for rule in plan.rules):
         eased = "price_decline_per_year: 0 and discount_rate_per_year: 0"
         floor = f"one with more commitments may cost less today: {eased} would show whether there is one"
     costs = "is expected to cost" if len(plan.scenarios) > 1 else "costs"
@@ -154,6 +157,11 @@ def over_budget(plan: Plan) -> NoFeasiblePlan | None:
         f"{plan.services[0].name}: max_monthly_usd = {budget:,.0f} is too small: the cheapest plan found {costs} "
         f"{found:,.0f} USD a month, and {floor}"
     )
+
+
+def _owed_anyway(policy: dict[str, Any]) -> float:
+    """What is promised to providers, USD a month."""
+    return math.fsum(float(usd) for usd in policy["minimum_monthly_usd_by_provider"].values())
 
 
 def _nothing_by_size(problem: Problem, gap: float) -> NoFeasiblePlan:

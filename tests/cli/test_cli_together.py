@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from many_workloads import FEW
 from together_services import asked, folder_of_services
 
+from optimiser.alike import refuse_what_differs
+from optimiser.errors import UsageError
 from optimiser.planning.together.verify import verify_together
 from optimiser.report.together import render_together
 from optimiser.together import recommend_together
@@ -154,7 +157,22 @@ def test_services_of_one_kind_share_replicas(folder: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("names", "more", "said"),
     [
-        (("day", "week"), (), "day and week: planned together they need the same hours"),
+        (
+            ("day", "week"),
+            (),
+            "day and week: planned together they need the same hours, theirs are 4 periods from 2026-01-05 00:00 and "
+            "168 periods from 2026-01-05 00:00: give both demands the same number of periods, 4 or 168",
+        ),
+        (
+            ("day", "later"),
+            (),
+            "theirs are 4 periods from 2026-01-05 00:00 and 4 periods from 2026-01-06 00:00: set demand.start alike",
+        ),
+        (
+            ("later", "week"),
+            (),
+            "set demand.start alike and give both demands the same number of periods, 4 or 168",
+        ),
         (("day",), (), "--together: one workload has nothing to share with"),
         (("day", "night"), ("--explain",), "--explain: does not go with --together"),
         (("day", "night"), ("--format", "csv"), "--format: format = 'csv'"),
@@ -180,3 +198,14 @@ def test_what_cannot_be_planned_together_is_said(
 ) -> None:
     files = [str(folder / f"{name}.yaml") for name in names]
     assert said in fails(2, "recommend", *files, "--together", *FEW, *more)
+
+
+def test_hours_of_another_length_are_named(folder: Path) -> None:
+    one, other = asked(folder, ("day", "night"), "gcp")
+    periods = other.workload.periods
+    shorter = replace(other.workload, periods=(*periods[:-1], replace(periods[-1], hours=0.5)))
+    with pytest.raises(UsageError) as refused:
+        refuse_what_differs([one, replace(other, workload=shorter)])
+    assert str(refused.value).endswith(
+        "of which period 3 is 1 h from 2026-01-05 03:00 and 0.5 h from 2026-01-05 03:00: give both demands the same"
+    )

@@ -15,7 +15,8 @@ NIGHT = "[1, 1, 8, 8]"
 
 def folder_of_services(directory: Path) -> Path:
     """A service of the day, one of the night and one of few requests at night, both with a slacker target; a second of
-    the day's kind at night; one of few requests that must stay in us-east4; and one of a whole week."""
+    the day's kind at night; one of few requests that must stay in us-east4; one that begins a day later; one of a
+    whole week."""
     slack = {"ttft_ms: 2000": "ttft_ms: 3000"}
     texts = {
         "day": _chat("[8, 8, 1, 1]", {}),
@@ -23,6 +24,7 @@ def folder_of_services(directory: Path) -> Path:
         "few": _chat("[1, 1, 2, 2]", slack),
         "here": _chat("[1, 1, 2, 2]", slack) + "policy: {regions: [us-east4]}\n",
         "dusk": _chat(NIGHT, {}),
+        "later": _chat(NIGHT, {"start: 2026-01-05": "start: 2026-01-06"}),
         "week": CHAT,
     }
     for name, text in texts.items():

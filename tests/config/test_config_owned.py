@@ -28,6 +28,13 @@ def test_entries_are_numbered_in_their_order(tmp_path: Path) -> None:
     assert (two.number, two.region, two.usd_per_hour) == (2, "us-central1", 0.0)
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_quoted_day_is_a_day(tmp_path: Path, quote: str) -> None:
+    text = ENTRY.replace("2027-06-30", f"{quote}2027-06-30{quote}")
+    (one,) = load_config(written(tmp_path, f"{text}}}\n")).owned
+    assert one.ends == date(2027, 6, 30)
+
+
 @pytest.mark.parametrize("text", ["", "[]\n"])
 def test_an_empty_file_owns_nothing(tmp_path: Path, text: str) -> None:
     assert load_config(written(tmp_path, text)).owned == ()
@@ -43,6 +50,11 @@ def test_an_empty_file_owns_nothing(tmp_path: Path, text: str) -> None:
             ENTRY.replace("2027-06-30", "2027-02-30") + "}",
             "entry 1: ends = '2027-02-30': there is no such day",
         ),
+        (
+            ENTRY.replace("2027-06-30", "'2027-02-30'") + "}",
+            "entry 1: ends = '2027-02-30': there is no such day",
+        ),
+        (ENTRY.replace("2027-06-30", "'20270630'") + "}", "ends = '20270630': the last day that is paid"),
         (ENTRY.replace("instances: 4", "instances: 0") + "}", "instances = 0: at least 1"),
         (ENTRY.replace("instances: 4", "instances: 1.5") + "}", "instances = 1.5: must be a whole number"),
         (ENTRY.replace("instances: 4, ", "") + "}", "missing field instances"),

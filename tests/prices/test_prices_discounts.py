@@ -86,8 +86,10 @@ def settings(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_the_settings_say_which(tmp_path: Path) -> None:
-    text = "{provider: aws, percent: 9, tiers: [on_demand, reserved], instance_types: [p5.*], valid_until: 2027-06-30}"
+@pytest.mark.parametrize("until", ["2027-06-30", "'2027-06-30'"])
+def test_the_settings_say_which(tmp_path: Path, until: str) -> None:
+    what = "tiers: [on_demand, reserved], instance_types: [p5.*]"
+    text = f"{{provider: aws, percent: 9, {what}, valid_until: {until}}}"
     (found,) = load_config(settings(tmp_path, text)).settings.discounts
     assert found == Discount(
         name="edp",
