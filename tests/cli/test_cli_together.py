@@ -121,7 +121,7 @@ def test_a_budget_is_for_all_services(folder: Path, fails: Fails) -> None:
     assert "day, night: max_monthly_usd = 9,000 is too small for all of them" in said
 
 
-@pytest.mark.parametrize("change", ["instances", "price", "count", "committed", "gpus", "quota"])
+@pytest.mark.parametrize("change", ["instances", "price", "count", "committed", "gpus", "quota", "units"])
 def test_a_changed_plan_is_rejected(plan: dict[str, Any], change: str) -> None:
     other = copy.deepcopy(plan)
     shared = other["shared"][0]
@@ -133,12 +133,22 @@ def test_a_changed_plan_is_rejected(plan: dict[str, Any], change: str) -> None:
         other["services"][0]["counts"][0]["units"] -= 1
     elif change == "committed":
         shared["how"], shared["instances"] = "commitment", shared["instances"] + 5
+    elif change == "units":
+        other["services"][0]["purchases"][0]["max_units"] += 1
     elif change == "gpus":
         other["services"][0]["policy"]["max_gpus"] = other["totals"]["max_gpus"] - 1
     else:
         quota = other["quotas"][0]
         quota["granted"], other["services"][0]["policy"]["within_quotas"] = quota["amount"] - 1, True
     assert verify_together(other)
+
+
+@pytest.mark.parametrize("usd", ["5", "-5", "100000"])
+def test_a_bound_is_as_far_from_the_plan_as_its_gap_says(plan: dict[str, Any], usd: str) -> None:
+    other = copy.deepcopy(plan)
+    other["bound"]["value_usd"] = str(Decimal(other["bound"]["value_usd"]) + Decimal(usd))
+    faults = verify_together(other)
+    assert {fault.split(":")[0] for fault in faults} == {"bound"}
 
 
 def test_services_of_one_kind_share_replicas(folder: Path, run: Run) -> None:

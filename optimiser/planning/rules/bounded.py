@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from optimiser.carbon.power import KG_PER_TONNE
 from optimiser.planning.rules.charges import egress, surge
@@ -18,13 +19,18 @@ def verify_bound(view: PlanView) -> list[str]:
     bound = view.plan.get("bound")
     if bound is None or bound["plan_usd"] is None:
         return []
-    stated, value, gap = (float(bound[name]) for name in ("plan_usd", "value_usd", "gap"))
     right = weighed_usd(view) * HOURS_PER_MONTH / _horizon_hours(view)
-    room = _CENT + TOLERANCE * right
+    faults = gap_faults(bound)
+    if not abs(float(bound["plan_usd"]) - right) <= _CENT + TOLERANCE * right:
+        faults.insert(0, f"bound: plan_usd is {bound['plan_usd']}, its counts come to {right:.2f} as weighed")
+    return faults
+
+
+def gap_faults(bound: dict[str, Any]) -> list[str]:
+    """What is wrong between a bound's plan_usd, value_usd and gap."""
+    stated, value, gap = (float(bound[name]) for name in ("plan_usd", "value_usd", "gap"))
     faults = []
-    if not abs(stated - right) <= room:
-        faults.append(f"bound: plan_usd is {bound['plan_usd']}, its counts come to {right:.2f} as weighed")
-    if not value <= stated + room:
+    if not value <= stated + _CENT + TOLERANCE * stated:
         faults.append(f"bound: value_usd is {bound['value_usd']}, beyond the plan's {bound['plan_usd']}")
     if value <= 0:
         # A bound below half a cent leaves no gap to tell.

@@ -1,7 +1,8 @@
 """The check of a finished plan of services together, from its JSON alone: nothing here uses the code that made it.
 
 Each service obeys every rule by itself, on what it runs. What is bought once is used no more than it is there, every
-commitment is in use in all but the policy's share of the hours, and the money adds up to the cent.
+commitment is in use in all but the policy's share of the hours, the money adds up to the cent, and the gap is that
+between the bound and the plan.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 
 from optimiser.planning.rules import TERMS, verify_plan
 from optimiser.planning.rules.allowed import verify_allowed
+from optimiser.planning.rules.bounded import gap_faults
 from optimiser.planning.rules.energy import verify_energy
+from optimiser.planning.rules.purchased import verify_purchases
 from optimiser.planning.rules.view import TOLERANCE, PlanView
 from optimiser.planning.together.verify_beside import cash_faults, footprint_faults, weighed_faults
 
@@ -35,6 +38,7 @@ def verify_together(plan: dict[str, Any]) -> list[str]:
         faults += [f"{one['offer']['id']}: {fault}" for fault in _shared_faults(plan, one)]
     views = [_view(plan, part) for part in plan["services"]]
     beside = footprint_faults(plan, views) + cash_faults(plan) + weighed_faults(plan, views)
+    beside += gap_faults(plan["bound"])
     return faults + _limited_by_the_hour(plan) + _cap_faults(plan) + _money_faults(plan) + beside
 
 
@@ -53,7 +57,7 @@ def _service_faults(plan: dict[str, Any], part: dict[str, Any]) -> list[str]:
         return [fault for fault in verify_plan(view.plan) if not fault.startswith("signing")]
     checks = {name: term for name, term in TERMS.items() if name not in OF_ALL}
     faults = [f"{name}: {fault}" for name, term in checks.items() for fault in term.verify(view)]
-    return faults + verify_allowed(view) + verify_energy(view)
+    return faults + verify_allowed(view) + verify_energy(view) + verify_purchases(view)
 
 
 def _use_faults(plan: dict[str, Any], part: dict[str, Any], number: int) -> list[str]:
