@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from optimiser.config import Config
 from optimiser.errors import bad_value, did_you_mean
@@ -15,7 +15,7 @@ from optimiser.performance.setups import Candidate
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import AnchorsOf, Question
 from optimiser.policy import Policy
-from optimiser.pooling import least_running_rps, pooled_answers
+from optimiser.pooling import Key, least_running_rps, pooled_answers
 from optimiser.workload import Target, Workload
 from providers.shape import InstanceShape
 
@@ -26,13 +26,14 @@ def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Es
     Raises as model_for and anchors_for do.
     """
     model, anchors = model_for(workload, config), anchors_for(workload, config)
+    shapes = considered_shapes(config, policy)
 
-    def at(target: Target | None) -> list[Estimate | Rejection]:
+    def at(target: Target | None, among: Collection[Key] | None = None) -> list[Estimate | Rejection]:
         return estimate_shapes(
             model,
             workload.buckets,
             target,
-            considered_shapes(config, policy),
+            [one for one in shapes if among is None or (one.provider, one.instance_type) in among],
             config.gpus,
             config.fit,
             workload.weight_precision,

@@ -9,7 +9,7 @@ quietest hour with demand, where T is least, says how many replicas may be count
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from optimiser.performance.estimate_types import Estimate, Rejection
@@ -21,6 +21,7 @@ from optimiser.workload import Target, Workload
 POOLS = (1, 2, 4, 8, 16, 32, 64)
 Answer = list[Estimate | Rejection]
 Key = tuple[str, str]
+AnswersOf = Callable[[Target, Collection[Key] | None], Answer]
 
 
 def target_of_pool(target: Target, replicas: float) -> Target:
@@ -44,27 +45,41 @@ def least_running_rps(workload: Workload, policy: Policy) -> float:
     return min(rates, default=0.0) / policy.utilisation_ceiling
 
 
-def pooled_answers(
-    answers_of: Callable[[Target], Answer], target: Target, least_rps: float, policy: Policy
-) -> Answer:
-    """Every shape at the largest of POOLS that its replicas always come to; answers_of asks all shapes at a target."""
+def pooled_answers(answers_of: AnswersOf, target: Target, least_rps: float, policy: Policy) -> Answer:
+    """Every shape at the largest of POOLS that its replicas always come to; answers_of asks the named shapes, or all.
+
+    A shape that misses the target at a small pool may meet it at a larger one, where a replica sees less of the bursts.
+    One that serves is asked no further from the pool on that its replicas do not come to: more of them each serve more.
+    """
     chosen: dict[Key, Answer] = {}
+    among: set[Key] | None = None
     for replicas in POOLS:
-        by_shape: dict[Key, Answer] = {}
-        for one in answers_of(target_of_pool(target, replicas)):
-            by_shape.setdefault((one.provider, one.instance_type), []).append(_noted(one, replicas))
-        enough = {key for key, found in by_shape.items() if replicas * _most_rps(found, policy) <= least_rps}
-        if replicas > 1 and not enough:
+        found = _by_shape(answers_of(target_of_pool(target, replicas), among), replicas)
+        most = {key: _most_rps(answer, policy) for key, answer in found.items()}
+        enough = {key for key, rate in most.items() if rate and replicas * rate <= least_rps}
+        chosen |= {key: answer for key, answer in found.items() if replicas == 1 or key in enough}
+        missed = {key for key, rate in most.items() if not rate}
+        if missed and replicas == 1:
+            without = _by_shape(answers_of(target_of_pool(target, math.inf), missed), replicas)
+            missed = {key for key, answer in without.items() if _most_rps(answer, policy)}
+        among = enough | missed
+        if not among:
             break
-        chosen |= {key: found for key, found in by_shape.items() if replicas == 1 or key in enough}
-    return [one for found in chosen.values() for one in found]
+    return [one for answer in chosen.values() for one in answer]
+
+
+def _by_shape(answers: Answer, replicas: int) -> dict[Key, Answer]:
+    found: dict[Key, Answer] = {}
+    for one in answers:
+        found.setdefault((one.provider, one.instance_type), []).append(_noted(one, replicas))
+    return found
 
 
 def _most_rps(found: Answer, policy: Policy) -> float:
-    """What one replica of a shape is planned at, the largest of its set-ups; inf where none serves."""
+    """What one replica of a shape is planned at, the largest of its set-ups; 0 where none serves."""
     served = [one for one in found if isinstance(one, Estimate)]
     rates = (planned_rate_rps(one, policy) / one.setup.replicas_per_unit for one in served)
-    return max(rates, default=math.inf)
+    return max(rates, default=0.0)
 
 
 def _noted(one: Estimate | Rejection, replicas: int) -> Estimate | Rejection:

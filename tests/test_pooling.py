@@ -21,7 +21,9 @@ from optimiser.recommend import Request, recommend
 from optimiser.workload import Target, Workload
 
 DAY = date(2026, 11, 22)
-POLICY = Policy(providers=("aws",), instance_types=("p5.48xlarge", "g6.12xlarge", "g6e.12xlarge"))
+SINGLE = "p5.4xlarge"
+ALONE = Policy(providers=("aws",), instance_types=(SINGLE,))
+POLICY = Policy(providers=("aws",), instance_types=("p5.48xlarge", SINGLE, "g6.12xlarge", "g6e.12xlarge"))
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,8 @@ def chat(config: Config, rate: float, cv: float, **more: str) -> Workload:
     return load_workload(config.find_workload("code-llama-8b"), overrides)
 
 
-def rates(config: Config, workload: Workload) -> dict[str, Estimate]:
-    found = estimates_for(workload, config, POLICY)
+def rates(config: Config, workload: Workload, policy: Policy = POLICY) -> dict[str, Estimate]:
+    found = estimates_for(workload, config, policy)
     return {one.instance_type: one for one in found if isinstance(one, Estimate)}
 
 
@@ -84,6 +86,57 @@ def test_the_pool_is_the_largest_that_the_quietest_hour_fills(config: Config) ->
         assert replicas == 1 or replicas * each <= least
         assert replicas in POOLS
         assert replicas == POOLS[-1] or 2 * replicas * planned_at(config, one, 2 * replicas) > least
+
+
+def short_answers(config: Config, rate: float, cv: float, kind: str = "service_arrival_cv") -> Workload:
+    """Eight billion parameters whose first tokens one H100 misses where it sees all of a burst, at next to no load."""
+    sizes = {"sizes": "{prompt_tokens: 500, output_tokens: 200}"}
+    limits = {
+        "target.ttft_ms": "1000",
+        "target.tpot_ms": "50",
+        "target.percentile": "95",
+        f"target.{kind}": str(cv),
+    }
+    overrides = {"demand": f"{{requests_per_second: {rate}}}", **sizes, **limits}
+    return load_workload(config.find_workload("code-llama-8b"), overrides)
+
+
+def test_a_machine_that_misses_the_target_at_small_pools_serves_at_large_ones(config: Config) -> None:
+    found = rates(config, short_answers(config, 4000, 10.0), ALONE)[SINGLE]
+    # 64 replicas: 1 + (10² − 1) / 64 is the squared variation of what each sees.
+    own = rates(config, short_answers(config, 4000, math.sqrt(1 + 99 / 64), "arrival_cv"))[SINGLE]
+    assert found.requests_per_second == own.requests_per_second
+    assert "bursts of the service are spread over 64 replicas or more" in found.notes
+
+
+def test_a_machine_whose_replicas_the_demand_does_not_fill_still_misses_the_target(config: Config) -> None:
+    assert SINGLE not in rates(config, short_answers(config, 5, 10.0))
+    # At the pool it first serves at, what its replicas carry is more than always runs; a little more demand fills it.
+    served = [
+        rates(config, short_answers(config, 4000, math.sqrt(1 + 99 / pool), "arrival_cv")).get(SINGLE)
+        for pool in POOLS
+    ]
+    first = next(pool for pool, one in zip(POOLS, served, strict=True) if one)
+    one = served[POOLS.index(first)]
+    assert one
+    assert first > 2
+    least = first * planned_rate_rps(one, POLICY) / one.setup.replicas_per_unit
+    per_demand = least_running_rps(short_answers(config, 1, 10.0), POLICY)
+    for share, serves in ((0.98, False), (1.02, True)):
+        found = rates(config, short_answers(config, share * least / per_demand, 10.0))
+        assert (SINGLE in found) is serves
+
+
+def test_more_demand_never_means_a_lower_rate_and_other_machines_change_nothing(config: Config) -> None:
+    before = 0.0
+    for rate in (5, 100, 300, 1000, 4000, 400_000):
+        workload = short_answers(config, rate, 10.0)
+        own, beside = (rates(config, workload, policy).get(SINGLE) for policy in (ALONE, POLICY))
+        now = own.requests_per_second if own else 0.0
+        assert now == (beside.requests_per_second if beside else 0.0)
+        assert now >= before
+        before = now
+    assert before > 0
 
 
 def test_the_bound_is_that_of_machines_whose_replicas_see_no_bursts(config: Config) -> None:
