@@ -1,7 +1,7 @@
 """What each shape does for a model and a mix of requests, or why it is out.
 
 Shapes with the same GPUs, links and network estimate alike and are worked out once. Every way to lay the
-model out on them is tried in the same NumPy pass; the one with the highest rate per unit is kept.
+model out on them is tried in the same NumPy pass; the one that plans count on most per unit is kept.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from optimiser.errors import UsageError, did_you_mean
-from optimiser.performance.anchor import Anchor
-from optimiser.performance.beside_measured import measured_rows, off_beside
-from optimiser.performance.doubts import model_error
+from optimiser.performance.choice import best_rows, every_roofline_rate
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import in_half, served_on
@@ -32,8 +30,6 @@ from optimiser.workload import SizeBucket, Target, Techniques
 from providers.shape import InstanceShape
 
 DEFAULT_ENGINE = "vllm"
-# Four instances are offered beside two only where they serve so much more per instance.
-LARGER_GROUP_GAIN = 1.1
 
 Key = tuple[str, int, str, float | None]
 Answer = list[Estimate | Rejection]
@@ -187,7 +183,8 @@ def _try_all(
     if trial is None:
         return {}
     rows = _rows_by_hardware(trial)
-    chosen = {key: _best_rows(question, trial, found) for key, found in rows.items()}
+    roofline = every_roofline_rate(question, trial)
+    chosen = {key: best_rows(question, trial, found, roofline) for key, found in rows.items()}
     best = [row for found in chosen.values() for row in found]
     made = iter(estimates_of(question, trial, best) if best else ())
     answers: dict[int, Answer] = {key: [next(made) for _ in found] for key, found in chosen.items()}
@@ -204,35 +201,6 @@ def _rows_by_hardware(trial: Trial) -> dict[int, list[int]]:
     for row, candidate in enumerate(trial.candidates):
         rows[id(candidate.hardware)].append(row)
     return dict(rows)
-
-
-def _best_rows(question: Question, trial: Trial, rows: Sequence[int]) -> list[int]:
-    """The row with the highest rate per unit for each number of instances, smallest number first.
-
-    A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. Set-ups count with the
-    lower end of their estimate, so that none is chosen for the error in it: one that was measured counts whole, less
-    what its runs disagree by. Beside it, one that was not may be off by as much as the model was of the measured one.
-    """
-    anchors = trial.layouts.anchors
-    best: dict[int, tuple[float, int]] = {}
-    off = off_beside(question, trial, measured_rows(trial, trial.candidates[rows[0]].hardware))
-    for row in rows:
-        candidate = trial.candidates[row]
-        rate = float(trial.rate[row, 0]) * candidate.replicas
-        anchor = anchors[row] if anchors else None
-        if isinstance(anchor, Anchor):
-            rate /= 1.0 + anchor.spread
-        else:
-            rate *= min(1.0 - model_error(question, candidate, float(trial.places[row, 0])), 1.0 / off)
-        if rate > best.get(candidate.instances, (0.0, -1))[0]:
-            best[candidate.instances] = (rate, row)
-    kept: list[int] = []
-    per_instance = 0.0
-    for instances, (rate, row) in sorted(best.items()):
-        if rate / instances > per_instance * LARGER_GROUP_GAIN:
-            kept.append(row)
-            per_instance = rate / instances
-    return kept
 
 
 def _on_shape(

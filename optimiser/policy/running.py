@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from optimiser.performance.confidence import DEFAULT_CONFIDENCE
 from optimiser.policy.frozen import Frozen, NotNegative
 
 MOST_INSTANCE_LOSSES = 16
@@ -67,7 +68,7 @@ class Running(Frozen):
         description="share taken off every estimated rate; null plans on each estimate's lower bound",
     )
     performance_confidence: float = Field(
-        default=0.75,
+        default=DEFAULT_CONFIDENCE,
         ge=0.5,
         lt=1,
         description="the share of estimates whose true rate is at least what is planned on; 0.5 is the estimate itself",

@@ -116,9 +116,9 @@ def test_attention_is_data_parallel_without_latent_kv_where_every_gpu_holds_enou
     assert not spreads_experts(LLAMA_70B, 8)
 
 
-@pytest.mark.parametrize(("output", "data_parallel"), [(400, False), (100, True)])
+@pytest.mark.parametrize(("output", "data_parallel"), [(450, False), (400, True)])
 def test_a_set_up_is_not_chosen_for_the_error_in_its_estimate(output: float, data_parallel: bool) -> None:
-    # Data-parallel attention, ±25 %, against ±10 % · 1.4 for experts: it must be 0.86 / 0.75 = 1.15 times as fast.
+    # Data-parallel attention, ±25 %, against ±10 % · 1.4 for experts: it must be 1.25 / 1.14 = 1.10 times as fast.
     model = replace(DEEPSEEK_R1, mla=None, kv_heads=8, layers=20)
     sizes = [bucket(1000, output)]
     trial = trial_of(
@@ -130,7 +130,7 @@ def test_a_set_up_is_not_chosen_for_the_error_in_its_estimate(output: float, dat
         for candidate, rate in zip(trial.candidates, trial.rate[:, 0], strict=True)
     }
     assert rates[True] / rates[False] > 1.0
-    assert (rates[True] / rates[False] > 0.86 / 0.75) == data_parallel
+    assert (rates[True] / rates[False] > 1.25 / 1.14) == data_parallel
     chosen = one(model, shape("H100", 8), None, buckets=sizes, weight_precision="bf16")
     assert chosen.setup.attention_data_parallel == data_parallel
 

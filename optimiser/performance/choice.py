@@ -1,0 +1,64 @@
+"""Which of the ways to lay a model out on one kind of hardware is estimated: the best by what plans count on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from optimiser.performance.anchor import Anchor, Operators
+from optimiser.performance.beside_measured import measured_rows, off_beside
+from optimiser.performance.confidence import DEFAULT_CONFIDENCE, planned_share
+from optimiser.performance.disagreement import far_apart, roofline_rates
+from optimiser.performance.doubts import OPERATORS_ERROR, doubts_of, model_error, relative_error_of
+from optimiser.performance.layouts import Array
+from optimiser.performance.trial import Question, Trial
+
+# Four instances are offered beside two only where they serve so much more per instance.
+LARGER_GROUP_GAIN = 1.1
+
+
+def every_roofline_rate(question: Question, trial: Trial) -> Array:
+    """Requests/s per replica that the roofline gives every row, (rows,); nan where none is on measured operators."""
+    chosen, place = np.unique(trial.alike, return_inverse=True)
+    return roofline_rates(question, trial, chosen)[place]
+
+
+def best_rows(question: Question, trial: Trial, rows: Sequence[int], roofline: Array) -> list[int]:
+    """The row of one hardware with the highest rate per unit for each number of instances, smallest number first.
+
+    A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. roofline is
+    every_roofline_rate. Set-ups count with the lower bound that plans use by default, so that none is chosen for the
+    error in it, and none that a plan counts less on: one that was measured counts whole, less what its runs disagree
+    by. Beside it, one that was not may be off by as much as the model was of the measured one.
+    """
+    anchors = trial.layouts.anchors
+    best: dict[int, tuple[float, int]] = {}
+    off = off_beside(question, trial, measured_rows(trial, trial.candidates[rows[0]].hardware))
+    for row in rows:
+        candidate = trial.candidates[row]
+        anchor = anchors[row] if anchors else None
+        if isinstance(anchor, Anchor):
+            error = anchor.spread
+        else:
+            error = max(_model_error(question, trial, row, float(roofline[row])), off - 1.0)
+        rate = float(trial.rate[row, 0]) * candidate.replicas * planned_share(error, DEFAULT_CONFIDENCE)
+        if rate > best.get(candidate.instances, (0.0, -1))[0]:
+            best[candidate.instances] = (rate, row)
+    kept: list[int] = []
+    per_instance = 0.0
+    for instances, (rate, row) in sorted(best.items()):
+        if rate / instances > per_instance * LARGER_GROUP_GAIN:
+            kept.append(row)
+            per_instance = rate / instances
+    return kept
+
+
+def _model_error(question: Question, trial: Trial, row: int, roofline_rate: float) -> float:
+    """The median error that the estimate of a row states where no measurement of its hardware tells of it."""
+    candidate, places = trial.candidates[row], float(trial.places[row, 0])
+    if not (trial.layouts.anchors and isinstance(trial.layouts.anchors[row], Operators)):
+        return model_error(question, candidate, places)
+    far = far_apart(float(trial.rate[row, 0]), roofline_rate, candidate.replicas)
+    low = far is not None or bool(doubts_of(question, candidate, places))
+    return relative_error_of(question, candidate, low, OPERATORS_ERROR)
