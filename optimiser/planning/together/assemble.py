@@ -15,7 +15,7 @@ from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import CENT, cents, exact, plan_offer
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanQuota, PlanService
-from optimiser.planning.problem import How, Problem
+from optimiser.planning.problem import PAID_FOR_ALL, How, Problem
 from optimiser.planning.together.apart_cost import ApartCost, cash_of, sum_of_costs
 from optimiser.planning.together.caps import taken_of
 from optimiser.planning.together.footprint import footprint_of_all, idle_of
@@ -90,7 +90,7 @@ def _used(ran: Ran, offer_id: str) -> np.ndarray:
     """Instances of an offer that a service uses in each period."""
     used = np.zeros(len(ran.problem.periods), dtype=np.int64)
     for column, units in zip(ran.solution.columns, ran.solution.units.T, strict=True):
-        if column.purchase.offer_id == offer_id and column.purchase.how in (How.SHARED, How.OWNED):
+        if column.purchase.offer_id == offer_id and column.purchase.how in PAID_FOR_ALL:
             used += units * column.option.estimate.setup.instances_per_unit
     return used
 
@@ -227,7 +227,7 @@ def _overheads_usd(
     nodes = float(hours.sum()) * sum(one.instances for one in shared)
     for one in ran:
         for column, units in zip(one.solution.columns, one.solution.units.T, strict=True):
-            if column.purchase.how in (How.SHARED, How.OWNED):
+            if column.purchase.how in PAID_FOR_ALL:
                 continue
             nodes += float(hours @ units) * column.option.estimate.setup.instances_per_unit
     per_node = exact(nodes / float(hours.sum())) * exact(given.usd_per_node_hour) * HOURS_PER_MONTH

@@ -14,7 +14,7 @@ import numpy as np
 
 from optimiser.planning.caps import GPU_RULE, QUOTA_RULE, Cap, caps_of, within_reach
 from optimiser.planning.leaves import Solution
-from optimiser.planning.problem import Floats, Problem
+from optimiser.planning.problem import PAID_FOR_ALL, Floats, Problem
 from optimiser.planning.search import Found, search
 
 # Orders in which services may take their quotas: each after the first has the service in front that found no plan.
@@ -36,13 +36,16 @@ def caps_of_all(problems: Sequence[Problem]) -> tuple[Cap, ...]:
 
 
 def taken_of(cap: Cap, solutions: Sequence[Solution], bought: Mapping[str, int]) -> Floats:
-    """What services take of a cap, shape (periods,); bought is how many instances of each offer are bought for all."""
+    """What services take of a cap, shape (periods,); bought is how many instances of each offer are bought for all.
+
+    The same offer may be held for all and run by the hour too: machines that are slow to start for one service alone.
+    """
     total = np.zeros(len(solutions[0].units))
     per_instance: dict[str, float] = {}
     for solution in solutions:
         for column, units in zip(solution.columns, solution.units.T, strict=True):
             each = cap.taken_by(column.option, column.purchase.how)
-            if column.purchase.offer_id in bought:
+            if column.purchase.how in PAID_FOR_ALL and column.purchase.offer_id in bought:
                 instances = column.option.estimate.setup.instances_per_unit
                 per_instance[column.purchase.offer_id] = each / instances
             else:

@@ -13,7 +13,7 @@ import numpy as np
 
 from optimiser.planning.caps import Cap
 from optimiser.planning.leaves import Bought, Solution
-from optimiser.planning.problem import How, Option, Problem, Purchase
+from optimiser.planning.problem import CONSTANT, How, Option, Problem, Purchase
 from optimiser.planning.tables import Units
 from optimiser.planning.together.bought import offers_by_use
 from optimiser.planning.together.caps import broken_by, caps_of_all, without_caps
@@ -228,7 +228,7 @@ def _purchase(place: Place, option: Option, offer_id: str) -> Purchase:
         for other in service.problem.options
         if machine_of(other) == machine
         for one in other.purchases
-        if one.offer_id == offer_id
+        if one.offer_id == offer_id and one.how in CONSTANT
     )
     instances = option.estimate.setup.instances_per_unit
     scale = instances / known[0].estimate.setup.instances_per_unit

@@ -17,7 +17,12 @@ from optimiser.planning.rules.bounded import gap_faults
 from optimiser.planning.rules.energy import verify_energy
 from optimiser.planning.rules.purchased import verify_purchases
 from optimiser.planning.rules.view import TOLERANCE, PlanView
-from optimiser.planning.together.verify_beside import cash_faults, footprint_faults, weighed_faults
+from optimiser.planning.together.verify_beside import (
+    PAID_FOR_ALL,
+    cash_faults,
+    footprint_faults,
+    weighed_faults,
+)
 
 CENT = Decimal("0.01")
 HOURS_PER_MONTH = 730
@@ -63,7 +68,7 @@ def _service_faults(plan: dict[str, Any], part: dict[str, Any]) -> list[str]:
 def _use_faults(plan: dict[str, Any], part: dict[str, Any], number: int) -> list[str]:
     """A service's counts of shared offers are what `shared` says of it, and every one of them is needed."""
     view, faults = _view(plan, part), []
-    shared = [name for name in view.purchases if view.how(name) in ("shared", "owned")]
+    shared = [name for name in view.purchases if view.how(name) in PAID_FOR_ALL]
     if not plan["together"]:
         return ["apart, nothing is shared"] if plan["shared"] else []
     for one in plan["shared"]:
@@ -120,7 +125,7 @@ def _limited_by_the_hour(plan: dict[str, Any]) -> list[str]:
         view = _view(plan, part)
         for name in view.used():
             offer = view.offer_of(name)
-            if offer["max_instances"] is None or view.how(name) in ("shared", "owned"):
+            if offer["max_instances"] is None or view.how(name) in PAID_FOR_ALL:
                 continue
             most[offer["id"]] = offer["max_instances"]
             here = taken.setdefault(offer["id"], [0] * len(view.hours))
@@ -142,7 +147,7 @@ def _cap_faults(plan: dict[str, Any]) -> list[str]:
         for name in view.used():
             option, offer, spot = view.option_of(name), view.offer_of(name)["id"], view.how(name) == "spot"
             instances = [n * option["instances_per_unit"] for n in view.units[name]]
-            if view.how(name) == "shared" or offer in bought:
+            if plan["together"] and view.how(name) in PAID_FOR_ALL:
                 instances = [0 if offer in counted else bought.get(offer, 0)] * hours
                 counted.add(offer)
             family = option["spot_quota_family"] if spot else option["quota_family"]

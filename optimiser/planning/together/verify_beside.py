@@ -12,6 +12,8 @@ from optimiser.planning.rules.view import HOURS_PER_MONTH, TOLERANCE, PlanView
 from optimiser.planning.rules.weighed import capital_per_hour
 
 _CENT = 0.01
+# A service's use of what is bought for all; the same offer may run by the hour beside it.
+PAID_FOR_ALL = ("shared", "owned")
 _EMBODIED = ("embodied_kg_co2e_monthly_low", "embodied_kg_co2e_monthly_high")
 Figures = dict[str, float | None]
 
@@ -150,14 +152,13 @@ def weighed_faults(plan: dict[str, Any], views: Sequence[PlanView]) -> list[str]
     of carbon on the total's kg CO2e at planned rates, which must be known then."""
     policy, hours = plan["services"][0]["policy"], sum(float(period["hours"]) for period in plan["periods"])
     per_node, month = float(policy["overheads"]["usd_per_node_hour"]), HOURS_PER_MONTH / hours
-    shared = {one["offer"]["id"]: one for one in plan["shared"]}
     usd = sum(
         (float(one["offer"]["weighed_usd_per_hour"]) + per_node) * one["instances"] * HOURS_PER_MONTH
-        for one in shared.values()
+        for one in plan["shared"]
     )
     for view in views:
         for name in view.used():
-            if view.purchases[name]["offer"] in shared:
+            if plan["together"] and view.how(name) in PAID_FOR_ALL:
                 continue
             run = sum(n * length for n, length in zip(view.units[name], view.hours, strict=True)) * month
             each = float(view.offer_of(name)["weighed_usd_per_hour"]) + per_node
