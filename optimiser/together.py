@@ -23,6 +23,7 @@ from optimiser.planning.problem import How, Problem
 from optimiser.planning.spot_notes import mixed_sources_note
 from optimiser.planning.together.assemble import Parts, Ran, parts_of
 from optimiser.planning.together.caps import caps_of_all, excess_in_words, least_in_words, rules_of
+from optimiser.planning.together.limited import limits_of, overdrawn_in_words
 from optimiser.planning.together.plan import TogetherPlan, uses_owned
 from optimiser.planning.together.search import Together, TogetherOutcome, search_together
 from optimiser.planning.together.verify import verify_together
@@ -99,26 +100,26 @@ def _nothing_at_once(services: Sequence[ByItself], found: TogetherOutcome) -> No
     caps = caps_of_all(problems)
     if least := least_in_words(problems, caps):
         return NoFeasiblePlan(f"{names}: no plan carries all of them: {least}")
-    beyond = found.beyond
-    if beyond is None:
-        taken, how = (
-            excess_in_words(caps, [one.best.solution for one in services], {}),
-            "each at its cheapest",
-        )
-    else:
-        taken, how = (
-            excess_in_words(caps, beyond.solutions, beyond.bought),
-            "sharing machines at the cheapest",
-        )
+    beyond, how = found.beyond or found.over, "each at its cheapest"
+    solutions, bought = [one.best.solution for one in services], dict[str, int]()
+    if beyond is not None:
+        solutions, bought = list(beyond.solutions), beyond.bought
+        how = "sharing machines at the cheapest"
+    of_caps = excess_in_words(caps, solutions, bought)
+    of_offers = overdrawn_in_words(limits_of(problems), solutions, bought)
+    taken = " and ".join(words for words in (of_caps, of_offers) if words)
+    said = "no plan was found for all of them at once within what there is, together or each in what others leave"
+    if of_caps:
+        said = said.replace("what there is", "what is granted")
+    one_site = len({option.site for problem in problems for option in problem.options}) == 1
+    if math.isinf(found.lower_usd) and one_site:
+        said = "no plan carries all of them at once within what is granted, not even in parts of machines"
     eased = " and ".join(
         {"respect_quotas": "within_quotas: false", "limit_gpus": "max_gpus: null"}[rule]
         for rule in rules_of(caps)
     )
-    one_site = len({option.site for problem in problems for option in problem.options}) == 1
-    said = "no plan was found for all of them at once within what is granted, together or each in what others leave"
-    if math.isinf(found.lower_usd) and one_site:
-        said = "no plan carries all of them at once within what is granted, not even in parts of machines"
-    return NoFeasiblePlan(f"{names}: {said}: {how} they take {taken}; {eased} would plan without the limit")
+    otherwise = f"; {eased} would plan without the limit" if of_caps else ""
+    return NoFeasiblePlan(f"{names}: {said}: {how} they take {taken}{otherwise}")
 
 
 def _plan_of(
@@ -154,7 +155,7 @@ def _plan_of(
         shared=parts.shared,
         quotas=parts.quotas,
         totals=parts.totals,
-        bound=_bound(services, found, apart.usd if best is None else best.usd),
+        bound=_bound(services, apart, found, apart.usd if best is None else best.usd),
         price_dates=price_dates(first.book, problem, used),
         price_sources=price_sources(
             first.book, first.config.directories[0], {offer.offer_id for offer in used}
@@ -174,28 +175,29 @@ def _plan_of(
     )
 
 
-def _bound(services: Sequence[ByItself], found: TogetherOutcome, usd: float) -> PlanBound:
+def _bound(services: Sequence[ByItself], apart: Apart, found: TogetherOutcome, usd: float) -> PlanBound:
     """Of what is planned as one, and of each by itself with all that is granted for itself."""
     problems = [one.problem for one in services]
     lower_usd = min(found.lower_usd, sum(one.outcome.lower_usd for one in services))
     return PlanBound(
         value_usd=monthly_usd(problems[0], lower_usd),
         gap=round(max(usd / lower_usd - 1, 0.0) if lower_usd > 0 else 0.0, 9),
-        method=_method(found),
+        method=_method(found, apart),
         unit_rps=0.0,
         dropped_rules=rules_of(caps_of_all(problems)) if found.beyond and not found.caps_priced else (),
         plan_usd=monthly_usd(problems[0], usd),
     )
 
 
-def _method(found: TogetherOutcome) -> str:
+def _method(found: TogetherOutcome, apart: Apart) -> str:
     if found is ALONE:
         return "all services are one, with nobody to share with: its own bound"
     return (
         "all sharing in one site, or each apart: Lagrangian relaxation of what is shared in "
         f"{found.looked_into} of {found.sites} sites, in the others at machines' prices as if shared without a gap"
-        f"{', quotas and limits on GPUs priced in every hour' if found.caps_priced else ''}; apart, each service's own "
-        f"bound{' with all that is granted for itself' if found.beyond else ''}"
+        f"{', quotas and limits on GPUs priced in every hour' if found.caps_priced else ''}"
+        f"{', limited offers by the hour as if all of them were there for each service' if found.over else ''}; apart, "
+        f"each service's own bound{' with all there is for itself' if found.beyond or apart.in_turn else ''}"
     )
 
 
@@ -219,13 +221,13 @@ def _notes(services: Sequence[ByItself], apart: Apart, best: Together | None) ->
         said.append("what is shared is charged to services by the instance-hours that they use of it")
     if apart.in_turn and None not in apart.costs:
         said.append(
-            "apart, not all services can have their cheapest machines at once within what is granted: they are planned "
-            "in turn, each within what the largest hours of those before it leave"
+            "apart, not all services can have their cheapest machines at once within what is granted and on offer: "
+            "they are planned in turn, each within what the largest hours of those before it leave"
         )
     elif apart.in_turn:
         said.append(
-            "apart, no plan was found for all services at once within what is granted, taking it in turn: there is "
-            "nothing to compare with"
+            "apart, no plan was found for all services at once within what is granted and on offer, taking it in turn: "
+            "there is nothing to compare with"
         )
     said += [
         f"{' and '.join(one.stands_for)} are one service here: the same model under the same rules, so replicas are "

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from optimiser.planning.together.verify import verify_together
 
 Run = Callable[..., Any]
@@ -79,3 +81,27 @@ def _paid(plan: dict[str, Any], how: str) -> dict[str, Any]:
     """The one offer that is bought so for all."""
     (found,) = (one for one in plan["shared"] if one["how"] == how)
     return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("limited", "usd"),
+    [("l1,on_demand,,0,1.5,edp,4", 1.5), ("l1,reserved,reserved_instance,12,1.0,edp,4", 1.0)],
+)
+def test_services_take_no_more_of_a_limited_offer_than_there_is(
+    tmp_path: Path, run: Run, limited: str, usd: float
+) -> None:
+    # Three machines each, and four in all under the contract.
+    services = (("llama-3.1-8b", "[5, 5, 5, 5]"), ("qwen2.5-7b", "[5, 5, 5, 5]"))
+    asked = asked_of(tmp_path, ("l1,on_demand,,0,1.9,,", limited), *services)
+    plan = json.loads(run("recommend", *asked).out)
+    assert plan["totals"]["max_gpus"] == 6
+    # Apart the second has what the first leaves, so that nothing is counted twice.
+    month = (4 * usd + 2 * 1.9) * 730
+    assert float(plan["totals"]["apart_monthly_usd"]) == pytest.approx(month)
+    assert float(plan["totals"]["total_monthly_usd"]) == pytest.approx(month)
+    assert any("planned in turn" in note for note in plan["notes"])
+    assert verify_together(plan) == []
+    for part in plan["services"]:
+        for offer in part["offers"]:
+            offer["max_instances"] = offer["max_instances"] and 3
+    assert any("4 on an offer of 3" in fault for fault in verify_together(plan))

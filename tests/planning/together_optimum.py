@@ -71,6 +71,8 @@ def _cheapest(problems: list[Problem], chosen: tuple[Choice, ...]) -> float:
         model.row(terms, -math.inf, 0.0)
     for terms, amount in _cap_rows(problems, columns, offers, first):
         model.row(terms, -math.inf, amount)
+    for terms, amount in _offer_rows(len(periods), columns, offers, first):
+        model.row(terms, -math.inf, amount)
     _require(model, problems, chosen, columns)
     return model.minimum()
 
@@ -102,6 +104,25 @@ def _require(model: Rows, problems: list[Problem], chosen: tuple[Choice, ...], c
                 inside = {at[c]: columns[c][1].rate_rps for c in mine if columns[c][2].pool == pool}
                 if problem.policy.survive_spot_pool_loss:
                     model.row(inside, -math.inf, total - planned)
+
+
+def _offer_rows(
+    periods: int, columns: list[Column], offers: list[str], first: int
+) -> Iterator[tuple[dict[int, float], float]]:
+    """What all services take by the hour of each limited offer, in each period, beside all that is bought of it."""
+    limited = {
+        p.offer_id: 0 for _, _, p in columns if p.max_units is not None and p.how.value not in CONSTANT
+    }
+    for _, option, purchase in columns:
+        if purchase.offer_id in limited and purchase.max_units is not None:
+            instances = purchase.max_units * option.estimate.setup.instances_per_unit
+            limited[purchase.offer_id] = max(limited[purchase.offer_id], instances)
+    for (name, amount), p in product(limited.items(), range(periods)):
+        terms = {first + offers.index(name): 1.0} if name in offers else {}
+        for c, (_, option, purchase) in enumerate(columns):
+            if purchase.offer_id == name and purchase.how.value not in CONSTANT:
+                terms[c * periods + p] = float(option.estimate.setup.instances_per_unit)
+        yield terms, float(amount)
 
 
 def _cap_rows(

@@ -16,6 +16,7 @@ from optimiser.planning.caps import GPU_RULE, QUOTA_RULE, Cap, caps_of, within_r
 from optimiser.planning.leaves import Solution
 from optimiser.planning.problem import PAID_FOR_ALL, Floats, Problem
 from optimiser.planning.search import Found, search
+from optimiser.planning.together.limited import left_by, limits_of, overdrawn
 
 # Orders in which services may take their quotas: each after the first has the service in front that found no plan.
 ORDERS = 3
@@ -99,10 +100,15 @@ def _least_taken(problem: Problem, cap: Cap) -> Floats:
 
 
 def in_turn(problems: Sequence[Problem], plans: Sequence[Found], gap: float) -> list[Found] | None:
-    """Plans of services by themselves that keep the caps at once: those given where they do, else each in turn within
-    what the largest hours of those before it leave. None where no order tried has a plan for all."""
-    caps = caps_of_all(problems)
-    if not broken_by(caps, [one.solution for one in plans], {}):
+    """Plans of services by themselves that keep the caps, and take no more of limited offers than there is, at once:
+    those given where they do, else each in turn within what the largest hours of those before it leave. None where no
+    order tried has a plan for all."""
+    caps, limits = caps_of_all(problems), limits_of(problems)
+
+    def at_once(solutions: Sequence[Solution]) -> bool:
+        return not broken_by(caps, solutions, {}) and not overdrawn(limits, solutions, {})
+
+    if at_once([one.solution for one in plans]):
         return list(plans)
     order = list(range(len(problems)))
     for _ in range(ORDERS):
@@ -110,8 +116,8 @@ def in_turn(problems: Sequence[Problem], plans: Sequence[Found], gap: float) -> 
         for number in order:
             before = [one.solution for one in found.values()]
             plan = plans[number]
-            if broken_by(caps, [*before, plan.solution], {}):
-                left = _left(problems[number], caps, before)
+            if not at_once([*before, plan.solution]):
+                left = left_by(_left(problems[number], caps, before), limits, before)
                 other = search(left, gap, alternatives=1).best if before else None
                 if other is None:
                     order = [number, *(one for one in order if one != number)]

@@ -85,7 +85,8 @@ def menu_of(place: Place, service: Service, options: tuple[Option, ...], *, opti
     is dearer than such ways, so they bound it. Else some of its ways are left out.
     """
     without = [replace(o, purchases=tuple(p for p in o.purchases if p.how not in CONSTANT)) for o in options]
-    # A limited quantity by the hour is each service's own here: a plan that takes more of it in all is refused later.
+    # A limited quantity by the hour is each service's own here: a plan that takes more of it in all is
+    # mended or refused later (limited.py).
     leaf, bought = build_leaf(without, service.profiles)
     if not can_be_listed(leaf):
         return None

@@ -35,9 +35,10 @@ class ServicePart:
     are units in use, monthly_usd its part of the cost by unit-hours in use, so that the services' monthly_usd add up.
 
     stands_for names the workloads it was made of, one of its own name or several whose replicas are shared.
-    apart_monthly_usd is what they cost planned apart, overheads included: where quotas or max_gpus do not hold all of
-    them at once, planned in turn within what those before leave (null where no such plan was found), and without what
-    is owned. apart_upfront_usd is paid at once then; its capital costs apart_capital_monthly_usd, in no other figure.
+    apart_monthly_usd is what they cost planned apart, overheads included: where quotas, max_gpus or limited offers
+    do not hold all of them at once, planned in turn within what those before leave (null where no such plan was found),
+    and without what is owned. apart_upfront_usd is paid at once then; its capital costs apart_capital_monthly_usd,
+    in no other figure.
     energy, carbon and footprint are of the units that it has in use, as a plan's own.
     """
 

@@ -7,7 +7,7 @@ first, and leaves the others to their bounds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from optimiser.planning.tables import Units
 from optimiser.planning.together.bought import offers_by_use
 from optimiser.planning.together.caps import broken_by, caps_of_all, without_caps
 from optimiser.planning.together.improve import improved
+from optimiser.planning.together.limited import Limits, limits_of, on_other_offers, overdrawn, shared_out
 from optimiser.planning.together.looked import Searched
 from optimiser.planning.together.master import dived, divided
 from optimiser.planning.together.menus import Menu
@@ -56,7 +57,9 @@ class Together:
 class TogetherOutcome:
     """best is None where no site carries all services for less than the cutoff; lower_usd bounds every plan of all of
     them in one site; looked_into and sites count those. beyond is the best plan as if quotas and GPUs were without
-    limit, where it takes more than there is; caps_priced says that lower_usd rests on prices of those."""
+    limit, where it takes more than there is; caps_priced says that lower_usd rests on prices of those. over is the best
+    plan as if each service had limited offers by the hour for itself, where together they take more than there is:
+    lower_usd is without that limit."""
 
     best: Together | None
     lower_usd: float
@@ -64,14 +67,55 @@ class TogetherOutcome:
     sites: int
     beyond: Together | None = None
     caps_priced: bool = False
+    over: Together | None = None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What all services keep together: caps and limited offers. over collects plans that overdraw an offer."""
+
+    problems: Sequence[Problem]
+    caps: Sequence[Cap]
+    limits: Limits
+    over: list[Together] = field(default_factory=list)
+
+    def kept(self, found: Together) -> Together | None:
+        """The plan, with other offers by the hour where those have too few; None where there are none."""
+        if not overdrawn(self.limits, found.solutions, found.bought):
+            return found
+        self.over.append(found)
+        solutions = on_other_offers(self.problems, self.limits, found.solutions, found.bought)
+        if solutions is None:
+            return None
+        hours = self.problems[0].hours
+        dearer = sum(
+            one.usd(hours) - before.usd(hours) for one, before in zip(solutions, found.solutions, strict=True)
+        )
+        return replace(found, usd=found.usd + dearer, solutions=solutions)
 
 
 def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherOutcome:
     """The best of all services in one site that costs less than cutoff_usd, the sum of planning apart.
 
-    Quotas, and GPUs in all, are looked at where the best plan without them takes more than there is.
+    Quotas, and GPUs in all, are looked at where the best plan without them takes more than there is; so are limits of
+    offers by the hour: what is too many goes to other offers, or services are planned again with a part of them each.
     """
+    limits = limits_of(problems)
+    found = _search(problems, cutoff_usd, limits)
+    if found.over is None:
+        return found
+    for some in shared_out(problems, limits, found.over.solutions, found.over.bought):
+        other = _search(some, cutoff_usd if found.best is None else found.best.usd, limits).best
+        found = found if other is None else replace(found, best=other)
+        if found.best is not None:
+            break
+    return found
+
+
+def _search(problems: Sequence[Problem], cutoff_usd: float, limits: Limits) -> TogetherOutcome:
+    """The same; where the best takes more of an offer than there is, no better than with other offers in its place."""
     caps, share = caps_of_all(problems), problems[0].policy.commitment_hours_share
+    asked = _Asked(problems, caps, limits)
     free = [without_caps(problem) for problem in problems]
     sites = [Searched.of(place, share) for place in places(free, hours_of(free))]
     looked_into: list[Searched] = []
@@ -89,14 +133,18 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
         whole = _planned(one) if one.lower_usd < cutoff else None
         whole = improved(one, whole) if one.lower_usd < cutoff and one.few_hours else whole
         solutions = None if whole is None else _solutions(one.place, whole)
-        if whole is not None and solutions is not None and whole.usd < cutoff:
-            best, cutoff = Together(whole.usd, one.place, whole.bought, solutions), whole.usd
+        if whole is None or solutions is None or whole.usd >= cutoff:
+            continue
+        kept = asked.kept(Together(whole.usd, one.place, whole.bought, solutions))
+        if kept is not None and kept.usd < cutoff:
+            best, cutoff = kept, kept.usd
             if not one.few_hours:
                 break
     lower_usd = min((one.lower_usd for one in sites), default=np.inf)
     if best is not None and broken_by(caps, best.solutions, best.bought):
-        return _within(sites, caps, cutoff_usd, best)
-    return TogetherOutcome(best, lower_usd, len(looked_into), len(sites))
+        return _within(sites, asked, cutoff_usd, best)
+    over = next(iter(asked.over), None)
+    return TogetherOutcome(best, lower_usd, len(looked_into), len(sites), over=over)
 
 
 def _raise_the_least(sites: Sequence[Searched]) -> None:
@@ -107,9 +155,7 @@ def _raise_the_least(sites: Sequence[Searched]) -> None:
             break
 
 
-def _within(
-    sites: Sequence[Searched], caps: Sequence[Cap], cutoff_usd: float, beyond: Together
-) -> TogetherOutcome:
+def _within(sites: Sequence[Searched], asked: _Asked, cutoff_usd: float, beyond: Together) -> TogetherOutcome:
     """The best within caps that the best plan without them breaks: sites are priced, and then planned in, from the
     least bound up, until none can have a plan much cheaper than the best."""
     lower, looked = {n: one.lower_usd for n, one in enumerate(sites)}, dict[int, Within | None]()
@@ -120,27 +166,29 @@ def _within(
             break
         if least in looked:
             planned.add(least)
-            found = _planned_within(looked[least], caps, cutoff)
+            found = _planned_within(looked[least], asked, cutoff)
             best, cutoff = (best, cutoff) if found is None else (found, found.usd * (1 - WORTH_ANOTHER))
         elif len(looked) < SITES_LOOKED_INTO:
-            known = looked[least] = looked_within(sites[least], caps, cutoff)
+            known = looked[least] = looked_within(sites[least], asked.caps, cutoff)
             lower[least] = np.inf if known is None else known.priced.lower_usd
         else:
             break
     lower_usd = min(lower.values())
     priced = lower_usd > min(one.lower_usd for one in sites)
-    return TogetherOutcome(best, lower_usd, len(looked), len(sites), beyond, priced)
+    over = next(iter(asked.over), None)
+    return TogetherOutcome(best, lower_usd, len(looked), len(sites), beyond, priced, over)
 
 
-def _planned_within(known: Within | None, caps: Sequence[Cap], cutoff_usd: float) -> Together | None:
-    """A plan in a site that keeps the caps and costs less than the cutoff."""
+def _planned_within(known: Within | None, asked: _Asked, cutoff_usd: float) -> Together | None:
+    """A plan in a site that keeps what all keep together and costs less than the cutoff."""
     whole = None if known is None else planned_within(known)
     solutions = None if known is None or whole is None else _solutions(known.place, whole)
     if known is None or whole is None or solutions is None or whole.usd >= cutoff_usd:
         return None
-    if broken_by(caps, solutions, whole.bought):
+    if broken_by(asked.caps, solutions, whole.bought):
         return None
-    return Together(whole.usd, known.place, whole.bought, solutions)
+    kept = asked.kept(Together(whole.usd, known.place, whole.bought, solutions))
+    return kept if kept is not None and kept.usd < cutoff_usd else None
 
 
 def _rank(searched: Searched) -> tuple[float, tuple[str, str]]:

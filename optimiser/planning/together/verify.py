@@ -118,9 +118,10 @@ def _shared_faults(plan: dict[str, Any], one: dict[str, Any]) -> list[str]:
 
 
 def _limited_by_the_hour(plan: dict[str, Any]) -> list[str]:
-    """No offer by the hour or on spot is taken more often by all services than it is made."""
+    """No offer is taken more often by all services than it is made, with what is bought of it for all."""
     taken: dict[str, list[int]] = {}
     most: dict[str, int] = {}
+    bought = {one["offer"]["id"]: one["instances"] for one in plan["shared"]}
     for part in plan["services"]:
         view = _view(plan, part)
         for name in view.used():
@@ -128,7 +129,7 @@ def _limited_by_the_hour(plan: dict[str, Any]) -> list[str]:
             if offer["max_instances"] is None or view.how(name) in PAID_FOR_ALL:
                 continue
             most[offer["id"]] = offer["max_instances"]
-            here = taken.setdefault(offer["id"], [0] * len(view.hours))
+            here = taken.setdefault(offer["id"], [bought.get(offer["id"], 0)] * len(view.hours))
             for p in view.periods():
                 here[p] += view.units[name][p] * view.option_of(name)["instances_per_unit"]
     return [
