@@ -8,11 +8,12 @@ import numpy as np
 
 from optimiser.performance.anchor import Anchor, Operators
 from optimiser.performance.beside_measured import measured_rows, off_beside
-from optimiser.performance.confidence import DEFAULT_CONFIDENCE, planned_share
+from optimiser.performance.confidence import planned_share
 from optimiser.performance.disagreement import far_apart, roofline_rates
 from optimiser.performance.doubts import OPERATORS_ERROR, doubts_of, model_error, relative_error_of
 from optimiser.performance.layouts import Array
 from optimiser.performance.trial import Question, Trial
+from optimiser.policy.running import DEFAULT_CONFIDENCE
 
 # Four instances are offered beside two only where they serve so much more per instance.
 LARGER_GROUP_GAIN = 1.1

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 
-# The share of estimates whose true rate is at least what is planned on, unless the policy says otherwise.
-DEFAULT_CONFIDENCE = 0.75
-
 
 def planned_share(relative_error: float, confidence: float) -> float:
     """The share of an estimated rate that the true rate reaches with probability `confidence`.

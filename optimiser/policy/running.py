@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from optimiser.performance.confidence import DEFAULT_CONFIDENCE
 from optimiser.policy.frozen import Frozen, NotNegative
 
 MOST_INSTANCE_LOSSES = 16
+# The share of estimates whose true rate is at least what is planned on.
+DEFAULT_CONFIDENCE = 0.75
 
 
 class Deployment(Frozen):
