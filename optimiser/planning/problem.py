@@ -51,8 +51,6 @@ class How(StrEnum):
 SIGNED = frozenset({How.COMMITMENT, How.OWNED})
 CONSTANT = SIGNED | {How.HELD}
 BY_THE_HOUR = frozenset({How.HOURLY, How.SPOT})
-# Of services together: bought once for all of them.
-PAID_FOR_ALL = frozenset({How.SHARED, How.OWNED})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,11 +15,12 @@ from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import CENT, cents, exact, plan_offer
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanQuota, PlanService
-from optimiser.planning.problem import PAID_FOR_ALL, How, Problem
+from optimiser.planning.problem import How, Problem
 from optimiser.planning.together.apart_cost import ApartCost, cash_of, sum_of_costs
 from optimiser.planning.together.caps import taken_of
 from optimiser.planning.together.footprint import footprint_of_all, idle_of
 from optimiser.planning.together.plan import ServicePart, SharedOffer, TogetherTotals, uses_owned
+from optimiser.planning.together.services import PAID_FOR_ALL
 from optimiser.planning.totals import overheads_monthly_usd
 from optimiser.planning.weighing import capital_usd_per_hour, weighed_usd
 from providers.offer import Offer

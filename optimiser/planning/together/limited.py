@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from optimiser.planning.leaves import Bought, Solution
-from optimiser.planning.problem import BY_THE_HOUR, PAID_FOR_ALL, How, Option, Problem, Purchase
+from optimiser.planning.problem import BY_THE_HOUR, How, Option, Problem, Purchase
 from optimiser.planning.tables import Units
+from optimiser.planning.together.services import PAID_FOR_ALL
 
 # Instances of each limited offer, by offer id.
 Limits = Mapping[str, int]

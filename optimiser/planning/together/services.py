@@ -19,6 +19,9 @@ from optimiser.planning.carbon import more_in_use_usd
 from optimiser.planning.problem import CONSTANT, Floats, How, Option, Problem
 from optimiser.planning.tables import Units
 
+# What is bought once for all services.
+PAID_FOR_ALL = frozenset({How.SHARED, How.OWNED})
+
 
 class Machine(NamedTuple):
     """An instance type where it can be had."""
