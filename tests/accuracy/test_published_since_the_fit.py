@@ -13,13 +13,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from unseen import assert_whole_and_unseen
 
 from optimiser.accuracy.__main__ import accuracy_of
 from optimiser.accuracy.ranking import RIGHT_SHARE
 from optimiser.accuracy.sets import OFFLINE_DENSE, OPEN_TTFT, UNLOADED_TTFT, How
-from optimiser.accuracy.sources import source_of
 from optimiser.accuracy.summary import by_set, errors_of
-from optimiser.config import load_config
 
 TABLE = Path(__file__).with_name("published_since.csv")
 ACCURACY = accuracy_of(TABLE)
@@ -28,10 +27,7 @@ BEYOND = 1.5
 
 
 def test_no_result_is_left_out_or_among_what_was_fitted() -> None:
-    assert not ACCURACY.left_out
-    assert not ACCURACY.unseen
-    fitted = set(load_config().fit.record["sources"])
-    assert fitted.isdisjoint(source_of(item.case.row) for item in ACCURACY.judged)
+    assert_whole_and_unseen(ACCURACY)
 
 
 def test_offline_rates_of_dense_models_are_predicted_nearly_as_the_goals_ask() -> None:

@@ -82,28 +82,12 @@ def _stepped(
     nearest such q and λ, of which λ counts as many times its square as there are hours.
     """
     some = np.flatnonzero(taken.any(axis=1))
-    use, credit = prices.use.copy(), prices.credit.copy()
-    use[some], credit[some] = _of_machines(
-        place, Prices(use[some], credit[some]), taken[some], missing, usd[some], committed[some], share
-    )
-    return Prices(use, credit)
-
-
-def _of_machines(
-    place: Place,
-    prices: Prices,
-    taken: Floats,
-    missing: float,
-    usd: Floats,
-    committed: np.ndarray,
-    share: float,
-) -> tuple[Floats, Floats]:
-    """The same for the machines that are taken."""
+    taken, usd, committed, credit = taken[some], usd[some], committed[some], prices.credit[some]
     weight, total, scale = place.hours.weight, place.hours.total, 1.0 / len(place.hours.weight)
     above = taken - (taken @ weight / total)[:, None]
     each = usd * (missing / max(float((above**2).sum(axis=1) @ usd), 1e-12))
-    q = prices.use + np.outer(prices.credit, weight) + each[:, None] * taken
-    credit = np.where(committed, prices.credit - each * scale * (taken @ weight), 0.0)
+    q = prices.use[some] + np.outer(credit, weight) + each[:, None] * taken
+    credit = np.where(committed, credit - each * scale * (taken @ weight), 0.0)
     gain = np.where(committed, (1 - share) * total, 0.0)
     low, high = np.zeros(len(usd)), np.maximum(q.max(axis=1), 0.0)
     for _ in range(HALVINGS):
@@ -112,4 +96,6 @@ def _of_machines(
         over = np.maximum(q - theta[:, None], 0.0).sum(axis=1) > room
         low, high = np.where(over, theta, low), np.where(over, high, theta)
     lam = np.maximum(credit + high * gain * scale, 0.0) * committed
-    return np.maximum(q - high[:, None], 0.0) - np.outer(lam, weight), lam
+    found = Prices(prices.use.copy(), prices.credit.copy())
+    found.use[some], found.credit[some] = np.maximum(q - high[:, None], 0.0) - np.outer(lam, weight), lam
+    return found
