@@ -21,6 +21,8 @@ from optimiser.workload import Target, Workload
 POOLS = (1, 2, 4, 8, 16, 32, 64)
 Answer = list[Estimate | Rejection]
 Key = tuple[str, str]
+# A shape, and how many instances of it a unit takes; 0 where it serves nothing.
+_Unit = tuple[Key, int]
 AnswersOf = Callable[[Target, Collection[Key] | None], Answer]
 
 
@@ -50,33 +52,41 @@ def pooled_answers(answers_of: AnswersOf, target: Target, least_rps: float, poli
 
     A shape that misses the target at a small pool may meet it at a larger one, where a replica sees less of the bursts.
     One that serves is asked no further from the pool on that its replicas do not come to: more of them each serve more.
+    Of a shape by itself and as groups of instances each counts its own replicas.
     """
-    chosen: dict[Key, Answer] = {}
+    chosen: dict[_Unit, Answer] = {}
     among: set[Key] | None = None
     for replicas in POOLS:
-        found = _by_shape(answers_of(target_of_pool(target, replicas), among), replicas)
-        most = {key: _most_rps(answer, policy) for key, answer in found.items()}
-        enough = {key for key, rate in most.items() if rate and replicas * rate <= least_rps}
-        chosen |= {key: answer for key, answer in found.items() if replicas == 1 or key in enough}
-        missed = {key for key, rate in most.items() if not rate}
+        found = _by_unit(answers_of(target_of_pool(target, replicas), among), replicas)
+        most = {unit: _most_rps(answer, policy) for unit, answer in found.items()}
+        enough = {unit for unit, rate in most.items() if rate and replicas * rate <= least_rps}
+        chosen |= {unit: answer for unit, answer in found.items() if replicas == 1 or unit in enough}
+        missed = {_shape(unit) for unit in most} - {_shape(unit) for unit, rate in most.items() if rate}
         if missed and replicas == 1:
-            without = _by_shape(answers_of(target_of_pool(target, math.inf), missed), replicas)
-            missed = {key for key, answer in without.items() if _most_rps(answer, policy)}
-        among = enough | missed
+            without = answers_of(target_of_pool(target, math.inf), missed)
+            missed = {_shape(unit) for unit in _by_unit(without, 1) if unit[1]}
+        among = {_shape(unit) for unit in enough} | missed
         if not among:
             break
-    return [one for answer in chosen.values() for one in answer]
+    serving = {_shape(unit) for unit in chosen if unit[1]}
+    kept = (answer for unit, answer in chosen.items() if unit[1] or _shape(unit) not in serving)
+    return [one for answer in kept for one in answer]
 
 
-def _by_shape(answers: Answer, replicas: int) -> dict[Key, Answer]:
-    found: dict[Key, Answer] = {}
+def _shape(unit: _Unit) -> Key:
+    return unit[0]
+
+
+def _by_unit(answers: Answer, replicas: int) -> dict[_Unit, Answer]:
+    found: dict[_Unit, Answer] = {}
     for one in answers:
-        found.setdefault((one.provider, one.instance_type), []).append(_noted(one, replicas))
+        instances = one.setup.instances_per_unit if isinstance(one, Estimate) else 0
+        found.setdefault(((one.provider, one.instance_type), instances), []).append(_noted(one, replicas))
     return found
 
 
 def _most_rps(found: Answer, policy: Policy) -> float:
-    """What one replica of a shape is planned at, the largest of its set-ups; 0 where none serves."""
+    """What one replica of a unit is planned at; 0 where it serves nothing."""
     served = [one for one in found if isinstance(one, Estimate)]
     rates = (planned_rate_rps(one, policy) / one.setup.replicas_per_unit for one in served)
     return max(rates, default=0.0)

@@ -7,21 +7,20 @@ model out on them is tried in the same NumPy pass; the one that plans count on m
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from optimiser.errors import UsageError, did_you_mean
 from optimiser.performance.choice import best_rows, every_roofline_rate
+from optimiser.performance.crowding import crowded, with_groups
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import in_half, served_on
 from optimiser.performance.rejections import do_not_fit, host_ram_short, misses_targets
 from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import (
-    GROUP_SIZES,
     Candidate,
     Hardware,
-    group_candidates,
     single_candidates,
 )
 from optimiser.performance.specs import GpuSpec, ModelSpec
@@ -33,6 +32,8 @@ DEFAULT_ENGINE = "vllm"
 
 Key = tuple[str, int, str, float | None]
 Answer = list[Estimate | Rejection]
+# What matters of hardware to what one instance does by itself.
+_Instance = tuple[int, str, int, str]
 
 
 def estimate_shapes(
@@ -50,9 +51,10 @@ def estimate_shapes(
 ) -> list[Estimate | Rejection]:
     """The best set-up of every shape, in the order of `shapes`, or why a shape is out.
 
-    A shape too small for the model is estimated as a group of 2 instances, and of 4 where 2 are too few or
-    4 serve over 10 % more per instance: such a shape has two results. weight_precision defaults to what the
-    authors released and the KV cache to 16 bit; nothing is quantised further unless named. With target
+    A shape too small for the model is estimated as a group of 2 instances, and of 4 where 2 are too few; one that
+    holds it with little room for KV cache (crowding.crowded) by itself and as groups. A larger group is kept where
+    it serves over 10 % more per instance than fewer: such a shape has several results. weight_precision defaults
+    to what the authors released and the KV cache to 16 bit; nothing is quantised further unless named. With target
     None the rate is the offline one. anchors_of says what measurements there are of set-ups. Raises UsageError
     for an unknown precision, GPU or generation, KeyError for an engine that was not fitted.
     """
@@ -147,42 +149,53 @@ def hardware_of(
 
 
 def _answers(question: Question, hardware: Sequence[Hardware], anchors_of: AnchorsOf | None) -> list[Answer]:
-    """One answer per hardware: single instances first, groups where one instance is too small.
+    """One answer per hardware: single instances first, groups beside them where one is too small or crowded.
 
     The network matters to groups alone, so hardware that differs in nothing else is tried once on its own.
     """
-    alike: dict[tuple[int, str, int, str], Hardware] = {}
+    alike: dict[_Instance, Hardware] = {}
     for item in hardware:
         alike.setdefault(_within_instance(item), item)
-    singles = _try_all(
+    trial = _trial_of(
         question, [single_candidates(question.model, item) for item in alike.values()], anchors_of
     )
-    held = {_within_instance(item) for item in alike.values() if id(item) in singles}
-    small = [item for item in hardware if _within_instance(item) not in held]
-    groups = _try_all(
-        question,
-        [group_candidates(question.model, item, size) for item in small for size in GROUP_SIZES],
-        anchors_of,
-    )
-    found = [singles.get(id(alike[_within_instance(item)])) or groups.get(id(item)) for item in hardware]
+    rows = _rows_by_hardware(trial)
+    roomy = {
+        _within_instance(item)
+        for item in alike.values()
+        if trial and id(item) in rows and not crowded(question, trial, rows[id(item)])
+    }
+    second = [with_groups(question, item) for item in hardware if _within_instance(item) not in roomy]
+    groups = _answers_of(question, _trial_of(question, second, anchors_of))
+    # What is tried with groups needs no answer without.
+    apart = {id(alike[_within_instance(item)]) for item in hardware if id(item) not in groups}
+    singles = _answers_of(question, trial, apart)
+    found = [groups.get(id(item)) or singles.get(id(alike[_within_instance(item)])) for item in hardware]
     unfit = [item for item, answer in zip(hardware, found, strict=True) if not answer]
     reasons = iter(do_not_fit(question, unfit))
     return [answer or [next(reasons)] for answer in found]
 
 
-def _within_instance(hardware: Hardware) -> tuple[int, str, int, str]:
+def _within_instance(hardware: Hardware) -> _Instance:
     return hardware.pair, hardware.gpu.name, hardware.gpu_count, hardware.gpu_link
 
 
-def _try_all(
-    question: Question, candidates: Sequence[Sequence[Candidate]], anchors_of: AnchorsOf | None = None
-) -> dict[int, Answer]:
-    """Answers by the identity of the hardware, for hardware that holds the model; all in one pass."""
+def _trial_of(
+    question: Question, candidates: Sequence[Sequence[Candidate]], anchors_of: AnchorsOf | None
+) -> Trial | None:
     every = [candidate for some in candidates for candidate in some]
-    trial = trial_of(question, every, anchors_of(question, every) if anchors_of else ())
+    return trial_of(question, every, anchors_of(question, every) if anchors_of else ())
+
+
+def _answers_of(
+    question: Question, trial: Trial | None, among: Collection[int] | None = None
+) -> dict[int, Answer]:
+    """Answers by the identity of the hardware, for hardware that holds the model (of those `among`, if named); all in
+    one pass.
+    """
     if trial is None:
         return {}
-    rows = _rows_by_hardware(trial)
+    rows = {key: some for key, some in _rows_by_hardware(trial).items() if among is None or key in among}
     roofline = every_roofline_rate(question, trial)
     chosen = {key: best_rows(question, trial, found, roofline) for key, found in rows.items()}
     best = [row for found in chosen.values() for row in found]
@@ -195,10 +208,10 @@ def _try_all(
     return answers
 
 
-def _rows_by_hardware(trial: Trial) -> dict[int, list[int]]:
+def _rows_by_hardware(trial: Trial | None) -> dict[int, list[int]]:
     """Rows of the trial by the identity of their hardware."""
     rows: dict[int, list[int]] = defaultdict(list)
-    for row, candidate in enumerate(trial.candidates):
+    for row, candidate in enumerate(trial.candidates if trial else ()):
         rows[id(candidate.hardware)].append(row)
     return dict(rows)
 

@@ -18,6 +18,7 @@ from optimiser.performance.budgets import (
     per_token_budget,
     step_budgets,
 )
+from optimiser.performance.crowding import crowded, with_groups
 from optimiser.performance.estimate import hardware_of
 from optimiser.performance.estimate_types import Estimate, Rejection, Setup
 from optimiser.performance.lifts import Asked, Lift, best_of, lifts_of
@@ -25,7 +26,7 @@ from optimiser.performance.operating import Point, evaluate, lowest_batch
 from optimiser.performance.queueing import without_wait
 from optimiser.performance.rejections import nearest_row, roomiest
 from optimiser.performance.results import OFFLINE_PERCENTILE
-from optimiser.performance.setups import GROUP_SIZES, Candidate, Hardware, group_candidates, single_candidates
+from optimiser.performance.setups import Candidate, Hardware, single_candidates
 from optimiser.performance.trial import AnchorsOf, Question, Trial, trial_of
 
 
@@ -135,16 +136,15 @@ def _basis(estimate: Estimate) -> dict[str, Any]:
 
 
 def _trial(question: Question, hardware: Hardware, anchors_of: AnchorsOf | None) -> Trial | None:
-    """The set-ups that estimate_shapes chose from: groups only where one instance is too small."""
-    singles = single_candidates(question.model, hardware)
-    groups = [
-        candidate for size in GROUP_SIZES for candidate in group_candidates(question.model, hardware, size)
-    ]
-    for candidates in (singles, groups):
-        trial = trial_of(question, candidates, anchors_of(question, candidates) if anchors_of else ())
-        if trial:
-            return trial
-    return None
+    """The set-ups that estimate_shapes chose from: groups only where one instance is too small or crowded."""
+
+    def tried(candidates: list[Candidate]) -> Trial | None:
+        return trial_of(question, candidates, anchors_of(question, candidates) if anchors_of else ())
+
+    alone = tried(single_candidates(question.model, hardware))
+    if alone and not crowded(question, alone, range(len(alone.candidates))):
+        return alone
+    return tried(with_groups(question, hardware)) or alone
 
 
 def _with_budgets(why: Why, question: Question, trial: Trial, row: int, *, serves: bool) -> Why:

@@ -38,9 +38,11 @@ def test_computing_alone_would_give_more_than_was_published_and_the_estimate_les
     assert rate.compute_times == pytest.approx(2 * last.flops_times_fewer)
     assert rate.times is not None
     assert 4 < rate.times < 5.76 < rate.compute_times
-    # Neither MLA alone, in 16 bit with 471 GB of weights on 8 × 80 GB, nor its smaller cache make most of it.
+    # Neither MLA alone, in 16 bit with 471 GB of weights on 8 × 80 GB or on two such machines as one replica, nor its
+    # smaller cache make most of it.
     by_step = [one.rates[0].times or 0 for one in deepseek]
-    assert by_step[1] < 1 < by_step[2] < by_step[3]
+    assert by_step[1] < by_step[3] / 2
+    assert by_step[1] < by_step[2] < by_step[3]
 
 
 def test_deepseek_67b_has_its_published_size() -> None:

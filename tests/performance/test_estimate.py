@@ -49,7 +49,7 @@ def test_a_group_needs_a_fast_network() -> None:
     assert "100 Gbit/s, this has 25 Gbit/s" in found.reason
 
 
-def test_a_model_that_fits_one_instance_is_never_grouped() -> None:
+def test_a_model_that_one_instance_holds_with_room_is_never_grouped() -> None:
     found = estimates(LLAMA_70B, [shape("H100", 8)])
     assert len(found) == 1
     assert isinstance(found[0], Estimate)

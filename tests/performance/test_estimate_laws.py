@@ -71,7 +71,8 @@ def test_few_places_and_unmeasured_generations_widen_the_error() -> None:
     assert (firm.low_confidence, firm.relative_error) == (False, 0.21)
     offline = one(LLAMA_70B, shape("H100", 8), None)
     assert (offline.low_confidence, offline.relative_error) == (False, 0.1)
-    tight = one(LLAMA_70B, shape("H100", 2), Target(ttft_ms=9000, tpot_ms=100), buckets=[bucket(4000, 500)])
+    two = shape("H100", 2, network_gbps=None)
+    tight = one(LLAMA_70B, two, Target(ttft_ms=9000, tpot_ms=100), buckets=[bucket(4000, 500)])
     assert tight.low_confidence
     assert tight.relative_error == pytest.approx(0.21 * 1.5)
     (experts,) = estimates(DEEPSEEK_R1, [shape("H100", 16)], Target(ttft_ms=5000, tpot_ms=50))
@@ -85,7 +86,7 @@ def test_few_places_and_unmeasured_generations_widen_the_error() -> None:
 
 def test_a_model_split_over_pcie_carries_the_error_that_was_measured_on_such_machines() -> None:
     target = Target(ttft_ms=60_000, tpot_ms=500)
-    split = one(LLAMA_70B, shape("L40S", 4, link="pcie"), target)
+    split = one(LLAMA_70B, shape("L40S", 4, link="pcie", network_gbps=None), target)
     assert split.setup.tensor_parallel * split.setup.pipeline_parallel > 1
     assert (split.low_confidence, split.relative_error) == (True, 0.40)
     whole = one(LLAMA_8B, shape("L40S", 1, link="none"), target)
@@ -131,7 +132,8 @@ def test_a_set_up_is_not_chosen_for_the_error_in_its_estimate(output: float, dat
     }
     assert rates[True] / rates[False] > 1.0
     assert (rates[True] / rates[False] > 1.25 / 1.14) == data_parallel
-    chosen = one(model, shape("H100", 8), None, buckets=sizes, weight_precision="bf16")
+    on = shape("H100", 8, network_gbps=None)
+    chosen = one(model, on, None, buckets=sizes, weight_precision="bf16")
     assert chosen.setup.attention_data_parallel == data_parallel
 
 
