@@ -9,15 +9,14 @@ import numpy as np
 
 from optimiser.accuracy.prepare import Group, Prepared
 from optimiser.accuracy.sets import How
+from optimiser.performance.finite_runs import draining_s, first_wave_s
 from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.operating import (
     PLACES_SHARE,
     Point,
     batch_at_rate,
-    draining_s,
     evaluate,
     fastest_batch,
-    first_wave_s,
     largest_batch,
     lowest_batch,
     request_rate,

@@ -18,13 +18,13 @@ from optimiser.measured.agreement import SAME_CONTEXT, SAME_LOAD, spread_of
 from optimiser.measured.measurement import Measurement
 from optimiser.measured.plausible import KEPT_UP
 from optimiser.performance.anchor import Anchor, Anchors, Array, Factors
+from optimiser.performance.finite_runs import draining_s
 from optimiser.performance.layouts import Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
 from optimiser.performance.operating import (
     PLACES_SHARE,
     Point,
-    draining_s,
     evaluate,
     fastest_batch,
     request_rate,

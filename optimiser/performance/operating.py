@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimiser.performance.anchor import corrected_first_tokens
 from optimiser.performance.batching import CHUNK_TOKENS, SteadyState, steady_state
-from optimiser.performance.layouts import Array, Layouts, Load
+from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
+from optimiser.performance.part_load import Rows, held_up_to
+from optimiser.performance.prompt_passes import measured_first_tokens, own_prefill, pass_seconds
 from optimiser.performance.queueing import (
     Flags,
     Wait,
@@ -24,8 +25,13 @@ from optimiser.performance.queueing import (
     scaled,
     wait_quantile,
 )
-from optimiser.performance.timing import prompt_step_seconds
-from optimiser.performance.token_times import batch_swing, meets_tpot, token_spread_s, tpot_quantile_s
+from optimiser.performance.token_times import (
+    TokenTimes,
+    batch_swing,
+    meets_tpot,
+    token_spread_s,
+    tpot_quantile_s,
+)
 from optimiser.performance.waits import Prompts, wait_of
 from optimiser.workload import Target
 
@@ -88,22 +94,16 @@ def evaluate(
     steady, more = nearby.at(0), nearby.at(1)
     full = full.where(fullest > batch, steady) if full else nearby.at(2)
     rate = batch / (mix.traffic.output * steady.step_s)
-    whole, own = _own_prefill(work, at, batch, mix)
+    whole, own = own_prefill(work, at, batch, mix)
     # While prompts queue the batch fills up: half way, over the time that they do.
-    chunk = _pass_seconds(work, per_prompt, (batch + fullest) / 2.0, CHUNK_TOKENS * per_prompt.ranks, mix)
+    chunk = pass_seconds(work, per_prompt, (batch + fullest) / 2.0, CHUNK_TOKENS * per_prompt.ranks, mix)
     service = chunk * (mix.prompts / CHUNK_TOKENS) / (per_prompt.ranks * per_prompt.stages)
-    # `whole` is with a prompt on every attention rank; one prompt is one rank's part of that.
-    interruption = (
-        (whole - steady.decode_step_s[..., None]) * np.ceil(mix.prompts / CHUNK_TOKENS) / per_prompt.ranks
-    )
-    elasticity = np.log(more.step_s / steady.step_s) / np.log(_MORE)
-    swing = batch_swing(batch, elasticity)
-    square = (interruption**2 * mix.prompt_shares).sum(-1)
+    interruption = _interruption_s(at, whole, steady, mix)
     through = own - at.physics.first_token_overhead_ms * 1e-3
     prompts = Prompts(service_s=service, interruption_s=interruption, until_through_s=through)
     wait = wait_of(batch, places, most, steady, full, prompts, mix)
     if at.anchors:
-        measured = _measured_first_tokens(here, batch, mix)
+        measured = measured_first_tokens(here, batch, mix)
         wait, own = scaled(wait, measured), own * measured[..., None]
     return Point(
         batch=batch,
@@ -112,36 +112,39 @@ def evaluate(
         full=full,
         wait=wait,
         own_s=own,
-        token_spread_s=token_spread_s(
-            steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs
-        ),
+        token_spread_s=_token_spread_s(batch, steady, more, interruption, mix),
     )
 
 
-def _own_prefill(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> tuple[Array, Array]:
-    """Seconds of a pass with a prompt on every attention rank, and until its first token where it waits for nothing.
+def _interruption_s(at: Layouts, whole: Array, steady: SteadyState, mix: Mix) -> Array:
+    """Seconds by which each of the mix's prompts prolongs the steps it is in.
 
-    A prompt's own prefill takes ceil(prompt / chunk) steps beside the decoding sequences.
+    `whole` is a pass with a prompt on every attention rank; one prompt is one rank's part of that.
     """
-    at, chunks = at.columns(2), np.ceil(mix.prompts / CHUNK_TOKENS)
-    whole = _pass_seconds(work, at, batch, mix.prompts / chunks * at.ranks, mix)
-    return whole, whole * (1.0 + (chunks - 1.0) / at.stages) + at.physics.first_token_overhead_ms * 1e-3
+    chunks = np.ceil(mix.prompts / CHUNK_TOKENS)
+    return np.asarray((whole - steady.decode_step_s[..., None]) * chunks / at.columns(2).ranks)
 
 
-def _pass_seconds(work: ModelWork, at: Layouts, batch: Array, tokens: Array, mix: Mix) -> Array:
-    """Seconds of a step with so many prompt tokens of each of the mix's prompts beside the batch."""
-    load = Load(
-        decode=np.maximum(batch[..., None] / at.stages, 1.0),
-        context=mix.traffic.context[..., None],
-        prefill=tokens,
-        prefill_context=mix.cached + mix.prompts / 2,
-    )
-    return prompt_step_seconds(work, at, load)
+def _token_spread_s(
+    batch: Array, steady: SteadyState, more: SteadyState, interruption: Array, mix: Mix
+) -> Array:
+    """The spread of the time per step of each of the mix's outputs; `more` is the steady state of _MORE × the batch."""
+    swing = batch_swing(batch, np.log(more.step_s / steady.step_s) / np.log(_MORE))
+    square = (interruption**2 * mix.prompt_shares).sum(-1)
+    rate = batch / (mix.traffic.output * steady.step_s)
+    return token_spread_s(steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs)
 
 
-def _measured_first_tokens(here: Layouts, batch: Array, mix: Mix) -> Array:
-    """What measurements make of the model's first tokens, (set-ups, points)."""
-    return corrected_first_tokens(here.anchors, mix.traffic.context, np.maximum(batch / here.stages, 1.0))
+def token_times(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> TokenTimes:
+    """The mean step and its spread with `batch` sequences decoding, (..., set-ups, points): a Point's without its
+    waits.
+    """
+    here = at.columns(1)
+    nearby = steady_state(work, here, np.stack([batch, batch * _MORE]), mix.traffic)
+    steady, more = nearby.at(0), nearby.at(1)
+    whole, _ = own_prefill(work, at, batch, mix)
+    interruption = _interruption_s(at, whole, steady, mix)
+    return TokenTimes(steady.step_s, _token_spread_s(batch, steady, more, interruption, mix))
 
 
 def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
@@ -154,8 +157,12 @@ def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
 
 def meets_tokens(point: Point, mix: Mix, target: Target) -> Flags:
     """Whether the mix's TPOT holds at the target's percentile; an answer of one token has none."""
+    return _tokens_within(TokenTimes(point.steady.step_s, point.token_spread_s), mix, target)
+
+
+def _tokens_within(times: TokenTimes, mix: Mix, target: Target) -> Flags:
     limit, quantile = target.tpot_ms / 1e3 * mix.tokens_per_step, target.percentile / 100.0
-    within = meets_tpot(point.steady.step_s, point.token_spread_s, _lasting(mix), limit, quantile)
+    within = meets_tpot(times.step_s, times.spread_s, _lasting(mix), limit, quantile)
     return np.asarray(within | ~_decodes(mix).any(axis=-1))
 
 
@@ -181,9 +188,9 @@ def lowest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix) -> Array
     A request is in it while its prompt is processed, too: where answers are short, that is nearly all of the time.
     """
     here, hardly = at.columns(1), np.full_like(places, _HARDLY_ANY)
-    own_s = _own_prefill(work, at, hardly, mix)[1]
+    own_s = own_prefill(work, at, hardly, mix)[1]
     if at.anchors:
-        own_s = own_s * _measured_first_tokens(here, hardly, mix)[..., None]
+        own_s = own_s * measured_first_tokens(here, hardly, mix)[..., None]
     decoding = mix.traffic.output * steady_state(work, here, hardly, mix.traffic).decode_step_s
     return np.asarray(LOWEST_LOAD * decoding / (decoding + (own_s * mix.prompt_shares).sum(-1)))
 
@@ -191,12 +198,45 @@ def lowest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix) -> Array
 def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target: Target | None) -> Array:
     """The largest mean number of decoding sequences at which the target holds; 0 where none does.
 
-    places is (set-ups, points), the result too. Latencies grow with the batch, so bisection finds it.
-    Without a target it is all places.
+    places is (set-ups, points), the result too. Latencies grow with the batch, so bisection finds it; where the time
+    per token does not, it holds at every lower load (part_load). Without a target it is all places.
     """
     if target is None:
         return places * PLACES_SHARE
-    largest = lowest_batch(work, at, places, mix)
+    lowest = lowest_batch(work, at, places, mix)
+    largest = _at_the_target(work, at, places, lowest, mix, target)
+    serving = np.flatnonzero((largest > 0).any(axis=-1))
+    if not len(serving):
+        return largest
+    at, mix = at.select(serving), mix.of_set_ups(serving)
+
+    def times_of(rows: Rows, batch: Array) -> TokenTimes:
+        return token_times(work, at.select(rows), batch, mix.of_set_ups(rows))
+
+    def within_of(rows: Rows, batch: Array) -> Flags:
+        return _tokens_within(times_of(rows, batch), mix.of_set_ups(rows), target)
+
+    found = largest[serving]
+    # From here on prompts come into every step; steps are looked at up to _MORE × a batch.
+    every_step = at.columns(1).stages * mix.traffic.output / mix.traffic.prefill_steps / _MORE
+    held = held_up_to(
+        times_of,
+        within_of,
+        lowest[serving],
+        np.maximum(found, lowest[serving]),
+        np.broadcast_to(every_step, found.shape),
+        target.tpot_ms / 1e3 * mix.tokens_per_step,
+        target.percentile,
+    )
+    largest[serving] = np.minimum(found, held)
+    return largest
+
+
+def _at_the_target(
+    work: ModelWork, at: Layouts, places: Array, lowest_batches: Array, mix: Mix, target: Target
+) -> Array:
+    """A batch at which the target holds and just beyond which it does not, by bisection; 0 where it never does."""
+    largest = lowest_batches.copy()
     high = np.maximum(places * PLACES_SHARE, largest)
     lowest = evaluate(work, at, largest, places, mix)
     possible = meets(lowest, mix, target)
@@ -222,43 +262,6 @@ def fastest_batch(work: ModelWork, at: Layouts, largest: Array, mix: Mix) -> tup
     rates = batches / (mix.traffic.output * step_s)
     best = rates.argmax(axis=0)[None]
     return np.take_along_axis(batches, best, 0)[0], np.take_along_axis(rates, best, 0)[0]
-
-
-def draining_s(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> Array:
-    """Seconds by which a run of finite length is longer than its requests over the steady rate, (set-ups, points).
-
-    Its batch drains at the end, one sequence after the other: output steps at the mean of t(b) over b ≤ B
-    (Simpson's rule), in which B/2 · output tokens come that the steady state has in output/2 · t(B). (A factor
-    1 / (1 + B / 2N) on the rate would have every step as long as a full one: for B near N, 20 % off.)
-    """
-
-    def step_s(sequences: Array) -> Array:
-        return request_rate(work, at, sequences, mix)[1].decode_step_s
-
-    full = step_s(batch)
-    mean = (step_s(np.ones_like(batch)) + 4.0 * step_s(batch / 2) + full) / 6.0
-    return np.asarray(mix.traffic.output * (mean - full / 2.0))
-
-
-def first_wave_s(work: ModelWork, at: Layouts, requests: Array, mix: Mix) -> Array:
-    """Mean seconds to the first token inside the engine where so many requests come at once to an idle replica.
-
-    A step takes g prompts, as many as go into CHUNK_TOKENS on each attention rank, so n requests need n/g steps of
-    t seconds each; the j-th g of them have their first tokens after j of those: t·(n/g + 1) / 2 on average. Of
-    prompts longer than a step (g < 1) the j-th ends after j/g steps: t·(n + 1) / 2g. On average half of the
-    requests decode beside them. All are of the mean size; requests is (set-ups, points), the result too.
-    """
-    at, prompt = at.columns(1), mix.traffic.prompt
-    requests = np.maximum(requests, 1.0)
-    together = np.minimum(CHUNK_TOKENS * at.ranks / prompt, requests)
-    load = Load(
-        decode=requests / 2,
-        context=prompt,
-        prefill=together * prompt,
-        prefill_context=mix.traffic.prefill_context,
-    )
-    steps = (requests + np.maximum(together, 1.0)) / (2.0 * together)
-    return np.asarray(prompt_step_seconds(work, at, load) * steps)
 
 
 def batch_at_rate(work: ModelWork, at: Layouts, rate: Array, largest: Array, mix: Mix) -> Array:

@@ -6,6 +6,8 @@ the mean step, with a spread that depends on the request's length, since short a
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from optimiser.performance.layouts import Array
@@ -15,6 +17,13 @@ from optimiser.performance.queueing import LARGEST_ELASTICITY, Flags, normal_cdf
 JITTER = 0.1 / 2.3263
 _BISECTIONS = 24
 _LARGEST_SHARE = 0.95
+
+
+class TokenTimes(NamedTuple):
+    """Seconds of the mean step, (...,), and the spread of the time per step of each output, (..., outputs)."""
+
+    step_s: Array
+    spread_s: Array
 
 
 def batch_swing(batch: Array, elasticity: Array) -> Array:

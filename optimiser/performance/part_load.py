@@ -1,0 +1,81 @@
+"""Up to which load a target holds at every lower load, too.
+
+The time per token is not always longer at more load: where prompts come into every step the step hardly grows with the
+batch any more and its swings vanish, and where a short prompt takes as long as its launches, more of them share those.
+Below either, answers of a few tokens may take longer than above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimiser.performance.layouts import Array
+from optimiser.performance.queueing import Flags
+from optimiser.performance.token_times import TokenTimes
+
+Rows = NDArray[np.intp]
+# Shares of the largest load at which spreads are looked at: a swell from prompts' launches is wider than a step.
+_SHARES = 2.0 ** -np.arange(7.0, -0.5, -1.0)
+# Between two of those a spread is larger by less than this factor, unless where every step comes to have prompts.
+_BETWEEN = 1.25
+# Loads that are looked at, one by one, where a spread falls.
+_LOADS = 96
+_BISECTIONS = 8
+
+
+def held_up_to(
+    times_of: Callable[[Rows, Array], TokenTimes],
+    within_of: Callable[[Rows, Array], Flags],
+    low: Array,
+    largest: Array,
+    every_step: Array,
+    limit_s: float,
+    percentile: float,
+) -> Array:
+    """The largest batch up to `largest` with the time per token in its limit at every batch from `low` on.
+
+    times_of gives the step times of set-ups (by their rows) at batches (loads, set-ups, points), within_of whether they
+    hold; low, largest and every_step, from which on every step has prompts, are (set-ups, points), the result too.
+
+    Of a mix the percentile is at most that of its widest output, step + z · spread; where neither the mean step nor any
+    spread falls as the load grows, the times do not. Where one falls and the former is over the limit, all loads are
+    looked at.
+    """
+    rows = np.arange(len(largest))
+    batches = _with(every_step, _SHARES[:, None, None] * largest, largest)
+    times = times_of(rows, batches)
+    widest = max(NormalDist().inv_cdf(percentile / 100.0), 0.0) * _BETWEEN
+    late = (times.step_s + widest * times.spread_s.max(axis=-1) > limit_s).any(axis=0)
+    falls = (np.diff(times.spread_s, axis=0) < 0.0).any(axis=(0, -1))
+    doubted = np.flatnonzero((late & falls).any(axis=-1))
+    if not len(doubted):
+        return largest
+    held = largest.copy()
+    held[doubted] = _looked_at(within_of, doubted, low[doubted], largest[doubted], every_step[doubted])
+    return held
+
+
+def _with(every_step: Array, batches: Array, largest: Array) -> Array:
+    """The batches, and that where every step comes to have prompts where it is below `largest`, in order."""
+    return np.sort(np.concatenate([batches, np.minimum(every_step, largest)[None]]), axis=0)
+
+
+def _looked_at(
+    within_of: Callable[[Rows, Array], Flags], rows: Rows, low: Array, largest: Array, every_step: Array
+) -> Array:
+    """The largest batch of those rows below which no load was found that misses."""
+    shares = np.linspace(0.0, 1.0, _LOADS)[:, None, None]
+    batches = _with(np.maximum(every_step, low), low * (largest / low) ** shares, largest)
+    missed = ~within_of(rows, batches)
+    missed[0] = False
+    first = missed.argmax(axis=0)[None]
+    good, bad = (np.take_along_axis(batches, np.maximum(first - back, 0), 0)[0] for back in (1, 0))
+    for _ in range(_BISECTIONS):
+        middle = np.sqrt(good * bad)
+        within = within_of(rows, middle[None])[0]
+        good, bad = np.where(within, middle, good), np.where(within, bad, middle)
+    return np.where(missed.any(axis=0), good, largest)

@@ -1,0 +1,143 @@
+"""At less load than the largest a target holds, too, though the time per token does not always grow with the load."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from asking import bucket, estimates
+from hardware import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B, shape
+
+from optimiser import load_config
+from optimiser.performance.estimate import hardware_of
+from optimiser.performance.estimate_types import Estimate
+from optimiser.performance.layouts import Array
+from optimiser.performance.operating import evaluate, first_token_s, lowest_batch, per_token_s
+from optimiser.performance.setups import Hardware, single_candidates
+from optimiser.performance.specs import ModelSpec
+from optimiser.performance.trial import Question, Trial, question_of, trial_of
+from optimiser.workload import SizeBucket, Target
+
+NO_LIMIT_MS = 1e9
+LOADS = 200
+
+
+def at_loads(question: Question, trial: Trial, up_to: Array, percentile: float) -> tuple[Array, Array]:
+    """TTFT and TPOT in ms of every set-up at LOADS batches from one where requests do not meet, (set-ups, loads)."""
+    low = lowest_batch(question.work, trial.layouts, trial.places, question.mix)
+    batches = low * (np.maximum(up_to, low) / low) ** np.linspace(0.0, 1.0, LOADS)
+    point = evaluate(question.work, trial.layouts, batches, trial.places, question.mix)
+    quantile = percentile / 100.0
+    found = (function(point, question.mix, quantile) * 1e3 for function in (first_token_s, per_token_s))
+    first, each = found
+    return first, each
+
+
+def asked(rng: np.random.Generator) -> tuple[ModelSpec, Hardware, list[SizeBucket], float] | None:
+    """A model, a machine and sizes with short answers, as they come; None where the machine does not serve it."""
+    config = load_config()
+    models, shapes = list(config.models.values()), list(config.shapes.values())
+    model, on = models[rng.integers(len(models))], shapes[rng.integers(len(shapes))]
+    count = int(rng.integers(1, 4))
+    sizes = [
+        bucket(float(np.exp(rng.uniform(2.3, 8.0))), float(rng.integers(1, 9)), 1 / count)
+        for _ in range(count)
+    ]
+    question = question_of(model, sizes, None)
+    found = hardware_of(on, config.gpus, config.fit, config.fit.engines["vllm"], question)
+    return (model, found, sizes, float(rng.choice([50, 90, 95, 99]))) if isinstance(found, Hardware) else None
+
+
+def within_the_swell(each: Array) -> float | None:
+    """A limit that the last load of some set-up meets and one below does not, None where no time per token swells."""
+    over = each.max(axis=1) / np.maximum(each[:, -1], 1e-9)
+    row = int(over.argmax())
+    return (
+        float(np.sqrt(each[row, -1] * each[row].max())) if over[row] > 1.002 and each[row, -1] > 0 else None
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_targets_hold_at_every_load_below_the_largest(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(50):
+        case = asked(rng)
+        if case is None:
+            continue
+        model, machine, sizes, percentile = case
+        candidates = single_candidates(model, machine)
+        free = Target(
+            ttft_ms=float(rng.choice([500.0, 5000.0, NO_LIMIT_MS])),
+            tpot_ms=NO_LIMIT_MS,
+            percentile=percentile,
+        )
+        question = question_of(model, sizes, free)
+        trial = trial_of(question, candidates)
+        if trial is None:
+            continue
+        _, each = at_loads(question, trial, trial.largest, percentile)
+        at_any = float(each[rng.integers(len(each)), rng.integers(LOADS)]) or 50.0
+        target = replace(free, tpot_ms=within_the_swell(each) or at_any)
+        question = question_of(model, sizes, target)
+        bound = trial_of(question, candidates)
+        assert bound is not None
+        served = bound.largest[:, 0] > 0
+        first, each = at_loads(question, bound, bound.largest, percentile)
+        assert (first[served] <= target.ttft_ms * (1 + 1e-3)).all()
+        assert (each[served] <= target.tpot_ms * (1 + 1e-3)).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes", "percentile", "ttft_ms"),
+    [
+        ("qwen3-30b-a3b", [bucket(32, 2)], 90, 60_000),
+        ("deepseek-v2-lite", [bucket(62, 1, 0.5), bucket(30, 6, 0.5)], 99, 60_000),
+    ],
+)
+def test_a_time_per_token_that_swells_below_full_load_keeps_the_rate_below_the_swell(
+    model: str, sizes: list[SizeBucket], percentile: float, ttft_ms: float
+) -> None:
+    config = load_config()
+    on = next(one for one in config.shapes.values() if (one.gpu, one.gpu_count) == ("L40S", 4))
+    free = Target(ttft_ms=ttft_ms, tpot_ms=NO_LIMIT_MS, percentile=percentile)
+    question = question_of(config.models[model], sizes, free)
+    machine = hardware_of(on, config.gpus, config.fit, config.fit.engines["vllm"], question)
+    assert isinstance(machine, Hardware)
+    tried = trial_of(question, single_candidates(config.models[model], machine))
+    assert tried is not None
+    _, each = at_loads(question, tried, tried.largest, percentile)
+    # The one that swells most.
+    whole = [tried.candidates[int((each.max(axis=1) / np.maximum(each[:, -1], 1e-9)).argmax())]]
+    trial = trial_of(question, whole)
+    assert trial is not None
+    _, each = at_loads(question, trial, trial.largest, percentile)
+    limit = within_the_swell(each)
+    assert limit is not None
+    # Full load meets the limit, as do the least loads; between they do not.
+    assert each[0, 0] < limit
+    first_miss = int((each[0] > limit).argmax())
+    question = question_of(config.models[model], sizes, replace(free, tpot_ms=limit))
+    bound = trial_of(question, whole)
+    assert bound is not None
+    low = lowest_batch(question.work, trial.layouts, trial.places, question.mix)
+    batches = (low * (trial.largest / low) ** np.linspace(0.0, 1.0, LOADS))[0]
+    assert batches[first_miss - 1] * 0.999 <= bound.largest[0, 0] <= batches[first_miss]
+    # Limits outside the swell change nothing.
+    above = trial_of(
+        question_of(config.models[model], sizes, replace(free, tpot_ms=each.max() * 1.01)), whole
+    )
+    assert above is not None
+    assert above.largest[0, 0] == trial.largest[0, 0]
+
+
+@pytest.mark.parametrize("model", [LLAMA_8B, LLAMA_70B, DEEPSEEK_R1], ids=lambda model: model.name)
+def test_load_points_of_short_answers_keep_the_target(model: ModelSpec) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        sizes = [bucket(float(rng.integers(10, 3000)), float(rng.integers(2, 9)))]
+        target = Target(
+            ttft_ms=float(rng.integers(300, 8000)), tpot_ms=float(rng.integers(15, 400)), percentile=99
+        )
+        for found in estimates(model, [shape("H100", 8), shape("A100", 8)], target, sizes):
+            if isinstance(found, Estimate):
+                assert all(point.tpot_ms <= target.tpot_ms * 1.001 for point in found.load_points)
+                assert all(point.ttft_ms <= target.ttft_ms * 1.001 for point in found.load_points)
