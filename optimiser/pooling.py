@@ -54,13 +54,35 @@ def pooled_answers(answers_of: AnswersOf, target: Target, least_rps: float, poli
     One that serves is asked no further from the pool on that its replicas do not come to: more of them each serve more.
     Of a shape by itself and as groups of instances each counts its own replicas.
     """
-    chosen: dict[_Unit, Answer] = {}
+    chosen = _chosen(answers_of, target, least_rps, policy)
+    return [one for _, answer in chosen.values() for one in answer]
+
+
+def pool_of(answers_of: AnswersOf, target: Target, least_rps: float, policy: Policy) -> int:
+    """Which of POOLS pooled_answers has the one shape at that answers_of asks, in the way that serves most per
+    instance; 1 where it serves nothing.
+    """
+    chosen = _chosen(answers_of, target, least_rps, policy)
+    serving = {
+        one.requests_per_second / one.setup.instances_per_unit: replicas
+        for replicas, answer in chosen.values()
+        for one in answer
+        if isinstance(one, Estimate)
+    }
+    return serving[max(serving)] if serving else 1
+
+
+def _chosen(
+    answers_of: AnswersOf, target: Target, least_rps: float, policy: Policy
+) -> dict[_Unit, tuple[int, Answer]]:
+    """The pool and the answers of every unit."""
+    chosen: dict[_Unit, tuple[int, Answer]] = {}
     among: set[Key] | None = None
     for replicas in POOLS:
         found = _by_unit(answers_of(target_of_pool(target, replicas), among), replicas)
         most = {unit: _most_rps(answer, policy) for unit, answer in found.items()}
         enough = {unit for unit, rate in most.items() if rate and replicas * rate <= least_rps}
-        chosen |= {unit: answer for unit, answer in found.items() if replicas == 1 or unit in enough}
+        chosen |= {unit: (replicas, one) for unit, one in found.items() if replicas == 1 or unit in enough}
         missed = {_shape(unit) for unit in most} - {_shape(unit) for unit, rate in most.items() if rate}
         if missed and replicas == 1:
             without = answers_of(target_of_pool(target, math.inf), missed)
@@ -69,8 +91,7 @@ def pooled_answers(answers_of: AnswersOf, target: Target, least_rps: float, poli
         if not among:
             break
     serving = {_shape(unit) for unit in chosen if unit[1]}
-    kept = (answer for unit, answer in chosen.items() if unit[1] or _shape(unit) not in serving)
-    return [one for answer in kept for one in answer]
+    return {unit: found for unit, found in chosen.items() if unit[1] or _shape(unit) not in serving}
 
 
 def _shape(unit: _Unit) -> Key:

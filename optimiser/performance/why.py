@@ -58,6 +58,17 @@ class OtherSetup:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pool:
+    """How many replicas share the bursts of the service (or more), and what the unit explained would serve, requests/s,
+    if one replica saw all of them, and if each saw none as among very many; 0 where it misses the target.
+    """
+
+    replicas: int
+    requests_per_second_alone: float
+    requests_per_second_without_bursts: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Why:
     """The answer for one shape with what it rests on; budgets are at the load where the target is just met.
 
@@ -65,7 +76,7 @@ class Why:
     host RAM alone stands in the way; without where the target is missed, at a load where requests do not meet;
     memory alone where the model does not fit, and nothing where the GPU cannot serve the precision. Of groups of
     different size the one that serves most per instance counts. percentile is that of the latencies, the median
-    without a target.
+    without a target. pool is None where the service's own bursts were not given.
     """
 
     provider: str
@@ -90,6 +101,7 @@ class Why:
     per_token: PerTokenBudget | None = None
     other_setups: tuple[OtherSetup, ...] = ()
     lifts: tuple[Lift, ...] = ()
+    pool: Pool | None = None
 
 
 def explain(asked: Asked) -> Why:

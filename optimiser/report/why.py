@@ -59,7 +59,7 @@ def why_document(workload: Workload, why: Why) -> Document:
     return Document(
         f"{workload.name} on {place}: {serves} ({asked})",
         (
-            Section("What limits it", (_limit(why, workload.target),)),
+            Section("What limits it", (_limit(why, workload.target), *_pool(why))),
             Section(_at_load("One step", why), _steps(why.decode_step, why.mixed_step)),
             Section(_at_load("Rate", why), (_rate(why.rate), *_others(why)) if why.rate else ()),
             Section(_at_load(f"Latency, {_percentile(why)}", why), _latency(why.first_token, why.per_token)),
@@ -124,6 +124,24 @@ def _limit(why: Why, target: Target | None) -> str:
         most = f"{why.memory.engine_requests:,} requests per replica at once"
         return f"The engine: it runs {most}; {sequences} take {step}. {part}"
     return f"Compute: beyond {sequences} and {step} the rate falls. {part}"
+
+
+def _pool(why: Why) -> tuple[str, ...]:
+    """How the bursts of the service are spread, and what else would be."""
+    if why.pool is None:
+        return ()
+    alone, without = (
+        f"{number(rate)} req/s" if rate else "nothing within the target"
+        for rate in (why.pool.requests_per_second_alone, why.pool.requests_per_second_without_bursts)
+    )
+    if why.pool.replicas == 1:
+        needed = "as many as would serve" if why.rejected else "two"
+        here = "Explained is a machine of which each replica sees all bursts of the service"
+        else_ = f"If each saw none of them, as among very many, it would serve {without}."
+        return (f"{here}: the plan's quietest hour does not fill {needed}. {else_}",)
+    here = f"Bursts of the service are spread over the {why.pool.replicas} replicas or more that always run"
+    others = f"if each saw none, as among very many, {without}."
+    return (f"{here} in a plan. If each saw all of them this machine would serve {alone}; {others}",)
 
 
 def _late(first: FirstTokenBudget) -> str:

@@ -37,6 +37,40 @@ def test_an_explanation_is_of_the_estimate_that_the_list_has(
     assert (why["limited_by"], why["method"]) == (row["limited_by"], row["method"])
 
 
+BURSTY = ("--set", "target.service_arrival_cv=3", "--set", "demand={{requests_per_second: {}}}")
+
+
+def with_bursts(rate: float) -> tuple[str, ...]:
+    return tuple(one.format(rate) for one in BURSTY)
+
+
+@pytest.mark.parametrize(("rate", "replicas"), [(1, 1), (60, 8), (4000, 64)])
+def test_an_explanation_is_of_the_pool_of_replicas_that_shares_the_bursts(
+    run: Run, rate: float, replicas: int
+) -> None:
+    asked = ("estimate", "code-llama-8b", "--format", "json", *AS_OF)
+    why = json.loads(run(*asked, "--why", "p5.48xlarge", *with_bursts(rate)).out)
+    (row,) = json.loads(run(*asked, "--instance-type", "p5.48xlarge", *with_bursts(rate)).out)
+    assert why["rate"]["requests_per_second"] == pytest.approx(row["requests_per_second"])
+    assert why["pool"]["replicas"] == replicas
+    ends = [
+        json.loads(run(*asked, "--instance-type", "p5.48xlarge", "--set", f"target.arrival_cv={cv}").out)
+        for cv in (3, 1)
+    ]
+    alone, even = (found[0]["requests_per_second"] for found in ends)
+    assert why["pool"]["requests_per_second_alone"] == pytest.approx(alone)
+    assert why["pool"]["requests_per_second_without_bursts"] == pytest.approx(even)
+    assert alone <= why["rate"]["requests_per_second"] <= even
+
+
+def test_the_table_says_how_the_bursts_are_spread(run: Run) -> None:
+    asked = ("estimate", "code-llama-8b", "--why", "p5.48xlarge", *AS_OF)
+    few, many = (" ".join(run(*asked, *with_bursts(rate)).out.split()) for rate in (1, 60))
+    assert "each replica sees all bursts of the service: the plan's quietest hour does not fill two" in few
+    assert "Bursts of the service are spread over the 8 replicas or more that always run in a plan." in many
+    assert "bursts of the service" not in run(*asked).out.lower()
+
+
 def test_a_lift_is_what_the_workload_so_changed_gets(run: Run) -> None:
     asked = ("estimate", "chat-llama-70b", "--format", "json", *AS_OF)
     lifts = json.loads(run(*asked, "--why", "p5.48xlarge").out)["lifts"]
