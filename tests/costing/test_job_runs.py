@@ -121,9 +121,10 @@ def test_no_fewer_terms_than_it_takes_to_hold_every_cycle(
 def test_more_or_longer_runs_never_cost_less(
     few: int, more: int, quick: int, slow: int, evenly: bool
 ) -> None:
+    """Of cycles whole ones: the last half of nine starts after 24 months, the tenth half after 21.6."""
     use = cycles(3, 30) if evenly else IN_TURN
     usd = [
-        usd_of_runs(YEAR, use, Decimal(runs) / 2, Decimal(hours))
+        usd_of_runs(YEAR, use, Decimal(runs) / (1 if evenly else 2), Decimal(hours))
         for runs, hours in ((few, quick), (few + more, quick), (few, quick + slow))
     ]
     assert usd[0] <= min(usd)
