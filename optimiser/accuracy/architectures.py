@@ -54,4 +54,19 @@ YI_34B = ModelSpec(
     parameters_published=34.39e9,
     source="config.json of 01-ai/Yi-34B",
 )
-ARCHITECTURES = {model.name: model for model in (GPT_J_6B, FALCON_180B, YI_34B)}
+CODE_LLAMA_34B = ModelSpec(
+    name="codellama-34b",
+    hf_id="codellama/CodeLlama-34b-Instruct-hf",
+    layers=48,
+    hidden=8192,
+    heads=64,
+    kv_heads=8,
+    head_dim=128,
+    intermediate=22016,
+    vocabulary=32000,
+    max_context=16384,
+    tied_embeddings=False,
+    parameters_published=33.74e9,
+    source="config.json of codellama/CodeLlama-34b-Instruct-hf",
+)
+ARCHITECTURES = {model.name: model for model in (GPT_J_6B, FALCON_180B, YI_34B, CODE_LLAMA_34B)}

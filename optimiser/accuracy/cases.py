@@ -10,15 +10,23 @@ from functools import partial
 from optimiser.accuracy import sets
 from optimiser.accuracy.names import gpus_by_name, look_up, models_by_name
 from optimiser.accuracy.sets import INSTANCE_GPUS, Case, Goal, How, LeftOut, Split
-from optimiser.accuracy.sources import MLPERF, TENSORRT_DOCS, run_length, served_as, tokens_of
+from optimiser.accuracy.sources import (
+    MLPERF,
+    TENSORRT_DOCS,
+    cached_tokens,
+    run_length,
+    runs_a_plan,
+    served_as,
+    tokens_of,
+)
 from optimiser.accuracy.table import Measurement
 from optimiser.accuracy.traps import first_token_trap_of, trap_of
 from optimiser.performance.setups import splits_heads
 from optimiser.performance.specs import GpuSpec, ModelSpec
 from optimiser.workload import Target
 
-# So few requests in flight hardly wait for each other's prompts.
-UNLOADED_REQUESTS = 4.0
+# Nothing is in a request's way where no other is served; so few in flight hardly wait for each other's prompts.
+UNLOADED_REQUESTS, FEW_REQUESTS = 1.0, 4.0
 UNLOADED_PROMPTS = (128.0, 2048.0)
 # A limit on TPOT that asks for 20 tokens/s and user or more.
 INTERACTIVE_TPOT_MS = 50.0
@@ -77,6 +85,8 @@ def _judged(row: Measurement, model: ModelSpec | None, gpu: GpuSpec | None) -> S
         output=tokens[1],
         run_requests=run_requests,
         run_s=run_s,
+        cached=min(cached_tokens(row), tokens[0] - 1.0),
+        from_plan=runs_a_plan(row),
     )
     figures = [*_throughput(row, case, model, tokens[1]), *_latencies(row, case, model)]
     return figures or [left_out(reason="holds no figure that is predicted", detail=row.source)]
@@ -143,7 +153,8 @@ def _first_token(row: Measurement, load: float) -> tuple[Goal, How]:
         # MLPerf's load generator runs in the engine's process and hands over tokens.
         inside = row.source.startswith(MLPERF)
         return sets.OPEN_TTFT, How.OPEN_ENGINE_TTFT if inside else How.OPEN_TTFT
-    shortest, longest = UNLOADED_PROMPTS
-    unloaded = load <= UNLOADED_REQUESTS and shortest <= (row.isl or 0.0) <= longest
     how = How.ENGINE_TTFT if TENSORRT_DOCS in row.source else How.CLOSED_TTFT
-    return (sets.UNLOADED_TTFT if unloaded else sets.OTHER_TTFT), how
+    shortest, longest = UNLOADED_PROMPTS
+    if load > FEW_REQUESTS or not shortest <= (row.isl or 0.0) <= longest:
+        return sets.OTHER_TTFT, how
+    return (sets.UNLOADED_TTFT if load <= UNLOADED_REQUESTS else sets.FEW_TTFT), how

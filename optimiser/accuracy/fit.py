@@ -34,6 +34,7 @@ EXPECTED = Physics(
     block_scaled_layer_overhead_us=20.0,
     sequence_overhead_us=5.0,
     pipeline_loss=0.1,
+    link_share=0.7,
     prompt_layer_us=300.0,
     engine_first_token_ms=2.0,
     request_overhead_ms=10.0,
@@ -44,6 +45,7 @@ EXPECTED_REACH, EXPECTED_STEP_FACTOR, EXPECTED_LATENT_PROMPT_LAYER_US = (0.65, 0
 REFERENCE_ENGINE = "trtllm"
 # What the first token alone tells of; it is fitted last, with all else as it then is.
 FIRST_TOKEN = ("prompt_layer_us", "engine_first_token_ms", "request_overhead_ms")
+FIRST_TOKEN_SETS = (sets.UNLOADED_TTFT, sets.FEW_TTFT)
 THROUGHPUT = tuple(one.name for one in fields(Physics) if one.name not in FIRST_TOKEN)
 # Every set counts as much as another, whatever its size; server results are few and of one model.
 WEIGHTS: dict[Goal, float] = {
@@ -87,8 +89,9 @@ class Solution:
         return self.step_factors.get(engine, float(np.mean(known)))
 
     def latent_prompt_layer_us(self, engine: str) -> float:
-        """The engine's latent_prompt_layer_us, what is expected where it was not measured."""
-        return self.latent_prompt_layers_us.get(engine, EXPECTED_LATENT_PROMPT_LAYER_US)
+        """The engine's latent_prompt_layer_us; where it was not measured that of the slowest that was, to be safe."""
+        known = self.latent_prompt_layers_us
+        return known.get(engine, max(known.values(), default=EXPECTED_LATENT_PROMPT_LAYER_US))
 
     def factors(self, cases: Sequence[Case]) -> Factors:
         """The factors of cases, of whatever generation and engine."""
@@ -116,7 +119,7 @@ def solve(cases: Sequence[Case], engines: Mapping[str, Engine], near: Solution |
         names = ", ".join(goal.name for goal in WEIGHTS)
         raise UsageError(f"there is nothing to fit: no measurement is of the sets {names}")
     solution = _throughput(told, near)
-    first = prepare([case for case in cases if case.judged_in is sets.UNLOADED_TTFT], engines)[0]
+    first = prepare([case for case in cases if case.judged_in in FIRST_TOKEN_SETS], engines)[0]
     return _first_token(first, solution) if first.cases else solution
 
 

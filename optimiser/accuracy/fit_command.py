@@ -155,6 +155,7 @@ def _generations(outcome: Outcome, config: Config, on: date) -> dict[str, Effici
             if fits
             else "no measurement: as NVIDIA's other generations, error assumed",
             split_over_pcie_measured=_split_over_pcie(cases) >= FEWEST_SPLIT,
+            moe_step_factor=config.fit.generations[name].moe_step_factor,
         )
     return found
 

@@ -46,11 +46,15 @@ def factors_of(prepared: Prepared, fit: Fit) -> Factors:
     """The factors of each case's GPU generation and engine."""
     reach = [fit.generations[case.gpu.generation] for case in prepared.cases]
     engines = [fit.engines[case.engine] for case in prepared.cases]
+    experts = [
+        one.moe_step_factor if case.model.moe else 1.0
+        for one, case in zip(reach, prepared.cases, strict=True)
+    ]
     return Factors(
         physics=fit.physics,
         compute=np.array([item.compute for item in reach]),
         bandwidth=np.array([item.bandwidth for item in reach]),
-        step_factor=np.array([one.step_factor for one in engines]),
+        step_factor=np.array([one.step_factor for one in engines]) * experts,
         latent_prompt_layer_us=np.array([one.latent_prompt_layer_us for one in engines]),
     )
 
@@ -89,11 +93,13 @@ def _highest_rate(group: Group, at: Layouts) -> Array:
 
 def _reached(group: Group, factors: Factors) -> Layouts:
     compute, bandwidth = factors.compute[group.case], factors.bandwidth[group.case]
+    latent_layer_s = factors.latent_prompt_layer_us[group.case] * 1e-6
     return replace(
         group.layouts,
         physics=factors.physics,
         step_factor=factors.step_factor[group.case],
-        latent_prompt_layer_s=factors.latent_prompt_layer_us[group.case] * 1e-6,
+        latent_prompt_layer_s=latent_layer_s,
+        graph_tokens=np.full_like(latent_layer_s, np.inf) if group.from_plan else group.layouts.graph_tokens,
         weight_flops=group.layouts.weight_flops * compute * factors.physics.reach(group.kernel),
         half_flops=group.layouts.half_flops * compute,
         memory_bytes_per_s=group.layouts.memory_bytes_per_s * bandwidth,
@@ -159,12 +165,7 @@ def _first_wave_s(group: Group, at: Layouts) -> Array:
 
 
 def _engine_first_token(group: Group, at: Layouts) -> Array:
-    """A prompt alone, without what a request meets on its way to the engine and back.
-
-    The tables are of TensorRT engines, which run a prompt as one plan.
-    """
-    physics = replace(at.physics, prompt_layer_us=0.0)
-    at = replace(at, physics=physics, latent_prompt_layer_s=np.zeros_like(at.latent_prompt_layer_s))
+    """A prompt alone, without what a request meets on its way to the engine and back."""
     alone = lowest_batch(group.work, at, group.places, group.mix)
     point = evaluate(group.work, at, alone, group.places, group.mix)
     return np.asarray(point.own_s[..., 0] * 1e3 - at.physics.request_overhead_ms)

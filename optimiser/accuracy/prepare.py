@@ -36,7 +36,7 @@ class Group:
 
     candidates are the layouts as set-ups, (entries,), and question what is asked of them, without the target.
     places is how many sequences a replica has room for, load that of one replica; run_requests and run_s are
-    infinite where the run's length is not known.
+    infinite where the run's length is not known. from_plan is as in Case.
     """
 
     how: How
@@ -53,6 +53,7 @@ class Group:
     load: Array
     run_requests: Array
     run_s: Array
+    from_plan: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ def prepare(cases: Sequence[Case], engines: Mapping[str, Engine]) -> tuple[Prepa
     alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for index, case in enumerate(cases):
         served = (case.served.weight_precision, case.served.kv_precision, case.served.kernel, case.engine)
-        alike[case.model.name, *served, case.how, case.target].append(index)
+        alike[case.model.name, *served, case.how, case.target, case.from_plan].append(index)
     groups = []
     fits = np.zeros(len(cases), dtype=np.bool_)
     for some in alike.values():
@@ -125,12 +126,13 @@ def _group(cases: Sequence[Case], engines: Mapping[str, Engine]) -> Group:
     layouts = layouts_of(candidates)
     need = memory_of(question, candidates, layouts)
     case = np.array([index for index, _, _ in tried], dtype=np.intp)
-    prompt, output = (
-        np.array([getattr(item, name) for item in cases])[case] for name in ("prompt", "output")
+    prompt, output, cached = (
+        np.array([getattr(item, name) for item in cases])[case] for name in ("prompt", "output", "cached")
     )
     held = kv_bytes_for_context(first.model, prompt + output, served.kv_precision)
     fits = np.flatnonzero(need.kv_room_bytes / layouts.ranks >= held)
-    layouts, case, prompt, output = layouts.select(fits), case[fits], prompt[fits], output[fits]
+    layouts, case = layouts.select(fits), case[fits]
+    sizes = [values[fits][:, None, None] for values in (prompt, output, np.ones_like(output), cached)]
     places = np.minimum(
         np.floor(need.kv_room_bytes[fits] / held[fits]),
         engine_sequences(engine) * layouts.ranks * layouts.stages,
@@ -148,7 +150,7 @@ def _group(cases: Sequence[Case], engines: Mapping[str, Engine]) -> Group:
         question=question,
         candidates=tuple(candidates[index] for index in fits),
         work=question.work,
-        mix=Mix.of(prompt[:, None, None], output[:, None, None], np.ones((len(fits), 1, 1))),
+        mix=Mix.of(*sizes[:3], cached=sizes[3]),
         layouts=layouts,
         case=case,
         places=places[:, None],
@@ -156,4 +158,5 @@ def _group(cases: Sequence[Case], engines: Mapping[str, Engine]) -> Group:
         load=column("load", np.nan) / replicas[:, None],
         run_requests=column("run_requests", np.inf),
         run_s=column("run_s", np.inf),
+        from_plan=first.from_plan,
     )

@@ -46,6 +46,7 @@ TPOT_MOE = Goal(name="TPOT, MoE", median=0.20, p90=0.50)
 SERVER = Goal(name="server", median=0.12, p90=0.35)
 INTERACTIVE = Goal(name="interactive", median=0.20, p90=0.50)
 UNLOADED_TTFT = Goal(name="TTFT unloaded", median=0.15, p90=0.35)
+FEW_TTFT = Goal(name="TTFT, few at once")
 OPEN_TTFT = Goal(name="TTFT open loop", median=0.20, p90=0.45)
 OTHER_TTFT = Goal(name="TTFT otherwise")
 OPEN_TPOT = Goal(name="TPOT open loop")
@@ -57,6 +58,7 @@ SETS = (
     SERVER,
     INTERACTIVE,
     UNLOADED_TTFT,
+    FEW_TTFT,
     OPEN_TTFT,
     OTHER_TTFT,
     OPEN_TPOT,
@@ -81,6 +83,7 @@ class Case:
     requests in flight or requests/s over all GPUs, None where `how` needs none. split is None where the
     measurement leaves it to the engine's users: the best one counts then. Finite runs drain: run_requests is
     their number, run_s their length in seconds, where known. An engine that is not known is taken for DEFAULT_ENGINE.
+    cached is how many tokens of a prompt are not computed anew; from_plan, that the engine's steps are compiled plans.
     """
 
     row: Measurement
@@ -97,6 +100,8 @@ class Case:
     split: Split | None
     run_requests: float | None = None
     run_s: float | None = None
+    cached: float = 0.0
+    from_plan: bool = False
 
     @property
     def engine(self) -> str:

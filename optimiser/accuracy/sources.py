@@ -30,7 +30,10 @@ DOCS_REQUESTS = {
     (1000, 2000): 1500, (1024, 1024): 3000, (1024, 8192): 1500, (1024, 32768): 1000, (2048, 128): 3000,
     (2048, 2048): 1500, (5000, 500): 1500, (8192, 1024): 1500, (20000, 2000): 1000, (32768, 1024): 1000,
 }  # fmt: skip
+# TensorRT-LLM ran compiled plans of a whole model before its PyTorch back end became the default in 1.0, NIM with it.
+_PLANS = re.compile(r"(nim\b|tensorrt-llm v?0\.)", re.IGNORECASE)
 _REQUESTS_IN_RUN = re.compile(r"\b(\d+) requests in the run\b")
+_SHARED_PREFIX = re.compile(r"\bprefix (\d+) tokens shared\b")
 _EQUAL_LENGTHS = "closed loop of equal lengths"
 
 
@@ -59,6 +62,18 @@ def run_length(row: Measurement) -> tuple[float | None, float | None]:
     if INFERENCEX in row.source and row.concurrency is not None:
         return INFERENCEX_WAVES * row.concurrency, None
     return None, MLPERF_RUN_S if row.source.startswith(MLPERF) else None
+
+
+def cached_tokens(row: Measurement) -> float:
+    """Tokens of each prompt that the engine's prefix cache holds, where the notes say ("prefix 540 tokens shared")."""
+    noted = _SHARED_PREFIX.search(row.notes or "")
+    return float(noted[1]) if noted else 0.0
+
+
+def runs_a_plan(row: Measurement) -> bool:
+    """Whether the engine ran a compiled plan, in which the host launches no kernels of a prompt one by one."""
+    documented = TENSORRT_DOCS in row.source and (row.source_version or "").startswith("0.")
+    return documented or _PLANS.match(row.engine or "") is not None
 
 
 def served_as(row: Measurement, model: ModelSpec, gpu: GpuSpec) -> Served | str:

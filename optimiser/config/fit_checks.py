@@ -13,7 +13,7 @@ from optimiser.performance.specs import GpuSpec
 _SHARE = "a share above 0 and at most 1"
 _GENERATION_SHARES = ("compute", "bandwidth", "relative_error")
 _CALIBRATED_SHARES = ("compute", "bandwidth")
-_KERNEL_SHARES = ("grouped_share", "block_scaled_share", "unpacked_share")
+_PHYSICS_SHARES = ("grouped_share", "block_scaled_share", "unpacked_share", "link_share")
 _UP_TO_ONE = ("routing_spread", "pipeline_loss")
 # A second a layer or sequence: far beyond what any engine takes, and small enough for products to stay finite.
 _LARGEST = 1e6
@@ -26,7 +26,7 @@ def check_fit(fit: Fit, path: Path) -> None:
         *((name, one, _GENERATION_SHARES) for name, one in fit.generations.items()),
         *((name, one, _CALIBRATED_SHARES) for name, one in fit.gpus.items()),
         *((name, one, ("memory_share",)) for name, one in fit.engines.items()),
-        ("physics", fit.physics, _KERNEL_SHARES),
+        ("physics", fit.physics, _PHYSICS_SHARES),
     ):
         for field in shares:
             if not 0.0 < getattr(thing, field) <= 1.0:
@@ -41,8 +41,12 @@ def _ranges(fit: Fit) -> Iterator[tuple[str, str, float, float, float]]:
     for name, engine in fit.engines.items():
         yield name, "step_factor", engine.step_factor, 1 / _LARGEST_STEP_FACTOR, _LARGEST_STEP_FACTOR
         yield name, "latent_prompt_layer_us", engine.latent_prompt_layer_us, 0.0, _LARGEST
+        yield name, "graph_tokens", engine.graph_tokens, 0.0, _LARGEST
+    for name, reach in fit.generations.items():
+        least, most = 1 / _LARGEST_STEP_FACTOR, _LARGEST_STEP_FACTOR
+        yield name, "moe_step_factor", reach.moe_step_factor, least, most
     for one in fields(fit.physics):
-        if one.name not in _KERNEL_SHARES:
+        if one.name not in _PHYSICS_SHARES:
             most = 1.0 if one.name in _UP_TO_ONE else _LARGEST
             yield "physics", one.name, getattr(fit.physics, one.name), 0.0, most
 

@@ -64,7 +64,22 @@ def _split_unmeasured(candidate: Candidate) -> bool:
 
 def doubts_of(question: Question, candidate: Candidate, places: float) -> list[str]:
     """Why an estimate is less sure than its generation's error says; empty where it is not."""
-    return unmeasured(candidate, places) + beside_plain_serving(question) + _tight(question)
+    return (
+        unmeasured(candidate, places)
+        + _slow_experts(question, candidate)
+        + beside_plain_serving(question)
+        + _tight(question)
+    )
+
+
+def _slow_experts(question: Question, candidate: Candidate) -> list[str]:
+    efficiency = candidate.hardware.efficiency
+    if not question.work.experts or efficiency.moe_step_factor == 1.0:
+        return []
+    return [
+        f"mixtures of experts on {efficiency.generation}: steps taken {efficiency.moe_step_factor:g} × as long as the "
+        "model has them, as published results are; none was fitted"
+    ]
 
 
 def _tight(question: Question) -> list[str]:

@@ -134,9 +134,12 @@ def hardware_of(
     served = served_on(gpu, question.model, *question.precisions[pair])
     if isinstance(served, str):
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=served)
+    efficiency = fit.efficiency_of(gpu)
+    if question.work.experts:
+        engine = replace(engine, step_factor=engine.step_factor * efficiency.moe_step_factor)
     return Hardware(
         gpu=gpu,
-        efficiency=fit.efficiency_of(gpu),
+        efficiency=efficiency,
         served=served,
         engine=engine,
         physics=fit.physics,

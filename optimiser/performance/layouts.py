@@ -23,10 +23,10 @@ class Layouts:
     memory in bytes/s. shards is the tensor-parallel degree of attention and dense parts; ranks the
     data-parallel degree of attention (above 1 only where experts are spread over all GPUs); a stage has
     shards × ranks GPUs, and stages are pipeline-parallel. link_bytes_per_s (one direction, as quoted) joins
-    the GPUs of a stage, stage_bytes_per_s two stages; latencies are per message. step_factor and
-    latent_prompt_layer_s are the engine's (physics.Engine). pair says at which of the work's pairs of precisions
-    (model_work.ModelWork) a set-up serves. anchors, where there are any, hold for each set-up what
-    measurements of it say, None where there are none.
+    the GPUs of a stage, stage_bytes_per_s two stages; latencies are per message. step_factor,
+    latent_prompt_layer_s and graph_tokens are the engine's (physics.Engine). pair says at which of the work's
+    pairs of precisions (model_work.ModelWork) a set-up serves. anchors, where there are any, hold for each
+    set-up what measurements of it say, None where there are none.
     """
 
     weight_flops: Array
@@ -41,6 +41,7 @@ class Layouts:
     stages: Array
     step_factor: Array
     latent_prompt_layer_s: Array
+    graph_tokens: Array
     pair: NDArray[np.intp]
     physics: Physics
     anchors: Anchors = ()

@@ -51,6 +51,7 @@ class Physics:
     are added in layers with routed experts, with latent attention, and with weights in scaled blocks.
     sequence_overhead_us: scheduling, sampling and streaming on the host, per sequence and step.
     pipeline_loss: what each further pipeline stage costs, since stages of unequal load wait for each other.
+    link_share: of one direction of a link's quoted bandwidth, what collectives and hand-overs reach.
     prompt_layer_us: how long the host takes to launch a layer of a step with prompt tokens, kernel by kernel, where
     a step that only decodes replays a CUDA graph.
     engine_first_token_ms: from a prompt's arrival in the engine to its first step, and out again.
@@ -71,6 +72,7 @@ class Physics:
     block_scaled_layer_overhead_us: float
     sequence_overhead_us: float
     pipeline_loss: float
+    link_share: float
     prompt_layer_us: float
     engine_first_token_ms: float
     request_overhead_ms: float
@@ -95,7 +97,8 @@ class Engine:
     """A serving engine: how long its steps take against TensorRT-LLM's, and how it divides GPU memory.
 
     latent_prompt_layer_us is what Physics.prompt_layer_us is, in models with latent attention (DeepSeek), whose
-    prompts each engine puts together from many kernels of its own.
+    prompts each engine puts together from many kernels of its own. A step of at most graph_tokens tokens replays a CUDA
+    graph though prompt tokens are among them, so that its launches cost none of that.
     memory_share is of the whole GPU (vLLM's gpu_memory_utilization, SGLang's mem_fraction_static), or with
     of_free_memory of what weights and working memory leave (TensorRT-LLM's free_gpu_memory_fraction).
     versions are those measured, "" where none was and step_factor is an assumption. not_on names GPU generations that
@@ -109,6 +112,7 @@ class Engine:
     of_free_memory: bool
     versions: str
     source: str
+    graph_tokens: float = 0.0
     not_on: tuple[str, ...] = ()
     without: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -170,6 +170,7 @@ def _rates(candidate: Candidate) -> dict[str, float]:
         "stages": candidate.stages,
         "step_factor": hardware.engine.step_factor,
         "latent_prompt_layer_s": hardware.engine.latent_prompt_layer_us * 1e-6,
+        "graph_tokens": hardware.engine.graph_tokens,
     }
 
 

@@ -39,7 +39,9 @@ class Efficiency:
     compute and bandwidth multiply the peak TFLOPS and GB/s; relative_error is the median absolute relative
     error of estimated throughput on that generation (0.13 is 13 %); fitted is False where no measurement of
     that generation exists and the error is a stated assumption. split_over_pcie_measured says whether the
-    measurements include models split over GPUs that PCIe alone joins.
+    measurements include models split over GPUs that PCIe alone joins. moe_step_factor is how many times as long
+    steps of mixtures of experts take as all else would have it: 1 but where published results, which nothing was
+    fitted to, say so.
     """
 
     generation: str
@@ -49,6 +51,7 @@ class Efficiency:
     fitted: bool
     source: str
     split_over_pcie_measured: bool = False
+    moe_step_factor: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,8 +29,6 @@ PREFILL_ATTENTION_SHARE = 0.8
 LOGIT_PASSES = 8.0
 # Scheduling a step on the host, whatever is in it.
 STEP_OVERHEAD_S = 0.1e-3
-# Share of one direction of a link's quoted bandwidth that collectives reach.
-LINK_SHARE = 0.7
 # Each of a token's copies for its experts is written and read where tokens are sorted by expert, and where what comes
 # back is summed up; between its products an expert writes and reads gate and up, and what is left of the two.
 COPY_PASSES, INNER_PASSES = 4.0, 6.0
@@ -136,7 +134,7 @@ def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
     direction; an exchange sends a token to each other GPU that holds one of its k experts, and back.
     """
     message = rows * (work.hidden * ACTIVATION_BYTES)
-    per_byte = 1.0 / (at.link_bytes_per_s * LINK_SHARE)
+    per_byte = 1.0 / (at.link_bytes_per_s * at.physics.link_share)
     reduces = 2.0 * work.layers
     each = reduces * 2.0 * (at.shards - 1) / at.shards * per_byte
     fixed = reduces * at.link_latency_s * np.log2(at.shards)
@@ -144,7 +142,7 @@ def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
         hops = (at.ranks - 1.0) * (1.0 - (1.0 - 1.0 / at.ranks) ** work.active_experts)
         each = each + work.moe_layers * EXCHANGE_PASSES * hops * per_byte
         fixed = fixed + 2.0 * work.moe_layers * at.link_latency_s * np.log2(at.ranks)
-    each = each + (at.stages - 1) / (at.stage_bytes_per_s * LINK_SHARE)
+    each = each + (at.stages - 1) / (at.stage_bytes_per_s * at.physics.link_share)
     return message * each + (fixed + (at.stages - 1) * at.stage_latency_s)
 
 
@@ -232,7 +230,8 @@ def prompt_step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
     kernel while the GPU works on what it was given before, so the longer of the two decides (smoothly).
     """
     layer_s = at.latent_prompt_layer_s if work.latent_kv else at.physics.prompt_layer_us * 1e-6
-    return smooth_maximum(step_seconds(work, at, load), np.asarray(work.layers * layer_s))
+    launched = _rows(work, at, load) > at.graph_tokens
+    return smooth_maximum(step_seconds(work, at, load), np.asarray(launched * (work.layers * layer_s)))
 
 
 def step_parts(work: ModelWork, at: Layouts, load: Load) -> StepParts:

@@ -60,7 +60,10 @@ SPREAD = DEEPSEEK | {"attn": "dep8", "tp": 1, "source": INFERENCEX, "notes": "mo
         (under_limits(), [("server", How.SERVER)]),
         (under_limits(constraint="TTFT p99<=450 ms, TPOT p99<=40 ms"), [("interactive", How.SERVER)]),
         (under_limits(constraint=LIMITS, notes="llama2-70b-interactive"), [("interactive", How.SERVER)]),
-        (at_concurrency(4, osl=500.0), [("TPOT, dense", How.CLOSED_TPOT), ("TTFT unloaded", How.CLOSED_TTFT)]),
+        (at_concurrency(1, osl=500.0), [("TPOT, dense", How.CLOSED_TPOT), ("TTFT unloaded", How.CLOSED_TTFT)]),
+        (at_concurrency(2, tpot_ms=None), [("TTFT, few at once", How.CLOSED_TTFT)]),
+        (at_concurrency(4, tpot_ms=None), [("TTFT, few at once", How.CLOSED_TTFT)]),
+        (at_concurrency(1, isl=100.0, tpot_ms=None), [("TTFT otherwise", How.CLOSED_TTFT)]),
         (at_concurrency(5), [("TPOT, dense", How.CLOSED_TPOT), ("TTFT otherwise", How.CLOSED_TTFT)]),
         (at_concurrency(4, isl=8192.0), [("TPOT, dense", How.CLOSED_TPOT), ("TTFT otherwise", How.CLOSED_TTFT)]),
         (at_concurrency(8, ttft_ms=None, **MIXTRAL), [("TPOT, MoE", How.CLOSED_TPOT)]),
@@ -72,6 +75,35 @@ SPREAD = DEEPSEEK | {"attn": "dep8", "tp": 1, "source": INFERENCEX, "notes": "mo
 )  # fmt: skip
 def test_a_row_is_judged_in_its_set(row: Measurement, sets: list[tuple[str, How]]) -> None:
     assert sets_of(row) == sets
+
+
+@pytest.mark.parametrize(
+    ("engine", "source", "from_plan"),
+    [
+        ("NIM (TensorRT-LLM)", "a page", True),
+        ("TensorRT-LLM 0.21.0", "a page", True),
+        ("TensorRT-LLM 1.0.0", "a page", False),
+        ("trtllm 1.1.0rc2", INFERENCEX, False),
+        ("vLLM 0.5.3", "a page", False),
+        ("TensorRT-LLM", DOCS, True),
+        (None, "a page", False),
+    ],
+)
+def test_tensorrt_llm_ran_plans_before_its_first_major_release(
+    engine: str | None, source: str, from_plan: bool
+) -> None:
+    row = at_concurrency(1, engine=engine, source=source, source_version="0.9.0", tpot_ms=None)
+    assert only_case(row).from_plan == from_plan
+
+
+@pytest.mark.parametrize(
+    ("notes", "cached"),
+    [("ShareGPT; prefix 540 tokens shared", 540.0), ("prefix 1000 tokens shared", 999.0), ("prefix caching on", 0.0)],
+)  # fmt: skip
+def test_a_shared_prefix_in_the_notes_is_not_computed_but_for_its_last_token(
+    notes: str, cached: float
+) -> None:
+    assert only_case(at_rate(2.0, isl=1000.0, tpot_ms=None, notes=notes)).cached == cached
 
 
 @pytest.mark.parametrize(

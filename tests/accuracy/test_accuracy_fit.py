@@ -128,6 +128,10 @@ def test_the_file_that_a_fit_writes_is_the_config_that_is_read(
     assert not found.generations["Ada"].fitted
     assert found.generations["Ada"].relative_error > found.generations["Hopper"].relative_error
     assert found.engines["sglang"].step_factor == found.engines["vllm"].step_factor
+    # What no measurement of the table tells is kept.
+    shipped = load_config().fit
+    assert found.generations["CDNA3"].moe_step_factor == shipped.generations["CDNA3"].moe_step_factor > 1
+    assert found.engines["vllm"].graph_tokens == shipped.engines["vllm"].graph_tokens > 0
     capsys.readouterr()
     monkeypatch.setenv("OPTIMISER_CONFIG", str(output.parent))
     assert accuracy([str(table)]) == 0

@@ -182,8 +182,36 @@ def test_a_prompt_takes_as_long_as_its_launches_but_not_in_a_tensorrt_engine() -
     launched = predicted(at_concurrency(1, isl=128.0), How.CLOSED_TTFT, slow)
     outside = EXPECTED.engine_first_token_ms + EXPECTED.request_overhead_ms
     assert launched == pytest.approx(32 * 10.0 + outside, rel=1e-3)
-    planned = at_concurrency(1, source=DOCS, tpot_ms=None)
+    planned = at_concurrency(1, source=DOCS, source_version="0.9.0", tpot_ms=None)
     assert predicted(planned, How.ENGINE_TTFT, slow) == predicted(planned, How.ENGINE_TTFT)
+
+
+def test_launches_cost_nothing_in_a_captured_graph_nor_in_a_plan() -> None:
+    slow = replace(OWN, physics=replace(EXPECTED, prompt_layer_us=10_000.0))
+
+    def first_token(tokens: float, engine: str, notes: str = "") -> float:
+        return predicted(
+            at_concurrency(1, isl=tokens, engine=engine, notes=notes, tpot_ms=None), How.CLOSED_TTFT, slow
+        )
+
+    # A step has a sequence that decodes beside the prompt.
+    captured = CONFIG.fit.engines["vllm"].graph_tokens - 1
+    assert first_token(captured, "vLLM 0.15.1") < 50 < 320 < first_token(captured + 1, "vLLM 0.15.1")
+    assert first_token(captured, "TensorRT-LLM 1.0.0") > 320
+    assert first_token(4000.0, "NIM (TensorRT-LLM)") < 320 < first_token(4000.0, "TensorRT-LLM 1.0.0")
+    assert first_token(4000.0, "vLLM 0.15.1", "prefix 3900 tokens shared") < 50
+
+
+def test_a_cached_prefix_is_held_and_looked_back_at_but_not_computed() -> None:
+    rows = (
+        at_rate(0.01, isl=tokens, notes=notes, engine="vLLM 0.15.1", tpot_ms=None)
+        for tokens, notes in ((4000.0, "prefix 3900 tokens shared"), (4000.0, ""), (100.0, ""))
+    )
+    shared, computed, tail = rows
+    assert prepared(shared).groups[0].places == prepared(computed).groups[0].places
+    looked_back, alone = predicted(shared, How.OPEN_TTFT), predicted(tail, How.OPEN_TTFT)
+    assert 1.0 < looked_back / alone < 1.1
+    assert looked_back < 0.5 * predicted(computed, How.OPEN_TTFT)
 
 
 def test_the_requests_that_a_closed_loop_begins_with_count_by_their_share() -> None:

@@ -100,6 +100,13 @@ GENERATION = """
             "us: 1.0e+9",
             "vllm: latent_prompt_layer_us = 1000000000.0: 0 or more and at most",
         ),
+        (
+            ENGINE,
+            "us: 1100",
+            "us: 1100, graph_tokens: 1.0e+9",
+            "vllm: graph_tokens = 1000000000.0: 0 or more and at most",
+        ),
+        ("physics: {link_share: 0.5}", "0.5", "1.5", "physics: link_share = 1.5: a share above 0"),
         (ENGINE, "share: 0.9", "share: 5", "vllm: memory_share = 5.0: a share above 0 and at most 1"),
         (ENGINE, "share: 0.9", "share: 0", "vllm: memory_share = 0.0: a share above 0 and at most 1"),
         (GENERATION, "bandwidth: 0.8", "bandwidth: 0", "Ada: bandwidth = 0.0: a share above 0 and at most 1"),

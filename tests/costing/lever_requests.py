@@ -15,7 +15,7 @@ FACTS = load_lever_facts(CONFIG.directories, CONFIG.models)
 BOOK = load_book(CONFIG.price_files, CONFIG.shapes, DAY)
 GIVEN = Given(facts=FACTS)
 SMALL = {
-    "demand": "{hourly_requests_per_second: [20, 30, 60, 40]}",
+    "demand": "{hourly_requests_per_second: [22, 32, 66, 44]}",
     "sizes": "{prompt_tokens: 1000, output_tokens: 200}",
 }
 

@@ -194,6 +194,6 @@ def test_a_constant_fleet_carries_the_busiest_hour_in_all() -> None:
     outcome = pulled("autoscale")
     assert isinstance(outcome, InPlace)
     assert outcome.without is not None
-    assert [one.mean_rps for one in outcome.without.workload.periods] == [60, 60, 60, 60]
+    assert [one.mean_rps for one in outcome.without.workload.periods] == [66, 66, 66, 66]
     flat = small_request({"demand": "{requests_per_second: 20}"})
     assert "same in every hour" in why("autoscale", flat)

@@ -138,10 +138,10 @@ def test_an_input_that_cannot_be_planned_20_percent_up_is_left_out_of_what_moves
 def test_a_fleet_at_its_limit_has_a_budget_though_no_input_can_be_moved(
     config: Config, book: PriceBook, tmp_path: Path
 ) -> None:
-    # The third month asks 83,333 × 1.2² × 3 × 730 / 24 = 10,949,956, about what three servers carry.
+    # The third month asks 88,000 × 1.2² × 3 × 730 / 24 = 11,563,200, about what three servers carry.
     serving = asked(config, book, max_gpus=24)
     inference = {
-        "workload": "chat-llama-70b", "users": 83333, "queries_per_user_day": 3, "growth_per_month": 0.2, "volumes": 4
+        "workload": "chat-llama-70b", "users": 88000, "queries_per_user_day": 3, "growth_per_month": 0.2, "volumes": 4
     }  # fmt: skip
     budget = budget_with(tmp_path, serving, ROLE | {"inference": inference})
     assert budget.serving is not None

@@ -71,6 +71,7 @@ PHYSICS = Physics(
     latent_layer_overhead_us=0.0,
     block_scaled_layer_overhead_us=0.0,
     sequence_overhead_us=6.0,
+    link_share=0.7,
     pipeline_loss=0.11,
     prompt_layer_us=0.0,
     engine_first_token_ms=0.0,

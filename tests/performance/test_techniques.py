@@ -97,7 +97,7 @@ def one_gpu() -> Layouts:
         for name, value in {
             "weight_flops": FLOPS, "half_flops": FLOPS, "memory_bytes_per_s": BYTES_PER_S, "link_bytes_per_s": 1e9,
             "link_latency_s": 0.0, "stage_bytes_per_s": 1e9, "stage_latency_s": 0.0, "shards": 1.0, "ranks": 1.0,
-            "stages": 1.0, "step_factor": 1.0, "latent_prompt_layer_s": 0.0,
+            "stages": 1.0, "step_factor": 1.0, "latent_prompt_layer_s": 0.0, "graph_tokens": 0.0,
         }.items()
     }  # fmt: skip
     return Layouts(physics=PHYSICS, pair=np.array([0]), **fields)

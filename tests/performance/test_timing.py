@@ -46,6 +46,7 @@ def one_gpu(**changes: float) -> Layouts:
         "stages": 1,
         "step_factor": 1,
         "latent_prompt_layer_s": 0.0,
+        "graph_tokens": 0.0,
     }
     arrays = {name: array(value) for name, value in (rates | changes).items()}
     return Layouts(physics=PHYSICS, pair=np.array([0]), **arrays)
@@ -108,6 +109,14 @@ def test_a_step_with_prompt_tokens_is_not_shorter_than_its_launches(
     assert prompt_step_seconds(work, busy, long) == pytest.approx(step_seconds(work, busy, long), rel=1e-2)
 
 
+def test_a_step_that_replays_a_graph_is_not_launched_kernel_by_kernel() -> None:
+    at = replace(one_gpu(graph_tokens=512), physics=replace(PHYSICS, prompt_layer_us=500.0))
+    work = model_work(LLAMA_8B, [("bf16", "bf16")])
+    replayed, launched = load(12, 1000, 500, 250), load(13, 1000, 500, 250)
+    assert prompt_step_seconds(work, at, replayed) == step_seconds(work, at, replayed)
+    assert prompt_step_seconds(work, at, launched) >= 32 * 500e-6
+
+
 def test_fp8_weights_are_read_in_half_the_time_and_multiplied_at_their_own_rate() -> None:
     memory = one_gpu(memory_bytes_per_s=H100_BYTES_PER_S)
     saved = seconds(LLAMA_8B, memory, load(1, 0)) - seconds(LLAMA_8B, memory, load(1, 0), "fp8")
@@ -142,9 +151,11 @@ def test_every_result_costs_as_much_to_begin_and_to_write_in_whatever_format(
 def test_tensor_parallelism_reduces_twice_a_layer_around_the_ring() -> None:
     at = one_gpu(shards=8, link_bytes_per_s=450e9, link_latency_s=6e-6)
     message = 100 * 4096 * 2
-    by_hand = 2 * 32 * (3 * 6e-6 + 2 * 7 / 8 * message / (0.7 * 450e9))
-    found = communication_seconds(model_work(LLAMA_8B, [("bf16", "bf16")]), at, array(100))
-    assert found == pytest.approx(by_hand, rel=1e-9)
+    for share in (0.7, 0.85):
+        by_hand = 2 * 32 * (3 * 6e-6 + 2 * 7 / 8 * message / (share * 450e9))
+        joined = replace(at, physics=replace(PHYSICS, link_share=share))
+        found = communication_seconds(model_work(LLAMA_8B, [("bf16", "bf16")]), joined, array(100))
+        assert found == pytest.approx(by_hand, rel=1e-9)
 
 
 def test_stages_hand_over_between_them_and_wait_for_each_other() -> None:

@@ -60,6 +60,7 @@ def test_the_parts_of_a_step_sum_to_the_step(model: ModelSpec, prefill: float) -
         stages=np.array([1.0, 4.0, 1.0]),
         step_factor=np.array([1.0, 1.1, 0.9]),
         latent_prompt_layer_s=np.zeros(3),
+        graph_tokens=np.zeros(3),
         pair=np.zeros(3, dtype=np.intp),
     )
     load = Load(
