@@ -78,6 +78,17 @@ class Mix:
             traffic=replace(self.traffic, **traffic),
         )
 
+    def of_pairs(self, set_ups: NDArray[np.intp], points: NDArray[np.intp]) -> Mix:
+        """The sizes of pairs of a set-up and a point, each as a set-up of one point."""
+        rows = set_ups if len(self.prompts) > 1 else np.zeros_like(set_ups)
+        sizes = ("prompts", "cached", "prompt_shares", "prompt_outputs", "outputs", "output_shares")
+        traffic = {name: values[rows, points][:, None] for name, values in vars(self.traffic).items()}
+        return replace(
+            self,
+            **{name: getattr(self, name)[rows, points][:, None] for name in sizes},
+            traffic=replace(self.traffic, **traffic),
+        )
+
     def each_alone(self) -> Mix:
         """Every bucket of a mix served by itself, a point each."""
         prompts, cached = (

@@ -210,17 +210,15 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
         return largest
     at, mix = at.select(serving), mix.of_set_ups(serving)
 
-    def times_of(rows: Rows, batch: Array) -> TokenTimes:
-        return token_times(work, at.select(rows), batch, mix.of_set_ups(rows))
-
-    def within_of(rows: Rows, batch: Array) -> Flags:
-        return _tokens_within(times_of(rows, batch), mix.of_set_ups(rows), target)
+    def within_of(rows: Rows, points: Rows, batch: Array) -> Flags:
+        pairs = mix.of_pairs(rows, points)
+        return _tokens_within(token_times(work, at.select(rows), batch, pairs), pairs, target)
 
     found = largest[serving]
     # From here on prompts come into every step; steps are looked at up to _MORE × a batch.
     every_step = at.columns(1).stages * mix.traffic.output / mix.traffic.prefill_steps / _MORE
     held = held_up_to(
-        times_of,
+        lambda batch: token_times(work, at, batch, mix),
         within_of,
         lowest[serving],
         np.maximum(found, lowest[serving]),

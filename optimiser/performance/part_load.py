@@ -28,8 +28,8 @@ _BISECTIONS = 8
 
 
 def held_up_to(
-    times_of: Callable[[Rows, Array], TokenTimes],
-    within_of: Callable[[Rows, Array], Flags],
+    times_of: Callable[[Array], TokenTimes],
+    within_of: Callable[[Rows, Rows, Array], Flags],
     low: Array,
     largest: Array,
     every_step: Array,
@@ -38,24 +38,27 @@ def held_up_to(
 ) -> Array:
     """The largest batch up to `largest` with the time per token in its limit at every batch from `low` on.
 
-    times_of gives the step times of set-ups (by their rows) at batches (loads, set-ups, points), within_of whether they
-    hold; low, largest and every_step, from which on every step has prompts, are (set-ups, points), the result too.
+    times_of gives the step times of all set-ups at batches (loads, set-ups, points), within_of whether
+    pairs of a set-up and a point hold at batches (loads, pairs, 1); low, largest and every_step, from which on every
+    step has prompts, are (set-ups, points), the result too.
 
     Of a mix the percentile is at most that of its widest output, step + z · spread; where neither the mean step nor any
     spread falls as the load grows, the times do not. Where one falls and the former is over the limit, all loads are
     looked at.
     """
-    rows = np.arange(len(largest))
     batches = _with(every_step, _SHARES[:, None, None] * largest, largest)
-    times = times_of(rows, batches)
+    times = times_of(batches)
     widest = max(NormalDist().inv_cdf(percentile / 100.0), 0.0) * _BETWEEN
     late = (times.step_s + widest * times.spread_s.max(axis=-1) > limit_s).any(axis=0)
     falls = (np.diff(times.spread_s, axis=0) < 0.0).any(axis=(0, -1))
-    doubted = np.flatnonzero((late & falls).any(axis=-1))
-    if not len(doubted):
+    rows, points = np.nonzero(late & falls)
+    if not len(rows):
         return largest
     held = largest.copy()
-    held[doubted] = _looked_at(within_of, doubted, low[doubted], largest[doubted], every_step[doubted])
+    held[rows, points] = _looked_at(
+        lambda batches: within_of(rows, points, batches),
+        *(values[rows, points][:, None] for values in (low, largest, every_step)),
+    )[:, 0]
     return held
 
 
@@ -64,18 +67,16 @@ def _with(every_step: Array, batches: Array, largest: Array) -> Array:
     return np.sort(np.concatenate([batches, np.minimum(every_step, largest)[None]]), axis=0)
 
 
-def _looked_at(
-    within_of: Callable[[Rows, Array], Flags], rows: Rows, low: Array, largest: Array, every_step: Array
-) -> Array:
-    """The largest batch of those rows below which no load was found that misses."""
+def _looked_at(within_of: Callable[[Array], Flags], low: Array, largest: Array, every_step: Array) -> Array:
+    """The largest batch below which no load was found that misses."""
     shares = np.linspace(0.0, 1.0, _LOADS)[:, None, None]
     batches = _with(np.maximum(every_step, low), low * (largest / low) ** shares, largest)
-    missed = ~within_of(rows, batches)
+    missed = ~within_of(batches)
     missed[0] = False
     first = missed.argmax(axis=0)[None]
     good, bad = (np.take_along_axis(batches, np.maximum(first - back, 0), 0)[0] for back in (1, 0))
     for _ in range(_BISECTIONS):
         middle = np.sqrt(good * bad)
-        within = within_of(rows, middle[None])[0]
+        within = within_of(middle[None])[0]
         good, bad = np.where(within, middle, good), np.where(within, bad, middle)
     return np.where(missed.any(axis=0), good, largest)
