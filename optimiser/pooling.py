@@ -13,12 +13,17 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from optimiser.performance.estimate_types import Estimate, Rejection
+from optimiser.performance.lifts import Asked, best_of, per_instance
+from optimiser.performance.why import Pool, Why, explain
 from optimiser.planning.options import planned_rate_rps
 from optimiser.planning.planned_demand import planned_periods
 from optimiser.policy import Policy
 from optimiser.workload import Target, Workload
 
 POOLS = (1, 2, 4, 8, 16, 32, 64)
+# Codes of the rejections for latency. A replica that sees fewer bursts may meet the target; what is rejected for
+# anything else stays so at every pool.
+_TOO_LATE = ("ttft", "tpot")
 Answer = list[Estimate | Rejection]
 Key = tuple[str, str]
 # A shape, and how many instances of it a unit takes; 0 where it serves nothing.
@@ -58,18 +63,43 @@ def pooled_answers(answers_of: AnswersOf, target: Target, least_rps: float, poli
     return [one for _, answer in chosen.values() for one in answer]
 
 
-def pool_of(answers_of: AnswersOf, target: Target, least_rps: float, policy: Policy) -> int:
+def pooled_why(asked: Asked, target: Target, least_rps: float, policy: Policy) -> Why:
+    """The explanation of one shape at the pool that pooled_answers has it at, and what one replica alone and one among
+    very many would serve. Raises as explain does.
+    """
+
+    def answers_of(of: Target, _: Collection[Key] | None = None) -> Answer:
+        return replace(asked, target=of).answers()
+
+    def rate_at(replicas: float, instances: int) -> float:
+        best = best_of(answers_of(target_of_pool(target, replicas)))
+        return per_instance(best) * instances if best else 0.0
+
+    replicas = _pool_of(answers_of, target, least_rps, policy)
+    why = explain(replace(asked, target=target_of_pool(target, replicas)))
+    if why.rejected and why.rejected not in _TOO_LATE:
+        return why
+    instances = why.setup.instances_per_unit if why.setup and not why.rejected else 1
+    pool = Pool(
+        replicas=replicas,
+        requests_per_second_alone=rate_at(1, instances),
+        requests_per_second_without_bursts=rate_at(math.inf, instances),
+    )
+    return replace(why, pool=pool)
+
+
+def _pool_of(answers_of: AnswersOf, target: Target, least_rps: float, policy: Policy) -> int:
     """Which of POOLS pooled_answers has the one shape at that answers_of asks, in the way that serves most per
     instance; 1 where it serves nothing.
     """
     chosen = _chosen(answers_of, target, least_rps, policy)
-    serving = {
-        one.requests_per_second / one.setup.instances_per_unit: replicas
+    serving = [
+        (per_instance(one), replicas)
         for replicas, answer in chosen.values()
         for one in answer
         if isinstance(one, Estimate)
-    }
-    return serving[max(serving)] if serving else 1
+    ]
+    return max(serving, key=lambda found: found[0], default=(0.0, 1))[1]
 
 
 def _chosen(

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
 
 if TYPE_CHECKING:
-    from optimiser.performance.estimate_types import Estimate, Rejection
-    from optimiser.performance.lifts import Asked
     from optimiser.performance.why import Why
     from optimiser.recommend import Request
-    from optimiser.workload import Target
     from providers.shape import InstanceShape
-
-
-# Rejections that fewer bursts may do away with, and none.
-_LATE = ("", "ttft", "tpot")
 
 
 def why_of(request: Request, instance_type: str) -> Why:
@@ -31,6 +22,7 @@ def why_of(request: Request, instance_type: str) -> Why:
     from optimiser.estimating import anchors_for, model_for
     from optimiser.performance.lifts import Asked
     from optimiser.performance.why import explain
+    from optimiser.pooling import least_running_rps, pooled_why
 
     workload, config = request.workload, request.config
     asked = Asked(
@@ -48,34 +40,8 @@ def why_of(request: Request, instance_type: str) -> Why:
     )
     if workload.target is None or workload.target.service_arrival_cv == 1:
         return explain(asked)
-    return _in_its_pool(asked, workload.target, request)
-
-
-def _in_its_pool(asked: Asked, target: Target, request: Request) -> Why:
-    """The explanation at the pool that the plan has the machine at, with what the other ends of POOLS would serve."""
-    from optimiser.performance.lifts import best_of, per_instance
-    from optimiser.performance.why import Pool, explain
-    from optimiser.pooling import least_running_rps, pool_of, target_of_pool
-
-    def answers_of(of: Target, _: object = None) -> list[Estimate | Rejection]:
-        return replace(asked, target=of).answers()
-
-    least_rps = least_running_rps(request.workload, request.policy)
-    replicas = pool_of(answers_of, target, least_rps, request.policy)
-    why = explain(replace(asked, target=target_of_pool(target, replicas)))
-    if why.rejected not in _LATE:
-        return why
-    instances = why.setup.instances_per_unit if why.setup and not why.rejected else 1
-    alone, without = (
-        per_instance(best) * instances if (best := best_of(answers_of(target_of_pool(target, of)))) else 0.0
-        for of in (1, math.inf)
-    )
-    return replace(
-        why,
-        pool=Pool(
-            replicas=replicas, requests_per_second_alone=alone, requests_per_second_without_bursts=without
-        ),
-    )
+    least_rps = least_running_rps(workload, request.policy)
+    return pooled_why(asked, workload.target, least_rps, request.policy)
 
 
 def shape_named(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from optimiser.performance.setups import (
     group_candidates,
     single_candidates,
 )
-from optimiser.performance.trial import Question, Trial
+from optimiser.performance.trial import AnchorsOf, Question, Trial, rows_by_hardware, trial_of
+
+# What matters of hardware to what one instance does by itself.
+_Instance = tuple[int, str, int, str]
 
 # With KV cache for fewer requests than this a step is mostly the reading of weights, which more would share.
 FEW_PLACES = 64.0
@@ -34,7 +37,38 @@ def crowded(question: Question, trial: Trial, rows: Sequence[int]) -> bool:
     return room < weights or places < FEW_PLACES
 
 
-def with_groups(question: Question, hardware: Hardware) -> list[Candidate]:
+def alike_alone(hardware: Iterable[Hardware]) -> list[Hardware]:
+    """For each, the first among them that does the same as one instance by itself: the network matters to groups."""
+    first: dict[_Instance, Hardware] = {}
+    return [
+        first.setdefault((item.pair, item.gpu.name, item.gpu_count, item.gpu_link), item) for item in hardware
+    ]
+
+
+def alone_and_with_groups(
+    question: Question, hardware: Sequence[Hardware], anchors_of: AnchorsOf | None
+) -> tuple[Trial | None, Trial | None]:
+    """The set-ups within one instance of alike_alone's hardware, tried; and those with groups beside them of all
+    hardware of which one instance is too small or crowded. None where no set-up holds the model.
+    """
+    stand_ins = alike_alone(hardware)
+    once = {id(item): item for item in stand_ins}.values()
+    alone = _tried(question, [single_candidates(question.model, item) for item in once], anchors_of)
+    roomy = {
+        key for key, rows in rows_by_hardware(alone).items() if alone and not crowded(question, alone, rows)
+    }
+    wanting = [item for item, stand_in in zip(hardware, stand_ins, strict=True) if id(stand_in) not in roomy]
+    return alone, _tried(question, [_with_groups(question, item) for item in wanting], anchors_of)
+
+
+def _tried(
+    question: Question, candidates: Sequence[Sequence[Candidate]], anchors_of: AnchorsOf | None
+) -> Trial | None:
+    every = [candidate for some in candidates for candidate in some]
+    return trial_of(question, every, anchors_of(question, every) if anchors_of else ())
+
+
+def _with_groups(question: Question, hardware: Hardware) -> list[Candidate]:
     """Set-ups within one instance and of groups of them; empty where its network joins no groups."""
     groups = [one for size in GROUP_SIZES for one in group_candidates(question.model, hardware, size)]
     return [*single_candidates(question.model, hardware), *groups] if groups else []

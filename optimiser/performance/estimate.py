@@ -6,25 +6,20 @@ model out on them is tried in the same NumPy pass; the one that plans count on m
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from optimiser.errors import UsageError, did_you_mean
 from optimiser.performance.choice import best_rows, every_roofline_rate
-from optimiser.performance.crowding import crowded, with_groups
+from optimiser.performance.crowding import alike_alone, alone_and_with_groups
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import in_half, served_on
 from optimiser.performance.rejections import do_not_fit, host_ram_short, misses_targets
 from optimiser.performance.results import estimates_of
-from optimiser.performance.setups import (
-    Candidate,
-    Hardware,
-    single_candidates,
-)
+from optimiser.performance.setups import Hardware
 from optimiser.performance.specs import GpuSpec, ModelSpec
-from optimiser.performance.trial import AnchorsOf, Precisions, Question, Trial, question_of, trial_of
+from optimiser.performance.trial import AnchorsOf, Precisions, Question, Trial, question_of, rows_by_hardware
 from optimiser.workload import SizeBucket, Target, Techniques
 from providers.shape import InstanceShape
 
@@ -32,8 +27,6 @@ DEFAULT_ENGINE = "vllm"
 
 Key = tuple[str, int, str, float | None]
 Answer = list[Estimate | Rejection]
-# What matters of hardware to what one instance does by itself.
-_Instance = tuple[int, str, int, str]
 
 
 def estimate_shapes(
@@ -152,42 +145,22 @@ def hardware_of(
 
 
 def _answers(question: Question, hardware: Sequence[Hardware], anchors_of: AnchorsOf | None) -> list[Answer]:
-    """One answer per hardware: single instances first, groups beside them where one is too small or crowded.
-
-    The network matters to groups alone, so hardware that differs in nothing else is tried once on its own.
-    """
-    alike: dict[_Instance, Hardware] = {}
-    for item in hardware:
-        alike.setdefault(_within_instance(item), item)
-    trial = _trial_of(
-        question, [single_candidates(question.model, item) for item in alike.values()], anchors_of
-    )
-    rows = _rows_by_hardware(trial)
-    roomy = {
-        _within_instance(item)
-        for item in alike.values()
-        if trial and id(item) in rows and not crowded(question, trial, rows[id(item)])
-    }
-    second = [with_groups(question, item) for item in hardware if _within_instance(item) not in roomy]
-    groups = _answers_of(question, _trial_of(question, second, anchors_of))
+    """One answer per hardware: single instances, with groups beside them where one is too small or crowded."""
+    alone, with_groups = alone_and_with_groups(question, hardware, anchors_of)
+    stand_ins = alike_alone(hardware)
+    groups = _answers_of(question, with_groups)
     # What is tried with groups needs no answer without.
-    apart = {id(alike[_within_instance(item)]) for item in hardware if id(item) not in groups}
-    singles = _answers_of(question, trial, apart)
-    found = [groups.get(id(item)) or singles.get(id(alike[_within_instance(item)])) for item in hardware]
+    apart = {
+        id(stand_in) for item, stand_in in zip(hardware, stand_ins, strict=True) if id(item) not in groups
+    }
+    singles = _answers_of(question, alone, apart)
+    found = [
+        groups.get(id(item)) or singles.get(id(stand_in))
+        for item, stand_in in zip(hardware, stand_ins, strict=True)
+    ]
     unfit = [item for item, answer in zip(hardware, found, strict=True) if not answer]
     reasons = iter(do_not_fit(question, unfit))
     return [answer or [next(reasons)] for answer in found]
-
-
-def _within_instance(hardware: Hardware) -> _Instance:
-    return hardware.pair, hardware.gpu.name, hardware.gpu_count, hardware.gpu_link
-
-
-def _trial_of(
-    question: Question, candidates: Sequence[Sequence[Candidate]], anchors_of: AnchorsOf | None
-) -> Trial | None:
-    every = [candidate for some in candidates for candidate in some]
-    return trial_of(question, every, anchors_of(question, every) if anchors_of else ())
 
 
 def _answers_of(
@@ -198,7 +171,7 @@ def _answers_of(
     """
     if trial is None:
         return {}
-    rows = {key: some for key, some in _rows_by_hardware(trial).items() if among is None or key in among}
+    rows = {key: some for key, some in rows_by_hardware(trial).items() if among is None or key in among}
     roofline = every_roofline_rate(question, trial)
     chosen = {key: best_rows(question, trial, found, roofline) for key, found in rows.items()}
     best = [row for found in chosen.values() for row in found]
@@ -209,14 +182,6 @@ def _answers_of(
         for key, rejection in misses_targets(question, trial, missing, question.target).items():
             answers[key].append(rejection)
     return answers
-
-
-def _rows_by_hardware(trial: Trial | None) -> dict[int, list[int]]:
-    """Rows of the trial by the identity of their hardware."""
-    rows: dict[int, list[int]] = defaultdict(list)
-    for row, candidate in enumerate(trial.candidates if trial else ()):
-        rows[id(candidate.hardware)].append(row)
-    return dict(rows)
 
 
 def _on_shape(

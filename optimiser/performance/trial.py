@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -160,6 +161,14 @@ def places_of(
 def engine_sequences(engine: Engine) -> float:
     """Sequences an engine runs at once on a large GPU."""
     return MAX_SEQUENCES if engine.name == "trtllm" else _USUAL_SEQUENCES
+
+
+def rows_by_hardware(trial: Trial | None) -> dict[int, list[int]]:
+    """Rows of the trial by the identity (id) of their hardware; empty where there is no trial."""
+    rows: dict[int, list[int]] = defaultdict(list)
+    for row, candidate in enumerate(trial.candidates if trial else ()):
+        rows[id(candidate.hardware)].append(row)
+    return dict(rows)
 
 
 def _sequences_at_once(hardware: Hardware) -> float:

@@ -18,7 +18,7 @@ from optimiser.performance.budgets import (
     per_token_budget,
     step_budgets,
 )
-from optimiser.performance.crowding import crowded, with_groups
+from optimiser.performance.crowding import alone_and_with_groups
 from optimiser.performance.estimate import hardware_of
 from optimiser.performance.estimate_types import Estimate, Rejection, Setup
 from optimiser.performance.lifts import Asked, Lift, best_of, lifts_of
@@ -26,8 +26,8 @@ from optimiser.performance.operating import Point, evaluate, lowest_batch
 from optimiser.performance.queueing import without_wait
 from optimiser.performance.rejections import nearest_row, roomiest
 from optimiser.performance.results import OFFLINE_PERCENTILE
-from optimiser.performance.setups import Candidate, Hardware, single_candidates
-from optimiser.performance.trial import AnchorsOf, Question, Trial, trial_of
+from optimiser.performance.setups import Candidate
+from optimiser.performance.trial import Question, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,8 @@ def explain(asked: Asked) -> Why:
     if isinstance(answer, Rejection) and answer.code == "host_ram":
         # What it would do if its RAM could hold the weights.
         best = best_of(replace(asked, shape=replace(asked.shape, memory_gib=math.inf)).answers())
-    trial = _trial(question, hardware, asked.anchors_of)
+    alone, with_groups = alone_and_with_groups(question, [hardware], asked.anchors_of)
+    trial = with_groups or alone
     if trial is None:
         (candidate,), need = roomiest(question, [hardware])
         return replace(why, setup=candidate.setup(), memory=memory_budget(question, candidate, need))
@@ -145,18 +146,6 @@ def _basis(estimate: Estimate) -> dict[str, Any]:
     """What the estimate rests on, as fields of Why."""
     names = ("engine", "method", "relative_error", "notes")
     return {name: getattr(estimate, name) for name in names}
-
-
-def _trial(question: Question, hardware: Hardware, anchors_of: AnchorsOf | None) -> Trial | None:
-    """The set-ups that estimate_shapes chose from: groups only where one instance is too small or crowded."""
-
-    def tried(candidates: list[Candidate]) -> Trial | None:
-        return trial_of(question, candidates, anchors_of(question, candidates) if anchors_of else ())
-
-    alone = tried(single_candidates(question.model, hardware))
-    if alone and not crowded(question, alone, range(len(alone.candidates))):
-        return alone
-    return tried(with_groups(question, hardware)) or alone
 
 
 def _with_budgets(why: Why, question: Question, trial: Trial, row: int, *, serves: bool) -> Why:

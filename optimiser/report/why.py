@@ -135,13 +135,15 @@ def _pool(why: Why) -> tuple[str, ...]:
         for rate in (why.pool.requests_per_second_alone, why.pool.requests_per_second_without_bursts)
     )
     if why.pool.replicas == 1:
-        needed = "as many as would serve" if why.rejected else "two"
-        here = "Explained is a machine of which each replica sees all bursts of the service"
-        else_ = f"If each saw none of them, as among very many, it would serve {without}."
-        return (f"{here}: the plan's quietest hour does not fill {needed}. {else_}",)
-    here = f"Bursts of the service are spread over the {why.pool.replicas} replicas or more that always run"
-    others = f"if each saw none, as among very many, {without}."
-    return (f"{here} in a plan. If each saw all of them this machine would serve {alone}; {others}",)
+        unfilled = "as many as would serve" if why.rejected else "two"
+        return (
+            "Explained is a machine of which each replica sees all bursts of the service: the plan's quietest hour "
+            f"does not fill {unfilled}. If each saw none of them, as among very many, it would serve {without}.",
+        )
+    return (
+        f"Bursts of the service are spread over the {why.pool.replicas} replicas or more that always run in a plan. "
+        f"If each saw all of them this machine would serve {alone}; if each saw none, as among very many, {without}.",
+    )
 
 
 def _late(first: FirstTokenBudget) -> str:
