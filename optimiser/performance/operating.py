@@ -74,7 +74,11 @@ class Point:
 def request_rate(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> tuple[Array, SteadyState]:
     """Requests/s of one replica with `batch` sequences decoding, λ = B / (steps of a request · step)."""
     steady = steady_state(work, at.columns(1), batch, mix.traffic)
-    return batch / (mix.traffic.output * steady.step_s), steady
+    return _rate_of(batch, steady, mix), steady
+
+
+def _rate_of(batch: Array, steady: SteadyState, mix: Mix) -> Array:
+    return np.asarray(batch / (mix.traffic.output * steady.step_s))
 
 
 def evaluate(
@@ -93,7 +97,7 @@ def evaluate(
     nearby = steady_state(work, here, np.stack(batches), mix.traffic)
     steady, more = nearby.at(0), nearby.at(1)
     full = full.where(fullest > batch, steady) if full else nearby.at(2)
-    rate = batch / (mix.traffic.output * steady.step_s)
+    rate = _rate_of(batch, steady, mix)
     whole, own = own_prefill(work, at, batch, mix)
     # While prompts queue the batch fills up: half way, over the time that they do.
     chunk = pass_seconds(work, per_prompt, (batch + fullest) / 2.0, CHUNK_TOKENS * per_prompt.ranks, mix)
@@ -112,7 +116,7 @@ def evaluate(
         full=full,
         wait=wait,
         own_s=own,
-        token_spread_s=_token_spread_s(batch, steady, more, interruption, mix),
+        token_spread_s=_spread_of_outputs(batch, rate, steady, more, interruption, mix),
     )
 
 
@@ -125,13 +129,14 @@ def _interruption_s(at: Layouts, whole: Array, steady: SteadyState, mix: Mix) ->
     return np.asarray((whole - steady.decode_step_s[..., None]) * chunks / at.columns(2).ranks)
 
 
-def _token_spread_s(
-    batch: Array, steady: SteadyState, more: SteadyState, interruption: Array, mix: Mix
+def _spread_of_outputs(
+    batch: Array, rate: Array, steady: SteadyState, more: SteadyState, interruption: Array, mix: Mix
 ) -> Array:
-    """The spread of the time per step of each of the mix's outputs; `more` is the steady state of _MORE × the batch."""
+    """Seconds of spread of the time per step of each of the mix's outputs, at `rate`; `more` is the steady state of
+    _MORE × the batch.
+    """
     swing = batch_swing(batch, np.log(more.step_s / steady.step_s) / np.log(_MORE))
     square = (interruption**2 * mix.prompt_shares).sum(-1)
-    rate = batch / (mix.traffic.output * steady.step_s)
     return token_spread_s(steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs)
 
 
@@ -144,7 +149,8 @@ def token_times(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> TokenTi
     steady, more = nearby.at(0), nearby.at(1)
     whole, _ = own_prefill(work, at, batch, mix)
     interruption = _interruption_s(at, whole, steady, mix)
-    return TokenTimes(steady.step_s, _token_spread_s(batch, steady, more, interruption, mix))
+    rate = _rate_of(batch, steady, mix)
+    return TokenTimes(steady.step_s, _spread_of_outputs(batch, rate, steady, more, interruption, mix))
 
 
 def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
@@ -220,11 +226,11 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
     held = held_up_to(
         lambda batch: token_times(work, at, batch, mix),
         within_of,
-        lowest[serving],
-        np.maximum(found, lowest[serving]),
-        np.broadcast_to(every_step, found.shape),
-        target.tpot_ms / 1e3 * mix.tokens_per_step,
-        target.percentile,
+        low=lowest[serving],
+        largest=np.maximum(found, lowest[serving]),
+        every_step=np.broadcast_to(every_step, found.shape),
+        limit_s=target.tpot_ms / 1e3 * mix.tokens_per_step,
+        percentile=target.percentile,
     )
     largest[serving] = np.minimum(found, held)
     return largest
