@@ -46,15 +46,15 @@ def factors_of(prepared: Prepared, fit: Fit) -> Factors:
     """The factors of each case's GPU generation and engine."""
     reach = [fit.generations[case.gpu.generation] for case in prepared.cases]
     engines = [fit.engines[case.engine] for case in prepared.cases]
-    experts = [
-        one.moe_step_factor if case.model.moe else 1.0
-        for one, case in zip(reach, prepared.cases, strict=True)
+    steps = [
+        one.step_factor(engine.step_factor, case.model.moe is not None)
+        for one, engine, case in zip(reach, engines, prepared.cases, strict=True)
     ]
     return Factors(
         physics=fit.physics,
         compute=np.array([item.compute for item in reach]),
         bandwidth=np.array([item.bandwidth for item in reach]),
-        step_factor=np.array([one.step_factor for one in engines]) * experts,
+        step_factor=np.array(steps),
         latent_prompt_layer_us=np.array([one.latent_prompt_layer_us for one in engines]),
     )
 

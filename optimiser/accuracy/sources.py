@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from optimiser.accuracy.names import ONLY_PRECISION
+from optimiser.accuracy.names import ONLY_PRECISION, engine_of
 from optimiser.accuracy.table import Measurement
 from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
 from optimiser.performance.precision import Served, served_on
@@ -30,8 +30,10 @@ DOCS_REQUESTS = {
     (1000, 2000): 1500, (1024, 1024): 3000, (1024, 8192): 1500, (1024, 32768): 1000, (2048, 128): 3000,
     (2048, 2048): 1500, (5000, 500): 1500, (8192, 1024): 1500, (20000, 2000): 1000, (32768, 1024): 1000,
 }  # fmt: skip
-# TensorRT-LLM ran compiled plans of a whole model before its PyTorch back end became the default in 1.0, NIM with it.
-_PLANS = re.compile(r"(nim\b|tensorrt-llm v?0\.)", re.IGNORECASE)
+# TensorRT-LLM ran compiled plans of a whole model, and NIM with it; from 0.19 on its tables are of its PyTorch back end
+# ("Starting with v0.19, testing was performed using the PyTorch backend", perf-overview.md).
+_FIRST_WITHOUT_PLANS = 19
+_MINOR_RELEASE = re.compile(r"(?:tensorrt-llm )?v?0\.(\d+)", re.IGNORECASE)
 _REQUESTS_IN_RUN = re.compile(r"\b(\d+) requests in the run\b")
 _SHARED_PREFIX = re.compile(r"\bprefix (\d+) tokens shared\b")
 _EQUAL_LENGTHS = "closed loop of equal lengths"
@@ -72,8 +74,13 @@ def cached_tokens(row: Measurement) -> float:
 
 def runs_a_plan(row: Measurement) -> bool:
     """Whether the engine ran a compiled plan, in which the host launches no kernels of a prompt one by one."""
-    documented = TENSORRT_DOCS in row.source and (row.source_version or "").startswith("0.")
-    return documented or _PLANS.match(row.engine or "") is not None
+    if engine_of(row.engine) != "trtllm":
+        return False
+    if (row.engine or "").lower().startswith("nim"):
+        return True
+    release = row.source_version if TENSORRT_DOCS in row.source else row.engine
+    minor = _MINOR_RELEASE.match(release or "")
+    return minor is not None and int(minor[1]) < _FIRST_WITHOUT_PLANS
 
 
 def served_as(row: Measurement, model: ModelSpec, gpu: GpuSpec) -> Served | str:

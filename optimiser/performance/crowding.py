@@ -37,6 +37,11 @@ def crowded(question: Question, trial: Trial, rows: Sequence[int]) -> bool:
     return room < weights or places < FEW_PLACES
 
 
+def _serves(trial: Trial, rows: Sequence[int]) -> bool:
+    """Whether one instance by itself meets the target in any of its set-ups."""
+    return bool((trial.largest[np.array(rows), 0] > 0.0).any())
+
+
 def alike_alone(hardware: Iterable[Hardware]) -> list[Hardware]:
     """For each, the first among them that does the same as one instance by itself: the network matters to groups."""
     first: dict[_Instance, Hardware] = {}
@@ -49,13 +54,16 @@ def alone_and_with_groups(
     question: Question, hardware: Sequence[Hardware], anchors_of: AnchorsOf | None
 ) -> tuple[Trial | None, Trial | None]:
     """The set-ups within one instance of alike_alone's hardware, tried; and those with groups beside them of all
-    hardware of which one instance is too small or crowded. None where no set-up holds the model.
+    hardware of which one instance is too small, crowded or too slow for the target. None where no set-up holds the
+    model.
     """
     stand_ins = alike_alone(hardware)
     once = {id(item): item for item in stand_ins}.values()
     alone = _tried(question, [single_candidates(question.model, item) for item in once], anchors_of)
     roomy = {
-        key for key, rows in rows_by_hardware(alone).items() if alone and not crowded(question, alone, rows)
+        key
+        for key, rows in rows_by_hardware(alone).items()
+        if alone and _serves(alone, rows) and not crowded(question, alone, rows)
     }
     wanting = [item for item, stand_in in zip(hardware, stand_ins, strict=True) if id(stand_in) not in roomy]
     return alone, _tried(question, [_with_groups(question, item) for item in wanting], anchors_of)

@@ -128,13 +128,12 @@ def hardware_of(
     if isinstance(served, str):
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=served)
     efficiency = fit.efficiency_of(gpu)
-    if question.work.experts:
-        engine = replace(engine, step_factor=engine.step_factor * efficiency.moe_step_factor)
+    pace = efficiency.step_factor(engine.step_factor, bool(question.work.experts))
     return Hardware(
         gpu=gpu,
         efficiency=efficiency,
         served=served,
-        engine=engine,
+        engine=engine if pace == engine.step_factor else replace(engine, step_factor=pace),
         physics=fit.physics,
         gpu_count=shape.gpu_count,
         gpu_link=shape.gpu_link,

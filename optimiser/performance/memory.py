@@ -27,6 +27,8 @@ COLLECTIVE_BYTES = 0.5 * GIB
 # feed-forward intermediates (split over the shards).
 LIVE_HIDDEN_STATES = 4.0
 ACTIVATION_BYTES = 2.0
+# Logits are sampled from in float32, gathered over all shards.
+LOGIT_BYTES = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,32 +57,37 @@ def weights_bytes_per_gpu(work: ModelWork, at: Layouts) -> Array:
     return np.asarray(shared / (at.shards * at.stages) + routed / (at.shards * at.ranks * at.stages))
 
 
-def reserve_bytes_per_gpu(work: ModelWork, intermediate: float, chunk_tokens: float, at: Layouts) -> Array:
-    """Working memory of the engine on one GPU: framework, collectives, activations of one prompt chunk."""
+def reserve_bytes_per_gpu(
+    work: ModelWork, intermediate: float, chunk_tokens: float, sequences: Array, at: Layouts
+) -> Array:
+    """Working memory of the engine on one GPU: framework, collectives, activations of one prompt chunk, and the logits
+    of as many sequences as it runs at once.
+    """
     hidden_states = chunk_tokens * LIVE_HIDDEN_STATES * work.hidden * ACTIVATION_BYTES
     intermediates = chunk_tokens * 2.0 * intermediate * ACTIVATION_BYTES / at.shards
-    several = at.shards * at.ranks * at.stages > 1
-    return np.asarray(
-        FRAMEWORK_BYTES + np.where(several, COLLECTIVE_BYTES, 0.0) + hidden_states + intermediates
-    )
+    logits = sequences * (work.vocabulary * LOGIT_BYTES)
+    collectives = np.where(at.shards * at.ranks * at.stages > 1, COLLECTIVE_BYTES, 0.0)
+    return np.asarray(FRAMEWORK_BYTES + collectives + hidden_states + intermediates + logits)
 
 
 def memory_need(
     work: ModelWork,
     intermediate: float,
     chunk_tokens: float,
+    sequences: Array,
     usable_mib: Array,
     engine: Engine,
     at: Layouts,
 ) -> MemoryNeed:
-    """Weights, reserve and KV room; every array over set-ups, usable_mib as the driver reports it per GPU.
+    """Weights, reserve and KV room; every array over set-ups, usable_mib as the driver reports it per GPU, sequences
+    as many as the engine runs at once on one attention rank.
 
     The budget is what weights, reserve and KV cache may take together. KV cache is sharded over
     min(shards, n_kv) GPUs: further shards hold copies. MLA's latent is held whole by every shard. Attention
     ranks each hold their own sequences.
     """
     weights = weights_bytes_per_gpu(work, at)
-    reserve = reserve_bytes_per_gpu(work, intermediate, chunk_tokens, at)
+    reserve = reserve_bytes_per_gpu(work, intermediate, chunk_tokens, sequences, at)
     usable, taken = usable_mib * MIB, weights + reserve
     if engine.of_free_memory:
         budget = np.minimum(taken, usable) + engine.memory_share * np.maximum(usable - taken, 0.0)

@@ -45,6 +45,7 @@ _HARDLY_ANY = 1e-9
 # Mean concurrency stays below the places there are, even offline, where requests only differ in length.
 PLACES_SHARE = 0.98
 _BISECTIONS = 12
+_JUST_BEYOND = 1.0 + 1e-6
 # Step of the batch over which the elasticity of the step time is taken.
 _MORE = 1.05
 # A tenth of the highest rate, and less, keeps more of the batch going than one in so many.
@@ -90,8 +91,8 @@ def evaluate(
     together. full is the fullest steady state of a point with fewer sequences, where there is one already.
     """
     here, per_prompt = at.columns(1), at.columns(2)
-    # No more requests decode than prompts go into as many steps as an answer takes.
-    most = mix.outputs.max(-1) * (CHUNK_TOKENS * here.ranks) / mix.prompts.min(-1)
+    # No more requests decode than prompts go into as many steps as an answer takes, both as they come on average.
+    most = mix.traffic.output * (CHUNK_TOKENS * here.ranks) / mix.traffic.prompt
     fullest = np.maximum(batch, np.minimum(places, most))
     batches = [batch, batch * _MORE, *([] if full else [fullest])]
     nearby = steady_state(work, here, np.stack(batches), mix.traffic)
@@ -222,13 +223,19 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
 
     found = largest[serving]
     # From here on prompts come into every step; steps are looked at up to _MORE × a batch.
-    every_step = at.columns(1).stages * mix.traffic.output / mix.traffic.prefill_steps / _MORE
+    here = at.columns(1)
+    every_step = here.stages * mix.traffic.output / mix.traffic.prefill_steps / _MORE
+    # From just beyond on a step with a prompt of the mean length is launched kernel by kernel.
+    chunk = mix.traffic.prompt / mix.traffic.prefill_steps
+    launched = (here.graph_tokens - chunk) * here.ranks * here.stages / work.step_tokens * _JUST_BEYOND
+    beyond_graphs = np.where(launched > 0.0, launched, every_step)
+    breaks = np.stack([np.broadcast_to(one, found.shape) for one in (every_step, beyond_graphs)])
     held = held_up_to(
         lambda batch: token_times(work, at, batch, mix),
         within_of,
         low=lowest[serving],
         largest=np.maximum(found, lowest[serving]),
-        every_step=np.broadcast_to(every_step, found.shape),
+        breaks=breaks,
         limit_s=target.tpot_ms / 1e3 * mix.tokens_per_step,
         percentile=target.percentile,
     )

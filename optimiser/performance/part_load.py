@@ -35,21 +35,22 @@ def held_up_to(
     *,
     low: Array,
     largest: Array,
-    every_step: Array,
+    breaks: Array,
     limit_s: float,
     percentile: float,
 ) -> Array:
     """The largest batch up to `largest` with the time per token in its limit at every batch from `low` on.
 
     times_of gives the step times of all set-ups at batches (loads, set-ups, points), within_of whether
-    pairs of a set-up and a point hold at batches (loads, pairs, 1); low, largest and every_step, from which on every
-    step has prompts, are (set-ups, points), the result too.
+    pairs of a set-up and a point hold at batches (loads, pairs, 1); low and largest are (set-ups, points), the result
+    too. breaks are batches beyond which the times go on otherwise, (breaks, set-ups, points): every step has prompts,
+    or a step with a prompt no longer fits a captured graph.
 
     Of a mix the percentile is at most that of its widest output, step + z · spread; where neither the mean step nor any
     spread falls as the load grows, the times do not. Where one falls and the former is over the limit, all loads are
     looked at.
     """
-    batches = _with(every_step, _SHARES[:, None, None] * largest, largest)
+    batches = _with(breaks, _SHARES[:, None, None] * largest, largest)
     times = times_of(batches)
     widest = max(NormalDist().inv_cdf(percentile / 100.0), 0.0) * _BETWEEN
     late = (times.step_s + widest * times.spread_s.max(axis=-1) > limit_s).any(axis=0)
@@ -60,20 +61,22 @@ def held_up_to(
     held = largest.copy()
     held[rows, points] = _looked_at(
         lambda batches: within_of(rows, points, batches),
-        *(values[rows, points][:, None] for values in (low, largest, every_step)),
+        low[rows, points][:, None],
+        largest[rows, points][:, None],
+        breaks[:, rows, points][..., None],
     )[:, 0]
     return held
 
 
-def _with(every_step: Array, batches: Array, largest: Array) -> Array:
-    """The batches, and that where every step comes to have prompts where it is below `largest`, in order."""
-    return np.sort(np.concatenate([batches, np.minimum(every_step, largest)[None]]), axis=0)
+def _with(breaks: Array, batches: Array, largest: Array) -> Array:
+    """The batches, and the breaks that are below `largest`, in order."""
+    return np.sort(np.concatenate([batches, np.minimum(breaks, largest)]), axis=0)
 
 
-def _looked_at(within_of: Callable[[Array], Flags], low: Array, largest: Array, every_step: Array) -> Array:
+def _looked_at(within_of: Callable[[Array], Flags], low: Array, largest: Array, breaks: Array) -> Array:
     """The largest batch below which no load was found that misses."""
     shares = np.linspace(0.0, 1.0, _LOADS)[:, None, None]
-    batches = _with(np.maximum(every_step, low), low * (largest / low) ** shares, largest)
+    batches = _with(np.maximum(breaks, low), low * (largest / low) ** shares, largest)
     missed = ~within_of(batches)
     missed[0] = False
     first = missed.argmax(axis=0)[None]

@@ -53,6 +53,10 @@ class Efficiency:
     split_over_pcie_measured: bool = False
     moe_step_factor: float = 1.0
 
+    def step_factor(self, engine_step_factor: float, experts: bool) -> float:
+        """How long steps take of an engine that elsewhere takes engine_step_factor, of mixtures of experts or not."""
+        return engine_step_factor * (self.moe_step_factor if experts else 1.0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:

@@ -142,6 +142,7 @@ def memory_of(question: Question, candidates: Sequence[Candidate], layouts: Layo
         question.work,
         width,
         CHUNK_TOKENS,
+        np.array([_sequences_at_once(candidate.hardware) for candidate in candidates]),
         usable,
         candidates[0].hardware.engine,
         layouts,

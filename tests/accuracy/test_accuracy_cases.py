@@ -78,21 +78,24 @@ def test_a_row_is_judged_in_its_set(row: Measurement, sets: list[tuple[str, How]
 
 
 @pytest.mark.parametrize(
-    ("engine", "source", "from_plan"),
+    ("engine", "source", "version", "from_plan"),
     [
-        ("NIM (TensorRT-LLM)", "a page", True),
-        ("TensorRT-LLM 0.21.0", "a page", True),
-        ("TensorRT-LLM 1.0.0", "a page", False),
-        ("trtllm 1.1.0rc2", INFERENCEX, False),
-        ("vLLM 0.5.3", "a page", False),
-        ("TensorRT-LLM", DOCS, True),
-        (None, "a page", False),
+        ("NIM (TensorRT-LLM)", "a page", "2024", True),
+        ("TensorRT-LLM 0.18.2", "a page", "2025", True),
+        ("TensorRT-LLM 0.19.0", "a page", "2025", False),
+        ("TensorRT-LLM 0.20.0rc3", "a page", "2025", False),
+        ("TensorRT-LLM 1.0.0", "a page", "2025", False),
+        ("trtllm 1.1.0rc2", INFERENCEX, "2026_03_25", False),
+        ("vLLM 0.5.3", "a page", "0.5.3", False),
+        ("TensorRT-LLM", DOCS, "0.9.0", True),
+        ("TensorRT-LLM", DOCS, "0.20 rc", False),
+        (None, "a page", None, False),
     ],
 )
-def test_tensorrt_llm_ran_plans_before_its_first_major_release(
-    engine: str | None, source: str, from_plan: bool
+def test_tensorrt_llm_ran_plans_before_its_pytorch_back_end(
+    engine: str | None, source: str, version: str | None, from_plan: bool
 ) -> None:
-    row = at_concurrency(1, engine=engine, source=source, source_version="0.9.0", tpot_ms=None)
+    row = at_concurrency(1, engine=engine, source=source, source_version=version, tpot_ms=None)
     assert only_case(row).from_plan == from_plan
 
 

@@ -37,6 +37,9 @@ def laid_out(*splits: tuple[int, int, int]) -> Layouts:
     )
 
 
+SEQUENCES = 1024.0
+
+
 def need(
     model: ModelSpec,
     shards: int,
@@ -48,19 +51,20 @@ def need(
     work = model_work(model, [(precision, "bf16")])
     chunk = 8192.0
     split = laid_out((shards, ranks, stages))
-    return memory_need(work, model.intermediate, chunk, array(H100_MIB), engine, split)
+    return memory_need(work, model.intermediate, chunk, array(SEQUENCES), array(H100_MIB), engine, split)
 
 
 def test_llama_70b_on_eight_h100_by_hand() -> None:
     found = need(LLAMA_70B, 8)
     weights = 2 * 70_553_706_496 / 8
-    reserve = 1.5 * GIB + 8192 * 2 * (4 * 8192 + 2 * 28672 / 8)
+    # A chunk's activations, and float32 logits over the vocabulary of every sequence.
+    reserve = 1.5 * GIB + 8192 * 2 * (4 * 8192 + 2 * 28672 / 8) + SEQUENCES * 128_256 * 4
     assert found.weights_bytes_per_gpu[0] == pytest.approx(weights, rel=1e-6)
     assert found.reserve_bytes_per_gpu[0] == pytest.approx(reserve)
     room = 8 * (0.9 * H100_MIB * MIB - weights - reserve)
     assert found.kv_room_bytes[0] == pytest.approx(room, rel=1e-6)
-    # 327,680 bytes per token of context at 16 bit, so about 1.4 million tokens.
-    assert found.kv_room_bytes[0] / 327_680 == pytest.approx(1.393e6, rel=0.001)
+    # 327,680 bytes per token of context at 16 bit, so about 1.38 million tokens.
+    assert found.kv_room_bytes[0] / 327_680 == pytest.approx(1.380e6, rel=0.001)
 
 
 def test_an_engine_that_shares_out_what_is_left_has_more_room_the_larger_the_weights() -> None:
@@ -109,7 +113,8 @@ def test_host_ram_is_a_fifth_above_the_weights_of_one_host() -> None:
 def test_select_keeps_rows_together() -> None:
     work = model_work(LLAMA_8B, [("bf16", "bf16")])
     splits = laid_out((1, 1, 1), (2, 1, 1), (4, 1, 1))
-    three = memory_need(work, 14336, 8192.0, array(20000, 40000, 80000), VLLM, splits)
+    mib = array(20000, 40000, 80000)
+    three = memory_need(work, 14336, 8192.0, np.full(3, 256.0), mib, VLLM, splits)
     picked = three.select(np.array([2, 0]))
     assert picked.weights_bytes_per_gpu.tolist() == three.weights_bytes_per_gpu[[2, 0]].tolist()
     assert picked.kv_room_bytes.tolist() == three.kv_room_bytes[[2, 0]].tolist()
@@ -127,5 +132,8 @@ def test_more_memory_never_leaves_less_room(
 ) -> None:
     work = model_work(model, [("bf16", "bf16")])
     split = laid_out((shards, 1, 1), (shards, 1, 1))
-    room = memory_need(work, model.intermediate, 8192.0, array(mib, mib * more), engine, split).kv_room_bytes
+    both = array(mib, mib * more)
+    room = memory_need(
+        work, model.intermediate, 8192.0, np.full(2, SEQUENCES), both, engine, split
+    ).kv_room_bytes
     assert room[1] >= room[0]

@@ -129,6 +129,27 @@ def test_a_time_per_token_that_swells_below_full_load_keeps_the_rate_below_the_s
     assert above.largest[0, 0] == trial.largest[0, 0]
 
 
+def test_a_swell_where_steps_no_longer_fit_a_captured_graph_keeps_the_rate_below_it() -> None:
+    """Just beyond 512 tokens a step's prompts are launched kernel by kernel: p95 is 120 ms there, 100 at full load."""
+    config = load_config()
+    on = next(one for one in config.shapes.values() if one.instance_type == "a3-highgpu-2g")
+    free = Target(ttft_ms=60_000, tpot_ms=NO_LIMIT_MS, percentile=95)
+    model = config.models["mistral-7b"]
+    question = question_of(model, [bucket(10, 5)], free)
+    machine = hardware_of(on, config.gpus, config.fit, config.fit.engines["vllm"], question)
+    assert isinstance(machine, Hardware)
+    candidates = single_candidates(model, machine)
+    tried = trial_of(question, candidates)
+    assert tried is not None
+    _, each = at_loads(question, tried, tried.largest, 95)
+    limit = within_the_swell(each)
+    assert limit is not None
+    bound = trial_of(question_of(model, [bucket(10, 5)], replace(free, tpot_ms=limit)), candidates)
+    assert bound is not None
+    _, each = at_loads(question, bound, bound.largest, 95)
+    assert (each[bound.largest[:, 0] > 0] <= limit * (1 + 1e-3)).all()
+
+
 @pytest.mark.parametrize("model", [LLAMA_8B, LLAMA_70B, DEEPSEEK_R1], ids=lambda model: model.name)
 def test_load_points_of_short_answers_keep_the_target(model: ModelSpec) -> None:
     rng = np.random.default_rng(3)

@@ -174,10 +174,10 @@ def test_memory_of_one_h100_by_hand() -> None:
     assert memory.engine_gib == pytest.approx(0.9 * 81559 / 1024)
     assert memory.request_gib == pytest.approx(1200 * 131_072 / 2**30)
     assert memory.requests_that_fit == int(memory.kv_room_gib / memory.request_gib)
-    # Each of two shards holds half of every request.
-    halves = explain(asked(LLAMA_70B, shape("H100", 2), buckets=one)).memory
-    assert halves is not None
-    assert halves.request_gib == pytest.approx(1200 * 2 * 8 * 128 * 80 * 2 / 2 / 2**30)
+    # Each of four shards holds a quarter of every request.
+    quarters = explain(asked(LLAMA_70B, shape("H100", 4), buckets=one)).memory
+    assert quarters is not None
+    assert quarters.request_gib == pytest.approx(1200 * 2 * 8 * 128 * 80 * 2 / 4 / 2**30)
 
 
 def test_the_budget_of_a_measured_set_up_has_the_measured_step() -> None:
