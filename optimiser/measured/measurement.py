@@ -186,13 +186,15 @@ def _layout(
     if total % replicas:
         raise bad_value(where, "--replicas", replicas, f"does not divide the {total} GPUs evenly")
     each = total // replicas
-    tensor = said.tensor_parallel or reading.tensor_parallel or each
+    split = max(each // (reading.pipeline_parallel or 1), 1)
+    tensor = said.tensor_parallel or reading.tensor_parallel or split
     if tensor > each or each % tensor:
         right = f"does not divide the {each} GPUs of a replica evenly"
         raise bad_value(where, "--tensor-parallel", tensor, right)
     data_parallel = said.attention_data_parallel
     if data_parallel is None:
         data_parallel = reading.attention_data_parallel or False
+    stages = _stages(reading, said, tensor, total, each, where)
     if data_parallel and not spreads_experts(model, tensor):
         right = f"{model.name} is not laid out so on {tensor} GPUs: it is for experts with latent attention"
         raise bad_value(where, "--attention-data-parallel", data_parallel, right)
@@ -200,7 +202,29 @@ def _layout(
         raise bad_value(
             where, "--tensor-parallel", tensor, f"does not divide the heads of {model.name} evenly"
         )
-    return each, tensor, each // tensor, data_parallel
+    return each, tensor, stages, data_parallel
+
+
+def _stages(reading: Reading, said: Said, tensor: int, total: int, each: int, where: str) -> int:
+    """Pipeline stages of a replica of so many GPUs. Raises UsageError where the file has another number of them, and
+    where GPUs are left over of which nothing says whether they are stages or replicas.
+    """
+    left, told = each // tensor, reading.pipeline_parallel
+    if left == (told or left) and (left == 1 or told or said.replicas or reading.replicas):
+        return left
+    one = tensor * (told or 1)
+    several = f"--replicas {total // one} where the figures are those of {total // one} replicas together"
+    if told is None:
+        right = (
+            f"is {left} × the tensor-parallel {tensor}, and nothing says what for: give {several}, "
+            f"--replicas {total // each} where each is a pipeline of {left} stages"
+        )
+    else:
+        right = (
+            f"contradicts the file, whose tensor_parallel × pipeline_parallel of a replica are {tensor} × {told} "
+            f"= {one} GPUs: give --gpu-count {one}{f', or {several}' if total % one == 0 else ''}"
+        )
+    raise bad_value(where, "--gpu-count" if said.gpu_count else "gpu_count", total, right)
 
 
 def as_cells(measurement: Measurement) -> dict[str, str]:

@@ -44,6 +44,7 @@ class Reading:
     gpu_count: int | None = None
     replicas: int | None = None
     tensor_parallel: int | None = None
+    pipeline_parallel: int | None = None
     attention_data_parallel: bool | None = None
     weight_precision: str = ""
     kv_precision: str = ""

@@ -86,6 +86,7 @@ def read_trtllm(data: Any, where: str) -> Iterator[Reading]:
         gpu=text(data, "machine.name"),
         gpu_count=whole(data, where, "world_info.world_size") or tensor * stages,
         tensor_parallel=tensor,
+        pipeline_parallel=stages,
         weight_precision=precision_named(text(data, "engine.quantization"))
         or precision_named(text(data, "engine.dtype")),
         kv_precision=precision_named(text(data, "engine.kv_cache_dtype"))

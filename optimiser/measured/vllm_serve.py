@@ -47,6 +47,7 @@ def read_vllm_serve(data: Any, where: str) -> Iterator[Reading]:
         model=text(data, "model_id"),
         # --metadata of vllm bench serve: its documentation suggests these names.
         tensor_parallel=whole(data, where, "tp", "tensor_parallel_size"),
+        pipeline_parallel=whole(data, where, "pp", "pipeline_parallel_size"),
         engine_version=text(data, "version", "engine_version"),
         engine=backend if backend in _ENGINES else "",
         measured_on=day(value_at(data, "date")),
