@@ -9,7 +9,10 @@ from math import sqrt
 
 from optimiser.errors import UsageError, bad_value
 from optimiser.measured.reading import Reading
+from optimiser.performance.memory import MIB
 from optimiser.performance.model_work import model_work
+from optimiser.performance.parameters import weight_bytes
+from optimiser.performance.precision import served_on
 from optimiser.performance.specs import GpuSpec, ModelSpec
 
 # Of requests that failed: above this share, what was completed is no measure of what the load asked for.
@@ -155,8 +158,27 @@ def check_possible(run: Run, where: str) -> None:
     # A file's day may be of a zone where it is tomorrow already.
     if run.measured_on and run.measured_on > run.imported_on + timedelta(days=1):
         raise bad_value(where, "measured on", run.measured_on.isoformat(), "is in the future")
+    _check_weights(run, where)
     for message in _beyond_data_sheet(run):
         raise UsageError(f"{where}: {message}")
+
+
+def _check_weights(run: Run, where: str) -> None:
+    """UsageError for weights that the GPU has no way to serve, or that all GPUs of the replica cannot hold.
+
+    Memory is what the driver reports, with nothing set aside for the engine or for KV cache: the bound is a loose one.
+    """
+    served = served_on(run.gpu, run.model, run.weight_precision, None)
+    if isinstance(served, str):
+        raise bad_value(where, "--weight-precision", run.weight_precision, served)
+    weights, room = weight_bytes(run.model, run.weight_precision), run.gpu_count * run.gpu.usable_mib * MIB
+    if weights > room:
+        right = (
+            f"the weights of {run.model.name} are {weights / 1e9:,.4g} GB then, more than the {room / 1e9:,.4g} GB of "
+            f"{run.gpu_count} × {run.gpu.name}: was it quantised, or on more GPUs (--gpu-count)? With weights in "
+            "host memory a run is none to anchor on"
+        )
+        raise bad_value(where, "--weight-precision", run.weight_precision, right)
 
 
 def _beyond_data_sheet(run: Run) -> Iterator[str]:

@@ -159,3 +159,60 @@ def test_requests_longer_than_the_model_takes_are_refused() -> None:
 def test_a_day_to_come_is_refused() -> None:
     assert kept(OFFLINE, measured_on=date(2026, 11, 23)).measured_on == date(2026, 11, 23)
     assert "measured on = '2099-01-01': is in the future" in refused(OFFLINE, measured_on=date(2099, 1, 1))
+
+
+# Weights
+
+
+@pytest.mark.parametrize(
+    ("model", "precision", "gpu", "too_few", "enough"),
+    [
+        # 70.55e9 weights of 2 bytes are 141.1 GB; an H100 has 81,559 MiB, 85.5 GB.
+        ("llama-3.1-70b", "bf16", "H100", 1, 2),
+        # 811.7 GB: 8 have 684.
+        ("llama-3.1-405b", "bf16", "H100", 8, 16),
+        # 68.5e9 linear weights of 4.16 bits, 2.1e9 of 16: 39.8 GB; an A10G has 24.1, two have 48.3.
+        ("llama-3.1-70b", "int4", "A10G", 1, 2),
+    ],
+)
+def test_weights_larger_than_the_memory_of_all_gpus_are_refused(
+    model: str, precision: str, gpu: str, too_few: int, enough: int
+) -> None:
+    big = replace(OFFLINE, model=model, weight_precision=precision, gpu=gpu, requests_per_second=0.2)
+    message = refused(big, gpu_count=too_few)
+    assert f"--weight-precision = '{precision}': the weights of {model} are " in message
+    assert f"of {too_few} × {gpu}: was it quantised, or on more GPUs (--gpu-count)?" in message
+    assert kept(big, gpu_count=enough).gpu_count == enough
+
+
+def test_memory_is_that_of_one_replica_and_of_the_precision_served() -> None:
+    big = replace(OFFLINE, model="llama-3.1-70b", gpu_count=2, requests_per_second=1.0)
+    assert "are 141.1 GB then, more than the 85.52 GB of 1 × H100" in refused(replace(big, replicas=2))
+    # 72.7 GB of 85.5.
+    assert kept(big, replicas=2, weight_precision="fp8").gpu_count == 1
+
+
+def test_the_mebibytes_that_the_driver_reports_count() -> None:
+    # 93.4 GB are more than 85.5, and less than the 95,830 MiB (100.5 GB) of an H100 NVL.
+    mixtral = replace(OFFLINE, model="mixtral-8x7b", gpu_count=1, requests_per_second=1.0)
+    assert "93.41 GB" in refused(mixtral)
+    assert kept(mixtral, gpu="H100-NVL").gpu == "H100-NVL"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "precision", "why"),
+    [
+        ("V100", "fp8", "fp8 weights need Ampere or newer, which V100 is not"),
+        ("T4", "fp4", "fp4 weights need Ampere or newer, which T4 is not"),
+        ("V100", "int8", "int8 weights and activations need int8 tensor cores; V100 has none"),
+    ],
+)
+def test_weights_that_a_gpu_cannot_serve_are_refused(gpu: str, precision: str, why: str) -> None:
+    old = replace(OFFLINE, gpu=gpu, requests_per_second=0.5)
+    assert f"--weight-precision = '{precision}': {why}" in refused(old, weight_precision=precision)
+    assert kept(old, weight_precision="int4").gpu == gpu
+
+
+def test_weights_that_a_gpu_unpacks_to_16_bit_are_kept() -> None:
+    assert kept(OFFLINE, weight_precision="fp4", requests_per_second=20.0).weight_precision == "fp4"
+    assert kept(OFFLINE, weight_precision="fp8", gpu="A100-80GB").weight_precision == "fp8"
