@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from optimiser.errors import UsageError, bad_value
 from optimiser.measured.names import engine_named
-from optimiser.measured.reading import Reading, count, day, needed, number, text, value_at
+from optimiser.measured.reading import Reading, check_poisson, count, day, needed, number, text, value_at
 
 FORMAT = "aiperf"
 OLDER_FORMAT = "genai-perf"
@@ -16,6 +16,8 @@ OLDER_FORMAT = "genai-perf"
 _PHASE_TYPES = ("concurrency", "poisson", "gamma", "constant")
 _RATE_UNITS = ("", "requests/sec", "requests/s")
 _CONCURRENCIES = ("loadgen.concurrency", "perf_analyzer.stimulus.concurrency", "concurrency")
+# vLLM's burstiness by another name.
+_SMOOTHNESS = "loadgen.arrival_smoothness"
 _RATES = ("loadgen.request_rate", "perf_analyzer.stimulus.request_rate", "request_rate")
 
 
@@ -73,6 +75,8 @@ def _load(config: Any, where: str) -> tuple[float | None, float | None]:
     concurrency, rate = number(config, where, *_CONCURRENCIES), number(config, where, *_RATES)
     if concurrency is None and rate is None:
         _no_load(where, f"input_config.{_CONCURRENCIES[0]} and {_RATES[0]} are missing")
+    if rate is not None:
+        check_poisson(config, where, _SMOOTHNESS)
     return concurrency, rate
 
 
@@ -93,6 +97,7 @@ def _load_of_phases(phases: Any, where: str) -> tuple[float | None, float | None
         raise bad_value(at, "type", kind, f"no load to anchor on: known are {', '.join(_PHASE_TYPES)}")
     if kind == "concurrency":
         return needed(phase, at, "concurrency"), None
+    check_poisson(phase, at, "smoothness")
     return number(phase, at, "concurrency"), needed(phase, at, "rate")
 
 

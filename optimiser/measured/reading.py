@@ -130,6 +130,22 @@ def text(data: Any, *paths: str) -> str:
     return ""
 
 
+def check_poisson(data: Any, where: str, *paths: str) -> None:
+    """UsageError where a shape of Gamma-distributed gaps between requests is told that is not 1.
+
+    Gaps of shape k have a coefficient of variation of 1 / √k; estimates take requests offered at a rate to have come as
+    a Poisson process, k = 1, and would have the waits of bursts be those of the engine.
+    """
+    for path in paths:
+        shape = number(data, where, path)
+        if shape is not None and shape != 1.0:
+            right = (
+                f"must be 1 (Poisson): gaps between requests varied {1.0 / math.sqrt(shape):,.3g} × as much as those "
+                "that estimates are anchored on, so first tokens waited otherwise"
+            )
+            raise bad_value(where, path, shape, right)
+
+
 def day(value: object) -> date | None:
     """The day of a time as benchmarks write it: 20260601-101500, ISO 8601, or seconds since 1970; else None."""
     try:

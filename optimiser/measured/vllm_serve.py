@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from optimiser.errors import bad_value
-from optimiser.measured.reading import Reading, count, day, needed, number, text, timed, value_at, whole
+from optimiser.measured.reading import (
+    Reading,
+    check_poisson,
+    count,
+    day,
+    needed,
+    number,
+    text,
+    timed,
+    value_at,
+    whole,
+)
 
 FORMAT = "vllm bench serve"
 # Totals over the run's length and the rates beside them are of the same requests, rounded at most.
@@ -26,6 +37,7 @@ def read_vllm_serve(data: Any, where: str) -> Iterator[Reading]:
     completed = needed(data, where, "completed")
     whole(data, where, "completed")
     _check_rates(data, where)
+    rate = _offered(data, where)
     backend = text(data, "backend", "endpoint_type").lower()
     # Before `failed` came in 0.11, what was asked for and not completed had failed.
     failed = count(data, where, "failed")
@@ -39,7 +51,7 @@ def read_vllm_serve(data: Any, where: str) -> Iterator[Reading]:
         requests_per_second=needed(data, where, "request_throughput"),
         failed=failed,
         concurrency=number(data, where, "max_concurrency"),
-        request_rate=number(data, where, "request_rate"),
+        request_rate=rate,
         ttft_ms=timed(data, where, "mean_ttft_ms"),
         ttft_p99_ms=timed(data, where, "p99_ttft_ms"),
         tpot_ms=timed(data, where, "mean_tpot_ms"),
@@ -52,6 +64,20 @@ def read_vllm_serve(data: Any, where: str) -> Iterator[Reading]:
         engine=backend if backend in _ENGINES else "",
         measured_on=day(value_at(data, "date")),
     )
+
+
+def _offered(data: Any, where: str) -> float | None:
+    """Requests offered per second; None where all were there at once, and `burstiness` says nothing.
+
+    Raises UsageError for arrivals other than Poisson's, and for a rate that rose in the run (request_rate is "inf").
+    """
+    if text(data, "ramp_up_strategy"):
+        right = "the rate rose in the run: no one load to anchor on"
+        raise bad_value(where, "ramp_up_strategy", data["ramp_up_strategy"], right)
+    rate = number(data, where, "request_rate")
+    if rate is not None:
+        check_poisson(data, where, "burstiness")
+    return rate
 
 
 def _check_rates(data: Any, where: str) -> None:

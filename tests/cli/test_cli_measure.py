@@ -139,6 +139,11 @@ def test_estimates_are_anchored_and_say_so(run: Run, mine: Path) -> None:
         ((*OF_H100, "--gpu", "H101"), "--gpu = 'H101': did you mean"),
         ((*OF_H100, "--model", "gpt-5"), "--model 'gpt-5' is not known"),
         ((*OF_H100, "--replicas", "2"), "--replicas = 2: does not divide the 1 GPUs evenly"),
+        ((*OF_H100, "--gpu-count", "8", "--tensor-parallel", "4"), "is 2 × the tensor-parallel 4"),
+        (
+            (*OF_H100, "--model", "llama-3.1-405b"),
+            "405b are 811.7 GB then, more than the 85.52 GB of 1 × H100",
+        ),
         ((*OF_H100, "--measured-on", "yesterday"), "--measured-on: date = 'yesterday': must be a date"),
     ],
 )

@@ -12,6 +12,7 @@ from optimiser.errors import UsageError
 from optimiser.measured.formats import read_benchmarks
 from optimiser.measured.reading import Reading
 
+AT_A_RATE: dict[str, Any] = json.loads((FIXTURES / "vllm_0_8_benchmark_serving.json").read_text())
 NEW: dict[str, Any] = json.loads((FIXTURES / "aiperf_0_10.json").read_text())
 
 
@@ -103,3 +104,45 @@ def test_a_file_that_names_no_load_is_not_one_with_all_requests_at_once(
     message = refused(tmp_path, data)
     assert "loadgen.concurrency and loadgen.request_rate are missing" in message
     assert "under which load it was measured is not told" in message
+
+
+# Arrivals that are not Poisson's
+
+
+@pytest.mark.parametrize(("burstiness", "varied"), [(0.1, "3.16"), ("0.25", "2"), (4, "0.5")])
+def test_vllm_rates_in_bursts_or_even_gaps_are_refused(
+    tmp_path: Path, burstiness: object, varied: str
+) -> None:
+    message = refused(tmp_path, AT_A_RATE | {"burstiness": burstiness})
+    assert f"burstiness = {float(str(burstiness)):g}" in message
+    assert f"must be 1 (Poisson): gaps between requests varied {varied} × as much" in message
+
+
+@pytest.mark.parametrize("burstiness", [1, 1.0, "1.0", None])
+def test_vllm_rates_of_poisson_arrivals_are_read(tmp_path: Path, burstiness: object) -> None:
+    found = read(tmp_path, AT_A_RATE | {"burstiness": burstiness})
+    assert (found.request_rate, found.ttft_ms) == (4.0, 48.0)
+
+
+def test_burstiness_says_nothing_of_requests_that_are_all_there(tmp_path: Path) -> None:
+    closed: dict[str, Any] = json.loads((FIXTURES / "vllm_0_12_bench_serve.json").read_text())
+    assert read(tmp_path, closed | {"burstiness": 0.1}).concurrency == 64
+
+
+def test_a_rate_that_rises_is_no_load(tmp_path: Path) -> None:
+    ramp = {"request_rate": "inf", "ramp_up_strategy": "linear", "ramp_up_start_rps": 1, "ramp_up_end_rps": 9}
+    message = refused(tmp_path, AT_A_RATE | ramp)
+    assert "ramp_up_strategy = 'linear': the rate rose in the run" in message
+    assert read(tmp_path, AT_A_RATE | {"ramp_up_strategy": None}).request_rate == 4.0
+
+
+def test_gamma_phases_of_aiperf_are_those_of_a_poisson_process_or_refused(tmp_path: Path) -> None:
+    assert read(tmp_path, with_phases(phase("gamma", rate=4.5, smoothness=1.0))).request_rate == 4.5
+    message = refused(tmp_path, with_phases(phase("gamma", rate=4.5, smoothness=0.25)))
+    assert (
+        "phases 'profiling': smoothness = 0.25: must be 1 (Poisson): gaps between requests varied 2 ×"
+        in message
+    )
+    older = json.loads((FIXTURES / "aiperf_0_6.json").read_text())
+    older["input_config"]["loadgen"] |= {"request_rate": 8.0, "arrival_smoothness": 0.25}
+    assert "loadgen.arrival_smoothness = 0.25: must be 1" in refused(tmp_path, older)
