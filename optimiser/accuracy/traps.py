@@ -40,7 +40,8 @@ def _counted_twice(row: Measurement) -> bool:
 
 
 def _mlperf(row: Measurement, *words: str) -> bool:
-    return row.source.startswith(MLPERF) and any(word in f"{row.model} {row.notes}".lower() for word in words)
+    said = f"{row.model} {row.notes}".lower().replace("llama2", "llama-2")
+    return row.source.startswith(MLPERF) and any(word in said for word in words)
 
 
 def _starting_weights(row: Measurement) -> bool:

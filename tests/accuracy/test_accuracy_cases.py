@@ -120,6 +120,7 @@ def test_a_shared_prefix_in_the_notes_is_not_computed_but_for_its_last_token(
         (under_limits(notes="closed/NVIDIA/H200-SXM-141GBx8_TRT_MaxQ/llama2-70b"), "power limit"),
         (under_limits(notes="open/NeuralMagic/4xH100_vLLM_FP8-reference-cpu-pytorch/llama2-70b"), "reference harness"),
         (under_limits(gpu="MI300X", precision_weights="fp16"), "as fast as fp8"),
+        (under_limits(gpu="MI300X", precision_weights="fp16", model="Llama2-70B"), "as fast as fp8"),
         (at_concurrency(4, tpot_ms=None, gpu_count=8, tp=8, source=GAP_ANALYSIS), "how many requests"),
         (at_concurrency(4, **SPREAD | {"gpu_count": 64, "notes": "moe_tp=8.0 moe_ep=8.0"}), "counted twice"),
         (at_concurrency(4, **SPREAD | {"gpu_count": 16, "attn": "dep4", "tp": 4}), "counted twice"),
