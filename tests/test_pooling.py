@@ -37,8 +37,9 @@ def chat(config: Config, rate: float, cv: float, **more: str) -> Workload:
 
 
 def rates(config: Config, workload: Workload, policy: Policy = POLICY) -> dict[str, Estimate]:
-    found = estimates_for(workload, config, policy)
-    return {one.instance_type: one for one in found if isinstance(one, Estimate)}
+    """What instances serve by themselves; groups of several are units of their own."""
+    found = [one for one in estimates_for(workload, config, policy) if isinstance(one, Estimate)]
+    return {one.instance_type: one for one in found if one.setup.instances_per_unit == 1}
 
 
 def planned_at(config: Config, one: Estimate, replicas: int) -> float:
