@@ -27,8 +27,8 @@ from optimiser.planning.together.ways import Ways
 from optimiser.planning.together.whole import Rounding, Whole
 from optimiser.planning.together.within import Within, looked_within, planned_within
 
-# Sites that are looked into, and those of them that are planned until one has a plan; the others have the bound of
-# their first prices.
+# Sites that are looked into, and those of them that are planned until one has a plan near the bound; the others have
+# the bound of their first prices.
 SITES_LOOKED_INTO, SITES_PLANNED = 16, 4
 # Of so many of the cheapest sets of each service one is chosen, up to so many hours of all services: beyond, the
 # cheapest. Up to fewer hours the choice is the best of more and all, and each site that may be cheaper is planned in.
@@ -38,6 +38,8 @@ SETS_LEFT_OUT_BY = 3
 SETS_CHOSEN = 8
 # Climbs from the best prices of the site whose bound is the least.
 FURTHER_CLIMBS = 5
+# A plan of many hours so little above the least bound ends the search: the next site takes as long again.
+NEAR_ENOUGH = 0.02
 # How much dearer than another's bound a site's plan within quotas must be to plan in the other too.
 WORTH_ANOTHER = 0.05
 
@@ -138,7 +140,8 @@ def _search(problems: Sequence[Problem], cutoff_usd: float, limits: Limits) -> T
         kept = asked.kept(Together(whole.usd, one.place, whole.bought, solutions))
         if kept is not None and kept.usd < cutoff:
             best, cutoff = kept, kept.usd
-            if not one.few_hours:
+            near = cutoff <= enough * (1.0 + NEAR_ENOUGH)
+            if near and not one.few_hours:
                 break
     lower_usd = min((one.lower_usd for one in sites), default=np.inf)
     if best is not None and broken_by(caps, best.solutions, best.bought):
