@@ -9,17 +9,15 @@ import numpy as np
 
 from optimiser.accuracy.prepare import Group, Prepared
 from optimiser.accuracy.sets import How
+from optimiser.performance.at_load import Point, evaluate, request_rate
 from optimiser.performance.finite_runs import draining_s, first_wave_s
 from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.operating import (
     PLACES_SHARE,
-    Point,
     batch_at_rate,
-    evaluate,
     fastest_batch,
     largest_batch,
     lowest_batch,
-    request_rate,
 )
 from optimiser.performance.physics import Fit, Physics
 from optimiser.performance.queueing import mean_wait_s, without_place_wait

@@ -32,7 +32,7 @@ PEAK = Efficiency(generation="", compute=1.0, bandwidth=1.0, relative_error=0.0,
 class Group:
     """Cases of one model, one pair of precisions, one kernel, engine and kind, an entry for each layout that comes into
     question: case is its index, (entries,), candidates are the layouts themselves, the other arrays are (entries, 1)
-    as operating.py has set-ups.
+    as at_load.py has set-ups.
 
     candidates are the layouts as set-ups, (entries,), and question what is asked of them, without the target.
     places is how many sequences a replica has room for, load that of one replica; run_requests and run_s are

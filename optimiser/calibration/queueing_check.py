@@ -15,10 +15,11 @@ from optimiser.calibration import continuous_batching as engine
 from optimiser.calibration.plain_steps import plain_set_up
 from optimiser.calibration.points import PERCENTILES, Calibration, ServedLoad
 from optimiser.config import Config
+from optimiser.performance.at_load import evaluate, first_token_s, request_rate
 from optimiser.performance.layouts import Array, Layouts, Load
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
-from optimiser.performance.operating import batch_at_rate, evaluate, first_token_s, request_rate
+from optimiser.performance.operating import batch_at_rate
 from optimiser.performance.specs import Efficiency, GpuSpec
 from optimiser.performance.timing import step_seconds
 

@@ -18,17 +18,12 @@ from optimiser.measured.agreement import SAME_CONTEXT, SAME_LOAD, spread_of
 from optimiser.measured.measurement import Measurement
 from optimiser.measured.plausible import KEPT_UP
 from optimiser.performance.anchor import Anchor, Anchors, Array, Factors
+from optimiser.performance.at_load import Point, evaluate, request_rate
 from optimiser.performance.finite_runs import draining_s
 from optimiser.performance.layouts import Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
-from optimiser.performance.operating import (
-    PLACES_SHARE,
-    Point,
-    evaluate,
-    fastest_batch,
-    request_rate,
-)
+from optimiser.performance.operating import PLACES_SHARE, fastest_batch
 from optimiser.performance.parameters import kv_bytes_for_context
 from optimiser.performance.precision import HALF_PRECISIONS
 from optimiser.performance.queueing import mean_wait_s, without_place_wait

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimiser.performance.batching import step_loads
-from optimiser.performance.layouts import Layouts, Load
-from optimiser.performance.memory import GIB, MIB, MemoryNeed
-from optimiser.performance.operating import (
+from optimiser.performance.at_load import (
     BUCKET_TTFT_FACTOR,
     Point,
     first_token_s,
     per_token_s,
     prompt_first_token_s,
 )
+from optimiser.performance.batching import step_loads
+from optimiser.performance.layouts import Layouts, Load
+from optimiser.performance.memory import GIB, MIB, MemoryNeed
 from optimiser.performance.queueing import without_place_wait, without_wait
 from optimiser.performance.setups import Candidate, layouts_of
 from optimiser.performance.timing import PREFILL_ATTENTION_SHARE, Block, step_parts

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from optimiser.performance.at_load import request_rate
 from optimiser.performance.batching import CHUNK_TOKENS
 from optimiser.performance.layouts import Array, Layouts, Load
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
-from optimiser.performance.operating import request_rate
 from optimiser.performance.timing import prompt_step_seconds
 
 

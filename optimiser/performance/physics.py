@@ -34,7 +34,7 @@ UNPACKED_DENSE_SHARE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Physics:
-    """The fitted constants of optimiser/performance/timing.py and operating.py.
+    """The fitted constants of optimiser/performance/timing.py and at_load.py.
 
     saturation_rows, fill_rows: a 16-bit GEMM of M rows reaches M / (M + saturation_rows + fill_rows) of its large-batch
     rate. The former are rows that tiles are padded with, computed in the weights' format; the latter is what a kernel

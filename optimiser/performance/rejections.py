@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from optimiser.performance.estimate_types import Rejection
-from optimiser.performance.layouts import Array
-from optimiser.performance.memory import GIB, MemoryNeed, host_ram_needed_gib
-from optimiser.performance.operating import (
+from optimiser.performance.at_load import (
     BUCKET_TTFT_FACTOR,
     evaluate,
     first_token_s,
-    lowest_batch,
     per_token_s,
     prompt_first_token_s,
 )
+from optimiser.performance.estimate_types import Rejection
+from optimiser.performance.layouts import Array
+from optimiser.performance.memory import GIB, MemoryNeed, host_ram_needed_gib
+from optimiser.performance.operating import lowest_batch
 from optimiser.performance.setups import (
     GROUP_SIZES,
     MIN_GROUP_NETWORK_GBPS,

@@ -9,6 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimiser.performance.anchor import Anchor, Operators, Uncovered, anchored
+from optimiser.performance.at_load import (
+    Point,
+    evaluate,
+    first_token_s,
+    meets_first_token,
+    meets_tokens,
+    per_token_s,
+    prompt_first_token_s,
+)
 from optimiser.performance.beside_measured import measured_rows, off_beside
 from optimiser.performance.disagreement import far_apart, roofline_rates
 from optimiser.performance.doubts import (
@@ -24,17 +33,10 @@ from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.memory import GIB
 from optimiser.performance.operating import (
     PLACES_SHARE,
-    Point,
     batch_at_rate,
-    evaluate,
     fastest_batch,
-    first_token_s,
     largest_batch,
     lowest_batch,
-    meets_first_token,
-    meets_tokens,
-    per_token_s,
-    prompt_first_token_s,
 )
 from optimiser.performance.queueing import without_place_wait, without_wait
 from optimiser.performance.setups import Candidate, Hardware

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from optimiser.performance.at_load import Point, evaluate
 from optimiser.performance.budgets import (
     FirstTokenBudget,
     MemoryBudget,
@@ -22,7 +23,7 @@ from optimiser.performance.crowding import alone_and_with_groups
 from optimiser.performance.estimate import hardware_of
 from optimiser.performance.estimate_types import Estimate, Rejection, Setup
 from optimiser.performance.lifts import Asked, Lift, best_of, lifts_of
-from optimiser.performance.operating import Point, evaluate, lowest_batch
+from optimiser.performance.operating import lowest_batch
 from optimiser.performance.queueing import without_wait
 from optimiser.performance.rejections import nearest_row, roomiest
 from optimiser.performance.results import OFFLINE_PERCENTILE

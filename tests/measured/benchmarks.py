@@ -15,9 +15,9 @@ from optimiser.config import Config, load_config
 from optimiser.measured.anchoring import anchors_of
 from optimiser.measured.measurement import Catalogue, Measurement, Said, measurement_of
 from optimiser.measured.reading import Reading
+from optimiser.performance.at_load import Point, evaluate
 from optimiser.performance.estimate import estimate_shapes, hardware_of
 from optimiser.performance.estimate_types import Estimate
-from optimiser.performance.operating import Point, evaluate
 from optimiser.performance.setups import Candidate, Hardware, single_candidates
 from optimiser.performance.trial import Trial, question_of, trial_of
 from optimiser.workload import SizeBucket, Target

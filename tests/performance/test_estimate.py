@@ -10,9 +10,9 @@ from hardware import DEEPSEEK_R1, EFFICIENCIES, FIT, GPUS, LLAMA_8B, LLAMA_70B, 
 
 from optimiser.config import load_config
 from optimiser.errors import UsageError
+from optimiser.performance.at_load import request_rate
 from optimiser.performance.estimate import estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection
-from optimiser.performance.operating import request_rate
 from optimiser.performance.physics import Kernel
 from optimiser.performance.precision import Served, served_on
 from optimiser.performance.setups import group_candidates, single_candidates

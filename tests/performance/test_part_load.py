@@ -8,10 +8,11 @@ from asking import bucket, estimates
 from hardware import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B, shape
 
 from optimiser import load_config
+from optimiser.performance.at_load import evaluate, first_token_s, per_token_s
 from optimiser.performance.estimate import hardware_of
 from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.layouts import Array
-from optimiser.performance.operating import evaluate, first_token_s, lowest_batch, per_token_s
+from optimiser.performance.operating import lowest_batch
 from optimiser.performance.setups import Hardware, single_candidates
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import Question, Trial, question_of, trial_of

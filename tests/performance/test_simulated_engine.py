@@ -9,13 +9,9 @@ import pytest
 from hardware import LLAMA_8B, LLAMA_70B, PHYSICS, hardware
 from simulated_engine import simulate, simulate_closed_loop
 
+from optimiser.performance.at_load import evaluate, first_token_s, request_rate
 from optimiser.performance.finite_runs import first_wave_s
-from optimiser.performance.operating import (
-    batch_at_rate,
-    evaluate,
-    first_token_s,
-    request_rate,
-)
+from optimiser.performance.operating import batch_at_rate
 from optimiser.performance.queueing import mean_wait_s, without_place_wait
 from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import single_candidates

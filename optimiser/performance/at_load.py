@@ -1,0 +1,189 @@
+"""What a replica does at a load: its steps, its waits and its latencies, and whether they are within a target.
+
+Arrays are (set-ups, points): one point for a whole mix, one per bucket for buckets alone, or several loads.
+A third axis, where there is one, is the sizes of a mix: of its prompts or of its outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimiser.performance.batching import CHUNK_TOKENS, SteadyState, steady_state
+from optimiser.performance.layouts import Array, Layouts
+from optimiser.performance.mix import Mix
+from optimiser.performance.model_work import ModelWork
+from optimiser.performance.prompt_passes import measured_first_tokens, own_prefill, pass_seconds
+from optimiser.performance.queueing import (
+    Flags,
+    Wait,
+    each_meets_ttft,
+    meets_ttft,
+    mix_quantile,
+    scaled,
+    wait_quantile,
+)
+from optimiser.performance.token_times import (
+    TokenTimes,
+    batch_swing,
+    meets_tpot,
+    token_spread_s,
+    tpot_quantile_s,
+)
+from optimiser.performance.waits import Prompts, wait_of
+from optimiser.workload import Target
+
+# No bucket's own TTFT percentile may be worse than this many times the target for the mix.
+BUCKET_TTFT_FACTOR = 3.0
+# Step of the batch over which the elasticity of the step time is taken.
+MORE = 1.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Replicas under a load: rate in requests/s per replica, full the steady state of the fullest batch, own_s what
+    the TTFT of each of the mix's prompts is without any wait, token_spread_s the standard deviation of the time per
+    step of each of its outputs.
+    """
+
+    batch: Array
+    rate: Array
+    steady: SteadyState
+    full: SteadyState
+    wait: Wait
+    own_s: Array
+    token_spread_s: Array
+
+
+def request_rate(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> tuple[Array, SteadyState]:
+    """Requests/s of one replica with `batch` sequences decoding, λ = B / (steps of a request · step)."""
+    steady = steady_state(work, at.columns(1), batch, mix.traffic)
+    return _rate_of(batch, steady, mix), steady
+
+
+def _rate_of(batch: Array, steady: SteadyState, mix: Mix) -> Array:
+    return np.asarray(batch / (mix.traffic.output * steady.step_s))
+
+
+def evaluate(
+    work: ModelWork, at: Layouts, batch: Array, places: Array, mix: Mix, full: SteadyState | None = None
+) -> Point:
+    """Rate, step times and waits with `batch` sequences decoding; batch and places are (set-ups, points).
+
+    As a load on the prefill queue a prompt counts with its share of full chunks, since prompts that wait are taken
+    together. full is the fullest steady state of a point with fewer sequences, where there is one already.
+    """
+    here, per_prompt = at.columns(1), at.columns(2)
+    # No more requests decode than prompts go into as many steps as an answer takes, both as they come on average.
+    most = mix.traffic.output * (CHUNK_TOKENS * here.ranks) / mix.traffic.prompt
+    fullest = np.maximum(batch, np.minimum(places, most))
+    batches = [batch, batch * MORE, *([] if full else [fullest])]
+    nearby = steady_state(work, here, np.stack(batches), mix.traffic)
+    steady, more = nearby.at(0), nearby.at(1)
+    full = full.where(fullest > batch, steady) if full else nearby.at(2)
+    rate = _rate_of(batch, steady, mix)
+    whole, own = own_prefill(work, at, batch, mix)
+    # While prompts queue the batch fills up: half way, over the time that they do.
+    chunk = pass_seconds(work, per_prompt, (batch + fullest) / 2.0, CHUNK_TOKENS * per_prompt.ranks, mix)
+    service = chunk * (mix.prompts / CHUNK_TOKENS) / (per_prompt.ranks * per_prompt.stages)
+    interruption = _interruption_s(at, whole, steady, mix)
+    through = own - at.physics.first_token_overhead_ms * 1e-3
+    prompts = Prompts(service_s=service, interruption_s=interruption, until_through_s=through)
+    wait = wait_of(batch, places, most, steady, full, prompts, mix)
+    if at.anchors:
+        measured = measured_first_tokens(here, batch, mix)
+        wait, own = scaled(wait, measured), own * measured[..., None]
+    return Point(
+        batch=batch,
+        rate=rate,
+        steady=steady,
+        full=full,
+        wait=wait,
+        own_s=own,
+        token_spread_s=_spread_of_outputs(batch, rate, steady, more, interruption, mix),
+    )
+
+
+def _interruption_s(at: Layouts, whole: Array, steady: SteadyState, mix: Mix) -> Array:
+    """Seconds by which each of the mix's prompts prolongs the steps it is in.
+
+    `whole` is a pass with a prompt on every attention rank; one prompt is one rank's part of that.
+    """
+    chunks = np.ceil(mix.prompts / CHUNK_TOKENS)
+    return np.asarray((whole - steady.decode_step_s[..., None]) * chunks / at.columns(2).ranks)
+
+
+def _spread_of_outputs(
+    batch: Array, rate: Array, steady: SteadyState, more: SteadyState, interruption: Array, mix: Mix
+) -> Array:
+    """Seconds of spread of the time per step of each of the mix's outputs, at `rate`; `more` is the steady state of
+    MORE × the batch.
+    """
+    swing = batch_swing(batch, np.log(more.step_s / steady.step_s) / np.log(MORE))
+    square = (interruption**2 * mix.prompt_shares).sum(-1)
+    return token_spread_s(steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs)
+
+
+def token_times(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> TokenTimes:
+    """The mean step and its spread with `batch` sequences decoding, (..., set-ups, points): a Point's without its
+    waits.
+    """
+    here = at.columns(1)
+    nearby = steady_state(work, here, np.stack([batch, batch * MORE]), mix.traffic)
+    steady, more = nearby.at(0), nearby.at(1)
+    whole, _ = own_prefill(work, at, batch, mix)
+    interruption = _interruption_s(at, whole, steady, mix)
+    rate = _rate_of(batch, steady, mix)
+    return TokenTimes(steady.step_s, _spread_of_outputs(batch, rate, steady, more, interruption, mix))
+
+
+def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
+    """Whether the mix's TTFT and every prompt's threefold TTFT hold at the target's percentile."""
+    quantile, limit = target.percentile / 100.0, target.ttft_ms / 1e3
+    whole = meets_ttft(point.wait, point.own_s, mix.prompt_shares, limit, quantile)
+    every = each_meets_ttft(point.wait, point.own_s, BUCKET_TTFT_FACTOR * limit, quantile)
+    return np.asarray(whole & every)
+
+
+def meets_tokens(point: Point, mix: Mix, target: Target) -> Flags:
+    """Whether the mix's TPOT holds at the target's percentile; an answer of one token has none."""
+    return tokens_within(TokenTimes(point.steady.step_s, point.token_spread_s), mix, target)
+
+
+def tokens_within(times: TokenTimes, mix: Mix, target: Target) -> Flags:
+    limit, quantile = target.tpot_ms / 1e3 * mix.tokens_per_step, target.percentile / 100.0
+    within = meets_tpot(times.step_s, times.spread_s, _lasting(mix), limit, quantile)
+    return np.asarray(within | ~_decodes(mix).any(axis=-1))
+
+
+def _decodes(mix: Mix) -> Flags:
+    return np.asarray(mix.outputs * mix.tokens_per_step > 1.0)
+
+
+def _lasting(mix: Mix) -> Array:
+    """The outputs' shares of the requests that have a time per output token; all of them where none has."""
+    longer = _decodes(mix)
+    kept = mix.output_shares * np.where(longer.any(axis=-1, keepdims=True), longer, True)
+    return np.asarray(kept / kept.sum(axis=-1, keepdims=True))
+
+
+def meets(point: Point, mix: Mix, target: Target) -> Flags:
+    """Whether TPOT and TTFT hold at the target's percentile."""
+    return np.asarray(meets_tokens(point, mix, target) & meets_first_token(point, mix, target))
+
+
+def first_token_s(point: Point, mix: Mix, quantile: float) -> Array:
+    """TTFT in seconds at `quantile` over the mix, (set-ups, points)."""
+    return mix_quantile(point.wait, point.own_s, mix.prompt_shares, quantile)
+
+
+def prompt_first_token_s(point: Point, quantile: float) -> Array:
+    """TTFT in seconds at `quantile` of the requests with each of the mix's prompts, (set-ups, points, prompts)."""
+    return wait_quantile(point.wait, quantile)[..., None] + point.own_s
+
+
+def per_token_s(point: Point, mix: Mix, quantile: float) -> Array:
+    """TPOT in seconds at `quantile` over the mix, (set-ups, points); 0 where no answer is longer than a token."""
+    step_s = tpot_quantile_s(point.steady.step_s, point.token_spread_s, _lasting(mix), quantile)
+    return np.where(_decodes(mix).any(axis=-1), step_s / mix.tokens_per_step, 0.0)
