@@ -142,6 +142,8 @@ def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
     """Whether the mix's TTFT and every prompt's threefold TTFT hold at the target's percentile."""
     quantile, limit = target.percentile / 100.0, target.ttft_ms / 1e3
     whole = meets_ttft(point.wait, point.own_s, mix.prompt_shares, limit, quantile)
+    if point.own_s.shape[-1] == 1:
+        return whole
     every = each_meets_ttft(point.wait, point.own_s, BUCKET_TTFT_FACTOR * limit, quantile)
     return np.asarray(whole & every)
 

@@ -18,12 +18,13 @@ LARGEST_OFF = 4.0
 
 
 def measured_rows(trial: Trial, hardware: Hardware) -> list[int]:
-    """Rows of the trial on this hardware whose set-up was measured."""
+    """Rows of the trial on this hardware, or within one instance that does the same, whose set-up was measured."""
     pairs = zip(trial.candidates, trial.layouts.anchors, strict=False)
     return [
         row
-        for row, (candidate, anchor) in enumerate(pairs)
-        if isinstance(anchor, Anchor) and candidate.hardware is hardware
+        for row, (one, anchor) in enumerate(pairs)
+        if isinstance(anchor, Anchor)
+        and (one.hardware is hardware or (one.instances == 1 and one.hardware.instance == hardware.instance))
     ]
 
 

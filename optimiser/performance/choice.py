@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from optimiser.performance.anchor import Anchor, Operators
-from optimiser.performance.beside_measured import measured_rows, off_beside
+from optimiser.performance.beside_measured import off_beside
 from optimiser.performance.confidence import planned_share
 from optimiser.performance.disagreement import far_apart, roofline_rates
 from optimiser.performance.doubts import OPERATORS_ERROR, doubts_of, model_error, relative_error_of
@@ -35,7 +35,8 @@ def best_rows(question: Question, trial: Trial, rows: Sequence[int], roofline: A
     """
     anchors = trial.layouts.anchors
     best: dict[int, tuple[float, int]] = {}
-    off = off_beside(question, trial, measured_rows(trial, trial.candidates[rows[0]].hardware))
+    measured = [row for row in rows if anchors and isinstance(anchors[row], Anchor)]
+    off = off_beside(question, trial, measured)
     for row in rows:
         candidate = trial.candidates[row]
         anchor = anchors[row] if anchors else None

@@ -6,17 +6,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from optimiser.performance.memory import MIB
 from optimiser.performance.setups import (
     GROUP_SIZES,
     Candidate,
     Hardware,
+    Instance,
     group_candidates,
     single_candidates,
 )
 from optimiser.performance.trial import AnchorsOf, Question, Trial, rows_by_hardware, trial_of
-
-# What matters of hardware to what one instance does by itself.
-_Instance = tuple[int, str, int, str]
 
 # With KV cache for fewer requests than this a step is mostly the reading of weights, which more would share.
 FEW_PLACES = 64.0
@@ -42,31 +41,37 @@ def _serves(trial: Trial, rows: Sequence[int]) -> bool:
     return bool((trial.largest[np.array(rows), 0] > 0.0).any())
 
 
-def alike_alone(hardware: Iterable[Hardware]) -> list[Hardware]:
+def _alike_alone(hardware: Iterable[Hardware]) -> list[Hardware]:
     """For each, the first among them that does the same as one instance by itself: the network matters to groups."""
-    first: dict[_Instance, Hardware] = {}
-    return [
-        first.setdefault((item.pair, item.gpu.name, item.gpu_count, item.gpu_link), item) for item in hardware
-    ]
+    first: dict[Instance, Hardware] = {}
+    return [first.setdefault(item.instance, item) for item in hardware]
 
 
-def alone_and_with_groups(
+def tried_on(
     question: Question, hardware: Sequence[Hardware], anchors_of: AnchorsOf | None
-) -> tuple[Trial | None, Trial | None]:
-    """The set-ups within one instance of alike_alone's hardware, tried; and those with groups beside them of all
-    hardware of which one instance is too small, crowded or too slow for the target. None where no set-up holds the
-    model.
+) -> tuple[Trial | None, list[list[int]]]:
+    """Set-ups that hold the model, tried, and for each hardware its rows of the trial: those within one instance, and
+    groups of them where one is too small, crowded or too slow for the target. None where no set-up holds the model.
+
+    What is alike within one instance is tried once.
     """
-    stand_ins = alike_alone(hardware)
+    stand_ins = _alike_alone(hardware)
     once = {id(item): item for item in stand_ins}.values()
-    alone = _tried(question, [single_candidates(question.model, item) for item in once], anchors_of)
+    alone = _tried(question, [_singles(question, item) for item in once], anchors_of)
+    singles = rows_by_hardware(alone)
     roomy = {
         key
-        for key, rows in rows_by_hardware(alone).items()
+        for key, rows in singles.items()
         if alone and _serves(alone, rows) and not crowded(question, alone, rows)
     }
     wanting = [item for item, stand_in in zip(hardware, stand_ins, strict=True) if id(stand_in) not in roomy]
-    return alone, _tried(question, [_with_groups(question, item) for item in wanting], anchors_of)
+    grouped = _tried(question, [_groups(question, item) for item in wanting], anchors_of)
+    groups, before = rows_by_hardware(grouped), len(alone.candidates) if alone else 0
+    rows = [
+        [*singles.get(id(stand_in), []), *(before + row for row in groups.get(id(item), []))]
+        for item, stand_in in zip(hardware, stand_ins, strict=True)
+    ]
+    return (alone.beside(grouped) if alone and grouped else alone or grouped), rows
 
 
 def _tried(
@@ -76,7 +81,19 @@ def _tried(
     return trial_of(question, every, anchors_of(question, every) if anchors_of else ())
 
 
-def _with_groups(question: Question, hardware: Hardware) -> list[Candidate]:
-    """Set-ups within one instance and of groups of them; empty where its network joins no groups."""
-    groups = [one for size in GROUP_SIZES for one in group_candidates(question.model, hardware, size)]
-    return [*single_candidates(question.model, hardware), *groups] if groups else []
+def _least_gpus(question: Question, hardware: Hardware) -> float:
+    """So many of its GPUs hold the weights and nothing else; fewer make no replica."""
+    return float(question.work.resident_bytes[hardware.pair] / (hardware.gpu.usable_mib * MIB))
+
+
+def _singles(question: Question, hardware: Hardware) -> list[Candidate]:
+    return single_candidates(question.model, hardware, _least_gpus(question, hardware))
+
+
+def _groups(question: Question, hardware: Hardware) -> list[Candidate]:
+    return [
+        candidate
+        for instances in GROUP_SIZES
+        if instances * hardware.gpu_count >= _least_gpus(question, hardware)
+        for candidate in group_candidates(question.model, hardware, instances)
+    ]

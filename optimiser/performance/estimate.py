@@ -6,12 +6,12 @@ model out on them is tried in the same NumPy pass; the one that plans count on m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from optimiser.errors import UsageError, did_you_mean
 from optimiser.performance.choice import best_rows, every_roofline_rate
-from optimiser.performance.crowding import alike_alone, alone_and_with_groups
+from optimiser.performance.crowding import tried_on
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
 from optimiser.performance.precision import in_half, served_on
@@ -19,7 +19,7 @@ from optimiser.performance.rejections import do_not_fit, host_ram_short, misses_
 from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import Hardware
 from optimiser.performance.specs import GpuSpec, ModelSpec
-from optimiser.performance.trial import AnchorsOf, Precisions, Question, Trial, question_of, rows_by_hardware
+from optimiser.performance.trial import AnchorsOf, Precisions, Question, Trial, question_of
 from optimiser.workload import SizeBucket, Target, Techniques
 from providers.shape import InstanceShape
 
@@ -144,42 +144,27 @@ def hardware_of(
 
 
 def _answers(question: Question, hardware: Sequence[Hardware], anchors_of: AnchorsOf | None) -> list[Answer]:
-    """One answer per hardware: single instances, with groups beside them where one is too small or crowded."""
-    alone, with_groups = alone_and_with_groups(question, hardware, anchors_of)
-    stand_ins = alike_alone(hardware)
-    groups = _answers_of(question, with_groups)
-    # What is tried with groups needs no answer without.
-    apart = {
-        id(stand_in) for item, stand_in in zip(hardware, stand_ins, strict=True) if id(item) not in groups
-    }
-    singles = _answers_of(question, alone, apart)
-    found = [
-        groups.get(id(item)) or singles.get(id(stand_in))
-        for item, stand_in in zip(hardware, stand_ins, strict=True)
-    ]
-    unfit = [item for item, answer in zip(hardware, found, strict=True) if not answer]
+    """One answer per hardware: the best of each number of instances, or why there is none; all in one pass."""
+    trial, rows = tried_on(question, hardware, anchors_of)
+    answers = _served(question, trial, rows) if trial else [[] for _ in hardware]
+    unfit = [item for item, answer in zip(hardware, answers, strict=True) if not answer]
     reasons = iter(do_not_fit(question, unfit))
-    return [answer or [next(reasons)] for answer in found]
+    return [answer or [next(reasons)] for answer in answers]
 
 
-def _answers_of(
-    question: Question, trial: Trial | None, among: Collection[int] | None = None
-) -> dict[int, Answer]:
-    """Answers by the identity of the hardware, for hardware that holds the model (of those `among`, if named); all in
-    one pass.
+def _served(question: Question, trial: Trial, rows: Sequence[Sequence[int]]) -> list[Answer]:
+    """What each hardware, which has those rows of the trial, serves, or which target it misses; empty where it has
+    none.
     """
-    if trial is None:
-        return {}
-    rows = {key: some for key, some in rows_by_hardware(trial).items() if among is None or key in among}
     roofline = every_roofline_rate(question, trial)
-    chosen = {key: best_rows(question, trial, found, roofline) for key, found in rows.items()}
-    best = [row for found in chosen.values() for row in found]
+    chosen = [best_rows(question, trial, some, roofline) if some else [] for some in rows]
+    best = [row for some in chosen for row in some]
     made = iter(estimates_of(question, trial, best) if best else ())
-    answers: dict[int, Answer] = {key: [next(made) for _ in found] for key, found in chosen.items()}
+    answers: list[Answer] = [[next(made) for _ in some] for some in chosen]
     if question.target:
-        missing = {key: rows[key] for key, answer in answers.items() if not answer}
-        for key, rejection in misses_targets(question, trial, missing, question.target).items():
-            answers[key].append(rejection)
+        missing = {at: some for at, some in enumerate(rows) if some and not chosen[at]}
+        for at, rejection in misses_targets(question, trial, missing, question.target).items():
+            answers[at].append(rejection)
     return answers
 
 

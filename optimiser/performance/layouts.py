@@ -61,6 +61,16 @@ class Layouts:
         anchors = [np.array([id(one) for one in self.anchors])] if self.anchors else []
         return first_alike(*(getattr(self, name) for name in _ARRAYS), *anchors, *more)
 
+    def beside(self, other: Layouts) -> Layouts:
+        """These layouts, and after them the others, of the same physics."""
+        anchors: Anchors = ()
+        if self.anchors or other.anchors:
+            anchors = tuple(
+                one for each in (self, other) for one in each.anchors or [None] * len(each.shards)
+            )
+        both = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _ARRAYS}
+        return Layouts(physics=self.physics, anchors=anchors, **both)
+
     def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Layouts:
         changed: dict[str, Any] = {name: change(getattr(self, name)) for name in _ARRAYS}
         return Layouts(physics=self.physics, anchors=self.anchors, **changed)

@@ -49,6 +49,13 @@ class MemoryNeed:
         """The needs at `rows`."""
         return MemoryNeed(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
+    def beside(self, other: MemoryNeed) -> MemoryNeed:
+        """These needs, and after them the others."""
+        names = [item.name for item in fields(self)]
+        return MemoryNeed(
+            **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names}
+        )
+
 
 def weights_bytes_per_gpu(work: ModelWork, at: Layouts) -> Array:
     """Weights on one GPU: split over shards and stages; routed experts over the attention ranks as well."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,26 +70,21 @@ class Mix:
 
     def of_set_ups(self, set_ups: NDArray[np.intp]) -> Mix:
         """The sizes of those set-ups; the mix itself where all have the same."""
-        if len(self.prompts) == 1:
-            return self
-        sizes = ("prompts", "cached", "prompt_shares", "prompt_outputs", "outputs", "output_shares")
-        traffic = {name: values[set_ups] for name, values in vars(self.traffic).items()}
-        return replace(
-            self,
-            **{name: getattr(self, name)[set_ups] for name in sizes},
-            traffic=replace(self.traffic, **traffic),
-        )
+        return self if len(self.prompts) == 1 else self._each(lambda values: values[set_ups])
+
+    def of_points(self, points: NDArray[np.bool_]) -> Mix:
+        """The sizes at those points."""
+        return self._each(lambda values: values[:, points])
 
     def of_pairs(self, set_ups: NDArray[np.intp], points: NDArray[np.intp]) -> Mix:
         """The sizes of pairs of a set-up and a point, each as a set-up of one point."""
         rows = set_ups if len(self.prompts) > 1 else np.zeros_like(set_ups)
-        sizes = ("prompts", "cached", "prompt_shares", "prompt_outputs", "outputs", "output_shares")
-        traffic = {name: values[rows, points][:, None] for name, values in vars(self.traffic).items()}
-        return replace(
-            self,
-            **{name: getattr(self, name)[rows, points][:, None] for name in sizes},
-            traffic=replace(self.traffic, **traffic),
-        )
+        return self._each(lambda values: values[rows, points][:, None])
+
+    def _each(self, change: Callable[[Array], Array]) -> Mix:
+        traffic = {name: change(values) for name, values in vars(self.traffic).items()}
+        sizes: dict[str, Any] = {name: change(getattr(self, name)) for name in _SIZES}
+        return replace(self, **sizes, traffic=replace(self.traffic, **traffic))
 
     def each_alone(self) -> Mix:
         """Every bucket of a mix served by itself, a point each."""
@@ -103,6 +100,9 @@ class Mix:
             arrival_scv=self.arrival_scv,
             tokens_per_step=self.tokens_per_step,
         )
+
+
+_SIZES = ("prompts", "cached", "prompt_shares", "prompt_outputs", "outputs", "output_shares")
 
 
 def _distinct(*sizes: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -12,7 +12,7 @@ from optimiser.performance.batching import steady_state
 from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
-from optimiser.performance.part_load import Rows, held_up_to
+from optimiser.performance.part_load import STEADY_TOKENS, Rows, held_up_to
 from optimiser.performance.prompt_passes import measured_first_tokens, own_prefill
 from optimiser.performance.queueing import Flags
 from optimiser.workload import Target
@@ -57,16 +57,22 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
         return places * PLACES_SHARE
     lowest = lowest_batch(work, at, places, mix)
     largest = _at_the_target(work, at, places, lowest, mix, target)
-    serving = np.flatnonzero((largest > 0).any(axis=-1))
-    if not len(serving):
-        return largest
-    at, mix = at.select(serving), mix.of_set_ups(serving)
+    short = (mix.outputs.min(axis=-1) * mix.tokens_per_step < STEADY_TOKENS).any(axis=0)
+    serving = np.flatnonzero((largest[:, short] > 0).any(axis=-1))
+    if len(serving):
+        where = np.ix_(serving, np.flatnonzero(short))
+        some = mix.of_set_ups(serving).of_points(short)
+        largest[where] = _held(work, at.select(serving), largest[where], lowest[where], some, target)
+    return largest
+
+
+def _held(work: ModelWork, at: Layouts, largest: Array, lowest: Array, mix: Mix, target: Target) -> Array:
+    """The largest batch up to `largest` at which and below which the time per token keeps its limit."""
 
     def within_of(rows: Rows, points: Rows, batch: Array) -> Flags:
         pairs = mix.of_pairs(rows, points)
         return tokens_within(token_times(work, at.select(rows), batch, pairs), pairs, target)
 
-    found = largest[serving]
     # From here on prompts come into every step; steps are looked at up to MORE × a batch.
     here = at.columns(1)
     every_step = here.stages * mix.traffic.output / mix.traffic.prefill_steps / MORE
@@ -74,18 +80,17 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
     chunk = mix.traffic.prompt / mix.traffic.prefill_steps
     launched = (here.graph_tokens - chunk) * here.ranks * here.stages / work.step_tokens * _JUST_BEYOND
     beyond_graphs = np.where(launched > 0.0, launched, every_step)
-    breaks = np.stack([np.broadcast_to(one, found.shape) for one in (every_step, beyond_graphs)])
+    breaks = np.stack([np.broadcast_to(one, largest.shape) for one in (every_step, beyond_graphs)])
     held = held_up_to(
         lambda batch: token_times(work, at, batch, mix),
         within_of,
-        low=lowest[serving],
-        largest=np.maximum(found, lowest[serving]),
+        low=lowest,
+        largest=np.maximum(largest, lowest),
         breaks=breaks,
         limit_s=target.tpot_ms / 1e3 * mix.tokens_per_step,
         percentile=target.percentile,
     )
-    largest[serving] = np.minimum(found, held)
-    return largest
+    return np.minimum(largest, held)
 
 
 def _at_the_target(

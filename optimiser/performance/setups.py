@@ -32,6 +32,8 @@ EXPERTS_PER_RANK = 16
 BRIDGED_GPUS = 2
 PCIE5_GBS = 128.0
 
+Instance = tuple[int, str, int, str]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
@@ -50,6 +52,11 @@ class Hardware:
     network_gbps: float | None
     pair: int = 0
     calibrated: Calibrated | None = None
+
+    @property
+    def instance(self) -> Instance:
+        """What one instance does by itself depends on this: the network between instances matters to groups alone."""
+        return self.pair, self.gpu.name, self.gpu_count, self.gpu_link
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,16 +101,16 @@ def spreads_experts(model: ModelSpec, ranks: int) -> bool:
     return model.mla is not None or model.moe.experts >= ranks * EXPERTS_PER_RANK
 
 
-def single_candidates(model: ModelSpec, hardware: Hardware) -> list[Candidate]:
-    """Set-ups within one instance, as many replicas as it holds."""
+def single_candidates(model: ModelSpec, hardware: Hardware, least_gpus: float = 1.0) -> list[Candidate]:
+    """Set-ups within one instance, as many replicas as it holds, of at least so many GPUs each."""
     found = []
     depths = (1,) if hardware.gpu_link == "nvlink" else PIPELINE_PARALLEL
     for shards in TENSOR_PARALLEL:
         for stages in depths:
-            replicas = hardware.gpu_count // (shards * stages)
-            if replicas and splits_heads(model, shards):
-                found.append(_candidate(hardware, shards, 1, stages, 1, replicas))
-        if shards <= hardware.gpu_count and spreads_experts(model, shards):
+            gpus = shards * stages
+            if least_gpus <= gpus <= hardware.gpu_count and splits_heads(model, shards):
+                found.append(_candidate(hardware, shards, 1, stages, 1, hardware.gpu_count // gpus))
+        if least_gpus <= shards <= hardware.gpu_count and spreads_experts(model, shards):
             found.append(_candidate(hardware, 1, shards, 1, 1, hardware.gpu_count // shards))
     return found
 

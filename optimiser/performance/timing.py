@@ -61,7 +61,9 @@ class StepParts:
 def smooth_maximum(first: Array, second: Array) -> Array:
     """(a⁴ + b⁴)^¼: compute and memory overlap, but not perfectly where both take about as long."""
     a, b = first * first, second * second
-    total = np.asarray(a * a + b * b)
+    a *= a
+    b *= b
+    total = np.asarray(a + b)
     return np.sqrt(np.sqrt(total, out=total), out=total)
 
 
@@ -71,24 +73,25 @@ def roofline(compute_s: Array, memory_s: Array) -> Block:
 
 
 def experts_touched(experts: float, active: float, tokens: Array, spread: float) -> Array:
-    """Experts read per layer by n tokens: E·(1 − (1 − k/E)^m), m = 1 + (n − 1)·spread independent choices."""
-    choices = np.minimum(tokens, 1.0) + np.maximum(tokens - 1.0, 0.0) * spread
-    return np.asarray(experts * (1.0 - (1.0 - active / experts) ** choices))
+    """Experts read per layer by n tokens: E·(1 − (1 − k/E)^m), m = 1 + (n − 1)·spread independent choices, or n."""
+    choices = np.minimum(tokens, tokens * spread + (1.0 - spread))
+    choices *= np.log1p(-active / experts)
+    return np.asarray(-experts * np.expm1(choices, out=choices))
 
 
-def gemm(at: Layouts, weights: Weights, share: Array, rows: Array, reach: float = 1.0) -> Block:
-    """`rows` rows through the `share` of a block's weights that one GPU reads.
+def gemm(at: Layouts, weights: Weights, rows: Array, share: Array, read: Array, reach: float = 1.0) -> Block:
+    """`rows` rows on one GPU, each through the `share` of a block's P weights, of which the share `read` is read once.
 
-    2·P·(rows + saturation_rows) operations, at `reach` of the GEMM rate, against one reading of the weights; beside
-    them the time in which 16-bit products would do fill_rows more, and go tile_depth deeper.
+    2·P·(share·rows + read·saturation_rows) operations, at `reach` of the GEMM rate, against the reading; beside them
+    the time in which 16-bit products would do fill_rows more, and go tile_depth deeper.
     """
     physics = at.physics
     flops = np.where(weights.quantised[at.pair], at.weight_flops, at.half_flops)
     products, tiles = weights.parameters / flops, physics.tile_depth * weights.outputs / at.half_flops
     row_s = (products + tiles) / (1.0 + physics.tile_depth / USUAL_DEPTH)
     lost_s = physics.saturation_rows * products + physics.fill_rows * (weights.parameters / at.half_flops)
-    operations = (rows * row_s + lost_s) * (2.0 * share / reach)
-    return roofline(operations, weights.size_bytes[at.pair] * share / at.memory_bytes_per_s)
+    operations = rows * (row_s * share * (2.0 / reach)) + read * (lost_s * (2.0 / reach))
+    return roofline(operations, read * (weights.size_bytes[at.pair] / at.memory_bytes_per_s))
 
 
 def kv_cache_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
@@ -99,9 +102,11 @@ def kv_cache_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
     kv_shards = 1.0 if work.latent_kv else np.minimum(at.shards, work.kv_heads)
     pairs = load.decode * looks_back(work, load.context)
     flops = work.decode_attention_flops * work.step_tokens
-    operations = pairs * (flops / (at.shards * at.ranks * at.half_flops))
-    reads = pairs * (work.kv_bytes_per_token[at.pair] / (kv_shards * at.ranks * at.memory_bytes_per_s))
-    return roofline(operations, reads)
+    each = roofline(
+        flops / (at.shards * at.ranks * at.half_flops),
+        work.kv_bytes_per_token[at.pair] / (kv_shards * at.ranks * at.memory_bytes_per_s),
+    )
+    return Block(*(pairs * seconds for seconds in each))
 
 
 def prompt_attention(work: ModelWork, at: Layouts, load: Load) -> Block:
@@ -122,9 +127,8 @@ def looks_back(work: ModelWork, context: Array) -> Array:
 def routed_experts(work: ModelWork, at: Layouts, rows: Array) -> Block:
     """Routed experts, sliced or spread over all GPUs of a stage; only those touched are read."""
     touched = experts_touched(work.experts, work.active_experts, rows, at.physics.routing_spread)
-    rows_per_expert = rows * work.active_experts / np.maximum(touched, 1e-9)
-    share = touched / (work.experts * at.shards * at.ranks)
-    return gemm(at, work.routed, share, rows_per_expert, at.physics.grouped_share)
+    one = 1.0 / (work.experts * at.shards * at.ranks)
+    return gemm(at, work.routed, rows, work.active_experts * one, touched * one, at.physics.grouped_share)
 
 
 def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
@@ -133,7 +137,6 @@ def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
     `rows` are the rows of one GPU. Two all-reduces a layer each move 2·(g − 1)/g of the activations in either
     direction; an exchange sends a token to each other GPU that holds one of its k experts, and back.
     """
-    message = rows * (work.hidden * ACTIVATION_BYTES)
     per_byte = 1.0 / (at.link_bytes_per_s * at.physics.link_share)
     reduces = 2.0 * work.layers
     each = reduces * 2.0 * (at.shards - 1) / at.shards * per_byte
@@ -143,7 +146,8 @@ def communication_seconds(work: ModelWork, at: Layouts, rows: Array) -> Array:
         each = each + work.moe_layers * EXCHANGE_PASSES * hops * per_byte
         fixed = fixed + 2.0 * work.moe_layers * at.link_latency_s * np.log2(at.ranks)
     each = each + (at.stages - 1) / (at.stage_bytes_per_s * at.physics.link_share)
-    return message * each + (fixed + (at.stages - 1) * at.stage_latency_s)
+    message_s = work.hidden * ACTIVATION_BYTES * each
+    return np.asarray(rows * message_s + (fixed + (at.stages - 1) * at.stage_latency_s))
 
 
 def activations(work: ModelWork, at: Layouts, rows: Array, sampled: Array) -> Block:
@@ -160,7 +164,8 @@ def activations(work: ModelWork, at: Layouts, rows: Array, sampled: Array) -> Bl
 
 def draft_passes(work: ModelWork, at: Layouts, sequences: Array) -> Block:
     """Proposing the drafts, one after the other: each takes one token of every sequence through the draft's weights."""
-    return Block(*(work.drafts * seconds for seconds in gemm(at, work.draft, 1.0 / at.shards, sequences)))
+    whole = 1.0 / at.shards
+    return Block(*(work.drafts * seconds for seconds in gemm(at, work.draft, sequences, whole, whole)))
 
 
 def lora_adapters(work: ModelWork, at: Layouts, rows: Array, sequences: Array) -> Block:
@@ -193,12 +198,12 @@ def step_blocks(work: ModelWork, at: Layouts, load: Load, rows: Array) -> Iterat
     whole, sequences = 1.0 / at.shards, load.decode / at.ranks
     prompts = np.minimum(load.prefill, 1.0)
     sampled = sequences * work.step_tokens + prompts
-    yield "attention_projections", gemm(at, work.attention, whole, rows)
+    yield "attention_projections", gemm(at, work.attention, rows, whole, whole)
     if work.dense.parameters:
-        yield "feed_forward", gemm(at, work.dense, whole, rows)
+        yield "feed_forward", gemm(at, work.dense, rows, whole, whole)
     if work.experts:
         yield "routed_experts", routed_experts(work, at, rows * at.ranks)
-    yield "output_head", gemm(at, work.head, whole, sampled)
+    yield "output_head", gemm(at, work.head, sampled, whole, whole)
     yield "kv_cache", kv_cache_attention(work, at, load)
     yield "prompt_attention", prompt_attention(work, at, load)
     yield "activations", activations(work, at, rows, sampled)

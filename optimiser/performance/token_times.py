@@ -16,7 +16,7 @@ from optimiser.performance.queueing import LARGEST_ELASTICITY, Flags, normal_cdf
 # Engine jitter alone: p99 is 1.1 × the mean (MLPerf Inference server logs), and z(0.99) is 2.3263.
 JITTER = 0.1 / 2.3263
 _BISECTIONS = 24
-_LARGEST_SHARE = 0.95
+_LEAST_SHARE, _LARGEST_SHARE = 1e-12, 0.95
 
 
 class TokenTimes(NamedTuple):
@@ -55,9 +55,10 @@ def token_spread_s(
     time series). Batch swing and engine jitter add to that.
     """
     n = np.maximum(outputs - 1.0, 1.0)
-    share = np.clip(prefill_share, 0.0, _LARGEST_SHARE)[..., None]
+    share = np.clip(prefill_share, _LEAST_SHARE, _LARGEST_SHARE)[..., None]
     calm = 1.0 - share
-    memory = (n * (1.0 + share) - 2.0 * share * (1.0 - share**n) / calm) / (n * n * calm)
+    forgotten = -np.expm1(n * np.log(share))
+    memory = (n * (1.0 + share) - 2.0 * share * forgotten / calm) / (n * n * calm)
     interruptions = (rate * step_s * interruption_square)[..., None] / (1.0 - share * share) * memory
     steady = step_s * step_s * (swing * swing + JITTER * JITTER)
     return np.asarray(np.sqrt(interruptions + steady[..., None]))

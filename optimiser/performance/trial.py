@@ -83,6 +83,17 @@ class Trial:
     rate: Array
     alike: NDArray[np.intp]
 
+    def beside(self, other: Trial) -> Trial:
+        """This trial, and after it the rows of the other, of the same question."""
+        columns = ("places", "max_places", "largest", "fastest", "rate")
+        return Trial(
+            candidates=self.candidates + other.candidates,
+            layouts=self.layouts.beside(other.layouts),
+            need=self.need.beside(other.need),
+            alike=np.concatenate([self.alike, other.alike + len(self.candidates)]),
+            **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in columns},
+        )
+
 
 # What measurements say of each of the candidates, asked of no more than they were measured for.
 AnchorsOf = Callable[[Question, Sequence[Candidate]], Anchors]

@@ -19,7 +19,7 @@ from optimiser.performance.budgets import (
     per_token_budget,
     step_budgets,
 )
-from optimiser.performance.crowding import alone_and_with_groups
+from optimiser.performance.crowding import tried_on
 from optimiser.performance.estimate import hardware_of
 from optimiser.performance.estimate_types import Estimate, Rejection, Setup
 from optimiser.performance.lifts import Asked, Lift, best_of, lifts_of
@@ -129,8 +129,7 @@ def explain(asked: Asked) -> Why:
     if isinstance(answer, Rejection) and answer.code == "host_ram":
         # What it would do if its RAM could hold the weights.
         best = best_of(replace(asked, shape=replace(asked.shape, memory_gib=math.inf)).answers())
-    alone, with_groups = alone_and_with_groups(question, [hardware], asked.anchors_of)
-    trial = with_groups or alone
+    trial, _ = tried_on(question, [hardware], asked.anchors_of)
     if trial is None:
         (candidate,), need = roomiest(question, [hardware])
         return replace(why, setup=candidate.setup(), memory=memory_budget(question, candidate, need))

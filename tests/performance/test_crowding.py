@@ -1,6 +1,7 @@
 """Groups of instances beside single ones: where one instance holds the model with little room for KV cache."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hardware import DEEPSEEK_R1, FIT, GPUS, LLAMA_8B, LLAMA_70B, VLLM, hardware
 from optimiser import load_config
 from optimiser.performance.choice import LARGER_GROUP_GAIN
 from optimiser.performance.confidence import planned_share
-from optimiser.performance.crowding import FEW_PLACES, crowded
+from optimiser.performance.crowding import FEW_PLACES, crowded, tried_on
 from optimiser.performance.estimate import estimate_shapes, hardware_of
 from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.lifts import Asked
@@ -143,3 +144,29 @@ def test_the_explanation_of_a_crowded_instance_is_of_the_group_that_serves_most(
     assert why.setup == found[2].setup
     assert why.rate is not None
     assert why.rate.requests_per_second == pytest.approx(found[2].requests_per_second, rel=5e-3)
+
+
+def test_machines_that_differ_in_their_network_alone_share_what_one_instance_does() -> None:
+    """Each answers as it does when it is asked by itself, whatever stands beside it."""
+    networks = [None, 50.0, 400.0, 3200.0]
+    machines = [shape("H100", 2, network_gbps=gbps) for gbps in networks]
+    together = estimates(LLAMA_70B, [*machines, shape("H100", 4)], CHAT, LONG)
+    apart = [found for machine in machines for found in estimates(LLAMA_70B, [machine], CHAT, LONG)]
+    assert together[: len(apart)] == apart
+    assert len(apart) > len(machines)
+
+
+@pytest.mark.parametrize("model", [LLAMA_8B, LLAMA_70B, DEEPSEEK_R1], ids=lambda model: model.name)
+def test_all_set_ups_that_hold_the_model_are_tried(model: ModelSpec) -> None:
+    """Those with too few GPUs for the weights are left out before; no other is."""
+    question = question_of(model, LONG, CHAT)
+    for gpu, count in product(("L4", "L40S", "A100", "H100"), (1, 2, 4, 8)):
+        machine = hardware(gpu, count, network_gbps=3200)
+        every = single_candidates(model, machine)
+        for size in (2, 4):
+            every += group_candidates(model, machine, size)
+        whole, (found, (rows,)) = trial_of(question, every), tried_on(question, [machine], None)
+        tried = [found.candidates[row] for row in rows] if found else []
+        groups = {one.instances for one in tried} - {1}
+        held = whole.candidates if whole else ()
+        assert tried == [one for one in held if one.instances == 1 or groups]

@@ -13,6 +13,7 @@ from optimiser.performance.estimate import hardware_of
 from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.layouts import Array
 from optimiser.performance.operating import lowest_batch
+from optimiser.performance.part_load import STEADY_TOKENS
 from optimiser.performance.setups import Hardware, single_candidates
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import Question, Trial, question_of, trial_of
@@ -33,14 +34,18 @@ def at_loads(question: Question, trial: Trial, up_to: Array, percentile: float) 
     return first, each
 
 
-def asked(rng: np.random.Generator) -> tuple[ModelSpec, Hardware, list[SizeBucket], float] | None:
-    """A model, a machine and sizes with short answers, as they come; None where the machine does not serve it."""
+def asked(
+    rng: np.random.Generator, answers: tuple[int, int] = (1, 9)
+) -> tuple[ModelSpec, Hardware, list[SizeBucket], float] | None:
+    """A model, a machine and sizes with short answers, or of that range, as they come; None where the machine does not
+    serve it.
+    """
     config = load_config()
     models, shapes = list(config.models.values()), list(config.shapes.values())
     model, on = models[rng.integers(len(models))], shapes[rng.integers(len(shapes))]
     count = int(rng.integers(1, 4))
     sizes = [
-        bucket(float(np.exp(rng.uniform(2.3, 8.0))), float(rng.integers(1, 9)), 1 / count)
+        bucket(float(np.exp(rng.uniform(2.3, 8.0))), float(rng.integers(*answers)), 1 / count)
         for _ in range(count)
     ]
     question = question_of(model, sizes, None)
@@ -85,6 +90,29 @@ def test_targets_hold_at_every_load_below_the_largest(seed: int) -> None:
         first, each = at_loads(question, bound, bound.largest, percentile)
         assert (first[served] <= target.ttft_ms * (1 + 1e-3)).all()
         assert (each[served] <= target.tpot_ms * (1 + 1e-3)).all()
+
+
+def test_the_time_per_token_of_longer_answers_does_not_swell() -> None:
+    """Which is why part loads are not looked at for them: brute force, over loads that are."""
+    rng = np.random.default_rng(8)
+    looked_at = 0
+    for _ in range(120):
+        case = asked(rng, (int(STEADY_TOKENS), 4 * int(STEADY_TOKENS)))
+        if case is None:
+            continue
+        model, machine, sizes, percentile = case
+        free = Target(
+            ttft_ms=float(rng.choice([500.0, 5000.0, NO_LIMIT_MS])),
+            tpot_ms=NO_LIMIT_MS,
+            percentile=percentile,
+        )
+        trial = trial_of(question := question_of(model, sizes, free), single_candidates(model, machine))
+        if trial is None:
+            continue
+        _, each = at_loads(question, trial, trial.largest, percentile)
+        assert (np.maximum.accumulate(each, axis=1) <= each * 1.002).all()
+        looked_at += len(each)
+    assert looked_at > 100
 
 
 @pytest.mark.parametrize(
