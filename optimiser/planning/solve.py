@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pulp
 
 Variable: TypeAlias = pulp.LpVariable
@@ -81,7 +83,7 @@ class Programme:
         """
         options: dict[str, int] = {} if nodes is None else {"mip_max_nodes": nodes}
         options |= {} if sub_mips else dict.fromkeys(_SUB_MIPS, False)
-        highs = pulp.HiGHS(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s, **options)
+        highs = _Highs(msg=False, threads=1, gapRel=gap, timeLimit=time_limit_s, **options)
         name = "HiGHS" if highs.available() else "CBC"
         started = time.monotonic()
         try:
@@ -140,6 +142,45 @@ class Programme:
     def _highs_bound(self) -> float | None:
         bound = float(self.lp.solverModel.getInfo().mip_dual_bound)
         return bound if math.isfinite(bound) and abs(bound) < 1e20 else None
+
+
+class _Highs(pulp.HiGHS):  # type: ignore[misc]
+    """PuLP's HiGHS, given the programme at once: PuLP hands over one column and row after the other, which takes as
+    long as solving a small one."""
+
+    def buildSolverModel(self, lp: pulp.LpProblem) -> None:  # noqa: N802  PuLP's name
+        """Hand the programme over, and number its variables and rows as PuLP does."""
+        # It is not there where CBC stands in.
+        import highspy
+
+        variables, rows = lp.variables(), lp.constraints()
+        for number, one in enumerate(variables):
+            one.index = number
+        for number, row in enumerate(rows):
+            row.index = number
+        terms = [[(one.index, each) for one, each in row.items() if each != 0] for row in rows]
+        model = highspy.HighsLp()
+        model.num_col_, model.num_row_ = len(variables), len(rows)
+        model.col_cost_ = np.array([lp.objective.get(one, 0.0) for one in variables], dtype=np.float64)
+        model.col_lower_ = _limits((one.lowBound for one in variables), -np.inf)
+        model.col_upper_ = _limits((one.upBound for one in variables), np.inf)
+        model.row_lower_ = _limits((row.getLb() for row in rows), -np.inf)
+        model.row_upper_ = _limits((row.getUb() for row in rows), np.inf)
+        matrix = model.a_matrix_
+        matrix.format_ = highspy.MatrixFormat.kRowwise
+        matrix.num_col_, matrix.num_row_ = len(variables), len(rows)
+        matrix.start_ = np.cumsum([0, *map(len, terms)], dtype=np.int32)
+        matrix.index_ = np.array([index for some in terms for index, _ in some], dtype=np.int32)
+        matrix.value_ = np.array([each for some in terms for _, each in some], dtype=np.float64)
+        kinds = highspy.HighsVarType
+        whole = [one.cat == pulp.LpInteger for one in variables]
+        if any(whole):
+            model.integrality_ = [kinds.kInteger if one else kinds.kContinuous for one in whole]
+        lp.solverModel.passModel(model)
+
+
+def _limits(limits: Iterable[float | None], none: float) -> npt.NDArray[np.float64]:
+    return np.array([none if one is None else one for one in limits], dtype=np.float64)
 
 
 def _is_highs(model: object) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import highspy
 import numpy as np
 import pulp
 import pytest
 from planning_cases import case, committed, hourly, machine
 
+from optimiser.planning import solve
 from optimiser.planning.model import solve_compact
 from optimiser.planning.rules import RULES
 from optimiser.planning.solve import Programme, value
@@ -145,3 +147,34 @@ def test_a_programme_solved_again_answers_as_one_that_was_limited_at_first(
     assert (value(cheap), value(dear), programme.price("enough")) == pytest.approx((0, 10, 3))
     assert programme.solve_again({dear: 9.0}) is None
     assert programme.solve_again({cheap: 100.0}) == pytest.approx(10)
+
+
+def test_a_programme_handed_over_at_once_is_the_one_that_pulp_hands_over_piece_by_piece() -> None:
+    programme = Programme("both")
+    x, y = programme.variable("x", 4.5), programme.variable("y", 7, whole=True)
+    z = programme.variable("z")
+    programme.row("floor", [(x, 1.0), (y, 2.0), (z, 0.0)], ">=", 3.0)
+    programme.row("ceiling", [(z, 1.5), (y, -1.0)], "<=", 8.0)
+    programme.row("same", [(x, 1.0), (z, 1.0)], "=", 5.0)
+    programme.minimise([(x, 2.0), (y, 0.5), (z, 1.0)])
+    models = []
+    for highs in (solve._Highs(msg=False), pulp.HiGHS(msg=False)):
+        highs.createAndConfigureSolver(programme.lp)
+        highs.buildSolverModel(programme.lp)
+        models.append(programme.lp.solverModel)
+    ours, theirs = (model.getLp() for model in models)
+    for name in ("col_cost_", "col_lower_", "col_upper_", "row_lower_", "row_upper_"):
+        assert list(getattr(ours, name)) == list(getattr(theirs, name))
+    assert list(ours.integrality_) == list(theirs.integrality_)
+    matrices = [_entries(model) for model in models]
+    assert matrices[0] == matrices[1]
+    assert len(matrices[0]) == 6
+
+
+def _entries(model: highspy.Highs) -> dict[tuple[int, int], float]:
+    """The coefficients that a solver holds, by row and column."""
+    found = {}
+    for row in range(model.getNumRow()):
+        _, index, value = model.getRowEntries(row)
+        found |= {(row, int(column)): float(each) for column, each in zip(index, value, strict=True)}
+    return found
