@@ -12,7 +12,7 @@ from together_optimum import together_usd
 
 from optimiser.planning.problem import Problem
 from optimiser.planning.search import search
-from optimiser.planning.together import menus
+from optimiser.planning.together import menus, rounds
 from optimiser.planning.together.hours import Hour, exactly, needed, paired
 from optimiser.planning.together.looked import Searched
 from optimiser.planning.together.master import dived, divided
@@ -268,7 +268,7 @@ def test_ways_of_an_hour_stand_once_and_its_first_fills_what_others_have_more_of
 
 
 @pytest.mark.parametrize("first", [1, 2, 5])
-def test_sets_left_out_by_some_of_the_hours_leave_a_set_of_each_service(first: int) -> None:
+def test_sets_chosen_by_some_of_the_hours_are_near_the_best(first: int) -> None:
     kinds = [
         machine("big", 4.0, held(3.6), hourly(5.0)),
         machine("mid", 2.0, held(2.2), hourly(2.9)),
@@ -288,6 +288,38 @@ def test_sets_left_out_by_some_of_the_hours_leave_a_set_of_each_service(first: i
     assert alone is not None
     assert mixed is not None
     assert mixed.usd - 1e-6 <= alone.usd <= 1.05 * mixed.usd
+
+
+def test_a_set_that_is_taken_most_gives_way_to_one_that_is_cheaper_by_itself() -> None:
+    kinds = [machine("a", 1.0, held(100.0), committed(0.1, limit=3)), machine("b", 1.0, held(1.0))]
+    problems = services(case(kinds, [5.0, 1.0], policy=TOGETHER))
+    place = places(problems, hours_of(problems))[0]
+    needs = np.array([[5.0 if one > 1 else 1.0] for one in problems[0].planned_rps[place.hours.first]])
+    of_menu, takes = np.zeros((2, 1), dtype=int), np.zeros((2, 1, 0), dtype=int)
+    ways = [Ways(of_menu, np.zeros((2, 1)), np.array([kind]), needs[None], takes) for kind in (0, 1)]
+    # Mixed, three fifths are the commitment's; all of it takes two machines at 100 more, and the other 5 at 1.
+    mixed = divided(place, [ways])
+    assert mixed is not None
+    assert mixed.shares[0].tolist() == pytest.approx([0.6, 0.4])
+    assert dived(place, [ways]) == [1]
+
+
+def test_where_some_of_the_hours_choose_what_fits_no_other_all_of_them_choose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(Searched, "few_hours", False)
+    monkeypatch.setattr(rounds, "dived", lambda *given: asked.append(given[3]) or dived(*given))
+    kinds = [machine("a", 1.0, committed(0.1, limit=3)), machine("b", 1.0, held(0.13))]
+    policy = TOGETHER.model_copy(update={"max_instance_types": 1})
+    # The least hour stands for all three: three of the cheap kind suffice in it, and in no other.
+    problems = services(
+        *(case(kinds, demand, policy=policy) for demand in ([1.0, 4.0, 5.0], [1.0, 4.0, 5.0]))
+    )
+    found = together(problems, math.inf)
+    assert asked == [rounds.CHOSEN_BY_EVERY, 1]
+    assert found.best is not None
+    assert found.best.usd == pytest.approx(together_usd(problems))
 
 
 @pytest.mark.parametrize("seed", [2, 4, 8])

@@ -29,6 +29,8 @@ from optimiser.planning.together.ways import Ways
 WHOLE_GAP, WHOLE_NODES = 2e-3, 100
 # Hours that sets are chosen by, and to what gap and number of nodes.
 HOURS_TO_FIT, FITTED_GAP, FITTED_NODES = 16, 0.005, 100
+# How much dearer one set alone may make all before the others that its service takes are tried in its place.
+WORTH_ANOTHER_SET = 5e-4
 # A set is taken wholly where less than that of it is not, and not at all where less is.
 WHOLLY = 1e-6
 Picks = list[list[tuple[Variable, int]]]
@@ -77,40 +79,43 @@ def dived(
     place: Place, services: Sequence[Sequence[Ways]], share: float = 1.0, first: int = 1
 ) -> list[int] | None:
     """The number of one set of each service's where hours may mix ways and machines be bought in part, chosen one
-    service after the other, the least evenly mixed first: the one that it takes most. None without an answer.
+    service after the other, the least evenly mixed first. None without an answer.
 
-    Sets of which every first hour takes nothing are left out at once: those hours take a fraction of the time of all.
+    Every so many of the hours, first of them, stand for all: they take a fraction of the time.
     """
     weight = place.hours.weight
-    every = np.arange(len(weight))
-    some = every[::first]
-    kept = [list(range(len(one))) for one in services]
-    for hours in (some, every) if len(some) < len(every) else (every,):
-        often = dict.fromkeys(hours.tolist(), float(weight.sum() / weight[hours].sum()))
-        ways = [[one[n] for n in numbers] for one, numbers in zip(services, kept, strict=True)]
-        model = _modelled(place, ways, often, whole_machines=False, whole_sets=False, share=share)
-        if model.programme.solve().usd is None:
-            return None
-        if len(hours) < len(every):
-            taken = [np.flatnonzero(one > WHOLLY).tolist() for one in _shares(model)]
-            kept = [[numbers[n] for n in some] for numbers, some in zip(kept, taken, strict=True)]
-    chosen = _fixed(model)
-    return None if chosen is None else [numbers[n] for numbers, n in zip(kept, chosen, strict=True)]
+    hours = np.arange(len(weight))[::first]
+    often = dict.fromkeys(hours.tolist(), float(weight.sum() / weight[hours].sum()))
+    model = _modelled(place, services, often, whole_machines=False, whole_sets=False, share=share)
+    usd = model.programme.solve().usd
+    return None if usd is None else _fixed(model, usd)
 
 
-def _fixed(model: _Model) -> list[int] | None:
-    """One set of each service's after the other, in a linear programme that is solved."""
-    usd: float | None = 0.0
-    while usd is not None:
+def _fixed(model: _Model, usd: float) -> list[int] | None:
+    """One set of each service's after the other, in a linear programme that is solved and costs usd: what it takes
+    most, or, where that costs much more, that of what it takes which costs least."""
+    every = [one for some in model.sets for one in some]
+    while True:
         shares = _shares(model)
         mixed = [s for s, one in enumerate(shares) if WHOLLY < one.max() < 1 - WHOLLY]
         if not mixed:
             return [int(one.argmax()) for one in shares]
         s = max(mixed, key=lambda s: float(shares[s].max()))
-        usd = model.programme.solve_again(
-            _only(model, s, int(shares[s].argmax())), [one for some in model.sets for one in some]
-        )
-    return None
+        tried: list[tuple[float, int]] = []
+        for number in _taken_most_first(shares[s]):
+            found = model.programme.solve_again(_only(model, s, number), every)
+            tried.append((np.inf if found is None else found, number))
+            if tried[-1][0] <= usd * (1 + WORTH_ANOTHER_SET):
+                break
+        usd, best = min(tried)
+        if not np.isfinite(usd):
+            return None
+        if best != tried[-1][1]:
+            model.programme.solve_again(_only(model, s, best), every)
+
+
+def _taken_most_first(shares: Floats) -> list[int]:
+    return [n for n in np.argsort(-shares, kind="stable").tolist() if shares[n] > WHOLLY]
 
 
 def _only(model: _Model, s: int, number: int) -> dict[Variable, float]:

@@ -20,22 +20,15 @@ from optimiser.planning.together.caps import broken_by, caps_of_all, without_cap
 from optimiser.planning.together.improve import improved
 from optimiser.planning.together.limited import Limits, limits_of, on_other_offers, overdrawn, shared_out
 from optimiser.planning.together.looked import Searched
-from optimiser.planning.together.master import dived, divided
 from optimiser.planning.together.menus import Menu
+from optimiser.planning.together.rounds import planned
 from optimiser.planning.together.services import Place, hours_of, machine_of, places
-from optimiser.planning.together.ways import Ways
-from optimiser.planning.together.whole import Rounding, Whole
+from optimiser.planning.together.whole import Whole
 from optimiser.planning.together.within import Within, looked_within, planned_within
 
 # Sites that are looked into, and those of them that are planned until one has a plan near the bound; the others have
 # the bound of their first prices.
 SITES_LOOKED_INTO, SITES_PLANNED = 16, 4
-# Of so many of the cheapest sets of each service one is chosen, up to so many hours of all services: beyond, the
-# cheapest. Up to fewer hours the choice is the best of more and all, and each site that may be cheaper is planned in.
-SETS_MIXED, MIXED_HOURS = 6, 10_000
-# Sets that every so many of the hours take nothing of are not looked at in all of them.
-SETS_LEFT_OUT_BY = 3
-SETS_CHOSEN = 8
 # Climbs from the best prices of the site whose bound is the least.
 FURTHER_CLIMBS = 5
 # A plan of many hours so little above the least bound ends the search: the next site takes as long again.
@@ -132,7 +125,7 @@ def _search(problems: Sequence[Problem], cutoff_usd: float, limits: Limits) -> T
     _raise_the_least(sites)
     best, cutoff = None, cutoff_usd
     for one in sorted(looked_into, key=_rank)[:SITES_PLANNED]:
-        whole = _planned(one) if one.lower_usd < cutoff else None
+        whole = planned(one) if one.lower_usd < cutoff else None
         whole = improved(one, whole) if one.lower_usd < cutoff and one.few_hours else whole
         solutions = None if whole is None else _solutions(one.place, whole)
         if whole is None or solutions is None or whole.usd >= cutoff:
@@ -196,38 +189,6 @@ def _planned_within(known: Within | None, asked: _Asked, cutoff_usd: float) -> T
 
 def _rank(searched: Searched) -> tuple[float, tuple[str, str]]:
     return searched.lower_usd, searched.place.site
-
-
-def _planned(searched: Searched) -> Whole | None:
-    """Whole numbers, with the best sets of options or the cheapest of each service alone where hours are few, else
-    those chosen one after the other; None where a service has no set that is listed, or nothing carries all."""
-    place, few = searched.place, searched.few_hours
-    several = place.hours.weight.size * len(searched.choices) <= MIXED_HOURS
-    sets = searched.cheapest_menus((SETS_CHOSEN if few else SETS_MIXED) if several else 1)
-    if not all(sets):
-        return None
-    share = searched.share if few else 1.0
-    chosen = divided(place, _ways(sets), whole=True, share=share) if few else None
-    if chosen is not None:
-        numbers = [[int(one.argmax()) for one in chosen.shares], [0] * len(sets)]
-    else:
-        dive = dived(place, _ways(sets), share, SETS_LEFT_OUT_BY) if several else [0] * len(sets)
-        numbers = [] if dive is None else [dive]
-    found = []
-    for n, one in enumerate(numbers):
-        some = [[of[number]] for of, number in zip(sets, one, strict=True)]
-        start = divided(place, _ways(some), share=share)
-        if start is None:
-            continue
-        whole = chosen if n == 0 else None
-        whole = whole or (divided(place, _ways(some), whole=True, share=share) if several else None) or start
-        menus = tuple(menu for [(menu, _)] in some)
-        found.append(Rounding(place, menus, replace(whole, use=start.use), searched.share).search())
-    return min((one for one in found if one is not None), key=lambda one: one.usd, default=None)
-
-
-def _ways(sets: Sequence[Sequence[tuple[Menu, Ways]]]) -> list[list[Ways]]:
-    return [[ways for _, ways in some] for some in sets]
 
 
 def _solutions(place: Place, whole: Whole) -> tuple[Solution, ...] | None:

@@ -65,7 +65,7 @@ class Hours:
     of_period: np.ndarray
     first: np.ndarray
 
-    @property
+    @cached_property
     def total(self) -> float:
         """Hours in the horizon."""
         return float(self.weight.sum())
@@ -118,8 +118,12 @@ class Place:
 
     def of_machine(self, number: int) -> list[Constant]:
         """The offers of a machine, cheapest first."""
-        inside = [one for one in self.constants if one.machine == self.machines[number]]
-        return sorted(inside, key=lambda one: (one.usd, one.offer_id))
+        return self._by_machine[number]
+
+    @cached_property
+    def _by_machine(self) -> list[list[Constant]]:
+        cheapest = sorted(self.constants, key=lambda one: (one.usd, one.offer_id))
+        return [[one for one in cheapest if one.machine == machine] for machine in self.machines]
 
     @cached_property
     def of_instance(self) -> Units:
