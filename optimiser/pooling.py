@@ -20,7 +20,7 @@ from optimiser.planning.planned_demand import planned_periods
 from optimiser.policy import Policy
 from optimiser.workload import Target, Workload
 
-POOLS = (1, 2, 4, 8, 16, 32, 64)
+POOLS = (*range(1, 8), *range(8, 16, 2), *range(16, 32, 4), *range(32, 65, 8))
 # Codes of the rejections for latency. A replica that sees fewer bursts may meet the target; what is rejected for
 # anything else stays so at every pool.
 _TOO_LATE = ("ttft", "tpot")
@@ -37,7 +37,8 @@ def target_of_pool(target: Target, replicas: float) -> Target:
     if target.service_arrival_cv == 1:
         return target
     scv = 1.0 + (target.service_arrival_cv**2 - 1.0) / replicas
-    return replace(target, arrival_cv=math.sqrt(scv), service_arrival_cv=1.0)
+    shared = replicas if math.isfinite(replicas) else 1.0
+    return replace(target, arrival_cv=math.sqrt(scv), service_arrival_cv=1.0, pool=shared)
 
 
 def least_running_rps(workload: Workload, policy: Policy) -> float:
@@ -57,7 +58,8 @@ def pooled_answers(answers_of: AnswersOf, target: Target, least_rps: float, poli
 
     A shape that misses the target at a small pool may meet it at a larger one, where a replica sees less of the bursts.
     One that serves is asked no further from the pool on that its replicas do not come to: more of them each serve more.
-    Of a shape by itself and as groups of instances each counts its own replicas.
+    Of a shape by itself and as groups of instances each counts its own replicas; groups that serve do not end the
+    asking for the shape by itself.
     """
     chosen = _chosen(answers_of, target, least_rps, policy)
     return [one for _, answer in chosen.values() for one in answer]
@@ -108,15 +110,17 @@ def _chosen(
     """The pool and the answers of every unit."""
     chosen: dict[_Unit, tuple[int, Answer]] = {}
     among: set[Key] | None = None
+    missed: set[Key] = set()
     for replicas in POOLS:
         found = _by_unit(answers_of(target_of_pool(target, replicas), among), replicas)
         most = {unit: _most_rps(answer, policy) for unit, answer in found.items()}
         enough = {unit for unit, rate in most.items() if rate and replicas * rate <= least_rps}
         chosen |= {unit: (replicas, one) for unit, one in found.items() if replicas == 1 or unit in enough}
-        missed = {_shape(unit) for unit in most} - {_shape(unit) for unit, rate in most.items() if rate}
-        if missed and replicas == 1:
+        alone = {_shape(unit) for unit, rate in most.items() if rate and unit[1] == 1}
+        if replicas == 1 and (missed := {_shape(unit) for unit in most} - alone):
             without = answers_of(target_of_pool(target, math.inf), missed)
-            missed = {_shape(unit) for unit in _by_unit(without, 1) if unit[1]}
+            missed = {_shape(unit) for unit in _by_unit(without, 1) if unit[1] == 1}
+        missed -= alone
         among = {_shape(unit) for unit in enough} | missed
         if not among:
             break

@@ -84,12 +84,12 @@ def evaluate(
     full = full.where(fullest > batch, steady) if full else nearby.at(2)
     rate = _rate_of(batch, steady, mix)
     whole, own = own_prefill(work, at, batch, mix)
-    # While prompts queue the batch fills up: half way, over the time that they do.
-    chunk = pass_seconds(work, per_prompt, (batch + fullest) / 2.0, CHUNK_TOKENS * per_prompt.ranks, mix)
+    # While prompts queue as many decode as at any other time: rate × time (Little), whatever there is room for.
+    chunk = pass_seconds(work, per_prompt, batch, CHUNK_TOKENS * per_prompt.ranks, mix)
     service = chunk * (mix.prompts / CHUNK_TOKENS) / (per_prompt.ranks * per_prompt.stages)
     interruption = _interruption_s(at, whole, steady, mix)
     through = own - at.physics.first_token_overhead_ms * 1e-3
-    prompts = Prompts(service_s=service, interruption_s=interruption, until_through_s=through)
+    prompts = Prompts(chunk_s=chunk, service_s=service, interruption_s=interruption, until_through_s=through)
     wait = wait_of(batch, places, most, steady, full, prompts, mix)
     if at.anchors:
         measured = measured_first_tokens(here, batch, mix)

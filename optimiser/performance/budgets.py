@@ -197,7 +197,10 @@ def memory_budget(question: Question, candidate: Candidate, need: MemoryNeed) ->
 def first_token_budget(
     question: Question, point: Point, overhead_ms: float, quantile: float
 ) -> FirstTokenBudget:
-    """Each term is what it adds to the TTFT at `quantile`, in the order of the fields; the point is (1, 1)."""
+    """Each term is what it adds to the TTFT at `quantile`, in the order of the fields; the point is (1, 1).
+
+    With the step under way goes what prompts behind one that waits add to its last step.
+    """
     target = question.target
     waits = [without_wait(point.wait)]
     waits.append(replace(waits[0], residual_s=point.wait.residual_s))

@@ -23,7 +23,7 @@ class Mix:
     that are not. outputs are the steps that a request decodes for: its output tokens over tokens_per_step.
     prompt_outputs are those of the requests with each prompt, Σ share · output. prompt_of and output_of say which of
     them a bucket has, (buckets,). arrival_scv is the squared coefficient of variation of the gaps between the requests
-    of a replica.
+    of a replica, pool how many replicas share the stream that they come from.
     """
 
     prompts: Array
@@ -36,6 +36,7 @@ class Mix:
     output_of: NDArray[np.intp]
     traffic: Traffic
     arrival_scv: float = 1.0
+    pool: float = 1.0
     tokens_per_step: float = 1.0
 
     @staticmethod
@@ -46,6 +47,7 @@ class Mix:
         *,
         cached: Array | None = None,
         arrival_scv: float = 1.0,
+        pool: float = 1.0,
         tokens_per_step: float = 1.0,
     ) -> Mix:
         """Requests of so many tokens of prompt, cached ones among them, and of output; arrays (1, points, buckets)."""
@@ -65,6 +67,7 @@ class Mix:
             output_of=output_of,
             traffic=mean_traffic(computed, steps, shares, held, tokens_per_step),
             arrival_scv=arrival_scv,
+            pool=pool,
             tokens_per_step=tokens_per_step,
         )
 
@@ -98,6 +101,7 @@ class Mix:
             np.ones_like(prompts),
             cached=cached,
             arrival_scv=self.arrival_scv,
+            pool=self.pool,
             tokens_per_step=self.tokens_per_step,
         )
 

@@ -28,7 +28,8 @@ LARGEST_ELASTICITY = 0.95
 class Wait:
     """Waiting before the own prefill starts, in seconds; arrays over operating points.
 
-    residual_s is always waited (the step under way when the request arrives). With probability queued the
+    residual_s is always waited (the step under way when the request arrives, and what prompts behind it add to its
+    last step). With probability queued the
     prefill queue adds an exponential of mean queue_s; with probability blocked, a wait for a place in
     the batch adds an exponential of mean place_s.
     """
@@ -41,45 +42,49 @@ class Wait:
 
 
 def prefill_queue(
-    rate: Array, service_s: Array, service_square: Array, arrival_scv: float
+    rate: Array, service_s: Array, service_square: Array, arrival_scv: float, pool: float = 1.0
 ) -> tuple[Array, Array]:
     """GI/G/1: the probability of waiting, and the mean wait in seconds of those who wait.
 
-    rate is in requests/s, service_s and service_square are E[S] and E[S²], arrival_scv the squared coefficient
-    of variation of the gaps between requests: 1 for Poisson arrivals, never taken for less. Pollaczek–Khinchine
-    gives Poisson arrivals W = λE[S²] / (2(1 − ρ)) over all requests, of whom a share ρ = λE[S] waits. Where
-    arrivals clump, so that long waits die out r times as slowly, those who wait do so 1/r times as long, and
-    1 − (1 − ρ)·r of all wait (exact for exponential service). A server at or past full load waits for ever.
+    rate is in requests/s, service_s and service_square are E[S] and E[S²], arrival_scv = a the squared coefficient of
+    variation of the gaps between requests: 1 for Poisson arrivals, never taken for less; of `pool` servers each gets a
+    request of one stream with the same chance.
+
+    A share σ waits, that of exponential service (_waiting_share), for E[S]·(w + (1 − w)·(1 + v)/2) / (1 − σ), v being
+    the squared variation of service and w the part of it that one who waits has before it whole, as in a burst, not
+    what is left of it as met at random. For Poisson arrivals σ is the load ρ and w is 0 (Pollaczek–Khinchine), for
+    exponential service w is nothing (both exact); w is (a − 1) / (a + 1) in heavy traffic (Kingman, 1961), and
+    (σ − ρ) / (σ(1 − ρ)), which is the same there, is 1 at hardly any load. What waits longer of the two is taken.
+    A server at or past full load waits for ever.
     """
     load = np.minimum(rate * service_s, 1.0)
-    spare = 1.0 - load
-    slowness = _slowness(rate, service_s, service_square, arrival_scv) if arrival_scv > 1.0 else 1.0
+    scv = max(arrival_scv, 1.0)
+    spare = 1.0 - (_waiting_share(load, scv, pool) if scv > 1.0 else load)
+    part = (scv - 1.0) / (scv + 1.0)
+    clumped = np.maximum((1.0 - load - spare) / np.maximum((1.0 - spare) * (1.0 - load), 1e-12), part)
+    met = service_square / np.maximum(2.0 * service_s, 1e-12)
+    before = np.maximum(met + part * (service_s - met), met + clumped * (service_s - met))
     with np.errstate(divide="ignore"):
-        wait = np.where(spare > 0, service_square / (2.0 * np.maximum(service_s, 1e-12) * spare), np.inf)
-    return np.asarray(1.0 - spare * slowness), np.asarray(wait / slowness)
+        wait = np.where(load < 1.0, before / spare, np.inf)
+    return np.asarray(1.0 - spare), np.asarray(wait)
 
 
-def _slowness(rate: Array, service_s: Array, service_square: Array, arrival_scv: float) -> Array:
-    """How slowly waits die out with clumped arrivals against Poisson ones, above 0 and at most 1.
+def _waiting_share(load: Array, arrival_scv: float, pool: float) -> Array:
+    """The share σ of requests that wait for one of `pool` servers with exponential service at that load.
 
-    P(wait > x) falls as e^(−ηx), η being the root of E[e^(ηS)]·E[e^(−ηA)] = 1 (Kingman's exponent), here with
-    Gamma distributions of the given moments for service S and gaps A; found by bisection.
+    GI/M/1 has σ = E[e^(−µ(1 − σ)A)] below 1 (Kleinrock, "Queueing Systems" I, 1975, 6.4). Gaps of the whole stream are
+    Gamma-distributed, with g = (1 + (1 − σ)·s/(nρ))^(−1/s), s = 1 + n·(a − 1), in the place of the mean. A server of n
+    gets a geometric number of them, so g = nσ / (1 + (n − 1)·σ). Found by bisection over 1 − σ, which is at most 1 − ρ.
     """
-    rate = np.maximum(rate, 1e-12)
-    square = service_square / np.maximum(service_s * service_s, 1e-24) - 1.0
-    variation = np.maximum(square, _LEAST_VARIATION)
-    most = (1.0 - 1e-9) / (variation * np.maximum(service_s, 1e-12))
-
-    def exponent(scv: float) -> Array:
-        low, high = np.zeros_like(most), most
-        for _ in range(_ROOT_BISECTIONS):
-            middle = (low + high) / 2
-            growth = -np.log1p(-middle * variation * service_s) / variation
-            below = growth < np.log1p(middle * scv / rate) / scv
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return high
-
-    return np.asarray(np.minimum(exponent(arrival_scv) / exponent(1.0), 1.0))
+    low, high = np.zeros_like(load), 1.0 - load
+    stream, others = 1.0 + pool * (arrival_scv - 1.0), 1.0 - 1.0 / pool
+    clump = stream / np.maximum(load * pool, 1e-12)
+    for _ in range(_ROOT_BISECTIONS):
+        middle = (low + high) / 2
+        fewer = np.log1p(-middle) - np.log1p(-others * middle)
+        below = stream * fewer + np.log1p(middle * clump) > 0.0
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(1.0 - high)
 
 
 def batch_places(

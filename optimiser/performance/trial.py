@@ -131,6 +131,7 @@ def question_of(
             shares[None, None, :],
             cached=cached[None, None, :],
             arrival_scv=target.arrival_cv**2 if target else 1.0,
+            pool=target.pool if target else 1.0,
             tokens_per_step=drafts.tokens_per_step if drafts else 1.0,
         ),
         target=target,

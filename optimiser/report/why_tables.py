@@ -92,7 +92,7 @@ def latency(first: FirstTokenBudget | None, each: PerTokenBudget | None) -> tupl
     ttft = {
         "request overhead": first.request_overhead_ms,
         "own prompt": first.own_prompt_ms,
-        "step under way": first.step_under_way_ms,
+        "step under way or shared": first.step_under_way_ms,
         "prefill queue": first.prefill_queue_ms,
         "wait for a place": first.wait_for_place_ms,
     }

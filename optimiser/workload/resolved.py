@@ -13,7 +13,8 @@ class Target:
 
     arrival_cv is the coefficient of variation of the gaps between the requests that one replica gets: 1 for
     Poisson arrivals, 2 to 3 for bursty ones. service_arrival_cv is that of the whole service instead: how much of it
-    a replica sees follows from how many there are.
+    a replica sees follows from how many there are, and is arrival_cv once they are known to be `pool` (1 where the
+    replica's own is given): requests of one burst then come to it more seldom, but no further apart.
     """
 
     ttft_ms: float
@@ -21,6 +22,7 @@ class Target:
     percentile: float = 95.0
     arrival_cv: float = 1.0
     service_arrival_cv: float = 1.0
+    pool: float = 1.0
 
 
 # What step times rest on: the roofline, or measured operators (optimiser.silicon) where they cover a set-up.

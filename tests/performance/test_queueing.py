@@ -39,20 +39,33 @@ def array(*values: float) -> Array:
 
 
 def queue_wait(
-    rate: float, services: Array = SERVICES, shares: Array = SHARES, arrival_cv: float = 1.0
+    rate: float,
+    services: Array = SERVICES,
+    shares: Array = SHARES,
+    arrival_cv: float = 1.0,
+    pool: int = 1,
 ) -> Wait:
-    """Waiting behind other prompts alone."""
+    """Waiting behind other prompts alone, at one of a pool that a stream of that variation is spread over."""
     mean, square = array((services * shares).sum()), array((services**2 * shares).sum())
-    queued, queue = prefill_queue(array(rate), mean, square, arrival_cv**2)
+    queued, queue = prefill_queue(array(rate), mean, square, 1 + (arrival_cv**2 - 1) / pool, pool)
     zero = array(0)
     return Wait(residual_s=zero, queued=queued, queue_s=queue, blocked=zero, place_s=zero)
 
 
-def simulated_waits(rate: float, requests: int = 400_000, arrival_cv: float = 1.0) -> Array:
-    """Waiting times of a GI/G/1 queue with Gamma gaps, by Lindley's recursion written as a running minimum."""
+def simulated_waits(
+    rate: float,
+    requests: int = 400_000,
+    arrival_cv: float = 1.0,
+    services: Array = SERVICES,
+    shares: Array = SHARES,
+    pool: int = 1,
+) -> Array:
+    """Waiting times of a GI/G/1 queue, by Lindley's recursion written as a running minimum. Gaps are Gamma's, or of
+    those who come from such a stream to one of a pool."""
     draw = np.random.default_rng(20261121)
-    service = draw.choice(SERVICES, requests, p=SHARES)
-    gap = draw.gamma(arrival_cv**-2, arrival_cv**2 / rate, requests)
+    service = draw.choice(services, requests, p=shares)
+    between = draw.geometric(1 / pool, requests) if pool > 1 else 1.0
+    gap = draw.gamma(between * arrival_cv**-2, arrival_cv**2 / (rate * pool), requests)
     drift = np.concatenate([[0.0], np.cumsum(service[:-1] - gap[1:])])
     return (drift - np.minimum.accumulate(drift))[requests // 20 :]
 
@@ -84,6 +97,22 @@ def test_bursts_wait_as_long_as_in_the_simulated_queue(load: float, arrival_cv: 
     wait = queue_wait(rate, arrival_cv=arrival_cv)
     assert float((wait.queued * wait.queue_s)[0]) == pytest.approx(drawn.mean(), rel=0.1)
     assert 0.9 <= float(wait_quantile(wait, 0.95)[0]) / float(np.percentile(drawn, 95)) <= 1.1
+
+
+@pytest.mark.parametrize(
+    ("services", "shares"), [(array(1.0), array(1.0)), (array(0.5, 1.5), array(0.5, 0.5)), (SERVICES, SHARES)]
+)
+@pytest.mark.parametrize(("arrival_cv", "pool"), [(2.0, 1), (3.0, 1), (3.0, 4), (3.0, 16), (6.0, 1)])
+@pytest.mark.parametrize("load", [0.005, 0.05, 0.3])
+def test_bursts_that_hardly_ever_come_wait_as_in_the_simulated_queue(
+    load: float, arrival_cv: float, pool: int, services: Array, shares: Array
+) -> None:
+    """Equal service times are taken to be waited for as ones that vary: too long by up to 35 % of the little."""
+    rate = load / float((services * shares).sum())
+    drawn = simulated_waits(rate, 1_000_000, arrival_cv, services, shares, pool)
+    wait = queue_wait(rate, services, shares, arrival_cv, pool)
+    assert float(wait.queued[0]) == pytest.approx((drawn > 0).mean(), abs=0.03)
+    assert 0.95 <= float((wait.queued * wait.queue_s)[0]) / drawn.mean() <= 1.35
 
 
 def test_clumped_arrivals_at_an_exponential_server_by_hand() -> None:

@@ -59,12 +59,24 @@ EQUAL, LONG_ANSWERS, LONG_PROMPTS = (
     [
         (EQUAL, 16, 0.9, 1.0, 1),
         (EQUAL, 64, 0.3, 1.0, 8),
+        (EQUAL, 256, 0.02, 2.0, 4),
+        (EQUAL, 256, 0.02, 3.0, 1),
+        (EQUAL, 256, 0.02, 3.0, 16),
+        (EQUAL, 256, 0.05, 3.0, 16),
+        (EQUAL, 256, 0.1, 3.0, 1),
+        (EQUAL, 256, 0.6, 2.0, 16),
         (EQUAL, 64, 0.85, 1.0, 1),
         (EQUAL, 64, 0.9, 2.0, 1),
         (EQUAL, 256, 0.85, 3.0, 4),
         (LONG_ANSWERS, 64, 0.9, 1.0, 1),
         (LONG_PROMPTS, 64, 0.9, 2.0, 4),
+        (LONG_PROMPTS, 256, 0.02, 3.0, 1),
+        (LONG_PROMPTS, 256, 0.1, 3.0, 16),
+        (LONG_PROMPTS, 256, 0.3, 2.0, 4),
         (MIX, 16, 0.85, 1.0, 1),
+        (MIX, 256, 0.02, 3.0, 1),
+        (MIX, 256, 0.05, 3.0, 4),
+        (MIX, 256, 0.6, 3.0, 4),
         (MIX, 64, 0.7, 3.0, 1),
         (MIX, 64, 0.85, 3.0, 8),
         (MIX, 256, 0.9, 2.0, 2),
@@ -74,11 +86,12 @@ def test_first_tokens_wait_as_in_a_simulated_engine(
     sizes: list[SizeBucket], places: int, load: float, arrival_cv: float, replicas: int
 ) -> None:
     """Of a stream of squared variation a each of n replicas gets 1 + (a − 1)/n; load is of the rate with all places
-    taken. Where the percentile stands on the step between those who get a place at once, in ms, and those who
-    wait for one, in s, a point of it is worth more than 30 %. Too long is on the safe side.
+    taken: at 0.02 of it requests meet in bursts alone. Where the percentile stands on the step between those who get a
+    place at once, in ms, and those who wait for one, in s, a point of it is worth more than 20 %.
+    Too long is on the safe side.
     """
     scv = 1 + (arrival_cv**2 - 1) / replicas
-    question = question_of(LLAMA_8B, sizes, replace(CHAT, arrival_cv=scv**0.5))
+    question = question_of(LLAMA_8B, sizes, replace(CHAT, arrival_cv=scv**0.5, pool=replicas))
     trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
     assert trial is not None
     room, at = np.array([[float(places)]]), trial.layouts
@@ -100,7 +113,7 @@ def test_first_tokens_wait_as_in_a_simulated_engine(
     for quantile, points in ((0.95, 0.01), (0.99, 0.005)):
         found = float(first_token_s(point, question.mix, quantile)[0, 0]) - outside_s
         low, high = np.quantile(ttft, [quantile - points, quantile + points])
-        assert 0.7 * low <= found <= 1.6 * high, quantile
+        assert 0.8 * low <= found <= 1.6 * high, quantile
 
 
 def test_few_places_are_waited_for_as_in_a_simulated_engine() -> None:
