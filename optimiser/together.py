@@ -143,9 +143,8 @@ def _plan_of(
         for one, solution, cost in zip(services, solutions, apart.costs, strict=True)
     ]
     parts = parts_of(ran, bought, offers)
-    used = [
-        offers[c.purchase.offer_id] for s in solutions for c in s.columns if c.purchase.how is not How.OWNED
-    ]
+    bought_of = [c.purchase for s in solutions for c in s.columns if c.purchase.how is not How.OWNED]
+    used = [offers[one.offer_id] for one in bought_of]
     return TogetherPlan(
         tool_version=__version__,
         planned_on=first.as_of,

@@ -4,6 +4,7 @@ fleet), the last block before the first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -143,28 +144,13 @@ def _walk(
         return _open(member, fleets[before], fleets[after], (limits[0][i], limits[1][i]))
 
     steps = [open_between(i, choices[h], choices[i]) for h, i in pairwise(turn)]
-
-    def way(start: np.ndarray, closing: np.ndarray) -> tuple[float, list[int]]:
-        cost, back = start, []
-        for i, allowed in zip(turn[1:], steps, strict=True):
-            total = np.where(allowed, cost[:, None], np.inf)
-            came = total.argmin(axis=0)
-            back.append(came)
-            cost = total[came, np.arange(len(came))] + hours[i] * price[choices[i]]
-        cost = np.where(closing, cost, np.inf)
-        at = int(cost.argmin())
-        usd, path = float(cost[at]), [at]
-        for came in reversed(back):
-            path.append(int(came[path[-1]]))
-        return usd, path[::-1]
-
-    begin = hours[seam] * price[choices[seam]]
-    last = choices[turn[-1]]
-    _, free = way(begin, np.ones(len(last), dtype=bool))
+    usd = [hours[i] * price[choices[i]] for i in turn]
+    begin, last = usd[0], choices[turn[-1]]
+    _, free = _way(begin, steps, usd[1:], np.ones(len(last), dtype=bool))
     best: tuple[float, list[int]] = (np.inf, [])
     for start in dict.fromkeys([free[0], *np.argsort(begin, kind="stable").tolist()[:BEGINNINGS]]):
         only = np.where(np.arange(len(begin)) == start, begin, np.inf)
-        found = way(only, open_between(seam, last, choices[seam][[start]])[:, 0])
+        found = _way(only, steps, usd[1:], open_between(seam, last, choices[seam][[start]])[:, 0])
         best = min(best, found, key=lambda one: one[0])
         if np.isfinite(best[0]) and start == free[0] and found[1] == free:
             break
@@ -173,6 +159,28 @@ def _walk(
     picked = np.empty(len(choices), dtype=np.int64)
     picked[turn] = [choices[i][k] for i, k in zip(turn, best[1], strict=True)]
     return picked
+
+
+def _way(
+    start: Floats, steps: Sequence[np.ndarray], usd: Sequence[Floats], closing: np.ndarray
+) -> tuple[float, list[int]]:
+    """The cheapest way through the blocks, in USD, and its choice in each; infinite where there is none.
+
+    start is what each choice of the first block costs, usd of each later one; steps say which choice of one block may
+    follow which of the block before, closing with which of the last the way may end.
+    """
+    cost, back = start, []
+    for allowed, here in zip(steps, usd, strict=True):
+        total = np.where(allowed, cost[:, None], np.inf)
+        came = total.argmin(axis=0)
+        back.append(came)
+        cost = total[came, np.arange(len(came))] + here
+    cost = np.where(closing, cost, np.inf)
+    at = int(cost.argmin())
+    path = [at]
+    for came in reversed(back):
+        path.append(int(came[path[-1]]))
+    return float(cost[at]), path[::-1]
 
 
 def _open(member: np.ndarray, before: np.ndarray, after: np.ndarray, most: tuple[float, float]) -> np.ndarray:

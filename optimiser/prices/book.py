@@ -115,18 +115,8 @@ def load_book(
     if discounts:
         offers, unused = _with_discounts(offers, discounts, as_of)
         notes += unused
-    known = (offers["provider"] + "/" + offers["instance_type"]).isin(
-        {f"{name}/{kind}" for name, kind in shapes}
-    )
-    expired = offers["valid_until"] < pd.Timestamp(as_of)
-    gone = [
-        offers[expired & known].assign(
-            missing_reason=f"the contract's or quote's valid_until is before {as_of}"
-        ),
-        offers[~known].assign(missing_reason="the instance type is not in config/instances"),
-    ]
+    in_force, gone = _in_force(offers, shapes, as_of)
     absent = pd.concat([missing, *gone], ignore_index=True).rename(columns={"missing_reason": "reason"})
-    in_force = offers[known & ~expired].drop(columns=_WORKING_COLUMNS).set_index("offer_id")
     notes += _seen_later(in_force, as_of)
     unfetched = live.unfetched() - set(in_force["provider"]) if live else frozenset()
     return PriceBook(
@@ -137,6 +127,22 @@ def load_book(
         notes=notes,
         quotas=live.quotas if live else (),
     )
+
+
+def _in_force(
+    offers: pd.DataFrame, shapes: Collection[tuple[str, str]], as_of: date
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """The offers of known shapes that have not expired, by offer_id, and the others with the reason."""
+    known = (offers["provider"] + "/" + offers["instance_type"]).isin(
+        {f"{name}/{kind}" for name, kind in shapes}
+    )
+    expired = offers["valid_until"] < pd.Timestamp(as_of)
+    reason = f"the contract's or quote's valid_until is before {as_of}"
+    gone = [
+        offers[expired & known].assign(missing_reason=reason),
+        offers[~known].assign(missing_reason="the instance type is not in config/instances"),
+    ]
+    return offers[known & ~expired].drop(columns=_WORKING_COLUMNS).set_index("offer_id"), gone
 
 
 def offers_of(table: pd.DataFrame) -> Iterator[Offer]:

@@ -108,21 +108,12 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
     """
     fields, months = project.fields, month_names(project.fields.start, project.fields.months)
     jobs = jobs_of(project, prices, months)
-    worked_out = {f"{job.section}.gpu_hours": job.gpu_hours for job in jobs.figures}
-    worked_out |= {
-        f"{job.section}.{JOB_USD}": job.usd for job in jobs.figures if job.section not in jobs.whole
-    }
-    worked_out |= {f"{name}.{JOB_HOURS}": paid.hours for name, paid in jobs.whole.items()}
     curve = _curve(project, prices, project.inputs)
-    if curve is not None and curve.confidence_asked is not None:
-        worked_out[CONFIDENCE] = curve.confidence_asked
+    worked_out = _worked_out(jobs, curve)
     inputs, given = {**project.inputs, **worked_out}, project.given | set(worked_out)
     serving = None if curve is None else curve.usd_per_month
     items = _items(project, inputs, serving, jobs)
-    overall = _sum([item.total for item in items])
-    if overall.high > _MOST_USD:
-        right = "more than all money there is: is an amount in other units?"
-        raise bad_value(project.where, "total in USD, high", float(overall.high), right)
+    overall = _overall(project, items)
     lines = tuple(
         _line(name, items, overall.expected) for name in LINES if any(item.line == name for item in items)
     )
@@ -160,6 +151,25 @@ def budget_of(project: Project, prices: Prices | None = None) -> Budget:
         not_included=not_included(project, signed),
         notes=(*_past(months, prices), *_notes(project, jobs.figures, curve)),
     )
+
+
+def _worked_out(jobs: Jobs, curve: FleetCurve | None) -> dict[str, Range]:
+    """The inputs that plans of training jobs and of serving give."""
+    found = {f"{job.section}.gpu_hours": job.gpu_hours for job in jobs.figures}
+    found |= {f"{job.section}.{JOB_USD}": job.usd for job in jobs.figures if job.section not in jobs.whole}
+    found |= {f"{name}.{JOB_HOURS}": paid.hours for name, paid in jobs.whole.items()}
+    if curve is not None and curve.confidence_asked is not None:
+        found[CONFIDENCE] = curve.confidence_asked
+    return found
+
+
+def _overall(project: Project, items: tuple[BudgetItem, ...]) -> Range:
+    """What all items come to. Raises UsageError where that is more money than there is."""
+    overall = _sum([item.total for item in items])
+    if overall.high > _MOST_USD:
+        right = "more than all money there is: is an amount in other units?"
+        raise bad_value(project.where, "total in USD, high", float(overall.high), right)
+    return overall
 
 
 def month_names(start: str, months: int) -> tuple[str, ...]:
