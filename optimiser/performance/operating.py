@@ -58,6 +58,8 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
     lowest = lowest_batch(work, at, places, mix)
     largest = _at_the_target(work, at, places, lowest, mix, target)
     short = (mix.outputs.min(axis=-1) * mix.tokens_per_step < STEADY_TOKENS).any(axis=0)
+    # Drafts and adapters cost most where few sequences share them, however long the answers are.
+    short |= bool(work.drafts or work.adapters)
     serving = np.flatnonzero((largest[:, short] > 0).any(axis=-1))
     if len(serving):
         where = np.ix_(serving, np.flatnonzero(short))

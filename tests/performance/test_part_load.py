@@ -17,7 +17,7 @@ from optimiser.performance.part_load import STEADY_TOKENS
 from optimiser.performance.setups import Hardware, single_candidates
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import Question, Trial, question_of, trial_of
-from optimiser.workload import SizeBucket, Target
+from optimiser.workload import SizeBucket, SpeculativeDecoding, Target, Techniques
 
 NO_LIMIT_MS = 1e9
 LOADS = 200
@@ -156,6 +156,24 @@ def test_a_time_per_token_that_swells_below_full_load_keeps_the_rate_below_the_s
     )
     assert above is not None
     assert above.largest[0, 0] == trial.largest[0, 0]
+
+
+def test_drafts_make_the_time_per_token_of_long_answers_swell_too() -> None:
+    """Seven drafts a step cost most where few sequences share them: 4.5 ms below full load, 4.2 at it."""
+    config, sizes = load_config(), [bucket(11, 135)]
+    drafts = SpeculativeDecoding(tokens_per_step=5.765, draft_tokens=7)
+    with_drafts = Techniques(speculative_decoding=drafts)
+    on = next(one for one in config.shapes.values() if one.instance_type == "p5.48xlarge")
+    model, target = config.models["mixtral-8x22b"], Target(ttft_ms=500, tpot_ms=4.2, percentile=99)
+    question = question_of(model, sizes, target, techniques=with_drafts)
+    machine = hardware_of(on, config.gpus, config.fit, config.fit.engines["vllm"], question)
+    assert isinstance(machine, Hardware)
+    candidates = [one for one in single_candidates(model, machine) if one.shards == 8]
+    bound = trial_of(question, candidates)
+    assert bound is not None
+    _, each = at_loads(question, bound, bound.largest, 99)
+    assert (each[bound.largest[:, 0] > 0] <= 4.2 * (1 + 1e-3)).all()
+    assert (bound.largest > 0).any()
 
 
 def test_a_swell_where_steps_no_longer_fit_a_captured_graph_keeps_the_rate_below_it() -> None:
