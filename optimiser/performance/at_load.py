@@ -27,11 +27,14 @@ from optimiser.performance.queueing import (
 from optimiser.performance.token_times import (
     TokenTimes,
     batch_swing,
+    burst_prompts_s,
+    joined,
     meets_tpot,
+    of_burst,
     token_spread_s,
     tpot_quantile_s,
 )
-from optimiser.performance.waits import Prompts, wait_of
+from optimiser.performance.waits import Prompts, moments, wait_of
 from optimiser.workload import Target
 
 # No bucket's own TTFT percentile may be worse than this many times the target for the mix.
@@ -43,8 +46,7 @@ MORE = 1.05
 @dataclass(frozen=True, kw_only=True)
 class Point:
     """Replicas under a load: rate in requests/s per replica, full the steady state of the fullest batch, own_s what
-    the TTFT of each of the mix's prompts is without any wait, token_spread_s the standard deviation of the time per
-    step of each of its outputs.
+    the TTFT of each of the mix's prompts is without any wait, tokens the time per step of each of its outputs.
     """
 
     batch: Array
@@ -53,7 +55,7 @@ class Point:
     full: SteadyState
     wait: Wait
     own_s: Array
-    token_spread_s: Array
+    tokens: TokenTimes
 
 
 def request_rate(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> tuple[Array, SteadyState]:
@@ -78,7 +80,7 @@ def evaluate(
     # No more requests decode than prompts go into as many steps as an answer takes, both as they come on average.
     most = mix.traffic.output * (CHUNK_TOKENS * here.ranks) / mix.traffic.prompt
     fullest = np.maximum(batch, np.minimum(places, most))
-    batches = [batch, batch * MORE, *([] if full else [fullest])]
+    batches = [batch, _beyond(batch, mix), *([] if full else [fullest])]
     nearby = steady_state(work, here, np.stack(batches), mix.traffic)
     steady, more = nearby.at(0), nearby.at(1)
     full = full.where(fullest > batch, steady) if full else nearby.at(2)
@@ -101,7 +103,7 @@ def evaluate(
         full=full,
         wait=wait,
         own_s=own,
-        token_spread_s=_spread_of_outputs(batch, rate, steady, more, interruption, mix),
+        tokens=_of_outputs(batch, rate, steady, more, interruption, mix),
     )
 
 
@@ -114,28 +116,50 @@ def _interruption_s(at: Layouts, whole: Array, steady: SteadyState, mix: Mix) ->
     return np.asarray((whole - steady.decode_step_s[..., None]) * chunks / at.columns(2).ranks)
 
 
-def _spread_of_outputs(
+def _dispersion(batch: Array, mix: Mix) -> Array:
+    """Variance over mean of the requests that are there at once, of so many that they do not slow each other down."""
+    return 1.0 + (max(mix.arrival_scv, 1.0) - 1.0) * mix.overlap * of_burst(batch)
+
+
+def _beyond(batch: Array, mix: Mix) -> Array:
+    """A larger batch, over which elasticities are taken: MORE × this one, or as large as bursts make it."""
+    return np.maximum(batch * MORE, batch + _dispersion(batch, mix) - 1.0)
+
+
+def _of_outputs(
     batch: Array, rate: Array, steady: SteadyState, more: SteadyState, interruption: Array, mix: Mix
-) -> Array:
-    """Seconds of spread of the time per step of each of the mix's outputs, at `rate`; `more` is the steady state of
-    MORE × the batch.
+) -> TokenTimes:
+    """The time per step of each of the mix's outputs, at `rate`; `more` is the steady state of the batch _beyond.
+
+    So many interruptions as come while a request decodes have a times the variance of Poisson arrivals' number.
     """
-    swing = batch_swing(batch, np.log(more.step_s / steady.step_s) / np.log(MORE))
-    square = (interruption**2 * mix.prompt_shares).sum(-1)
-    return token_spread_s(steady.step_s, swing, rate, steady.prefill_time_share, square, mix.outputs)
+    bursts, dispersion = max(mix.arrival_scv, 1.0) - 1.0, _dispersion(batch, mix)
+    growth = np.log(_beyond(batch, mix) / batch)
+    elasticity, decoding = (
+        np.log(later / now) / growth
+        for later, now in ((more.step_s, steady.step_s), (more.decode_step_s, steady.decode_step_s))
+    )
+    swing = batch_swing(batch, elasticity, dispersion)
+    longer = joined(batch, elasticity, decoding, dispersion) - 1.0
+    own, square = moments(interruption, mix.prompt_shares)
+    square = square + bursts * of_burst(batch) * own * own
+    share = steady.prefill_time_share
+    spread = token_spread_s(steady.step_s, swing, rate, share, square, mix.outputs)
+    burst = burst_prompts_s(own, bursts / 2.0 * of_burst(batch), share, mix.outputs)
+    return TokenTimes((steady.step_s + longer * steady.decode_step_s)[..., None] + burst, spread)
 
 
 def token_times(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> TokenTimes:
-    """The mean step and its spread with `batch` sequences decoding, (..., set-ups, points): a Point's without its
+    """The time per step and its spread with `batch` sequences decoding, (..., set-ups, points): a Point's without its
     waits.
     """
     here = at.columns(1)
-    nearby = steady_state(work, here, np.stack([batch, batch * MORE]), mix.traffic)
+    nearby = steady_state(work, here, np.stack([batch, _beyond(batch, mix)]), mix.traffic)
     steady, more = nearby.at(0), nearby.at(1)
     whole, _ = own_prefill(work, at, batch, mix)
     interruption = _interruption_s(at, whole, steady, mix)
     rate = _rate_of(batch, steady, mix)
-    return TokenTimes(steady.step_s, _spread_of_outputs(batch, rate, steady, more, interruption, mix))
+    return _of_outputs(batch, rate, steady, more, interruption, mix)
 
 
 def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
@@ -150,12 +174,12 @@ def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
 
 def meets_tokens(point: Point, mix: Mix, target: Target) -> Flags:
     """Whether the mix's TPOT holds at the target's percentile; an answer of one token has none."""
-    return tokens_within(TokenTimes(point.steady.step_s, point.token_spread_s), mix, target)
+    return tokens_within(point.tokens, mix, target)
 
 
 def tokens_within(times: TokenTimes, mix: Mix, target: Target) -> Flags:
     limit, quantile = target.tpot_ms / 1e3 * mix.tokens_per_step, target.percentile / 100.0
-    within = meets_tpot(times.step_s, times.spread_s, _lasting(mix), limit, quantile)
+    within = meets_tpot(times, _lasting(mix), limit, quantile)
     return np.asarray(within | ~_decodes(mix).any(axis=-1))
 
 
@@ -185,7 +209,12 @@ def prompt_first_token_s(point: Point, quantile: float) -> Array:
     return wait_quantile(point.wait, quantile)[..., None] + point.own_s
 
 
-def per_token_s(point: Point, mix: Mix, quantile: float) -> Array:
-    """TPOT in seconds at `quantile` over the mix, (set-ups, points); 0 where no answer is longer than a token."""
-    step_s = tpot_quantile_s(point.steady.step_s, point.token_spread_s, _lasting(mix), quantile)
+def per_token_s(point: Point, mix: Mix, quantile: float | None) -> Array:
+    """TPOT in seconds at `quantile` over the mix, or the mean, (set-ups, points); 0 where no answer is longer than a
+    token.
+    """
+    if quantile is None:
+        step_s = (point.tokens.mean_s * _lasting(mix)).sum(axis=-1)
+    else:
+        step_s = tpot_quantile_s(point.tokens, _lasting(mix), quantile)
     return np.where(_decodes(mix).any(axis=-1), step_s / mix.tokens_per_step, 0.0)

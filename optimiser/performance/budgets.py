@@ -222,12 +222,12 @@ def first_token_budget(
 
 
 def per_token_budget(question: Question, point: Point, quantile: float) -> PerTokenBudget:
-    """TPOT at `quantile` of a point that is (1, 1)."""
+    """TPOT at `quantile`, without a target the mean, of a point that is (1, 1)."""
     per_token = 1e3 / question.mix.tokens_per_step
     decode_ms, step_ms = (
         seconds.item() * per_token for seconds in (point.steady.decode_step_s, point.steady.step_s)
     )
-    total = per_token_s(point, question.mix, quantile).item() * 1e3
+    total = per_token_s(point, question.mix, quantile if question.target else None).item() * 1e3
     return PerTokenBudget(
         decode_step_ms=decode_ms,
         prompts_ms=step_ms - decode_ms,

@@ -71,6 +71,14 @@ class Mix:
             tokens_per_step=tokens_per_step,
         )
 
+    @property
+    def overlap(self) -> Array:
+        """For how much of its stay, on average, a request meets one that came with it: E[min(S, S')] / E[S]."""
+        outputs, shares = self.outputs, self.output_shares
+        shorter = np.minimum(outputs[..., :, None], outputs[..., None, :])
+        both = (shorter * shares[..., :, None] * shares[..., None, :]).sum(axis=(-1, -2))
+        return np.asarray(both / self.traffic.output)
+
     def of_set_ups(self, set_ups: NDArray[np.intp]) -> Mix:
         """The sizes of those set-ups; the mix itself where all have the same."""
         return self if len(self.prompts) == 1 else self._each(lambda values: values[set_ups])

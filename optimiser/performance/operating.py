@@ -12,7 +12,7 @@ from optimiser.performance.batching import steady_state
 from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
-from optimiser.performance.part_load import STEADY_TOKENS, Rows, held_up_to
+from optimiser.performance.part_load import STEADY_PERCENTILE, STEADY_TOKENS, Rows, held_up_to
 from optimiser.performance.prompt_passes import measured_first_tokens, own_prefill
 from optimiser.performance.queueing import Flags
 from optimiser.workload import Target
@@ -58,8 +58,11 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
     lowest = lowest_batch(work, at, places, mix)
     largest = _at_the_target(work, at, places, lowest, mix, target)
     short = (mix.outputs.min(axis=-1) * mix.tokens_per_step < STEADY_TOKENS).any(axis=0)
-    # Drafts and adapters cost most where few sequences share them, however long the answers are.
-    short |= bool(work.drafts or work.adapters)
+    # Drafts and adapters cost most where few sequences share them, and bursts where a batch is small, however long the
+    # answers are.
+    short |= (
+        bool(work.drafts or work.adapters) or mix.arrival_scv > 1.0 or target.percentile < STEADY_PERCENTILE
+    )
     serving = np.flatnonzero((largest[:, short] > 0).any(axis=-1))
     if len(serving):
         where = np.ix_(serving, np.flatnonzero(short))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from optimiser.performance.layouts import Array
 from optimiser.performance.queueing import Flags
-from optimiser.performance.token_times import TokenTimes
+from optimiser.performance.token_times import TokenTimes, each_quantile_s
 
 Rows = NDArray[np.intp]
 # Shares of the largest load at which spreads are looked at: a swell from prompts' launches is wider than a step.
@@ -25,8 +25,10 @@ _SHARES = 2.0 ** -np.arange(7.0, -0.5, -1.0)
 # the next load, as just above the largest step that replays a CUDA graph, shows no fall, and this does not cover it.
 _BETWEEN = 1.25
 # The time per token of longer answers does not fall with more load: of 10,099 drawn set-ups with answers of 96 tokens
-# and more, without drafts and adapters, none had one at less load that was over 1.002 × one at more.
+# and more, without bursts, drafts and adapters, none had one at less load that was over 1.002 × one at more.
 STEADY_TOKENS = 128.0
+# A log-normal percentile z deviations up is e^(z·w − w²/2) of the mean, and falls where the spread w grows beyond z.
+STEADY_PERCENTILE = 84.0
 # Loads that are looked at, one by one, where a spread falls.
 _LOADS = 96
 _BISECTIONS = 8
@@ -49,15 +51,16 @@ def held_up_to(
     too. breaks are batches beyond which the times go on otherwise, (breaks, set-ups, points): every step has prompts,
     or a step with a prompt no longer fits a captured graph.
 
-    Of a mix the percentile is at most that of its widest output, step + z · spread; where neither the mean step nor any
-    spread falls as the load grows, the times do not. Where one falls and the former is over the limit, all loads are
-    looked at.
+    Of a mix the percentile is at most that of its slowest output; where neither a mean nor a spread falls as the load
+    grows, the times do not. Where one falls and the former is over the limit, all loads are looked at.
     """
     batches = _with(breaks, _SHARES[:, None, None] * largest, largest)
     times = times_of(batches)
-    widest = max(NormalDist().inv_cdf(percentile / 100.0), 0.0) * _BETWEEN
-    late = (times.step_s + widest * times.spread_s.max(axis=-1) > limit_s).any(axis=0)
-    falls = (np.diff(times.spread_s, axis=0) < 0.0).any(axis=(0, -1))
+    deviations = max(NormalDist().inv_cdf(percentile / 100.0), 0.0)
+    widest = each_quantile_s(TokenTimes(times.mean_s, times.spread_s * _BETWEEN), deviations)
+    late = (widest.max(axis=-1) > limit_s).any(axis=0)
+    falls = np.any([(np.diff(one, axis=0) < 0.0).any(axis=(0, -1)) for one in times], axis=0)
+    falls |= percentile < STEADY_PERCENTILE
     rows, points = np.nonzero(late & falls)
     if not len(rows):
         return largest

@@ -225,7 +225,7 @@ def _latencies(question: Question, point: Point) -> tuple[Array, Array, Array]:
     percentile = question.target.percentile if question.target else OFFLINE_PERCENTILE
     quantile = percentile / 100.0
     ttft = first_token_s(point, question.mix, quantile) * 1e3
-    tpot = per_token_s(point, question.mix, quantile) * 1e3
+    tpot = per_token_s(point, question.mix, quantile if question.target else None) * 1e3
     of_prompts = prompt_first_token_s(point, quantile)[:, len(UTILISATIONS) - 1] * 1e3
     return ttft, tpot, of_prompts[:, question.mix.prompt_of]
 

@@ -51,7 +51,7 @@ def wait_of(
     # An arrival meets long steps more often: E[step²] / E[step] is the mean length of the step it meets.
     met = (alone * alone * (1 - share) + mixed * mixed * share) / (alone * (1 - share) + mixed * share)
     met = met * np.minimum(batch, 1.0)
-    behind = queued * _behind_s(queued * queue, _moments(prompts.chunk_s, mix.prompt_shares)[0])
+    behind = queued * _behind_s(queued * queue, moments(prompts.chunk_s, mix.prompt_shares)[0])
     return Wait(residual_s=met + behind, queued=queued, queue_s=queue, blocked=blocked, place_s=place_s)
 
 
@@ -100,10 +100,10 @@ def _place_wait(
         for now, later in ((steady.decode_step_s, full.decode_step_s), (steady.step_s, full.step_s))
     )
     share = np.minimum(steady.prefill_time_share, _LARGEST_PROMPT_SHARE)
-    together = (arrival_scv + share**2 * _scv(*_moments(prompts.interruption_s, mix.prompt_shares))) / (
+    together = (arrival_scv + share**2 * _scv(*moments(prompts.interruption_s, mix.prompt_shares))) / (
         1.0 - share
     ) ** 2
-    dispersion = arrival_scv + (together - arrival_scv) * _overlap(mix)
+    dispersion = arrival_scv + (together - arrival_scv) * mix.overlap
     elasticity = (decoding + all_of_it) / 2.0
     variation = _work_scv(prompts, steady.decode_step_s / np.maximum(batch, 1.0), mix)
     waits = batch_places(rate, full_rate, taken, places, variation, elasticity, dispersion, arrival_scv)
@@ -116,22 +116,14 @@ def _work_scv(prompts: Prompts, token_s: Array, mix: Mix) -> Array:
 
     E[w²] = E[i²] + 2·token_s·E[i·output] + token_s²·E[output²].
     """
-    own, own_square = _moments(prompts.interruption_s, mix.prompt_shares)
-    output, output_square = _moments(mix.outputs, mix.output_shares)
+    own, own_square = moments(prompts.interruption_s, mix.prompt_shares)
+    output, output_square = moments(mix.outputs, mix.output_shares)
     both = (prompts.interruption_s * mix.prompt_outputs).sum(-1)
     square = own_square + token_s * (2.0 * both + token_s * output_square)
     return _scv(own + token_s * output, square)
 
 
-def _overlap(mix: Mix) -> Array:
-    """For how much of its stay, on average, a request meets one that came with it: E[min(S, S')] / E[S]."""
-    outputs, shares = mix.outputs, mix.output_shares
-    shorter = np.minimum(outputs[..., :, None], outputs[..., None, :])
-    both = (shorter * shares[..., :, None] * shares[..., None, :]).sum(axis=(-1, -2))
-    return np.asarray(both / mix.traffic.output)
-
-
-def _moments(values: Array, shares: Array) -> tuple[Array, Array]:
+def moments(values: Array, shares: Array) -> tuple[Array, Array]:
     """E[x] and E[x²] over the last axis."""
     return np.asarray((values * shares).sum(-1)), np.asarray((values * values * shares).sum(-1))
 

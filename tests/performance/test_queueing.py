@@ -24,8 +24,12 @@ from optimiser.performance.queueing import (
 )
 from optimiser.performance.token_times import (
     JITTER,
+    TokenTimes,
     batch_swing,
+    burst_prompts_s,
+    joined,
     meets_tpot,
+    of_burst,
     token_spread_s,
     tpot_quantile_s,
 )
@@ -281,9 +285,9 @@ def test_a_percentile_grows_with_load(load: float, more: float, quantile: float,
 
 def test_an_even_engine_spreads_by_its_jitter_alone() -> None:
     spread = token_spread_s(array(0.02), array(0), array(5), array(0), array(0), array(100))
-    # p99 at 1.1 × the mean, p95 at 1 + 0.1 × 1.6449 / 2.3263.
-    for quantile, factor in ((0.5, 1.0), (0.95, 1.0707), (0.99, 1.1)):
-        found = tpot_quantile_s(array(0.02), spread, array(1), quantile)[0]
+    # p99 at 1.1 × the mean; e^(2.3263·w − w²/2) = 1.1 has w = 0.04135.
+    for quantile, factor in ((0.5, 0.99915), (0.95, 1.0695), (0.99, 1.1)):
+        found = tpot_quantile_s(TokenTimes(array(0.02), spread), array(1), quantile)[0]
         assert found == pytest.approx(0.02 * factor, rel=1e-4)
 
 
@@ -305,16 +309,59 @@ def test_prompts_interrupt_short_answers_most() -> None:
 
 
 def test_a_batch_whose_step_does_not_grow_does_not_swing() -> None:
-    assert batch_swing(array(30), array(0))[0] == 0
-    assert batch_swing(array(36), array(0.5))[0] == pytest.approx(0.5 / (18**0.5))
+    assert batch_swing(array(30), array(0), array(9))[0] == 0
+    assert joined(array(30), array(0), array(0), array(9))[0] == 1
+    assert batch_swing(array(36), array(0.5), array(1))[0] == pytest.approx(0.5 * np.log1p(1 / 18) ** 0.5)
+    assert joined(array(36), array(0.5), array(0.5), array(1))[0] == 1
+    # 8 / (32 · (1 − 0.5)): one and a half times as many, for a step that grows as their root.
+    assert joined(array(32), array(0.5), array(0.5), array(9))[0] == pytest.approx(1.5**0.5)
+
+
+@pytest.mark.parametrize("arrival_cv", [1.0, 2.0, 3.0])
+def test_requests_of_a_burst_see_each_other_in_the_batch(arrival_cv: float) -> None:
+    """Gamma gaps and an engine whose step does not grow: each other counts for the part of a stay that is shared."""
+    draw = np.random.default_rng(3)
+    stay, mean, scv = 1.0, 50.0, arrival_cv**2
+    arrival = np.cumsum(draw.gamma(1 / scv, scv / mean, 400_000))
+    summed, own = np.concatenate([[0.0], np.cumsum(arrival)]), np.arange(len(arrival))
+    last = np.searchsorted(arrival, arrival + stay)
+    after = (last - own - 1) - (summed[last] - summed[own + 1] - (last - own - 1) * arrival) / stay
+    # As much of others' stays before as after, over all requests.
+    seen = 2 * after.mean()
+    times = joined(array(mean), array(0), array(1), array(scv))[0]
+    assert mean * times == pytest.approx(seen, rel=0.04)
+
+
+@pytest.mark.parametrize("arrival_cv", [2.0, 3.0, 4.0])
+def test_of_a_burst_part_comes_within_a_stay(arrival_cv: float) -> None:
+    draw, scv = np.random.default_rng(6), arrival_cv**2
+    arrival = np.cumsum(draw.gamma(1 / scv, scv, 1_000_000))
+    for stay in (0.02, 0.1, 0.3, 1.0, 3.0, 10.0):
+        last = np.searchsorted(arrival, arrival[:-2000] + stay)
+        more = (last - np.arange(1, len(last) + 1)).mean() - stay
+        assert of_burst(array(stay))[0] == pytest.approx(more / ((scv - 1) / 2), abs=0.18)
+
+
+def test_a_burst_goes_on_after_a_request() -> None:
+    """Drawn gaps of squared variation 9: four more come after one than at any time, each a mean interruption."""
+    draw = np.random.default_rng(4)
+    arrival = np.cumsum(draw.gamma(1 / 9, 9.0, 400_000))
+    window = 60.0
+    more = (np.searchsorted(arrival, arrival + window) - np.arange(1, len(arrival) + 1))[
+        :-1000
+    ].mean() - window
+    found = burst_prompts_s(array(0.2), array(4.0), array(0), array(101))[0, 0]
+    assert found == pytest.approx(more * 0.2 / 100, rel=0.05)
 
 
 def test_tpot_over_a_mix_adds_the_shares_within_the_limit() -> None:
-    step, spread, shares = array(0.02), np.array([[0.002, 0.01]]), array(0.6, 0.4)
-    within = 0.6 * NormalDist().cdf(2.0) + 0.4 * NormalDist().cdf(0.4)
-    assert meets_tpot(step, spread, shares, 0.024, within - 1e-6)[0]
-    assert not meets_tpot(step, spread, shares, 0.024, within + 1e-6)[0]
-    assert tpot_quantile_s(step, spread, shares, within)[0] == pytest.approx(0.024, rel=1e-5)
+    means, widths, shares = np.array([[0.02, 0.02]]), np.array([[0.1, 0.5]]), array(0.6, 0.4)
+    # So many standard deviations of the logarithm up: (ln 1.2 + w²/2) / w.
+    times = TokenTimes(means, means * np.sqrt(np.expm1(widths**2)))
+    within = 0.6 * NormalDist().cdf(1.87322) + 0.4 * NormalDist().cdf(0.614643)
+    assert meets_tpot(times, shares, 0.024, within - 1e-6)[0]
+    assert not meets_tpot(times, shares, 0.024, within + 1e-6)[0]
+    assert tpot_quantile_s(times, shares, within)[0] == pytest.approx(0.024, rel=1e-5)
 
 
 @given(x=st.floats(-7, 7))

@@ -9,7 +9,7 @@ import pytest
 from hardware import LLAMA_8B, LLAMA_70B, PHYSICS, hardware
 from simulated_engine import simulate, simulate_closed_loop
 
-from optimiser.performance.at_load import evaluate, first_token_s, request_rate
+from optimiser.performance.at_load import evaluate, first_token_s, per_token_s, request_rate
 from optimiser.performance.finite_runs import first_wave_s
 from optimiser.performance.operating import batch_at_rate
 from optimiser.performance.queueing import mean_wait_s, without_place_wait
@@ -114,6 +114,49 @@ def test_first_tokens_wait_as_in_a_simulated_engine(
         found = float(first_token_s(point, question.mix, quantile)[0, 0]) - outside_s
         low, high = np.quantile(ttft, [quantile - points, quantile + points])
         assert 0.8 * low <= found <= 1.6 * high, quantile
+
+
+@pytest.mark.parametrize(
+    ("sizes", "load", "arrival_cv", "replicas"),
+    [
+        (EQUAL, 0.3, 3.0, 1),
+        (EQUAL, 0.5, 3.0, 4),
+        (EQUAL, 0.7, 2.0, 1),
+        (LONG_ANSWERS, 0.5, 3.0, 1),
+        (LONG_ANSWERS, 0.7, 3.0, 4),
+        (LONG_PROMPTS, 0.3, 3.0, 1),
+        (LONG_PROMPTS, 0.5, 3.0, 4),
+        (MIX, 0.3, 3.0, 1),
+        (MIX, 0.5, 3.0, 1),
+        (MIX, 0.7, 2.0, 1),
+        (MIX, 0.7, 3.0, 4),
+    ],
+)
+def test_tokens_take_as_long_under_bursts_as_in_a_simulated_engine(
+    sizes: list[SizeBucket], load: float, arrival_cv: float, replicas: int
+) -> None:
+    """Taken for Poisson arrivals these would have 0.5 to 0.9 of the time at p95."""
+    scv, places = 1 + (arrival_cv**2 - 1) / replicas, 256
+    question = question_of(LLAMA_8B, sizes, replace(CHAT, arrival_cv=scv**0.5, pool=replicas))
+    trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
+    assert trial is not None
+    room, at = np.array([[float(places)]]), trial.layouts
+    rate = load * request_rate(question.work, at, room, question.mix)[0]
+    batch = batch_at_rate(question.work, at, rate, room, question.mix)
+    point = evaluate(question.work, at, batch, room, question.mix)
+    _, tpot = simulate(
+        question.work,
+        at,
+        sizes,
+        rate.item() * replicas,
+        places,
+        12_000,
+        arrival_cv=arrival_cv,
+        replicas=replicas,
+    )
+    for quantile, most in ((0.5, 1.3), (0.9, 1.2), (0.95, 1.2)):
+        found = float(per_token_s(point, question.mix, quantile)[0, 0])
+        assert 0.68 <= found / np.quantile(tpot, quantile) <= most, quantile
 
 
 def test_few_places_are_waited_for_as_in_a_simulated_engine() -> None:
