@@ -333,3 +333,15 @@ def test_from_the_prices_of_a_like_site_the_bound_stays_below_the_optimum(seed: 
     ]
     optimum = together_usd(there)
     assert 0.8 * optimum < other.lower_usd <= optimum * (1 + 1e-7)
+
+
+def test_groups_of_instances_take_whole_groups_of_each_offer() -> None:
+    # Two groups of two by day, one instance by night: four machines, but three of the contract make one group alone.
+    paid = (committed(0.5, limit=3), held(1.0))
+    grouped = case([machine("m", 2.0, *paid, instances_per_unit=2)], [4.0, 0.0], policy=TOGETHER)
+    single = case([machine("m", 1.0, *paid)], [0.0, 1.0], policy=TOGETHER)
+    problems = services(grouped, single)
+    found = together(problems, math.inf)
+    assert found.best is not None
+    assert sorted(found.best.bought.values()) == [2, 2]
+    assert found.best.usd == pytest.approx(together_usd(problems))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -58,6 +58,27 @@ def used_always(used: Units, weight: Floats, share: float) -> int:
     order = np.argsort(used, kind="stable")
     below = np.cumsum(weight[order]) - weight[order]
     return int(used[order][np.flatnonzero(below <= share * weight.sum() + 1e-9)[-1]])
+
+
+def in_groups(
+    place: Place, bought: Mapping[str, int], groups: Mapping[int, int]
+) -> tuple[dict[str, int], float] | None:
+    """The same numbers of each machine where every offer but one, held without a limit, has whole groups of instances
+    (so many of each machine), and how much dearer they are, USD over the horizon; None where there is no such offer."""
+    found, dearer = dict(bought), 0.0
+    for m, size in groups.items():
+        offers = place.of_machine(m)
+        if size == 1 or sum(bought[one.offer_id] > 0 for one in offers) < 2:
+            continue
+        rest = next((one for one in offers if one.how is How.HELD and one.most is None), None)
+        if rest is None:
+            return None
+        for one in offers:
+            if one is not rest and (over := bought[one.offer_id] % size):
+                found[one.offer_id] -= over
+                found[rest.offer_id] += over
+                dearer += over * (rest.usd - one.usd)
+    return found, dearer * place.hours.total
 
 
 def offers_by_use(place: Place, machine: int) -> Sequence[Constant]:

@@ -15,7 +15,7 @@ from optimiser.planning.caps import Cap
 from optimiser.planning.leaves import Bought, Solution
 from optimiser.planning.problem import CONSTANT, How, Option, Problem, Purchase
 from optimiser.planning.tables import Units
-from optimiser.planning.together.bought import offers_by_use
+from optimiser.planning.together.bought import in_groups, offers_by_use
 from optimiser.planning.together.caps import broken_by, caps_of_all, without_caps
 from optimiser.planning.together.improve import improved
 from optimiser.planning.together.limited import Limits, limits_of, on_other_offers, overdrawn, shared_out
@@ -127,7 +127,7 @@ def _search(problems: Sequence[Problem], cutoff_usd: float, limits: Limits) -> T
     for one in sorted(looked_into, key=_rank)[:SITES_PLANNED]:
         whole = planned(one) if one.lower_usd < cutoff else None
         whole = improved(one, whole) if one.lower_usd < cutoff and one.few_hours else whole
-        solutions = None if whole is None else _solutions(one.place, whole)
+        whole, solutions = _run(one.place, whole)
         if whole is None or solutions is None or whole.usd >= cutoff:
             continue
         kept = asked.kept(Together(whole.usd, one.place, whole.bought, solutions))
@@ -177,9 +177,10 @@ def _within(sites: Sequence[Searched], asked: _Asked, cutoff_usd: float, beyond:
 
 def _planned_within(known: Within | None, asked: _Asked, cutoff_usd: float) -> Together | None:
     """A plan in a site that keeps what all keep together and costs less than the cutoff."""
-    whole = None if known is None else planned_within(known)
-    solutions = None if known is None or whole is None else _solutions(known.place, whole)
-    if known is None or whole is None or solutions is None or whole.usd >= cutoff_usd:
+    if known is None:
+        return None
+    whole, solutions = _run(known.place, planned_within(known))
+    if whole is None or solutions is None or whole.usd >= cutoff_usd:
         return None
     if broken_by(asked.caps, solutions, whole.bought):
         return None
@@ -189,6 +190,30 @@ def _planned_within(known: Within | None, asked: _Asked, cutoff_usd: float) -> T
 
 def _rank(searched: Searched) -> tuple[float, tuple[str, str]]:
     return searched.lower_usd, searched.place.site
+
+
+def _run(place: Place, whole: Whole | None) -> tuple[Whole | None, tuple[Solution, ...] | None]:
+    """A plan and what each service runs; where groups of instances cannot be made up of what is bought, with whole
+    groups of all offers but one. None where that does not help."""
+    if whole is None:
+        return None, None
+    solutions = _solutions(place, whole)
+    if solutions is None and (other := in_groups(place, whole.bought, _groups(place, whole))) is not None:
+        bought, dearer = other
+        whole = replace(whole, usd=whole.usd + dearer, bought=bought)
+        solutions = _solutions(place, whole)
+    return whole, solutions
+
+
+def _groups(place: Place, whole: Whole) -> dict[int, int]:
+    """The largest group of instances of each machine that a service runs in."""
+    found: dict[int, int] = {}
+    for menu in whole.menus:
+        for option in menu.options:
+            if (machine := machine_of(option)) in place.machines:
+                number = place.machines.index(machine)
+                found[number] = max(found.get(number, 1), _instances(option))
+    return found
 
 
 def _solutions(place: Place, whole: Whole) -> tuple[Solution, ...] | None:
@@ -201,25 +226,32 @@ def _solutions(place: Place, whole: Whole) -> tuple[Solution, ...] | None:
         known[1][hour] += count
 
     for hour in range(hours):
-        left = dict(whole.bought)
+        left, shared = dict(whole.bought), list[tuple[int, Option, int]]()
         for s, menu in enumerate(whole.menus):
             way = int(whole.ways[s, hour])
             for one, count in menu.beside(way, int(menu.service.slot[hour])):
                 run(s, one, hour, count)
-            for option, wanted in zip(menu.options, menu.units[way].tolist(), strict=True):
-                instances, missing = option.estimate.setup.instances_per_unit, wanted
-                for offer in offers_by_use(place, place.machines.index(machine_of(option))) if wanted else ():
-                    taken = min(missing, left[offer.offer_id] // instances)
-                    if taken:
-                        left[offer.offer_id] -= taken * instances
-                        missing -= taken
-                        run(s, Bought(option, _purchase(place, option, offer.offer_id)), hour, taken)
-                if missing:
-                    return None
+            wanted = zip(menu.options, menu.units[way].tolist(), strict=True)
+            shared += [(s, option, units) for option, units in wanted if units]
+        # Large groups first: a small one may leave a remainder that they cannot use.
+        for s, option, wanted_units in sorted(shared, key=lambda one: -_instances(one[1])):
+            instances, missing = _instances(option), wanted_units
+            for offer in offers_by_use(place, place.machines.index(machine_of(option))):
+                taken = min(missing, left[offer.offer_id] // instances)
+                if taken:
+                    left[offer.offer_id] -= taken * instances
+                    missing -= taken
+                    run(s, Bought(option, _purchase(place, option, offer.offer_id)), hour, taken)
+            if missing:
+                return None
     return tuple(
         _solution(place, menu, [units[s][name] for name in sorted(units[s])])
         for s, menu in enumerate(whole.menus)
     )
+
+
+def _instances(option: Option) -> int:
+    return option.estimate.setup.instances_per_unit
 
 
 def _solution(place: Place, menu: Menu, columns: Sequence[tuple[Bought, Units]]) -> Solution:
