@@ -14,6 +14,7 @@ from together_optimum import together_usd
 from optimiser.planning.caps import Cap
 from optimiser.planning.problem import GrantedQuota, Problem
 from optimiser.planning.search import Found, search
+from optimiser.planning.together import master
 from optimiser.planning.together.caps import (
     broken_by,
     caps_of_all,
@@ -22,6 +23,7 @@ from optimiser.planning.together.caps import (
     least_in_words,
     taken_of,
 )
+from optimiser.planning.together.looked import Searched
 from optimiser.planning.together.menus import menu_of, stacked
 from optimiser.planning.together.search import TogetherOutcome, search_together
 from optimiser.planning.together.services import hours_of, places
@@ -162,3 +164,31 @@ def test_the_bound_the_optimum_and_the_plan_stand_in_this_order_within_quotas(se
     assert found.lower_usd <= optimum * (1 + 1e-7) + 1e-6
     assert found.best is not None
     assert optimum - 1e-6 <= found.best.usd <= 1.1 * optimum
+
+
+@pytest.mark.parametrize("seed", [0, 3, 7, 8])
+def test_with_sets_chosen_by_the_dearest_hours_and_some_others_plans_stay_near_the_optimum(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(master, "TIGHT_HOURS", 1)
+    monkeypatch.setattr(master, "OTHER_HOURS", 1)
+    problems = random_within(seed)
+    found, optimum = together(problems), together_usd(problems)
+    assert found.lower_usd <= optimum * (1 + 1e-7) + 1e-6
+    assert found.best is not None
+    assert optimum - 1e-6 <= found.best.usd <= 1.1 * optimum
+
+
+def test_the_hours_that_sets_are_chosen_by_have_the_dearest_once_and_weigh_as_much_as_all() -> None:
+    kinds = [machine("m", 1.0, hourly(1.0))]
+    demand = [float(n) for n in range(60)]
+    problems = services(*(case(kinds, demand, policy=TOGETHER) for _ in range(2)))
+    place = places(problems, hours_of(problems))[0]
+    looked = Searched.of(place, 1.0)
+    looked.fully(looked.prices)
+    ways = [[ways for _, ways in some] for some in looked.cheapest_menus(1)]
+    hours = master._tight_and_others(place, ways)
+    dearest = np.argsort(problems[0].planned_rps[place.hours.first])[-master.TIGHT_HOURS :]
+    assert [hours[h] for h in dearest.tolist()] == [1.0] * master.TIGHT_HOURS
+    assert len(hours) == master.TIGHT_HOURS + master.OTHER_HOURS
+    assert sum(place.hours.weight[h] * often for h, often in hours.items()) == pytest.approx(60.0)

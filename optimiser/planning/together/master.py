@@ -29,6 +29,8 @@ from optimiser.planning.together.ways import Ways
 WHOLE_GAP, WHOLE_NODES = 2e-3, 100
 # Hours that sets are chosen by, and to what gap and number of nodes.
 HOURS_TO_FIT, FITTED_GAP, FITTED_NODES = 16, 0.005, 100
+# Where hours are many: so many of the dearest, each for itself, and so many of the others, which stand for the rest.
+TIGHT_HOURS, OTHER_HOURS = 24, 18
 # How much dearer one set alone may make all before the others that its service takes are tried in its place.
 WORTH_ANOTHER_SET = 5e-4
 # A set is taken wholly where less than that of it is not, and not at all where less is.
@@ -148,8 +150,13 @@ def rounded(place: Place, services: Sequence[Sequence[Ways]]) -> Divided | None:
 
 
 def fitting(place: Place, services: Sequence[Sequence[Ways]]) -> list[int] | None:
-    """Which set of each service's to use so that all have room at least cost, judged by some of the hours; None where
-    none were found."""
+    """Which set of each service's to use so that all have room at least cost, judged by some of the hours: as whole
+    numbers where these are few, else one service after the other. None where none were found."""
+    if len(place.hours.weight) > TIGHT_HOURS + OTHER_HOURS:
+        hours = _tight_and_others(place, services)
+        model = _modelled(place, services, hours, whole_machines=False, whole_sets=False)
+        usd = model.programme.solve().usd
+        return None if usd is None else _fixed(model, usd)
     hours = _to_fit(place, services)
     model = _modelled(place, services, hours, whole_machines=False, whole_sets=True)
     if model.programme.solve(gap=FITTED_GAP, nodes=FITTED_NODES).usd is None:
@@ -163,10 +170,26 @@ def _shares(model: _Model) -> tuple[Floats, ...]:
 
 def _to_fit(place: Place, services: Sequence[Sequence[Ways]]) -> dict[int, float]:
     """Hours to judge by, from the cheapest to the dearest, and how many of its weight each stands for."""
-    weight = place.hours.weight
-    least = np.sum([ways[0].cost.min(axis=1) / weight for ways in services], axis=0)
-    parts = np.array_split(np.argsort(least, kind="stable"), min(HOURS_TO_FIT, len(least)))
+    weight, order = place.hours.weight, _cheapest_first(place, services)
+    parts = np.array_split(order, min(HOURS_TO_FIT, len(order)))
     return {int(part[-1]): float(weight[part].sum() / weight[part[-1]]) for part in parts}
+
+
+def _tight_and_others(place: Place, services: Sequence[Sequence[Ways]]) -> dict[int, float]:
+    """The dearest hours, in one of which caps leave the least room, each as often as it is; others for all the rest."""
+    weight, order = place.hours.weight, _cheapest_first(place, services)
+    rest = np.sort(order[:-TIGHT_HOURS])
+    some = rest[np.linspace(0, len(rest) - 1, OTHER_HOURS).round().astype(np.int64)]
+    often = float(weight[rest].sum() / weight[some].sum())
+    return dict(
+        sorted([(h, 1.0) for h in order[-TIGHT_HOURS:].tolist()] + [(h, often) for h in some.tolist()])
+    )
+
+
+def _cheapest_first(place: Place, services: Sequence[Sequence[Ways]]) -> Indices:
+    """Hours by what they cost at least beside shared machines with each service's first set."""
+    least = np.sum([ways[0].cost.min(axis=1) / place.hours.weight for ways in services], axis=0)
+    return np.argsort(least, kind="stable")
 
 
 def _modelled(
