@@ -9,8 +9,9 @@ from math import sqrt
 
 from optimiser.errors import UsageError, bad_value
 from optimiser.measured.reading import Reading
+from optimiser.measured.steps import MOST_OF_BANDWIDTH, decoding, kv_cache_s, step_time, weights_s
 from optimiser.performance.memory import MIB
-from optimiser.performance.model_work import model_work
+from optimiser.performance.model_work import ModelWork, model_work
 from optimiser.performance.parameters import weight_bytes
 from optimiser.performance.precision import served_on
 from optimiser.performance.specs import GpuSpec, ModelSpec
@@ -185,18 +186,16 @@ def _beyond_data_sheet(run: Run) -> Iterator[str]:
     """What the data sheet rules out, in words.
 
     A token takes 2 operations per active weight (Kaplan et al. 2020, arXiv 2001.08361, section 2.1, without attention
-    to the context and the output head), and a step reads every active weight once, or those of the head at least.
+    to the context and the output head). A step reads the weights that its sequences touch once, and their KV cache;
+    that its operations fit in it, prompts' included, is what the rate is held against.
     """
     one, on = run.reading, f"{run.gpu_count} × {run.gpu.name}"
     work = model_work(run.model, [(run.weight_precision, run.kv_precision)])
     touched = work.active_experts / work.experts if work.experts else 0.0
     active = work.attention.parameters + work.dense.parameters + touched * work.routed.parameters
-    attention, dense, routed, head = (
-        block.size_bytes.item() for block in (work.attention, work.dense, work.routed, work.head)
-    )
     rates = run.gpu.dense_tflops
     peak = rates.get(run.weight_precision, max(rates.values())) * 1e12
-    token_s = (attention + dense + touched * routed + head) / (run.gpu.memory_bandwidth_gbs * 1e9 * run.split)
+    token_s = weights_s(work, run.gpu, run.split, 1.0)
     prompt_s = 2.0 * active * one.prompt_tokens / (peak * run.split)
     done, asked = one.requests_per_second, 2.0 * active * (one.prompt_tokens + one.output_tokens)
     if done * asked > peak * run.gpu_count:
@@ -205,14 +204,7 @@ def _beyond_data_sheet(run: Run) -> Iterator[str]:
             f"requests per second = {done:,.6g}: beyond the data sheet of {on}, whose {run.weight_precision} peak is "
             f"{most:,.4g}; prompts found in a cache are no measure of those that are not"
         )
-    # Requests in flight share a step: where its time was not measured, it follows from them.
-    implied = one.concurrency / (done * one.output_tokens) if one.concurrency else None
-    step_s = one.tpot_ms / 1e3 if one.tpot_ms else implied
-    if step_s is not None and step_s < token_s:
-        yield (
-            f"time per token = {step_s * 1e3:,.4g} ms: {run.gpu.name} × {run.split} read the weights in no less than "
-            f"{token_s * 1e3:,.4g} ms; with speculative decoding a run is none to anchor on"
-        )
+    yield from _beyond_bandwidth(run, work)
     if one.tpot_ms and one.tpot_ms / 1e3 > SLOWEST_TOKEN * token_s:
         yield (
             f"time per token = {one.tpot_ms:,.6g} ms: over {SLOWEST_TOKEN:,.0f} × what reading the weights takes "
@@ -228,4 +220,32 @@ def _beyond_data_sheet(run: Run) -> Iterator[str]:
         yield (
             f"requests per second = {done:,.4g}: a replica that always has work takes {1 / done:,.4g} s for each, over "
             f"{SLOWEST_ALONE:g} × what the data sheet needs for one alone ({alone_s:,.3g} s)"
+        )
+
+
+def _beyond_bandwidth(run: Run, work: ModelWork) -> Iterator[str]:
+    """Steps too short for the weights and the KV cache of the sequences that decode in them, in words."""
+    one = run.reading
+    step_s = step_time(one)
+    if step_s is None:
+        return
+    sequences = decoding(one, step_s)
+    weights = weights_s(work, run.gpu, run.split, sequences) / MOST_OF_BANDWIDTH
+    cache = (
+        kv_cache_s(run.model, run.kv_precision, run.gpu, run.gpu_count, one, sequences) / MOST_OF_BANDWIDTH
+    )
+    if step_s < weights:
+        yield (
+            f"time per token = {step_s * 1e3:,.4g} ms: {run.gpu.name} × {run.split} read the weights in no less than "
+            f"{weights * 1e3:,.4g} ms ({MOST_OF_BANDWIDTH:.0%} of the data sheet's bandwidth); with speculative "
+            "decoding a run is none to anchor on"
+        )
+    elif step_s < weights + cache:
+        yield (
+            f"time per token = {step_s * 1e3:,.4g} ms: requests per second × output tokens × time per token are "
+            f"{sequences:,.4g} sequences that decode at once, and {run.gpu_count} × {run.gpu.name} read the weights "
+            f"({weights * 1e3:,.4g} ms) and their {run.kv_precision} KV cache ({cache * 1e3:,.4g} ms) in no less than "
+            f"{(weights + cache) * 1e3:,.4g} ms ({MOST_OF_BANDWIDTH:.0%} of the data sheet's bandwidth). Is "
+            "--kv-precision right, and the rate that of one replica? Prefixes read once for all and speculative "
+            "decoding look just so, and such a run is none to anchor on"
         )

@@ -74,7 +74,7 @@ def test_a_checkpoints_name_tells_model_and_precision() -> None:
 def test_a_driver_names_the_gpu() -> None:
     assert completed(gpu="NVIDIA H100 80GB HBM3").gpu == "H100"
     assert completed(gpu="NVIDIA A100-SXM4-80GB").gpu == "A100-80GB"
-    assert completed(gpu="NVIDIA L40S", tpot_ms=18).gpu == "L40S"
+    assert completed(gpu="NVIDIA L40S", requests_per_second=3.5, tpot_ms=33).gpu == "L40S"
 
 
 @pytest.mark.parametrize(
