@@ -138,9 +138,9 @@ def corrected_first_tokens(anchors: Anchors, context: Array, load: Array) -> Arr
     return found
 
 
-def anchored_error(model_error: float, beyond: float) -> float:
-    """The error of an estimate so far beyond its measurements: theirs near them, growing into the model's."""
-    lost = math.log(max(beyond / TRUSTED_BEYOND, 1.0)) / math.log(LOST_BEYOND / TRUSTED_BEYOND)
+def anchored_error(model_error: float, beyond: float, trusted: float = TRUSTED_BEYOND) -> float:
+    """The error of an estimate so far beyond its measurements: theirs up to `trusted`, growing into the model's."""
+    lost = math.log(max(beyond / trusted, 1.0)) / math.log(LOST_BEYOND / trusted)
     return MEASURED_ERROR + (max(model_error, MEASURED_ERROR) - MEASURED_ERROR) * min(lost, 1.0)
 
 
@@ -155,10 +155,13 @@ def anchored(
     """An estimate made with an anchor's corrections, saying so.
 
     prompt and output are the mean tokens of a request. Where the operating point was measured, the model's doubts
-    no longer hold and its error is that of measurements; least_error stands for what they do not tell.
+    no longer hold and its error is that of measurements; least_error stands for what they do not tell. Where they hold,
+    the model's shape is trusted no further than what was measured.
     """
     beyond = anchor.beyond(prompt, output, estimate.concurrency_per_replica)
     inside = beyond <= INSIDE
+    in_doubt = estimate.low_confidence and not inside
+    error = anchored_error(estimate.relative_error, beyond, INSIDE if in_doubt else TRUSTED_BEYOND)
     notes = [note for note in estimate.notes if not (inside and note in doubts)]
     if beyond > TRUSTED_BEYOND:
         notes.append(f"{beyond:.1f} × beyond the sizes and loads that were measured")
@@ -166,9 +169,7 @@ def anchored(
         estimate,
         engine=anchor.engine,
         method=f"anchored on {anchor.basis}; between and beyond them {estimate.method}",
-        relative_error=round(
-            max(anchored_error(estimate.relative_error, beyond), least_error, anchor.spread), 4
-        ),
-        low_confidence=(estimate.low_confidence and not inside) or anchor.spread > IN_DOUBT,
+        relative_error=round(max(error, least_error, anchor.spread), 4),
+        low_confidence=in_doubt or anchor.spread > IN_DOUBT,
         notes=(*notes, *anchor.doubts),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from optimiser.performance.trial import Question, Trial
 # A latency target turns a little slower into far fewer, or none: beyond this a factor says only that the rate is not
 # known.
 LARGEST_OFF = 4.0
+# A measured rate so many times the model's, or the model's so many times it, contradicts it: one of the two is wrong.
+CONTRADICTS = 2.0
 
 
 def measured_rows(trial: Trial, hardware: Hardware) -> list[int]:
@@ -43,3 +46,19 @@ def off_beside(question: Question, trial: Trial, rows: Sequence[int]) -> float:
     measured, model = (np.where(neither, pace, rate) for rate, pace in zip(rates, paces, strict=True))
     lower, higher = np.minimum(measured, model), np.maximum(measured, model)
     return float((higher / np.maximum(lower, higher / LARGEST_OFF)).max())
+
+
+def contradiction(question: Question, trial: Trial, row: int) -> float:
+    """How many times apart the rates of a measured set-up and of the model for it are, at most LARGEST_OFF; 1 up to
+    CONTRADICTS.
+    """
+    off = off_beside(question, trial, [row])
+    return off if off > CONTRADICTS else 1.0
+
+
+def error_of(apart: float) -> float:
+    """The error of a measured set-up whose rate is so many times apart from the model's.
+
+    Which of the two is wrong is not known: of two that are a factor r apart the middle is √r from each.
+    """
+    return math.sqrt(apart) - 1.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from optimiser.performance.anchor import Anchor, Operators
-from optimiser.performance.beside_measured import off_beside
+from optimiser.performance.beside_measured import contradiction, error_of, off_beside
 from optimiser.performance.confidence import planned_share
 from optimiser.performance.disagreement import far_apart, roofline_rates
 from optimiser.performance.doubts import OPERATORS_ERROR, doubts_of, model_error, relative_error_of
@@ -31,7 +31,8 @@ def best_rows(question: Question, trial: Trial, rows: Sequence[int], roofline: A
     A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. roofline is
     every_roofline_rate. Set-ups count with the lower bound that plans use by default, so that none is chosen for the
     error in it, and none that a plan counts less on: one that was measured counts whole, less what its runs disagree
-    by. Beside it, one that was not may be off by as much as the model was of the measured one.
+    by, or it and the model where they contradict each other. Beside it, one that was not may be off by as much as the
+    model was of the measured one.
     """
     anchors = trial.layouts.anchors
     best: dict[int, tuple[float, int]] = {}
@@ -41,7 +42,7 @@ def best_rows(question: Question, trial: Trial, rows: Sequence[int], roofline: A
         candidate = trial.candidates[row]
         anchor = anchors[row] if anchors else None
         if isinstance(anchor, Anchor):
-            error = anchor.spread
+            error = max(anchor.spread, error_of(contradiction(question, trial, row)))
         else:
             error = max(_model_error(question, trial, row, float(roofline[row])), off - 1.0)
         rate = float(trial.rate[row, 0]) * candidate.replicas * planned_share(error, DEFAULT_CONFIDENCE)

@@ -18,8 +18,8 @@ from optimiser.performance.at_load import (
     per_token_s,
     prompt_first_token_s,
 )
-from optimiser.performance.beside_measured import measured_rows, off_beside
-from optimiser.performance.disagreement import far_apart, roofline_rates
+from optimiser.performance.beside_measured import contradiction, error_of, measured_rows, off_beside
+from optimiser.performance.disagreement import far_apart, model_rates, roofline_rates
 from optimiser.performance.doubts import (
     OPERATORS_ERROR,
     SERVER_ERROR,
@@ -148,8 +148,21 @@ def _anchored(
     if beside:
         floor = estimate.relative_error
     doubts = unmeasured(candidate, float(trial.places[row, 0]))
-    found = anchored(estimate, anchor, prompt, output, floor, doubts)
-    return replace(found, low_confidence=found.low_confidence or beside)
+    apart = contradiction(question, trial, row)
+    found = anchored(estimate, anchor, prompt, output, max(floor, error_of(apart)), doubts)
+    if apart == 1.0:
+        return replace(found, low_confidence=found.low_confidence or beside)
+    return replace(found, low_confidence=True, notes=(*found.notes, _contradicted(question, trial, row)))
+
+
+def _contradicted(question: Question, trial: Trial, row: int) -> str:
+    """What to say of measurements whose rate is so far from the model's."""
+    measured = float(trial.rate[row, 0])
+    model = float(model_rates(question, trial, np.array([row]))[0])
+    return (
+        f"measured, a replica serves {measured:.3g} requests/s, by the model {model:.3g}: one of the two is far off, "
+        "which widens the error; see `optimiser measure list`"
+    )
 
 
 def _on_operators(

@@ -68,7 +68,7 @@ def estimates(plan: Plan) -> tuple[Block, ...]:
     median = percent(plan.estimate_relative_error)
     error = f"Throughput is known to ±{median} (median error): measure before signing."
     doubts = {
-        f"{option.instance_type}: low confidence, ±{percent(option.estimate_relative_error)}.": None
+        f"{option.instance_type}: low confidence, ±{percent(option.estimate_relative_error)} at best.": None
         for option in options
         if option.low_confidence
     }

@@ -52,7 +52,7 @@ def answer(plan: Plan) -> str:
         said += f", {_against(baseline)}"
     sure = f"gap {percent(plan.bound.gap)}, throughput ±{percent(plan.estimate_relative_error)}"
     if any(option.low_confidence for option in plan.options):
-        sure += " (low confidence)"
+        sure += " at best (low confidence)"
     old = ", ".join(past_their_age(prices))
     return f"{said}; {sure}" + (f"; prices: {old}" if old else "")
 

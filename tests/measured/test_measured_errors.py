@@ -144,6 +144,49 @@ def test_doubts_are_lifted_only_where_it_was_measured() -> None:
     assert set(plain.notes) < set(outside.notes)
 
 
+def test_an_estimate_in_doubt_is_not_as_sure_as_its_measurements() -> None:
+    on = shape("L4")
+    doubtful, sure = estimate(on=on), estimate()
+    for plain, where in ((doubtful, on), (sure, shape())):
+        full = plain.concurrency_per_replica
+        step_ms = plain.tpot_ms * 0.9
+        near = measurement(
+            gpu=plain.gpu,
+            concurrency=full / 1.5,
+            tpot_ms=step_ms,
+            requests_per_second=full / 1.5 / (OUTPUT * step_ms / 1e3),
+        )
+        found = estimate([near], on=where)
+        assert found.low_confidence == plain.low_confidence
+        # Up to twice beyond it is 4.6 % where nothing is in doubt.
+        assert (found.relative_error > MEASURED_ERROR) == plain.low_confidence
+
+
+# Measured and model contradict each other
+
+
+@pytest.mark.parametrize("times", [2.5, 1 / 2.5])
+def test_a_rate_over_twice_or_under_half_the_models_is_in_doubt(times: float) -> None:
+    model = estimate().requests_per_second
+    offline = {"concurrency": None, "tpot_ms": None, "requests": None}
+    found = estimate([measurement(requests_per_second=times * model, **offline)])
+    assert found.requests_per_second == pytest.approx(times * model, rel=0.01)
+    # Of the two a factor of 2.5 apart the middle is √2.5 from each.
+    assert found.relative_error == pytest.approx(math.sqrt(2.5) - 1, rel=0.02)
+    assert found.low_confidence
+    told = f"a replica serves {found.requests_per_second:.3g} requests/s, by the model {model:.3g}"
+    assert any(told in note for note in found.notes)
+
+
+@pytest.mark.parametrize("times", [1.9, 1 / 1.9])
+def test_a_rate_within_twice_the_models_is_as_sure_as_measurements_are(times: float) -> None:
+    model = estimate().requests_per_second
+    offline = {"concurrency": None, "tpot_ms": None, "requests": None}
+    found = estimate([measurement(requests_per_second=times * model, **offline)])
+    assert (found.relative_error, found.low_confidence) == (MEASURED_ERROR, False)
+    assert not any("by the model" in note for note in found.notes)
+
+
 def test_how_far_beyond_is_the_largest_factor() -> None:
     flat = Factors(contexts=(1.0,), loads=((1.0,),), logs=((0.0,),))
     anchor = Anchor(

@@ -246,8 +246,8 @@ def test_the_estimate_says_at_which_share_of_it_is_planned_and_how_sure_that_is(
 
 def test_low_confidence_in_a_machine_that_is_bought_is_in_the_first_line_and_in_the_estimate() -> None:
     unsure = plan(options=(option(low_confidence=True),))
-    assert "throughput ±13 % (low confidence)" in " ".join(headline(unsure).split())
-    assert "p5.48xlarge: low confidence, ±25 %." in " ".join(section(unsure, "Estimate"))
+    assert "throughput ±13 % at best (low confidence)" in " ".join(headline(unsure).split())
+    assert "p5.48xlarge: low confidence, ±25 % at best." in " ".join(section(unsure, "Estimate"))
     assert "low confidence" not in table(plan())
 
 
