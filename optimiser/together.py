@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from optimiser import __version__
@@ -18,7 +18,7 @@ from optimiser.planning.comparison import monthly_usd
 from optimiser.planning.leaves import Solution
 from optimiser.planning.plan import to_jsonable
 from optimiser.planning.plan_parts import PlanBound, PlanPeriod, PlanService
-from optimiser.planning.price_basis import price_dates, price_sources
+from optimiser.planning.price_basis import own_prices, price_dates, price_sources
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.spot_notes import mixed_sources_note
 from optimiser.planning.together.assemble import Parts, Ran, parts_of
@@ -28,6 +28,7 @@ from optimiser.planning.together.plan import TogetherPlan, uses_owned
 from optimiser.planning.together.search import Together, TogetherOutcome, search_together
 from optimiser.planning.together.verify import verify_together
 from optimiser.planning.totals import monthly_tokens
+from optimiser.prices.doubts import own_price_doubts
 from optimiser.recommend import Request
 from providers.offer import Offer
 
@@ -170,8 +171,14 @@ def _plan_of(
             *_without_owned(parts),
             *_notes(services, apart, best),
             *quota_notes(problem.policy, parts.quotas),
+            *_own_prices(first, {offer.offer_id for offer in used}),
         ),
     )
+
+
+def _own_prices(request: Request, used: Collection[str]) -> tuple[str, ...]:
+    own = own_prices(request.book, request.config.directories[0])
+    return own_price_doubts(request.book.offers, own, used)
 
 
 def _bound(services: Sequence[ByItself], apart: Apart, found: TogetherOutcome, usd: float) -> PlanBound:

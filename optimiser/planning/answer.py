@@ -39,6 +39,7 @@ from optimiser.planning.solve import Solved
 from optimiser.planning.totals import monthly_tokens, scenarios_of, totals_of
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
+from optimiser.prices.doubts import own_price_doubts
 from optimiser.workload import Workload
 from providers.offer import Offer
 
@@ -128,6 +129,7 @@ def plan_of(answer: Answer, book: PriceBook, as_of: date, tool_version: str) -> 
             *quota_notes(answer.problem.policy, core.quotas),
             *_routing_notes(answer),
             *_split_notes(core),
+            *own_price_doubts(book.offers, own, {offer.id for offer in core.offers}),
             *answer.notes,
         ),
     )

@@ -257,6 +257,27 @@ def test_a_list_price_of_ones_own_is_marked_in_the_plan(run: Run, tmp_path: Path
     assert run("prices", "import", str(prices), "--provider", "aws", "--config", str(own)).code == 0
     ran = run("recommend", "chat-llama-70b", "--config", str(own), "--provider", "aws", *AS_OF)
     assert "p5.48xlarge ! (own price)" in ran.out
+    assert "own price of p5.48xlarge" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("region", "odd"),
+    [("us-east-2", "times below the median of its kind"), ("us-east-9", "no list of aws has")],
+)
+def test_an_odd_own_price_is_told_in_the_plan_too(run: Run, tmp_path: Path, region: str, odd: str) -> None:
+    prices = tmp_path / "prices.csv"
+    prices.write_text(
+        "provider,region,instance_type,tier,usd_per_hour,observed_on,source\n"
+        f"aws,{region},p5.48xlarge,on_demand,5.504,2026-11-20,a quote\n",
+        encoding="utf-8",
+    )
+    own = tmp_path / "own"
+    own.mkdir()
+    assert run("prices", "import", str(prices), "--provider", "aws", "--config", str(own)).code == 0
+    ran = run("recommend", "chat-llama-70b", "--config", str(own), "--provider", "aws", *AS_OF)
+    said = " ".join(ran.out.split())
+    assert f"own price of p5.48xlarge on demand in aws {region}, 5.504 USD an hour" in said
+    assert odd in said
 
 
 @pytest.mark.parametrize("name", ["plan", "policy", "workload"])

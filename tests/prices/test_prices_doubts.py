@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from optimiser.files import locked
-from optimiser.prices.doubts import doubts
+from optimiser.prices.doubts import doubts, own_price_doubts
 from optimiser.prices.live import LivePrices
 from providers.fetch import Scope
 from providers.offer import Tier
@@ -48,6 +48,35 @@ def test_an_older_price_an_unknown_region_and_a_price_far_off_are_named() -> Non
     assert "r-1" in nowhere
     (far,) = doubts(BEFORE, offers(("a", "r1", 0.011, "2026-06-01", "new")), None)
     assert "0.011 USD" in far
+
+
+def own_notes(*mine: tuple[str, str, float, str, str], used: str) -> tuple[str, ...]:
+    book = pd.concat([BEFORE, offers(*mine)]).assign(line=2)
+    return own_price_doubts(book, {row[0] for row in mine}, {used})
+
+
+def test_a_plan_repeats_what_is_odd_about_an_own_price_that_it_uses() -> None:
+    # The median of 10 and 12 is 11: 5 times below it is 2.2, 5 times above 55.
+    (low,) = own_notes(("c", "r1", 1.1, "2026-06-01", "mine.csv"), used="c")
+    assert "own price of big on demand in acme r1, 1.1 USD an hour (mine.csv line 2): 10 times below" in low
+    (high,) = own_notes(("c", "r1", 66.0, "2026-06-01", "mine.csv"), used="c")
+    assert "6 times above the median of its kind" in high
+    (nowhere,) = own_notes(("c", "r9", 11.0, "2026-06-01", "mine.csv"), used="c")
+    assert "no list of acme has a price in r9" in nowhere
+    assert "median" not in nowhere
+    (both,) = own_notes(("c", "r9", 1.0, "2026-06-01", "mine.csv"), used="c")
+    assert "11 times below the median of its kind, and no list of acme" in both
+
+
+def test_a_plan_is_silent_of_usual_own_prices_and_of_those_it_does_not_use() -> None:
+    assert own_notes(("c", "r1", 2.3, "2026-06-01", "mine.csv"), used="c") == ()
+    assert own_notes(("c", "r1", 54.0, "2026-06-01", "mine.csv"), used="c") == ()
+    assert own_notes(("c", "r9", 1.0, "2026-06-01", "mine.csv"), used="a") == ()
+
+
+def test_where_all_prices_of_a_provider_are_ones_own_nothing_is_odd() -> None:
+    only = offers(("c", "r9", 0.1, "2026-06-01", "mine.csv")).assign(line=2)
+    assert own_price_doubts(only, {"c"}, {"c"}) == ()
 
 
 def test_another_price_of_the_same_day_is_named_in_the_same_file_too() -> None:
