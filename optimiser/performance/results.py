@@ -102,7 +102,7 @@ def _estimate(
         bucket_ttft_ms=tuple(bucket_ttft.tolist()),
         unloaded_ttft_ms=float(ttft[full + 1]),
         concurrency_per_replica=float(point.batch[index, full]),
-        kv_room_tokens_per_replica=room / question.held_bytes[hardware.pair] * question.held_tokens,
+        kv_room_tokens_per_replica=float(room / question.held_bytes[hardware.pair] * question.held_tokens),
         weights_gib_per_gpu=float(trial.need.weights_bytes_per_gpu[row]) / GIB,
         prefill_time_share=float(point.steady.prefill_time_share[index, full]),
         limited_by=limited_by,
