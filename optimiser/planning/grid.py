@@ -98,8 +98,12 @@ def limited_points(items: Sequence[Item], below: float, budget_usd: float, side:
     rate, usd, signs = (
         np.array([getattr(item, name) for item in items]) for name in ("rate", "usd", "signs")
     )
-    fleets = np.array([[one.units(point) for point in left.tolist()] for one in tables])
-    fits = (fleets @ signs <= budget_usd + TOLERANCE_USD) & (fleets @ rate < below - TOLERANCE_RPS)
+    # Cells that no fleet holds have no units behind them, which would keep every limit and cost nothing.
+    holds = np.array([np.isfinite(one.usd[left]) for one in tables])
+    fleets = np.zeros((*holds.shape, len(items)), dtype=np.int64)
+    for number, cell in np.argwhere(holds).tolist():
+        fleets[number, cell] = tables[number].units(int(left[cell]))
+    fits = holds & (fleets @ signs <= budget_usd + TOLERANCE_USD) & (fleets @ rate < below - TOLERANCE_RPS)
     cost = np.where(fits, fleets @ usd, np.inf)
     cells, chosen = np.arange(len(left)), cost.argmin(axis=0)
     return Points(points.cells[left], cost[chosen, cells], lambda point: fleets[chosen[point], point])
