@@ -1,4 +1,4 @@
-"""What a set of options costs at least: units divisible, pools unlimited, no floor. Many sets at once.
+"""What a set of options costs at least: units divisible, spot pools unlimited, no floor. Many sets at once.
 
 Given the constant capacity S, the best hour fills firm capacity at the cheapest rate on demand and the rest at
 the cheapest of on demand and spot, so
@@ -7,26 +7,25 @@ the cheapest of on demand and spot, so
 
 is convex and piecewise linear with corners at the levels T and F, where what is owned already ends (it costs nothing
 up to there) and where commitments end: the least of its corners is the optimum of the linear relaxation, a lower
-bound on every fleet of the set.
+bound on every fleet of the set. Offers that are limited in number are priced as in `limited_bounds`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from optimiser.planning.commitment_budget import Budget, budget_of
+from optimiser.planning.limited_bounds import Ways, prices_to_try
 from optimiser.planning.problem import Floats, How, Option, Problem
 from optimiser.planning.requirements import Levels, committed_below, levels
 
 # Corners of sets looked at together: all at once would fill the memory where there are a hundred scenarios.
 CORNERS_AT_ONCE = 1_000_000
-
-ORDER = (How.COMMITMENT, How.HELD, How.HOURLY, How.SPOT)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Profiles:
     _known: dict[float, _Profile] = field(default_factory=dict)
     _ends: dict[tuple[float, float, float, float], tuple[Floats, float]] = field(default_factory=dict)
     _pools: dict[tuple[float, float], int] = field(default_factory=dict)
-    _cheapest: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    _ways: dict[str, Ways] = field(default_factory=dict)
     _signed: dict[str, float] = field(default_factory=dict)
     _below: dict[float, float] = field(default_factory=dict)
 
@@ -119,15 +118,17 @@ class Profiles:
             np.concatenate([[getattr(one, name) for one in profiles], ends[:, row]], axis=1)
             for row, name in enumerate(("corner", "above_total", "above_firm"))
         )
-        cheapest = np.array([self.cheapest(options) for options in sets])
         hours = self.at(level_rps[0]).horizon_hours
         paid = np.maximum(corner - np.array(owned)[:, None], 0.0)
-        least: Floats = _relaxed(hours, cheapest, below, paid, above_total, above_firm).min(axis=1)
+        tried = [prices_to_try([self._ways_of(option) for option in options]) for options in sets]
+        least = np.zeros(len(sets))
+        for number in range(max(map(len, tried))):
+            rows = np.array([row for row, prices in enumerate(tried) if len(prices) > number])
+            prices = np.array([tried[row][number][0] for row in rows.tolist()])
+            beyond = np.array([tried[row][number][1] for row in rows.tolist()])
+            usd = _relaxed(hours, prices, below[rows], paid[rows], above_total[rows], above_firm[rows])
+            least[rows] = np.maximum(least[rows], usd.min(axis=1) - hours * beyond)
         return least
-
-    def cheapest(self, options: Iterable[Option]) -> tuple[float, ...]:
-        """Lowest USD per req/s and hour of each way to pay (ORDER) among options; inf where there is none."""
-        return tuple(map(min, zip(*map(self._cheapest_of, options), strict=True)))
 
     def _profile(self, largest_rps: float) -> _Profile:
         if largest_rps not in self._known:
@@ -157,13 +158,10 @@ class Profiles:
             self._signed[option.id] = min(signed, default=math.inf)
         return self._signed[option.id]
 
-    def _cheapest_of(self, option: Option) -> tuple[float, ...]:
-        if option.id not in self._cheapest:
-            found = dict.fromkeys(ORDER, math.inf)
-            for purchase in (one for one in option.purchases if one.how in found):
-                found[purchase.how] = min(found[purchase.how], purchase.usd_per_unit_hour / option.rate_rps)
-            self._cheapest[option.id] = tuple(found.values())
-        return self._cheapest[option.id]
+    def _ways_of(self, option: Option) -> Ways:
+        if option.id not in self._ways:
+            self._ways[option.id] = Ways.of(option)
+        return self._ways[option.id]
 
 
 def _owned_rps(option: Option) -> float:
