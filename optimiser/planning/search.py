@@ -145,8 +145,10 @@ def _search(problem: Problem, gap: float, alternatives: int) -> Outcome:
     return on_schedule(run.problem, run.outcome)
 
 
-# Leaves of large fleets that are solved before the rest is left to its bound, at up to half a second each.
-LARGE_LEAVES = 12
+# Leaves of large fleets that are solved before the rest is left to its bound, at up to half a second each; and the most
+# where the bounds of sets that were not solved yet leave more than WIDE_GAP open.
+LARGE_LEAVES, MOST_LARGE_LEAVES = 12, 36
+WIDE_GAP = 0.03
 # A large fleet is bracketed, not listed: there is no telling plans apart that differ by less than this.
 LARGE_FLEET_GAP = 2e-3
 
@@ -198,7 +200,7 @@ class _Run:
         """Take the lowest bound until none can improve on what is known."""
         while self._heap:
             bound, _, site, options, types = heapq.heappop(self._heap)
-            if bound >= self._cutoff(site) or self._worked_enough(site):
+            if bound >= self._cutoff(site) or self._worked_enough(site, bound):
                 self.outcome.lower_usd = min(self.outcome.lower_usd, bound)
             elif types is None:
                 self._branch(site, options)
@@ -216,9 +218,13 @@ class _Run:
                 types = frozenset(option.instance_type for option in chosen) if by_type else frozenset()
                 self._push(bound, site, chosen, types)
 
-    def _worked_enough(self, site: Site) -> bool:
-        """Whether the work limit is reached; a provider without a plan is still given one."""
-        return self.large >= LARGE_LEAVES and _providers(site) in self.best
+    def _worked_enough(self, site: Site, bound: float) -> bool:
+        """Whether the work limit is reached, a later one while sets not solved yet alone keep the gap wide; a provider
+        without a plan is still given one."""
+        if not self.outcome.plans or _providers(site) not in self.best:
+            return False
+        near = self.outcome.plans[0].usd * (1 - WIDE_GAP)
+        return self.large >= (MOST_LARGE_LEAVES if bound < near <= self.outcome.lower_usd else LARGE_LEAVES)
 
     def _cutoff(self, site: Site) -> float:
         """A leaf is worth solving below its provider's best plan, or below the worst alternative kept."""
