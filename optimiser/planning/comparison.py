@@ -26,6 +26,7 @@ from optimiser.planning.problem import Problem
 from optimiser.planning.rules import IN_EACH_SITE, TERMS
 from optimiser.planning.rules.rule import RPS, Term
 from optimiser.planning.rules.running import Running
+from optimiser.planning.rules.weighed import WEIGH_COMMITMENTS
 from optimiser.planning.search import Found, Outcome, search
 from optimiser.planning.sensitivity import sensitivity_of
 from optimiser.planning.totals import all_in_monthly_usd
@@ -76,6 +77,9 @@ def compare(problem: Problem, outcome: Outcome | SizedOutcome, gap: float, *, ex
     for name, term in TERMS.items():
         if name not in without and (explain or term.always_priced) and term.limit(problem.policy):
             without[name] = _without(name, problem if term.decides_on_sites else here, gap)
+    if WEIGH_COMMITMENTS.name in without and not problem.policy.carbon_usd_per_tonne:
+        found = [without[WEIGH_COMMITMENTS.name], *outcome.plans]
+        without[WEIGH_COMMITMENTS.name] = _least_billed(problem, found)
     return Comparison(
         problem=problem,
         outcome=outcome,
@@ -101,6 +105,13 @@ def _without(name: str, problem: Problem, gap: float) -> Found | None:
     """The best plan with a rule off, or eased as it says; None where nothing does that."""
     easier = TERMS[name].without
     return search(easier(problem), gap, alternatives=1).best if easier else None
+
+
+def _least_billed(problem: Problem, plans: Iterable[Found | None]) -> Found | None:
+    """The plan that is billed the least. Where nothing but the bill counts once commitments are not weighed, plans that
+    were found with them weighed are as good, and the report shows them beside the rule's cost (other clouds' best)."""
+    found = [plan for plan in plans if plan is not None]
+    return min(found, key=lambda plan: all_in_monthly_usd(problem, plan.solution), default=None)
 
 
 def monthly_usd(problem: Problem, usd: float) -> Decimal:

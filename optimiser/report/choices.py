@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_parts import PlanAlternative, PlanFleetLine, PlanQuota
+from optimiser.planning.rules import EASED_EVERYWHERE
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import HOW, number, provider_name, site, units, usd, usd_or_dash, words
 
@@ -66,8 +67,18 @@ def rule_costs(plan: Plan) -> tuple[Block, ...]:
     rows = tuple(Row((words(rule.name), rule.limit, usd(cost))) for rule, cost in dear)
     found: list[Block] = [spare]
     if dear:
-        found += [Table(columns, rows), "Each: what the best plan would save if that rule alone were eased."]
+        found += [Table(columns, rows), _where_eased(plan, [rule.name for rule, _ in dear])]
     return (*found, *((f"Cost nothing here: {', '.join(free)}.",) if free else ()))
+
+
+def _where_eased(plan: Plan, names: Sequence[str]) -> str:
+    """What the costs of rules are, and where the plans without each were looked for."""
+    here = f"in the chosen region{'s' if len(plan.sites) > 1 else ''}"
+    anywhere = "in any region that the policy allows"
+    apart = [words(name) for name in names if name in EASED_EVERYWHERE]
+    where = here if len(apart) < len(names) else anywhere
+    beside = f"; for {', '.join(apart)}: {anywhere}" if apart and where == here else ""
+    return f"Each: what the best plan {where} would save if that rule alone were eased{beside}."
 
 
 def quotas(plan: Plan) -> tuple[Block, ...]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_parts import PlanRejection, PlanRule, PlanSensitivity
+from optimiser.planning.rules import EASED_EVERYWHERE
 from optimiser.report.choices import fleet_in_words
 from optimiser.report.document import Block, Column, Row, Table
 from optimiser.report.wording import HOW, number, percent, provider_name, site, term, usd, usd_or_dash, words
@@ -33,7 +34,8 @@ def what_ifs(plan: Plan) -> tuple[Block, ...]:
     dear = [(rule, rule.cost_monthly_usd) for rule in plan.rules if rule.cost_monthly_usd and rule.eased]
     total = plan.totals.total_monthly_usd
     return tuple(
-        f"“{rule.limit}” costs {usd(cost)} a month: with {rule.eased} the best plan is {usd(total - cost)} "
+        f"“{rule.limit}” costs {usd(cost)} a month: with {rule.eased} the best plan "
+        f"in {'any' if rule.name in EASED_EVERYWHERE else 'the same'} region is {usd(total - cost)} "
         f"a month, {fleet_in_words(rule.eased_fleet)}."
         for rule, cost in sorted(dear, key=lambda pair: -pair[1])
     )

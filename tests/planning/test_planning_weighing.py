@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from planning_cases import Case, case, committed, faults, hourly, machine, plan_json, spot
 from random_cases import random_case
 
-from optimiser.planning.comparison import compare, rules_of
+from optimiser.planning.comparison import alternatives_of, best_by_provider, compare, rules_of
 from optimiser.planning.infeasible import nothing_allowed
 from optimiser.planning.plan_parts import PlanRule
 from optimiser.planning.problem import Option
@@ -189,6 +189,47 @@ def test_what_it_costs_today_by_hand() -> None:
     assert row.limit == "commitments weighed against on-demand prices that fall 20 % a year"
     off = weighing(weighed(CLOSE, price_decline_per_year=0.0))
     assert (off.cost_monthly_usd, off.limit, off.binding) == (Decimal(0), "", False)
+
+
+def two_clouds() -> Case:
+    """Four machines: $1.00 by the hour at AWS; at GCP $0.90 committed, which is weighed at $1.00415, or $1.20."""
+    aws = machine("m", 10.0, hourly(1.0))
+    gcp = machine("m", 10.0, hourly(1.2), committed(0.9), provider="gcp")
+    return weighed(case([aws, gcp], [40.0, 40.0]), max_sites=1)
+
+
+def test_what_it_costs_is_what_a_cheaper_bill_at_another_cloud_saves_by_hand() -> None:
+    row = weighing(two_clouds())
+    assert (row.cost_monthly_usd, row.binding) == (Decimal("292.00"), True)  # 4 × 0.10 × 730
+    assert [(line.provider, line.how) for line in row.eased_fleet] == [("gcp", "commitment")]
+
+
+@pytest.mark.parametrize(("usd_per_tonne", "cost"), [(0.0, "584.00"), (1.0, "292.00")])
+def test_plans_already_found_count_where_the_bill_alone_decides(usd_per_tonne: float, cost: str) -> None:
+    subject = two_clouds().with_policy(carbon_usd_per_tonne=usd_per_tonne)
+    known = best_of(case([machine("n", 10.0, hourly(0.8), provider="gcp")], [40.0, 40.0]))
+    outcome = search(subject.problem, gap=0.0)
+    assert outcome.best is not None
+    outcome = replace(outcome, plans=[*outcome.plans, known])
+    rows = rules_of(compare(subject.problem, outcome, 0.0, explain=False), outcome.best.solution)
+    # 4 × 0.20 × 730; where carbon is weighed too a cheaper bill need not be the better plan.
+    assert next(row for row in rows if row.name == NAME).cost_monthly_usd == Decimal(cost)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(24))
+def test_it_costs_no_less_than_any_plan_beside_it_saves(seed: int, gap: float) -> None:
+    subject = weighed(random_case(seed), price_decline_per_year=0.6, max_sites=1)
+    outcome = search(subject.problem, gap=gap)
+    if outcome.best is None:
+        return
+    compared = compare(subject.problem, outcome, gap, explain=False)
+    rows = rules_of(compared, outcome.best.solution)
+    cost = next(row for row in rows if row.name == NAME).cost_monthly_usd
+    beside = [*best_by_provider(compared, ["aws", "gcp"]), *alternatives_of(compared)[:1]]
+    saved = [-one.extra_monthly_usd for one in beside if one.extra_monthly_usd is not None]
+    assert cost is not None
+    assert cost >= max(saved)
 
 
 @pytest.mark.parametrize("seed", range(28))

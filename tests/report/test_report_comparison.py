@@ -7,6 +7,7 @@ from hand_made_parts import MONTHLY_USD, alternative, rule
 from hand_made_plans import OFFERS, PURCHASES, plan
 from printed_tables import section, table
 
+from optimiser.planning.plan_parts import PlanRule
 from optimiser.policy import Policy
 
 
@@ -61,6 +62,24 @@ def test_rules_that_cost_money_are_always_shown_and_the_others_on_request() -> N
     assert "keep firm floor" in explained[2]
     free = section(plan(rules=(rule("keep_firm_floor"),)), "What the rules cost")
     assert free == ["Spare is kept for the loss of one unit of 1 req/s."]
+
+
+def test_costs_of_rules_say_where_the_plan_without_each_was_looked_for() -> None:
+    here, anywhere = (
+        rule(name, limit="so much", cost_monthly_usd=Decimal(cost))
+        for name, cost in (("survive_instance_loss", 30), ("weigh_commitments", 20))
+    )
+
+    def said(*rules: PlanRule) -> str:
+        text = " ".join(section(plan(rules=rules), "What the rules cost"))
+        return " ".join(text.split("Each: ")[1].split())
+
+    alone = "what the best plan in the chosen region would save if that rule alone were eased"
+    assert said(here) == f"{alone}."
+    assert said(here, anywhere) == f"{alone}; for weigh commitments: in any region that the policy allows."
+    assert said(anywhere) == (
+        "what the best plan in any region that the policy allows would save if that rule alone were eased."
+    )
 
 
 def test_rules_that_cost_nothing_take_one_line_and_those_that_are_off_none() -> None:

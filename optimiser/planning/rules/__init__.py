@@ -95,6 +95,8 @@ IN_EACH_SITE = frozenset(
 )
 # All of it.
 TERMS: dict[str, Term] = {**RULES, **{term.name: term for term in _IN_OPTIONS}}
+# Terms that are eased in every site that the policy allows to see what they cost, not in the chosen ones alone.
+EASED_EVERYWHERE = frozenset(name for name, term in TERMS.items() if term.decides_on_sites)
 
 
 def verify_plan(plan: dict[str, Any]) -> list[str]:

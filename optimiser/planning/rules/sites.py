@@ -105,6 +105,7 @@ LIMIT_SITES = Rule(
     limit=sites_in_words,
     without=policy_with(max_sites=None),
     eased="max_sites: null",
+    decides_on_sites=True,
 )
 
 LIMIT_INSTANCE_TYPES = Rule(

@@ -92,4 +92,5 @@ WEIGH_COMMITMENTS = Term(
     without=at_their_own_price,
     eased="price_decline_per_year: 0 and discount_rate_per_year: 0",
     always_priced=True,
+    decides_on_sites=True,
 )
