@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from optimiser.config.api_models import ApiModel, load_api_models
 from optimiser.costing.api_prices import HostPrice, host_prices, hosts_found, library_version
-from optimiser.errors import NoFeasiblePlan
+from optimiser.errors import NoFeasiblePlan, OptimiserError
 from optimiser.planning.plan import HOURS_PER_MONTH, SECONDS_PER_MONTH, Plan
 from optimiser.planning.price_ages import OldestPrice, oldest_in_use
 from optimiser.recommend import Prepared, Request, at_demand, prepared, recommend
@@ -155,7 +155,7 @@ def compare_api(request: Request) -> ApiComparison:
         estimate_relative_error=max(one.estimate_relative_error for one in volumes.plans.values()),
         oldest_prices=oldest_in_use(volumes.plans.values()),
         leaves_out=LEAVES_OUT,
-        notes=notes,
+        notes=(*notes, *volumes.left_out(requests)),
     )
 
 
@@ -191,13 +191,22 @@ class Volumes:
     def __call__(self, factor: float) -> Decimal | str:
         """The cost, or why there is no plan for so much."""
         if factor not in self.known:
-            scaled = replace(self.request, workload=times(self.request.workload, factor))
             try:
+                scaled = replace(self.request, workload=times(self.request.workload, factor))
                 plan = recommend(scaled, at_demand(self.prepared, scaled))
                 self.plans[factor], self.known[factor] = plan, plan.totals.total_monthly_usd
-            except NoFeasiblePlan as why:
+            except OptimiserError as why:
+                # A volume that nobody asked for must not take the answer at all others with it.
                 self.known[factor] = str(why)
         return self.known[factor]
+
+    def left_out(self, requests: float) -> tuple[str, ...]:
+        """The volumes without a plan, as multiples of `requests` a month, and why; a sentence each."""
+        unplanned = ((factor, why) for factor, why in sorted(self.known.items()) if isinstance(why, str))
+        return tuple(
+            f"{factor * requests / DAYS_PER_MONTH:,.0f} requests a day have no plan and were left out: {why}"
+            for factor, why in unplanned
+        )
 
 
 def break_even(

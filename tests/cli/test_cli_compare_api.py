@@ -9,6 +9,12 @@ from typing import Any
 
 import pytest
 
+from optimiser.costing import api_break_even
+from optimiser.errors import OptimiserError
+from optimiser.planning.plan import Plan
+from optimiser.recommend import Prepared, Request, recommend
+from optimiser.workload.volume import mean_rps
+
 SMALL = ("--region", "us-east-2", "--set", "tiers=[on_demand]", "--as-of", "2026-11-21")
 
 Run = Callable[..., Any]
@@ -45,6 +51,31 @@ def test_the_fleet_stands_beside_every_host(run: Run) -> None:
     assert len(seen) == len(planned)
     (oldest,) = found["oldest_prices"]
     assert oldest["observed_on"] == min(seen)
+
+
+def test_a_volume_that_cannot_be_planned_is_left_out_and_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("compare-api", "code-llama-8b", "--format", "json", "--instance-type", "p5.48xlarge", *SMALL)
+    whole = json.loads(run(*asked).out)
+    most = max(one["requests_per_day"] for one in whole["volumes"])
+
+    def faulty(request: Request, known: Prepared | None = None) -> Plan:
+        if mean_rps(request.workload) * 86_400 > most * 0.99:
+            raise OptimiserError("internal error, no plan is given: so it is")
+        return recommend(request, known)
+
+    monkeypatch.setattr(api_break_even, "recommend", faulty)
+    ran = run(*asked)
+    found = json.loads(ran.out)
+    assert (ran.code, ran.err) == (0, "")
+    assert found["hosts"] == whole["hosts"]
+    assert found["volumes"][:-1] == whole["volumes"][:-1]
+    assert found["volumes"][-1]["requests_per_day"] == pytest.approx(most)
+    assert found["volumes"][-1]["self_hosted_monthly_usd"] is None
+    why = "have no plan and were left out: internal error, no plan is given: so it is"
+    assert found["notes"] == [f"{most:,.0f} requests a day {why}"]
+    assert f"{most:,.0f} requests a day" in " ".join(run(*asked[:2], *asked[4:]).out.split())
 
 
 def test_a_model_without_an_api_has_no_comparison(fails: Fails) -> None:
