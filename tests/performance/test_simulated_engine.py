@@ -9,14 +9,15 @@ import pytest
 from hardware import LLAMA_8B, LLAMA_70B, PHYSICS, hardware
 from simulated_engine import simulate, simulate_closed_loop
 
-from optimiser.performance.at_load import evaluate, first_token_s, per_token_s, request_rate
+from optimiser.performance.at_load import Point, evaluate, first_token_s, per_token_s, request_rate
 from optimiser.performance.finite_runs import first_wave_s
+from optimiser.performance.layouts import Array
 from optimiser.performance.operating import batch_at_rate
 from optimiser.performance.queueing import mean_wait_s, without_place_wait
 from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import single_candidates
 from optimiser.performance.specs import ModelSpec
-from optimiser.performance.trial import question_of, trial_of
+from optimiser.performance.trial import Question, question_of, trial_of
 from optimiser.workload import SizeBucket, Target
 
 CHAT = Target(ttft_ms=2000, tpot_ms=50)
@@ -52,6 +53,27 @@ EQUAL, LONG_ANSWERS, LONG_PROMPTS = (
     [SizeBucket(prompt_tokens=prompt, output_tokens=output, share=1.0)]
     for prompt, output in ((1000, 200), (100, 1000), (4000, 100))
 )
+
+
+def under_bursts(
+    sizes: list[SizeBucket], places: int, load: float, arrival_cv: float, replicas: int, requests: int
+) -> tuple[Question, Point, tuple[Array, Array]]:
+    """8B on replicas of one H100 at a share of the rate with all places taken: the question, the load as it is
+    estimated, and TTFT and time per token in s of simulated requests.
+    """
+    scv = 1 + (arrival_cv**2 - 1) / replicas
+    question = question_of(LLAMA_8B, sizes, replace(CHAT, arrival_cv=scv**0.5, pool=replicas))
+    trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
+    assert trial is not None
+    room, at = np.array([[float(places)]]), trial.layouts
+    rate = load * request_rate(question.work, at, room, question.mix)[0]
+    batch = batch_at_rate(question.work, at, rate, room, question.mix)
+    point = evaluate(question.work, at, batch, room, question.mix)
+    rates = rate.item() * replicas
+    simulated = simulate(
+        question.work, at, sizes, rates, places, requests, arrival_cv=arrival_cv, replicas=replicas
+    )
+    return question, point, simulated
 
 
 @pytest.mark.parametrize(
@@ -90,24 +112,7 @@ def test_first_tokens_wait_as_in_a_simulated_engine(
     place at once, in ms, and those who wait for one, in s, a point of it is worth more than 20 %.
     Too long is on the safe side.
     """
-    scv = 1 + (arrival_cv**2 - 1) / replicas
-    question = question_of(LLAMA_8B, sizes, replace(CHAT, arrival_cv=scv**0.5, pool=replicas))
-    trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
-    assert trial is not None
-    room, at = np.array([[float(places)]]), trial.layouts
-    rate = load * request_rate(question.work, at, room, question.mix)[0]
-    batch = batch_at_rate(question.work, at, rate, room, question.mix)
-    point = evaluate(question.work, at, batch, room, question.mix)
-    ttft, _ = simulate(
-        question.work,
-        at,
-        sizes,
-        rate.item() * replicas,
-        places,
-        20_000,
-        arrival_cv=arrival_cv,
-        replicas=replicas,
-    )
+    question, point, (ttft, _) = under_bursts(sizes, places, load, arrival_cv, replicas, 20_000)
     # The simulated clients stand beside the engine.
     outside_s = PHYSICS.request_overhead_ms / 1e3
     for quantile, points in ((0.95, 0.01), (0.99, 0.005)):
@@ -136,24 +141,7 @@ def test_tokens_take_as_long_under_bursts_as_in_a_simulated_engine(
     sizes: list[SizeBucket], load: float, arrival_cv: float, replicas: int
 ) -> None:
     """Taken for Poisson arrivals these would have 0.5 to 0.9 of the time at p95."""
-    scv, places = 1 + (arrival_cv**2 - 1) / replicas, 256
-    question = question_of(LLAMA_8B, sizes, replace(CHAT, arrival_cv=scv**0.5, pool=replicas))
-    trial = trial_of(question, single_candidates(LLAMA_8B, hardware("H100", 1)))
-    assert trial is not None
-    room, at = np.array([[float(places)]]), trial.layouts
-    rate = load * request_rate(question.work, at, room, question.mix)[0]
-    batch = batch_at_rate(question.work, at, rate, room, question.mix)
-    point = evaluate(question.work, at, batch, room, question.mix)
-    _, tpot = simulate(
-        question.work,
-        at,
-        sizes,
-        rate.item() * replicas,
-        places,
-        12_000,
-        arrival_cv=arrival_cv,
-        replicas=replicas,
-    )
+    question, point, (_, tpot) = under_bursts(sizes, 256, load, arrival_cv, replicas, 12_000)
     for quantile, most in ((0.5, 1.3), (0.9, 1.2), (0.95, 1.2)):
         found = float(per_token_s(point, question.mix, quantile)[0, 0])
         assert 0.68 <= found / np.quantile(tpot, quantile) <= most, quantile
