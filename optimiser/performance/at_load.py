@@ -80,7 +80,7 @@ def evaluate(
     # No more requests decode than prompts go into as many steps as an answer takes, both as they come on average.
     most = mix.traffic.output * (CHUNK_TOKENS * here.ranks) / mix.traffic.prompt
     fullest = np.maximum(batch, np.minimum(places, most))
-    batches = [batch, _beyond(batch, mix), *([] if full else [fullest])]
+    batches = [batch, _beyond(batch, _excess(batch, mix)), *([] if full else [fullest])]
     nearby = steady_state(work, here, np.stack(batches), mix.traffic)
     steady, more = nearby.at(0), nearby.at(1)
     full = full.where(fullest > batch, steady) if full else nearby.at(2)
@@ -116,14 +116,17 @@ def _interruption_s(at: Layouts, whole: Array, steady: SteadyState, mix: Mix) ->
     return np.asarray((whole - steady.decode_step_s[..., None]) * chunks / at.columns(2).ranks)
 
 
-def _dispersion(batch: Array, mix: Mix) -> Array:
-    """Variance over mean of the requests that are there at once, of so many that they do not slow each other down."""
-    return 1.0 + (max(mix.arrival_scv, 1.0) - 1.0) * mix.overlap * of_burst(batch)
+def _excess(batch: Array, mix: Mix) -> Array | float:
+    """By how much the variance of the requests that are there at once exceeds their mean, over the mean, where they do
+    not slow each other down; 0 without bursts.
+    """
+    bursts = mix.arrival_scv - 1.0
+    return bursts * mix.overlap * of_burst(batch) if bursts > 0.0 else 0.0
 
 
-def _beyond(batch: Array, mix: Mix) -> Array:
+def _beyond(batch: Array, excess: Array | float) -> Array:
     """A larger batch, over which elasticities are taken: MORE × this one, or as large as bursts make it."""
-    return np.maximum(batch * MORE, batch + _dispersion(batch, mix) - 1.0)
+    return np.maximum(batch * MORE, batch + excess)
 
 
 def _of_outputs(
@@ -133,20 +136,20 @@ def _of_outputs(
 
     So many interruptions as come while a request decodes have a times the variance of Poisson arrivals' number.
     """
-    bursts, dispersion = max(mix.arrival_scv, 1.0) - 1.0, _dispersion(batch, mix)
-    growth = np.log(_beyond(batch, mix) / batch)
-    elasticity, decoding = (
-        np.log(later / now) / growth
-        for later, now in ((more.step_s, steady.step_s), (more.decode_step_s, steady.decode_step_s))
-    )
-    swing = batch_swing(batch, elasticity, dispersion)
-    longer = joined(batch, elasticity, decoding, dispersion) - 1.0
+    excess = _excess(batch, mix)
+    growth = np.log(_beyond(batch, excess) / batch)
+    elasticity = np.log(more.step_s / steady.step_s) / growth
+    swing = batch_swing(batch, elasticity, 1.0 + excess)
     own, square = moments(interruption, mix.prompt_shares)
-    square = square + bursts * of_burst(batch) * own * own
-    share = steady.prefill_time_share
-    spread = token_spread_s(steady.step_s, swing, rate, share, square, mix.outputs)
-    burst = burst_prompts_s(own, bursts / 2.0 * of_burst(batch), share, mix.outputs)
-    return TokenTimes((steady.step_s + longer * steady.decode_step_s)[..., None] + burst, spread)
+    share, mean = steady.prefill_time_share, steady.step_s[..., None]
+    bursts = mix.arrival_scv - 1.0
+    if bursts > 0.0:
+        decoding = np.log(more.decode_step_s / steady.decode_step_s) / growth
+        longer = joined(batch, elasticity, decoding, 1.0 + excess) - 1.0
+        square = square + bursts * of_burst(batch) * own * own
+        burst = burst_prompts_s(own, bursts / 2.0 * of_burst(batch), share, mix.outputs)
+        mean = mean + (longer * steady.decode_step_s)[..., None] + burst
+    return TokenTimes(mean, token_spread_s(steady.step_s, swing, rate, share, square, mix.outputs))
 
 
 def token_times(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> TokenTimes:
@@ -154,7 +157,7 @@ def token_times(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> TokenTi
     waits.
     """
     here = at.columns(1)
-    nearby = steady_state(work, here, np.stack([batch, _beyond(batch, mix)]), mix.traffic)
+    nearby = steady_state(work, here, np.stack([batch, _beyond(batch, _excess(batch, mix))]), mix.traffic)
     steady, more = nearby.at(0), nearby.at(1)
     whole, _ = own_prefill(work, at, batch, mix)
     interruption = _interruption_s(at, whole, steady, mix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,13 +59,16 @@ def do_not_fit(question: Question, hardware: Sequence[Hardware]) -> list[Rejecti
     """
     if not hardware:
         return []
-    setups, need = roomiest(question, hardware)
+    alike = {item.instance: item for item in hardware}
+    setups, need = roomiest(question, list(alike.values()))
     left = need.budget_bytes_per_gpu - need.reserve_bytes_per_gpu
     figures = (need.weights_bytes_per_gpu, need.kv_room_bytes, left)
-    return [
-        _does_not_fit(question, setup, *of_one)
-        for setup, *of_one in zip(setups, *(values.tolist() for values in figures), strict=True)
-    ]
+    found = dict(zip(alike, zip(setups, *(values.tolist() for values in figures), strict=True), strict=True))
+    reasons = []
+    for item in hardware:
+        setup, *of_one = found[item.instance]
+        reasons.append(_does_not_fit(question, replace(setup, hardware=item), *of_one))
+    return reasons
 
 
 def _does_not_fit(

@@ -31,7 +31,7 @@ class TokenTimes(NamedTuple):
     spread_s: Array
 
 
-def batch_swing(batch: Array, elasticity: Array, dispersion: Array) -> Array:
+def batch_swing(batch: Array, elasticity: Array, dispersion: Array | float) -> Array:
     """Relative spread of the step from the batch's own ups and downs.
 
     Requests leave at B / (output·t(B)). Linearised around the mean the number of sequences has variance
@@ -43,7 +43,7 @@ def batch_swing(batch: Array, elasticity: Array, dispersion: Array) -> Array:
     return np.asarray(bounded * np.sqrt(np.log1p(dispersion / (np.maximum(batch, 1.0) * (1.0 - bounded)))))
 
 
-def joined(batch: Array, elasticity: Array, decode_elasticity: Array, dispersion: Array) -> Array:
+def joined(batch: Array, elasticity: Array, decode_elasticity: Array, dispersion: Array | float) -> Array:
     """How many times the mean step requests see for those that joined the batch with them.
 
     Of a number with variance z·B / (1 − ε) those who are part of it see that over B more than the mean, of which the
