@@ -100,7 +100,10 @@ def import_measurement(
         engine_version=engine_version,
         measured_on=_day(measured_on) if measured_on else None,
     )
-    catalogue = Catalogue(gpus=known.gpus, models=models, engines=tuple(known.fit.engines))
+    fit = known.fit
+    catalogue = Catalogue(
+        gpus=known.gpus, models=models, engines=tuple(fit.engines), routing_spread=fit.physics.routing_spread
+    )
     today = date.today()  # noqa: DTZ011 (the user's own calendar day)
     done = import_benchmark(file, said, catalogue, user_directory(config), today)
     _tell(done, file)

@@ -76,11 +76,12 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Catalogue:
-    """The names that a measurement may use; engines as in config/performance.yaml."""
+    """The names that a measurement may use; engines and routing_spread as in config/performance.yaml."""
 
     gpus: Mapping[str, GpuSpec]
     models: Mapping[str, ModelSpec]
     engines: tuple[str, ...]
+    routing_spread: float
 
 
 def measurement_of(
@@ -119,6 +120,7 @@ def measurement_of(
         kv_precision=kv_cache,
         measured_on=measured_on,
         imported_on=imported_on,
+        routing_spread=known.routing_spread,
     )
     check_possible(run, where)
     return Measurement(

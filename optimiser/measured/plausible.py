@@ -136,7 +136,7 @@ def _check_in_flight(reading: Reading, allowed: float, tpot_ms: float, where: st
 class Run:
     """One run as it is to be kept: the figures of one replica, and what that replica ran on.
 
-    split is how many GPUs a layer is split over, gpu_count all of the replica's.
+    split is how many GPUs a layer is split over, gpu_count all of the replica's; routing_spread is physics.Physics's.
     """
 
     reading: Reading
@@ -148,6 +148,7 @@ class Run:
     kv_precision: str
     measured_on: date | None
     imported_on: date
+    routing_spread: float
 
 
 def check_possible(run: Run, where: str) -> None:
@@ -195,7 +196,7 @@ def _beyond_data_sheet(run: Run) -> Iterator[str]:
     active = work.attention.parameters + work.dense.parameters + touched * work.routed.parameters
     rates = run.gpu.dense_tflops
     peak = rates.get(run.weight_precision, max(rates.values())) * 1e12
-    token_s = weights_s(work, run.gpu, run.split, 1.0)
+    token_s = weights_s(work, run.gpu, run.split, 1.0, run.routing_spread)
     prompt_s = 2.0 * active * one.prompt_tokens / (peak * run.split)
     done, asked = one.requests_per_second, 2.0 * active * (one.prompt_tokens + one.output_tokens)
     if done * asked > peak * run.gpu_count:
@@ -230,7 +231,7 @@ def _beyond_bandwidth(run: Run, work: ModelWork) -> Iterator[str]:
     if step_s is None:
         return
     sequences = decoding(one, step_s)
-    weights = weights_s(work, run.gpu, run.split, sequences) / MOST_OF_BANDWIDTH
+    weights = weights_s(work, run.gpu, run.split, sequences, run.routing_spread) / MOST_OF_BANDWIDTH
     cache = (
         kv_cache_s(run.model, run.kv_precision, run.gpu, run.gpu_count, one, sequences) / MOST_OF_BANDWIDTH
     )

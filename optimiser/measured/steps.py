@@ -13,8 +13,6 @@ from optimiser.performance.timing import experts_touched
 # Of 2,148 published times per token the shortest reads weights and KV cache at 0.86 of the data sheet's bandwidth
 # (Llama 3 8B, one request on an A10G); 99 in 100 stay below 0.77. No engine's step reads at all of it.
 MOST_OF_BANDWIDTH = 0.92
-# Tokens of one step ask for the same experts more often than chance: what the fit of config/performance.yaml found.
-_ROUTING_SPREAD = 0.46
 
 
 def step_time(reading: Reading) -> float | None:
@@ -34,17 +32,18 @@ def decoding(reading: Reading, step_s: float) -> float:
     return found if reading.concurrency is None else min(found, reading.concurrency)
 
 
-def weights_s(work: ModelWork, gpu: GpuSpec, split: int, sequences: float) -> float:
+def weights_s(work: ModelWork, gpu: GpuSpec, split: int, sequences: float, routing_spread: float) -> float:
     """Seconds that reading the weights of one step takes at the data sheet's bandwidth, by layers split over GPUs.
 
-    Of routed experts those count that so many sequences touch (timing.experts_touched), k of them at least.
+    Of routed experts those count that so many sequences touch (timing.experts_touched; routing_spread is the fit's),
+    k of them at least.
     """
     attention, dense, routed, head = (
         block.size_bytes.item() for block in (work.attention, work.dense, work.routed, work.head)
     )
     if work.experts:
         tokens = np.array([max(sequences, 1.0)])
-        touched = experts_touched(work.experts, work.active_experts, tokens, _ROUTING_SPREAD).item()
+        touched = experts_touched(work.experts, work.active_experts, tokens, routing_spread).item()
         routed *= touched / work.experts
     return float((attention + dense + routed + head) / (gpu.memory_bandwidth_gbs * 1e9 * split))
 

@@ -36,7 +36,12 @@ def shipped() -> Config:
 
 def catalogue() -> Catalogue:
     config = shipped()
-    return Catalogue(gpus=config.gpus, models=config.models, engines=tuple(config.fit.engines))
+    return Catalogue(
+        gpus=config.gpus,
+        models=config.models,
+        engines=tuple(config.fit.engines),
+        routing_spread=config.fit.physics.routing_spread,
+    )
 
 
 def measurement(**changes: Any) -> Measurement:

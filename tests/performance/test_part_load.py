@@ -1,5 +1,6 @@
 """At less load than the largest a target holds, too, though the time per token does not always grow with the load."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -62,29 +63,37 @@ def within_the_swell(each: Array) -> float | None:
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_targets_hold_at_every_load_below_the_largest(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    for _ in range(50):
-        case = asked(rng)
+def drawn(
+    rng: np.random.Generator, cases: int, answers: tuple[int, int] = (1, 9), least_percentile: float = 0.0
+) -> Iterator[tuple[Question, Trial]]:
+    """Questions as they come, without a limit on the time per token, with the set-ups that hold their model."""
+    for _ in range(cases):
+        case = asked(rng, answers)
         if case is None:
             continue
         model, machine, sizes, percentile = case
-        candidates = single_candidates(model, machine)
         free = Target(
             ttft_ms=float(rng.choice([500.0, 5000.0, NO_LIMIT_MS])),
             tpot_ms=NO_LIMIT_MS,
-            percentile=percentile,
+            percentile=max(percentile, least_percentile),
         )
         question = question_of(model, sizes, free)
-        trial = trial_of(question, candidates)
-        if trial is None:
-            continue
-        _, each = at_loads(question, trial, trial.largest, percentile)
+        trial = trial_of(question, single_candidates(model, machine))
+        if trial is not None:
+            yield question, trial
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_targets_hold_at_every_load_below_the_largest(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for free, trial in drawn(rng, 50):
+        assert free.target is not None
+        percentile = free.target.percentile
+        _, each = at_loads(free, trial, trial.largest, percentile)
         at_any = float(each[rng.integers(len(each)), rng.integers(LOADS)]) or 50.0
-        target = replace(free, tpot_ms=within_the_swell(each) or at_any)
-        question = question_of(model, sizes, target)
-        bound = trial_of(question, candidates)
+        target = replace(free.target, tpot_ms=within_the_swell(each) or at_any)
+        question = replace(free, target=target)
+        bound = trial_of(question, trial.candidates)
         assert bound is not None
         served = bound.largest[:, 0] > 0
         first, each = at_loads(question, bound, bound.largest, percentile)
@@ -94,23 +103,11 @@ def test_targets_hold_at_every_load_below_the_largest(seed: int) -> None:
 
 def test_the_time_per_token_of_longer_answers_does_not_swell() -> None:
     """Which is why part loads are not looked at for them: brute force, over loads that are."""
-    rng = np.random.default_rng(8)
     looked_at = 0
-    for _ in range(120):
-        case = asked(rng, (int(STEADY_TOKENS), 4 * int(STEADY_TOKENS)))
-        if case is None:
-            continue
-        model, machine, sizes, percentile = case
-        percentile = max(percentile, STEADY_PERCENTILE)
-        free = Target(
-            ttft_ms=float(rng.choice([500.0, 5000.0, NO_LIMIT_MS])),
-            tpot_ms=NO_LIMIT_MS,
-            percentile=percentile,
-        )
-        trial = trial_of(question := question_of(model, sizes, free), single_candidates(model, machine))
-        if trial is None:
-            continue
-        _, each = at_loads(question, trial, trial.largest, percentile)
+    longer = (int(STEADY_TOKENS), 4 * int(STEADY_TOKENS))
+    for question, trial in drawn(np.random.default_rng(8), 120, longer, STEADY_PERCENTILE):
+        assert question.target is not None
+        _, each = at_loads(question, trial, trial.largest, question.target.percentile)
         assert (np.maximum.accumulate(each, axis=1) <= each * 1.002).all()
         looked_at += len(each)
     assert looked_at > 100
