@@ -20,8 +20,11 @@ from optimiser.workload import Target, Workload
 from providers.shape import InstanceShape
 
 
-def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Estimate | Rejection]:
-    """What every instance type the policy considers would do for the workload, or why it is out.
+def estimates_for(
+    workload: Workload, config: Config, policy: Policy, *, each_size: bool = False
+) -> list[Estimate | Rejection]:
+    """What every instance type the policy considers would do for the workload, or why it is out; with each_size, or
+    where the workload is routed by size, also what it would do for each size of request alone.
 
     Raises as model_for and anchors_for do.
     """
@@ -41,6 +44,7 @@ def estimates_for(workload: Workload, config: Config, policy: Policy) -> list[Es
             workload.engine,
             anchors,
             workload.techniques,
+            each_size or workload.routing == "by_size",
         )
 
     target = workload.target

@@ -210,7 +210,7 @@ def _estimates(asked: Request, format_name: str, *, colour: bool) -> str:
     from optimiser.report.estimate_list import estimate_document, estimate_rows
     from optimiser.report.records import render_records
 
-    results = estimates_for(asked.workload, asked.config, asked.policy)
+    results = estimates_for(asked.workload, asked.config, asked.policy, each_size=True)
     serving = [result for result in results if isinstance(result, Estimate)]
     known, ages = asked.config, asked.config.settings.max_price_age_days
     costs = token_costs(serving, known.shapes, asked.book, asked.workload, asked.policy, ages)

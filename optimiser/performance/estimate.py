@@ -41,6 +41,7 @@ def estimate_shapes(
     engine: str = DEFAULT_ENGINE,
     anchors_of: AnchorsOf | None = None,
     techniques: Techniques | None = None,
+    each_size: bool = True,
 ) -> list[Estimate | Rejection]:
     """The best set-up of every shape, in the order of `shapes`, or why a shape is out.
 
@@ -48,12 +49,13 @@ def estimate_shapes(
     holds it with little room for KV cache (crowding.crowded) by itself and as groups. A larger group is kept where
     it serves over 10 % more per instance than fewer: such a shape has several results. weight_precision defaults
     to what the authors released and the KV cache to 16 bit; nothing is quantised further unless named. With target
-    None the rate is the offline one. anchors_of says what measurements there are of set-ups. Raises UsageError
+    None the rate is the offline one. anchors_of says what measurements there are of set-ups. Rates of each size of
+    request alone are worked out with each_size, which takes about as long as all else. Raises UsageError
     for an unknown precision, GPU or generation, KeyError for an engine that was not fitted.
     """
     precisions = [(weight_precision, kv_precision)]
     (found,) = estimate_precisions(
-        model, buckets, target, shapes, gpus, fit, precisions, engine, anchors_of, techniques
+        model, buckets, target, shapes, gpus, fit, precisions, engine, anchors_of, techniques, each_size
     )
     return found
 
@@ -69,9 +71,10 @@ def estimate_precisions(
     engine: str = DEFAULT_ENGINE,
     anchors_of: AnchorsOf | None = None,
     techniques: Techniques | None = None,
+    each_size: bool = True,
 ) -> list[Answer]:
     """What estimate_shapes says at each pair of a weight and a KV precision, in order, all worked out in one pass."""
-    question = question_of(model, buckets, target, precisions, techniques)
+    question = question_of(model, buckets, target, precisions, techniques, each_size)
     pairs = range(len(question.precisions))
     kinds: dict[Key, InstanceShape] = {}
     for shape in shapes:

@@ -41,8 +41,8 @@ class Estimate:
 
     requests_per_second is the largest rate of the whole mix at which the target holds (for a workload
     without a latency target, the offline rate); bucket_requests_per_second the same if the unit served that
-    size bucket alone (0 where the target cannot be met). ttft_ms and tpot_ms are at that rate and the asked
-    percentile; bucket_ttft_ms per bucket. prefill_time_share is the share of busy time spent on prompts.
+    size bucket alone (0 where the target cannot be met), where that was asked. ttft_ms and tpot_ms are at that rate and
+    the asked percentile; bucket_ttft_ms per bucket. prefill_time_share is the share of busy time spent on prompts.
     relative_error is the median absolute error of such estimates (0.14 is 14 %). engine names the serving engine
     with the versions that were measured: by the user where method says that the estimate is anchored.
     """

@@ -53,6 +53,7 @@ class Asked:
             self.engine,
             self.anchors_of,
             self.techniques,
+            each_size=False,
         )
 
     def question(self) -> Question:

@@ -244,7 +244,11 @@ def _latencies(question: Question, point: Point) -> tuple[Array, Array, Array]:
 
 
 def _bucket_rates(question: Question, trial: Trial, chosen: NDArray[np.intp], layouts: Layouts) -> Array:
-    """Requests/s per replica serving one bucket alone, (set-ups, buckets); 0 where the target is missed."""
+    """Requests/s per replica serving one bucket alone, (set-ups, buckets), 0 where the target is missed; no buckets
+    where the question does not ask for them.
+    """
+    if not question.each_size:
+        return np.empty((len(chosen), 0))
     alone = question.mix.each_alone()
     room = trial.need.kv_room_bytes[chosen][:, None]
     places = np.minimum(np.floor(room / question.bucket_bytes[layouts.pair]), trial.max_places[chosen])

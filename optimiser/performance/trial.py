@@ -44,7 +44,7 @@ class Question:
     16 bit. plain_work is the work without techniques, as measurements are taken to have been made. held_bytes is the
     KV cache of an average place in the batch once its request is fully grown, longest_bytes that of the longest
     request, both (pairs,), bucket_bytes that of each bucket's, (pairs, buckets). alike is for each pair the first that
-    all of it is the same for.
+    all of it is the same for. each_size asks for the rates of each bucket alone, too.
     """
 
     model: ModelSpec
@@ -61,6 +61,7 @@ class Question:
     bucket_bytes: Array
     longest_bytes: Array
     alike: NDArray[np.intp]
+    each_size: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,7 @@ def question_of(
     target: Target | None,
     precisions: Sequence[Precisions] = (DEFAULT_PRECISIONS,),
     techniques: Techniques | None = None,
+    each_size: bool = True,
 ) -> Question:
     """The question that a workload asks, at each of the pairs. Raises UsageError for an unknown precision."""
     asked = tuple((weights or model.default_precision, cache) for weights, cache in precisions)
@@ -140,6 +142,7 @@ def question_of(
         bucket_bytes=sizes,
         longest_bytes=sizes.max(axis=-1),
         alike=first_alike(*work.columns(), *sizes.T),
+        each_size=each_size,
     )
 
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -124,23 +124,29 @@ def cold_commands(runs: int) -> Iterator[Row]:
 
 def estimates(runs: int) -> Iterator[Row]:
     """One workload on all instance types in all splits in this process, beside a cold import: as it is asked, at one
-    precision, and at all there are of weights and KV cache (fp16 counts as bf16); and of a mixture of experts, which
-    is tried in groups of instances, too.
+    precision, and at all there are of weights and KV cache (fp16 counts as bf16); of a mixture of experts, which
+    is tried in groups of instances, too; and that with requests in bursts, and with each size of request alone, as
+    routing by size wants.
     """
     config = load_config()
     workload = load_workload(config.find_workload("chat-llama-70b"))
     shapes = list(config.shapes.values())
     every = [pair for pair in product(WEIGHT_PRECISIONS, KV_PRECISIONS) if "fp16" not in pair]
-    for name, model, precisions in (
-        (f"{len(shapes)} types, one precision", workload.model, [DEFAULT_PRECISIONS]),
-        (f"{len(shapes)} types, {len(every)} precisions", workload.model, every),
-        ("the same, of DeepSeek-R1", "deepseek-r1", every),
+    target = workload.target
+    assert target is not None
+    bursty = replace(target, arrival_cv=3.0)
+    for name, model, to_meet, precisions, each_size in (
+        (f"{len(shapes)} types, one precision", workload.model, target, [DEFAULT_PRECISIONS], False),
+        (f"{len(shapes)} types, {len(every)} precisions", workload.model, target, every, False),
+        ("the same, of DeepSeek-R1", "deepseek-r1", target, every, False),
+        ("the same, of DeepSeek-R1 in bursts", "deepseek-r1", bursty, every, False),
+        ("the same, of DeepSeek-R1, each size alone, too", "deepseek-r1", target, every, True),
     ):
-        asked = config.find_model(model), workload.buckets, workload.target, shapes, config.gpus, config.fit
+        asked = config.find_model(model), workload.buckets, to_meet, shapes, config.gpus, config.fit
         ours, theirs = [], []
         for _ in range(runs + 1):
             started = time.perf_counter()
-            estimate_precisions(*asked, precisions, workload.engine)
+            estimate_precisions(*asked, precisions, workload.engine, each_size=each_size)
             ours.append(time.perf_counter() - started)
             theirs.append(seconds([sys.executable, "-c", IMPORTS]))
         own, other = statistics.median(ours[1:]), statistics.median(theirs[1:])

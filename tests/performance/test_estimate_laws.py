@@ -47,6 +47,16 @@ def test_a_bucket_alone_is_the_mix_of_that_bucket_only() -> None:
             assert rate == pytest.approx(alone.requests_per_second, rel=0.01)
 
 
+def test_sizes_alone_are_left_out_where_nobody_asks_and_nothing_else_changes() -> None:
+    asked = (LLAMA_70B, MIX, CHAT, [shape("H100", 4), shape("L40S", 8), shape("H100", 1)], GPUS, FIT)
+    every, (without,) = estimate_shapes(*asked), estimate_precisions(*asked, [(None, None)], each_size=False)
+    found = [one for one in every if isinstance(one, Estimate)]
+    assert [len(one.bucket_requests_per_second) for one in found] == [len(MIX)] * len(found) != []
+    assert without == [
+        replace(one, bucket_requests_per_second=()) if isinstance(one, Estimate) else one for one in every
+    ]
+
+
 def test_short_requests_are_served_faster_than_long_ones() -> None:
     rates = one(LLAMA_70B, shape("H100", 8)).bucket_requests_per_second
     assert list(rates) == sorted(rates, reverse=True)

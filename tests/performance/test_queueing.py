@@ -130,6 +130,22 @@ def test_clumped_arrivals_at_an_exponential_server_by_hand() -> None:
     assert queue[0] == pytest.approx(service / (1 - sigma), rel=1e-6)
 
 
+@pytest.mark.parametrize("pool", [1.0, 2.5, 40.0])
+@pytest.mark.parametrize("scv", [1.01, 4.0, 25.0])
+def test_who_waits_is_the_root_that_halving_finds_at_any_load(scv: float, pool: float) -> None:
+    loads = np.concatenate([np.logspace(-9, -1, 30), np.linspace(0.1, 0.999, 60)])
+    queued, _ = prefill_queue(loads, array(1.0), array(2.0), scv, pool)
+    stream = 1 + pool * (scv - 1)
+    for load, found in zip(loads, queued, strict=True):
+        low, high = load, 1.0
+        for _ in range(50):
+            sigma = (low + high) / 2
+            transform = (1 + (1 - sigma) * stream / (pool * load)) ** (-1 / stream)
+            above = transform > pool * sigma / (1 + (pool - 1) * sigma)
+            low, high = (sigma, high) if above else (low, sigma)
+        assert found == pytest.approx(low, rel=1e-6)
+
+
 def test_exponential_service_gives_the_exact_tail_of_m_m_1() -> None:
     queued, queue = prefill_queue(array(3.0), array(0.25), array(2 * 0.25**2), 1.0)
     wait = replace(queue_wait(1.0), queued=queued, queue_s=queue)
