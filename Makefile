@@ -1,5 +1,6 @@
 # One environment for everything; CASES= names a folder with the large benchmark cases, DATA= a table of
 # serving measurements (optimiser/accuracy/table.py has its columns), PERFORMANCE=silicon what `make accuracy` judges,
+# ENGINES= one for the pace of engines that DATA lacks (`make fit DATA=` fits that alone, all else stays),
 # TRAINING= a table of training runs (optimiser/costing/training/accuracy/table.py) that it judges in their place.
 PYTHON ?= python3
 VENV := .venv
@@ -9,6 +10,7 @@ EXTRAS := test,calibrate,silicon,dask
 CONSTRAINTS := .ci/constraints.txt
 CASES ?=
 DATA ?= ../shared/data/serving_measurements.csv
+ENGINES ?= tests/accuracy/sglang.csv
 PERFORMANCE ?= roofline
 TRAINING ?=
 
@@ -37,7 +39,7 @@ accuracy: $(VENV)/.installed
 	@$(BIN)/python -m $(if $(TRAINING),optimiser.costing.training.accuracy $(TRAINING),optimiser.accuracy $(DATA) --performance $(PERFORMANCE))
 
 fit: $(VENV)/.installed
-	@$(BIN)/python -m optimiser.accuracy.fit_command $(DATA)
+	@$(BIN)/python -m optimiser.accuracy.fit_command $(DATA) $(if $(ENGINES),--engines $(ENGINES))
 
 live: $(VENV)/.installed-test
 	$(BIN)/pytest -m live -v -rs --tb=short tests/live

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from optimiser.accuracy.cases import cases_of
 from optimiser.accuracy.coverage import coverage_of, stated_errors
@@ -35,10 +36,9 @@ def accuracy_of(path: Path, performance: str = "roofline") -> Accuracy:
     rows = read_measurements(path)
     config = load_config()
     cases, left_out = cases_of(rows, config.models, config.gpus)
-    record = config.fit.record
     prepared, unfit = prepare(cases, config.fit.engines)
     judged = judge(prepared, factors_of(prepared, config.fit))
-    same = record.get("table_sha256") == digest_of(path)
+    record = _fitted_to(config, digest_of(path))
     no_room = [
         LeftOut(row=case.row, reason="the memory model has no room for it", detail=case.model.name)
         for case in unfit
@@ -50,10 +50,16 @@ def accuracy_of(path: Path, performance: str = "roofline") -> Accuracy:
         left_out=(*left_out, *no_room),
         rankings=rankings(judged, usd_per_gpu_hour(config)),
         coverage=coverage_of(judged, stated_errors(prepared, config.fit.generations)),
-        unseen=record.get("errors", {}) if same else {},
-        unseen_coverage=record.get("coverage", {}) if same else {},
+        unseen=record.get("errors", {}),
+        unseen_coverage=record.get("coverage", {}),
     )
     return _on_operators(accuracy, prepared, config) if performance == "silicon" else accuracy
+
+
+def _fitted_to(config: Config, table: str) -> dict[str, Any]:
+    """What is on record of the fit to this very table, be it of all or of an engine's pace; nothing where none was."""
+    fits = (config.fit.record, *config.fit.record.get("engines", {}).values())
+    return next((one for one in fits if one.get("table_sha256") == table), {})
 
 
 def _on_operators(accuracy: Accuracy, prepared: Prepared, config: Config) -> Accuracy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 
 import numpy as np
 
@@ -60,7 +61,14 @@ WEIGHTS: dict[Goal, float] = {
 PULL = 0.05
 # No guide to a generation that was not measured: another vendor, and cards held below their rated clocks.
 NOT_USUAL = ("CDNA3", "Hopper PCIe")
-_ROUNDS = 15
+ROUNDS = 15
+# What a fit is judged on that never saw it: every case by a fit without all those of the same key.
+LEFT_OUT: dict[str, Callable[[Case], str]] = {
+    "model_left_out": lambda case: case.model.name,
+    "generation_left_out": lambda case: case.gpu.generation,
+    "gpu_left_out": lambda case: case.gpu.name,
+    "fifth_left_out": lambda case: f"lines {case.row.line % 5} modulo 5",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,14 +141,47 @@ def without_each(
     """Every case as predicted by a fit that never saw a case of the same key, such as its model; none where all
     have one key.
     """
+
+    def refit(others: Sequence[Case], prepared: Prepared) -> Factors:
+        return solve(others, engines, near).factors(prepared.cases)
+
+    return each_left_out(cases, engines, refit, key, tell)
+
+
+def each_left_out(
+    cases: Sequence[Case],
+    engines: Mapping[str, Engine],
+    refit: Callable[[Sequence[Case], Prepared], Factors],
+    key: Callable[[Case], str],
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[Judged, ...]:
+    """The same with refit(others, prepared) as the factors of prepared cases by a fit to the others."""
     judged: list[Judged] = []
     names = sorted({key(case) for case in cases})
     for name in names if len(names) > 1 else ():
         tell(name)
         others = [case for case in cases if key(case) != name]
         prepared = prepare([case for case in cases if key(case) == name], engines)[0]
-        judged += judge(prepared, solve(others, engines, near).factors(prepared.cases))
+        judged += judge(prepared, refit(others, prepared))
     return tuple(judged)
+
+
+def weights_of(cases: Sequence[Case]) -> Array:
+    """How much each error counts, (cases,): every set of WEIGHTS by its own, whatever its size."""
+    goals = [case.judged_in for case in cases]
+    return np.array([WEIGHTS[goal] / goals.count(goal) ** 0.5 for goal in goals])
+
+
+def told_by(cases: Sequence[Case], on: date) -> str:
+    """What a factor was taken from, in plain words."""
+    gpus = ", ".join(sorted({case.gpu.name for case in cases}))
+    models = len({case.model.name for case in cases})
+    return f"{len(cases):,} figures of {models} model{'s' * (models > 1)} on {gpus}, {on}"
+
+
+def rounded(value: float) -> float:
+    """To three significant digits: more is noise."""
+    return float(f"{value:.3g}")
 
 
 def _throughput(prepared: Prepared, near: Solution | None) -> Solution:
@@ -148,8 +189,7 @@ def _throughput(prepared: Prepared, near: Solution | None) -> Solution:
     generations = sorted({case.gpu.generation for case in cases})
     engines = sorted({case.engine for case in cases} - {REFERENCE_ENGINE})
     measured = np.array([case.measured for case in cases])
-    goals = [case.judged_in for case in cases]
-    weights = np.array([WEIGHTS[goal] / goals.count(goal) ** 0.5 for goal in goals])
+    weights = weights_of(cases)
     constants, reach = len(THROUGHPUT), len(generations)
 
     def of(at: Array) -> Solution:
@@ -180,7 +220,7 @@ def _throughput(prepared: Prepared, near: Solution | None) -> Solution:
         blocks.append([(constants + first + index, mask) for index, mask in enumerate(masks)])
     expected = vector(EXPECTED, None)
     start = vector(near.physics, near) if near else expected
-    return of(minimise(errors, weights, start, expected, PULL, blocks, _ROUNDS))
+    return of(minimise(errors, weights, start, expected, PULL, blocks, ROUNDS))
 
 
 def _first_token(prepared: Prepared, solution: Solution) -> Solution:
@@ -209,4 +249,4 @@ def _first_token(prepared: Prepared, solution: Solution) -> Solution:
     of_engine = [np.array([case.engine == name for case in cases]) for name in engines]
     blocks.append([(constants + index, mask) for index, mask in enumerate(of_engine)])
     weights = np.full(len(cases), len(cases) ** -0.5)
-    return of(minimise(errors, weights, expected, expected, PULL, blocks, _ROUNDS))
+    return of(minimise(errors, weights, expected, expected, PULL, blocks, ROUNDS))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,15 +16,26 @@ import yaml
 
 from optimiser.accuracy.cases import cases_of
 from optimiser.accuracy.coverage import coverage_of, stated_errors
-from optimiser.accuracy.fit import WEIGHTS, Solution, solve, without_each
+from optimiser.accuracy.engine_fit import with_engines
+from optimiser.accuracy.fit import (
+    LEFT_OUT,
+    REFERENCE_ENGINE,
+    WEIGHTS,
+    Solution,
+    rounded,
+    solve,
+    told_by,
+    without_each,
+)
 from optimiser.accuracy.prepare import Prepared, prepare
 from optimiser.accuracy.sets import Case
 from optimiser.accuracy.sources import source_of
-from optimiser.accuracy.summary import Judged, by_set, errors_of, judge
+from optimiser.accuracy.summary import Judged, errors_of, judge, table_of_errors
 from optimiser.accuracy.table import digest_of, read_measurements
 from optimiser.config import Config, load_config
 from optimiser.errors import OptimiserError, UsageError
 from optimiser.files import write_whole
+from optimiser.performance.physics import Fit
 from optimiser.performance.specs import Efficiency
 
 HEADER = """\
@@ -32,18 +43,12 @@ HEADER = """\
 # config/README.md, "Performance". Errors are median and 90th percentile of |predicted / measured - 1|: here, and on
 # models, GPU generations, GPUs and fifths of the rows that were left out of the fit.
 """
-# What a fit is judged on that never saw it: every case by a fit without all those of the same key.
-LEFT_OUT: dict[str, Callable[[Case], str]] = {
-    "model_left_out": lambda case: case.model.name,
-    "generation_left_out": lambda case: case.gpu.generation,
-    "gpu_left_out": lambda case: case.gpu.name,
-    "fifth_left_out": lambda case: f"lines {case.row.line % 5} modulo 5",
-}
 # An engine differs by about as much from one version to the next: no estimate is sold as better.
 LEAST_ERROR = 0.08
 # Where one model alone was measured on a generation nobody knows how far another is off: an assumption.
 ONE_MODEL_ERROR = 0.25
 FEWEST_FIGURES, FEWEST_SPLIT = 3, 10
+UNMEASURED = "no measurement: the mean of the others"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,29 +89,53 @@ def fitted(path: Path, config: Config) -> Outcome:
     )
 
 
-def performance_yaml(outcome: Outcome, config: Config, on: date) -> str:
-    """The file, with the engines' memory rules and versions as the config has them."""
+def fit_of(outcome: Outcome, config: Config, on: date) -> Fit:
+    """What was found as a Fit, with the engines' memory rules and versions as the config has them; engines that the
+    table lacks have the pace of those that it holds, and say so.
+    """
     solution = outcome.solution
     generations = _generations(outcome, config, on)
-    content = {
-        "fitted": {
+    measured = {REFERENCE_ENGINE, *solution.step_factors}
+    return Fit(
+        physics=replace(
+            solution.physics, **{name: rounded(value) for name, value in vars(solution.physics).items()}
+        ),
+        engines={
+            name: replace(
+                engine,
+                step_factor=rounded(solution.step_factor(name)),
+                latent_prompt_layer_us=rounded(solution.latent_prompt_layer_us(name)),
+                versions=engine.versions if name in measured else "",
+                source=engine.source if name in measured else UNMEASURED,
+            )
+            for name, engine in config.fit.engines.items()
+        },
+        generations=generations,
+        record={
             "date": on.isoformat(),
             "figures": len([case for case in outcome.cases if case.judged_in in WEIGHTS]),
             "table_sha256": outcome.table_sha256,
             "sources": sorted({source_of(case.row) for case in outcome.cases}),
-            "errors": _errors(outcome),
+            "errors": table_of_errors(_kinds(outcome)),
             "coverage": _coverage(outcome, generations),
         },
-        "physics": {name: _rounded(value) for name, value in vars(solution.physics).items()},
-        "engines": {
-            name: {
-                **_without_name(vars(engine)),
-                "step_factor": _rounded(solution.step_factor(name)),
-                "latent_prompt_layer_us": _rounded(solution.latent_prompt_layer_us(name)),
-            }
-            for name, engine in config.fit.engines.items()
+    )
+
+
+def performance_yaml(fit: Fit) -> str:
+    """The file that holds the fit."""
+    content = {
+        "fitted": fit.record,
+        "physics": vars(fit.physics),
+        **{
+            section: {name: _without_name(vars(one)) for name, one in entries.items()}
+            for section, entries in (
+                ("engines", fit.engines),
+                ("generations", fit.generations),
+                ("gpus", fit.gpus),
+            )
+            if entries
         },
-        "generations": {name: _without_name(vars(one)) for name, one in generations.items()},
     }
     return HEADER + yaml.safe_dump(content, sort_keys=False, width=118, default_flow_style=None)
 
@@ -124,16 +153,6 @@ def _coverage(outcome: Outcome, generations: Mapping[str, Efficiency]) -> dict[s
     return table
 
 
-def _errors(outcome: Outcome) -> dict[str, dict[str, list[float]]]:
-    table: dict[str, dict[str, list[float]]] = {}
-    for kind, judged in _kinds(outcome).items():
-        for goal, some in by_set(judged).items():
-            errors = errors_of(some)
-            if errors:
-                table.setdefault(goal.name, {})[kind] = [round(errors.median, 3), round(errors.p90, 3)]
-    return table
-
-
 def _generations(outcome: Outcome, config: Config, on: date) -> dict[str, Efficiency]:
     """Every generation of the config: as fitted where there are measurements, as usual where not."""
     overall = errors_of(
@@ -147,11 +166,11 @@ def _generations(outcome: Outcome, config: Config, on: date) -> dict[str, Effici
         usual_error = overall.median if overall else ONE_MODEL_ERROR
         found[name] = Efficiency(
             generation=name,
-            compute=_rounded(compute),
-            bandwidth=_rounded(bandwidth),
+            compute=rounded(compute),
+            bandwidth=rounded(bandwidth),
             relative_error=round(_error(name, cases, outcome) if fits else 1.5 * usual_error, 2),
             fitted=fits,
-            source=_source(cases, on)
+            source=told_by(cases, on)
             if fits
             else "no measurement: as NVIDIA's other generations, error assumed",
             split_over_pcie_measured=_split_over_pcie(cases) >= FEWEST_SPLIT,
@@ -179,33 +198,39 @@ def _split_over_pcie(cases: Sequence[Case]) -> int:
     )
 
 
-def _source(cases: Sequence[Case], on: date) -> str:
-    gpus = ", ".join(sorted({case.gpu.name for case in cases}))
-    models = len({case.model.name for case in cases})
-    return f"{len(cases):,} figures of {models} model{'s' * (models > 1)} on {gpus}, {on}"
-
-
 def _without_name(values: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if name not in ("name", "generation")}
-
-
-def _rounded(value: float) -> float:
-    """To three significant digits: more is noise."""
-    return float(f"{value:.3g}")
+    return {name: value for name, value in values.items() if name not in ("name", "generation", "gpu")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the file; 0, or the exit code of the fault that is told on stderr."""
     parser = argparse.ArgumentParser(prog="python -m optimiser.accuracy.fit_command", description=__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="table of serving measurements (CSV)")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        nargs="?",
+        help="table of serving measurements (CSV); without it all but the pace of the engines below stays as it is",
+    )
+    parser.add_argument(
+        "--engines",
+        type=Path,
+        metavar="FILE",
+        help="a further table, for the pace of engines that FILE lacks",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: performance.yaml of the config")
     asked = parser.parse_args(arguments)
     try:
+        if asked.file is None and asked.engines is None:
+            raise UsageError("there is nothing to fit: give a table of measurements, or one as --engines")
         config = load_config()
         output = asked.output or config.directories[0] / "performance.yaml"
-        text = performance_yaml(fitted(asked.file, config), config, datetime.now(UTC).date())
+        on = datetime.now(UTC).date()
+        fit = fit_of(fitted(asked.file, config), config, on) if asked.file else config.fit
+        if asked.engines:
+            fit = with_engines(fit, asked.engines, config, on)
         try:
-            write_whole(output, text)
+            write_whole(output, performance_yaml(fit))
         except OSError as error:
             raise UsageError(f"{output}: cannot be written: {error.strerror}") from None
     except OptimiserError as error:

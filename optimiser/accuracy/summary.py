@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,6 +85,17 @@ def errors_of(judged: Iterable[Judged]) -> Errors | None:
 def by_set(judged: Sequence[Judged]) -> dict[Goal, tuple[Judged, ...]]:
     """The figures of every set, also of those without any, in the order of SETS."""
     return {goal: tuple(item for item in judged if item.case.judged_in is goal) for goal in SETS}
+
+
+def table_of_errors(kinds: Mapping[str, Sequence[Judged]]) -> dict[str, dict[str, list[float]]]:
+    """By set and kind (such as a model left out) median and p90 of the size of the errors, to three digits."""
+    table: dict[str, dict[str, list[float]]] = {}
+    for kind, judged in kinds.items():
+        for goal, some in by_set(judged).items():
+            errors = errors_of(some)
+            if errors:
+                table.setdefault(goal.name, {})[kind] = [round(errors.median, 3), round(errors.p90, 3)]
+    return table
 
 
 def by_dimension(judged: Sequence[Judged], dimension: str) -> dict[str, dict[Goal, Errors]]:

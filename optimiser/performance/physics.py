@@ -127,7 +127,8 @@ class Fit:
     """Everything fitted: constants, engines by name, GPU generations by name; calibrated GPUs by name.
 
     record is what `make fit` wrote of itself: date, figures, sources, sha256 of the table and, by set, the median
-    and 90th percentile of the error here, with the model left out and with the generation left out.
+    and 90th percentile of the error here, with the model left out and with the generation left out; under `engines` the
+    same of engines whose pace is from a further table.
     """
 
     physics: Physics

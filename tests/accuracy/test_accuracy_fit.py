@@ -12,13 +12,13 @@ import pytest
 import yaml
 from measurement_rows import at_concurrency, offline, write_table
 
-from optimiser.accuracy import fit
+from optimiser.accuracy import engine_fit, fit
 from optimiser.accuracy.__main__ import main as accuracy
 from optimiser.accuracy.cases import cases_of
 from optimiser.accuracy.fit import EXPECTED, Solution, solve, without_each
-from optimiser.accuracy.fit_command import main
+from optimiser.accuracy.fit_command import UNMEASURED, main
 from optimiser.accuracy.least_squares import minimise
-from optimiser.accuracy.predict import predict
+from optimiser.accuracy.predict import factors_of, predict
 from optimiser.accuracy.prepare import prepare
 from optimiser.accuracy.sets import Case
 from optimiser.accuracy.summary import errors_of
@@ -128,6 +128,7 @@ def test_the_file_that_a_fit_writes_is_the_config_that_is_read(
     assert not found.generations["Ada"].fitted
     assert found.generations["Ada"].relative_error > found.generations["Hopper"].relative_error
     assert found.engines["sglang"].step_factor == found.engines["vllm"].step_factor
+    assert (found.engines["sglang"].versions, found.engines["sglang"].source) == ("", UNMEASURED)
     # What no measurement of the table tells is kept.
     shipped = load_config().fit
     assert found.generations["CDNA3"].moe_step_factor == shipped.generations["CDNA3"].moe_step_factor > 1
@@ -136,6 +137,34 @@ def test_the_file_that_a_fit_writes_is_the_config_that_is_read(
     monkeypatch.setenv("OPTIMISER_CONFIG", str(output.parent))
     assert accuracy([str(table)]) == 0
     assert "fitted to this table" in capsys.readouterr().out
+
+
+def test_an_engine_that_the_table_lacks_takes_its_pace_from_a_further_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found against the factors of the new fit, not those that are shipped."""
+    monkeypatch.setattr(engine_fit, "PULL", 1e-4)
+    table = write_table(tmp_path / "table.csv", [_measured(case) for case in as_made()])
+    output = tmp_path / "config" / "performance.yaml"
+    output.parent.mkdir()
+    assert main([str(table), "--output", str(output)]) == 0
+    alone = load_config(output.parent).fit
+    slower = replace(alone.engines["sglang"], step_factor=1.6)
+    made_by = replace(alone, engines={**alone.engines, "sglang": slower})
+    cases = cases_of([replace(row, engine="SGLang 0.5.9") for row in rows()], CONFIG.models, CONFIG.gpus)[0]
+    prepared = prepare(cases, CONFIG.fit.engines)[0]
+    figures = predict(prepared, factors_of(prepared, made_by)).tolist()
+    made = [
+        _measured(replace(case, measured=figure))
+        for case, figure in zip(prepared.cases, figures, strict=True)
+    ]
+    further = write_table(tmp_path / "further.csv", made)
+    assert main([str(table), "--engines", str(further), "--output", str(output)]) == 0
+    found = load_config(output.parent).fit
+    assert found.engines["sglang"].step_factor == pytest.approx(1.6, rel=5e-3)
+    assert found.engines["sglang"].versions == "0.5.9"
+    assert found.engines["vllm"] == alone.engines["vllm"]
+    assert found.physics == alone.physics
 
 
 def _measured(case: Case) -> Measurement:
