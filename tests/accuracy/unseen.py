@@ -12,5 +12,6 @@ def assert_whole_and_unseen(accuracy: Accuracy, without_room: int = 0) -> None:
     assert len(accuracy.left_out) == without_room
     assert all("has no room" in item.reason for item in accuracy.left_out)
     assert not accuracy.unseen
-    fitted = set(load_config().fit.record["sources"])
+    record = load_config().fit.record
+    fitted = {source for one in (record, *record["engines"].values()) for source in one["sources"]}
     assert fitted.isdisjoint(source_of(item.case.row) for item in accuracy.judged)
