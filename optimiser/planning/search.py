@@ -30,6 +30,7 @@ from optimiser.planning.over_sites import search_over_sites
 from optimiser.planning.parts import least_sites
 from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.rules.schedule import schedule_rules
+from optimiser.planning.worthwhile import passed_over_told, worthwhile
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class Outcome:
     leaves is how many sets of options were bounded, leaves_solved how many had to be solved. carbon_steps is how many
     carbon prices were searched at for a cap (0: none). timed_out: a solver was stopped by the clock.
     splits are those of demand over sites that were tried, and that lower_usd bounds, in words ("": it is not split);
-    schedule how rules on it raised lower_usd ("": they did not).
+    schedule how rules on it raised lower_usd ("": they did not). passed_over are instance types that were not
+    considered (worthwhile.py).
     """
 
     plans: list[Found] = field(default_factory=list)
@@ -93,6 +95,7 @@ class Outcome:
     timed_out: bool = False
     splits: str = ""
     schedule: str = ""
+    passed_over: tuple[str, ...] = ()
 
     @property
     def method(self) -> str:
@@ -106,9 +109,10 @@ class Outcome:
         carbon = f"; {self.carbon_steps} carbon prices for the cap" if self.carbon_steps else ""
         schedule = f"; {self.schedule}" if self.schedule else ""
         apart = "; each site's part of the demand by itself" if self.splits else ""
+        passed = f"; not considered: {passed_over_told(self.passed_over)}" if self.passed_over else ""
         return (
             f"branch and bound over sites and instance types, {self.leaves_solved} of {self.leaves} sets solved; "
-            f"two-sided decomposition over hours, {exactly}{caps}{schedule}{carbon}{apart}"
+            f"two-sided decomposition over hours, {exactly}{caps}{schedule}{carbon}{apart}{passed}"
         )
 
     @property
@@ -137,7 +141,9 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
 def _search(problem: Problem, gap: float, alternatives: int) -> Outcome:
     """The same without the cap on carbon."""
     caps = caps_of(problem)
-    run = _Run(within_reach(problem, caps), gap, alternatives, caps)
+    considered, without = worthwhile(problem)
+    run = _Run(within_reach(considered, caps), gap, alternatives, caps)
+    run.outcome.passed_over = without
     run.add_branches(sites(run.problem))
     run.drain()
     if not schedule_rules(problem.policy):
