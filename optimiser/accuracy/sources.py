@@ -95,7 +95,8 @@ def served_as(row: Measurement, model: ModelSpec, gpu: GpuSpec) -> Served | str:
     if weights not in WEIGHT_PRECISIONS or row.precision_kv not in (None, *KV_PRECISIONS):
         return "precision is not one that estimates know"
     served = served_on(gpu, model, weights, row.precision_kv)
-    if isinstance(served, Served) and row.precision_kv is None and served.weight_tflops > served.half_tflops:
+    narrow = isinstance(served, Served) and served.weight_tflops > served.half_tflops
+    if narrow and row.precision_kv is None and "fp8" in gpu.dense_tflops:
         eight_bit = served_on(gpu, model, weights, "fp8")
         return eight_bit if isinstance(eight_bit, Served) else served
     return served

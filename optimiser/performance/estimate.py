@@ -14,7 +14,7 @@ from optimiser.performance.choice import best_rows, every_roofline_rate
 from optimiser.performance.crowding import tried_on
 from optimiser.performance.estimate_types import Estimate, Rejection
 from optimiser.performance.physics import Engine, Fit
-from optimiser.performance.precision import in_half, served_on
+from optimiser.performance.precision import served_by
 from optimiser.performance.rejections import do_not_fit, host_ram_short, misses_targets
 from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import Hardware
@@ -123,11 +123,7 @@ def hardware_of(
     if gpu.generation in engine.not_on:
         reason = f"{engine.name} does not run on {gpu.generation}"
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="engine", reason=reason)
-    weights = question.precisions[pair][0]
-    if gpu.generation in engine.without.get(weights, ()) and not in_half(question.model, weights):
-        reason = f"{engine.name} has no kernels for {weights} weights on {gpu.generation}"
-        return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=reason)
-    served = served_on(gpu, question.model, *question.precisions[pair])
+    served = served_by(engine, gpu, question.model, *question.precisions[pair])
     if isinstance(served, str):
         return Rejection(provider="", instance_type="", gpu=gpu.name, code="precision", reason=served)
     efficiency = fit.efficiency_of(gpu)

@@ -102,7 +102,9 @@ class Engine:
     memory_share is of the whole GPU (vLLM's gpu_memory_utilization, SGLang's mem_fraction_static), or with
     of_free_memory of what weights and working memory leave (TensorRT-LLM's free_gpu_memory_fraction).
     versions are those measured, "" where none was and step_factor is an assumption. not_on names GPU generations that
-    it does not run on; without, by precision of weights, those on which it has no kernels for it.
+    it does not run on; without, by precision of weights, those on which it has no kernels for it; kv_without, by that
+    of the KV cache, those on which it has none. kv_since is the first release known to have one of
+    those, where that is later than those measured.
     """
 
     name: str
@@ -115,6 +117,8 @@ class Engine:
     graph_tokens: float = 0.0
     not_on: tuple[str, ...] = ()
     without: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    kv_without: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    kv_since: dict[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optimiser.errors import UsageError, did_you_mean
 from optimiser.performance.model_work import is_block_scaled
 from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
-from optimiser.performance.physics import Kernel
+from optimiser.performance.physics import Engine, Kernel
 from optimiser.performance.specs import GpuSpec, ModelSpec
 
 HALF_PRECISIONS = ("bf16", "fp16")
@@ -37,6 +37,23 @@ def check_precisions(weight_precision: str | None, kv_precision: str | None) -> 
             raise UsageError(f"{what} = {value!r}: no such precision; {did_you_mean(value, known)}")
 
 
+def served_by(
+    engine: Engine, gpu: GpuSpec, model: ModelSpec, weight_precision: str, kv_precision: str | None
+) -> Served | str:
+    """What served_on says, less what the engine lacks on GPUs of that generation."""
+    lacking = engine.without.get(weight_precision)
+    if lacking and gpu.generation in lacking and not in_half(model, weight_precision):
+        return f"{engine.name} has no kernels for {weight_precision} weights on {gpu.generation}"
+    if kv_precision is not None and gpu.generation in engine.kv_without.get(kv_precision, ()):
+        return f"{engine.name} has no KV cache in {kv_precision} on {gpu.generation}"
+    served = served_on(gpu, model, weight_precision, kv_precision)
+    if isinstance(served, str) or served.kv_precision not in engine.kv_since:
+        return served
+    since = engine.kv_since[served.kv_precision]
+    note = f"{engine.name} is known to have a KV cache in {served.kv_precision} from {since} on: check your release"
+    return replace(served, notes=(*served.notes, note))
+
+
 def served_on(
     gpu: GpuSpec, model: ModelSpec, weight_precision: str, kv_precision: str | None
 ) -> Served | str:
@@ -47,7 +64,8 @@ def served_on(
     otherwise is of weights and activations and needs tensor cores for it; fp4 is computed in fp4, or what the model's
     checkpoint is computed in, where there are tensor cores for fp4, and fp8 in fp8 likewise, else both are unpacked to
     16 bit (Marlin kernels, which need Ampere or newer, taken to be GPUs with bf16). The KV cache defaults to the 16-bit
-    format; a narrower one needs tensor cores for its format, and fp4 an engine that has it.
+    format; a narrower one needs tensor cores for its format, fp8 such as kernels convert it for (_cache). What an
+    engine lacks besides is in its own record (served_by).
     """
     rates = gpu.dense_tflops
     half = next((name for name in HALF_PRECISIONS if name in rates), None)
@@ -57,18 +75,17 @@ def served_on(
     if isinstance(weights, str):
         return weights
     weight, weight_tflops, notes = weights
-    kv = _kv_precision(gpu, half, kv_precision)
-    if kv is None:
-        return f"a KV cache in {kv_precision} needs {kv_precision} tensor cores; {gpu.name} has none"
-    if kv == "fp4":
-        notes.append("a KV cache in fp4 is taken to be NVFP4: check that the engine has it for this model")
+    cache = _cache(gpu, model, half, kv_precision)
+    if isinstance(cache, str):
+        return cache
+    kv, of_cache = cache
     return Served(
         weight_precision=weight,
         kv_precision=kv,
         weight_tflops=weight_tflops,
         half_tflops=rates[half],
         kernel=_kernel(model, weight, weight_tflops == rates[half]),
-        notes=tuple(notes),
+        notes=(*notes, *of_cache),
     )
 
 
@@ -105,7 +122,38 @@ def _kernel(model: ModelSpec, weight_precision: str, at_half_rate: bool) -> Kern
     return Kernel.BLOCK_SCALED if is_block_scaled(model, weight_precision) else Kernel.PLAIN
 
 
-def _kv_precision(gpu: GpuSpec, half: str, asked: str | None) -> str | None:
+def _cache(gpu: GpuSpec, model: ModelSpec, half: str, asked: str | None) -> tuple[str, tuple[str, ...]] | str:
+    """The precision the KV cache is held in and what to say of it, or why no engine has it (config/README.md)."""
+    rates = gpu.dense_tflops
     if asked is None or asked in HALF_PRECISIONS:
-        return asked if asked in gpu.dense_tflops else half
-    return asked if asked in gpu.dense_tflops else None
+        return (asked if asked in rates else half), ()
+    if asked == "int8" and model.mla:
+        return "no engine has a KV cache in int8 for latent attention"
+    if not converts_cache(gpu, asked):
+        if asked not in rates:
+            return f"a KV cache in {asked} needs {asked} tensor cores; {gpu.name} has none"
+        said = "a KV cache in fp4 is taken to be NVFP4: check that the engine has it for this model"
+        return asked, (said,) if asked == "fp4" else ()
+    if "bf16" not in rates:
+        return f"a KV cache in fp8 needs Ampere or newer, which {gpu.name} is not"
+    if model.mla:
+        return f"a KV cache in fp8 needs fp8 tensor cores in latent attention; {gpu.name} has none"
+    return asked, (
+        f"{gpu.name} has no fp8 tensor cores: the KV cache is held in fp8 and computed in 16 bit, which few attention "
+        "back ends do (FlashInfer does): check that the model runs on one",
+    )
+
+
+def converts_cache(gpu: GpuSpec, kv_precision: str) -> bool:
+    """Whether a KV cache in fp8 is converted to 16 bit on this GPU, for want of tensor cores for it."""
+    return kv_precision == "fp8" and "fp8" not in gpu.dense_tflops
+
+
+def cache_unmeasured(gpu: GpuSpec, kv_precision: str) -> bool:
+    """Whether no published figure has that format: all have 16 bit, or fp8 on GPUs with tensor cores for it."""
+    return kv_precision in ("int8", "fp4") or converts_cache(gpu, kv_precision)
+
+
+def cache_is_to_be_checked(engine: Engine, gpu: GpuSpec, kv_precision: str) -> bool:
+    """Whether the engine has a KV cache in that format on the GPU in some releases or for some models alone."""
+    return kv_precision == "fp4" or kv_precision in engine.kv_since or converts_cache(gpu, kv_precision)

@@ -190,6 +190,7 @@ def test_a_row_says_how_the_model_lies_on_its_gpus(row: Measurement, split: Spli
         (offline(precision_weights="fp8", precision_kv="fp16"), "fp8", "fp16"),
         (offline(precision_weights="fp8", precision_kv=None), "fp8", "fp8"),
         (offline(precision_weights="int4", precision_kv=None), "int4", "bf16"),
+        (offline(gpu="A100-SXM", precision_weights="int8", precision_kv=None), "int8", "bf16"),
         (offline(model="gpt-oss-120b", gpu="B200", precision_weights="fp4", precision_kv=None), "fp4", "fp8"),
         # Hopper has no fp4 tensor cores, so it computes these weights in 16 bit.
         (offline(model="gpt-oss-20b", precision_weights="fp8", precision_kv=None), "fp4", "bf16"),

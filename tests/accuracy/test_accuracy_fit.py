@@ -133,6 +133,12 @@ def test_the_file_that_a_fit_writes_is_the_config_that_is_read(
     shipped = load_config().fit
     assert found.generations["CDNA3"].moe_step_factor == shipped.generations["CDNA3"].moe_step_factor > 1
     assert found.engines["vllm"].graph_tokens == shipped.engines["vllm"].graph_tokens > 0
+    for name, engine in shipped.engines.items():
+        assert (found.engines[name].kv_without, found.engines[name].kv_since) == (
+            engine.kv_without,
+            engine.kv_since,
+        )
+        assert engine.kv_without
     capsys.readouterr()
     monkeypatch.setenv("OPTIMISER_CONFIG", str(output.parent))
     assert accuracy([str(table)]) == 0

@@ -96,7 +96,6 @@ def test_precision_follows_the_gpu() -> None:
         assert any("computed in 16 bit" in note for note in packed.notes)
         assert packed.low_confidence
     assert refused(LLAMA_8B, shape("T4", 1), wide, weight_precision="fp4").code == "precision"
-    assert refused(LLAMA_8B, shape("A100", 1), wide, kv_precision="fp8").code == "precision"
 
 
 def test_quantised_weights_and_cache_only_where_named() -> None:

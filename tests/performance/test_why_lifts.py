@@ -127,7 +127,7 @@ def test_a_precision_that_the_gpu_lacks_has_a_reason_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("on", "asked_for", "lifts"),
     [
-        (shape("A100", 1), {"kv_precision": "fp8"}, {"bf16 KV cache", "int8 KV cache"}),
+        (shape("H100", 1), {"kv_precision": "fp4"}, {"bf16 KV cache", "int8 KV cache", "fp8 KV cache"}),
         (
             shape("T4", 1, link="pcie"),
             {"weight_precision": "fp8"},
