@@ -20,6 +20,8 @@ SERVER_ERROR = 0.21
 # and 40 or 30 ms at p99. Estimates of those 19 results are 17 % too high at the median, one in ten over 38 %;
 # SERVER_ERROR in doubt is 31.5.
 TIGHT_TTFT_MS, TIGHT_TPOT_MS = 500.0, 40.0
+# Nothing says that the doubt ends at a limit: it fades on the way to this many times it, so that no plan jumps there.
+NEAR_TIGHT = 1.25
 # Models split over GPUs joined by PCIe alone, outside the generations where that was measured: three MLPerf
 # systems with 4 and 8 L40S served between 1/1.3 and 1/4 of the estimate.
 SPLIT_OVER_PCIE_ERROR = 0.40
@@ -51,8 +53,8 @@ def relative_error_of(
         error = max(error, SERVER_ERROR)
     if question.work.experts:
         error *= MOE_ERROR_FACTOR
-    if low_confidence:
-        error *= LOW_CONFIDENCE_FACTOR
+    doubt = 1.0 if low_confidence else tightness(question)
+    error *= 1.0 + (LOW_CONFIDENCE_FACTOR - 1.0) * doubt
     if candidate.ranks > 1:
         error = max(error, DATA_PARALLEL_ERROR)
     if converts_cache(candidate.hardware.gpu, candidate.hardware.served.kv_precision):
@@ -88,13 +90,37 @@ def _slow_experts(question: Question, candidate: Candidate) -> list[str]:
     ]
 
 
+def tightness(question: Question) -> float:
+    """How much of the doubt of tight limits a target's are in, 0 to 1: all of it at limits no fit has seen.
+
+    It falls linearly to none at NEAR_TIGHT times the limit; the tighter of the two limits counts.
+    """
+    target = question.target
+    if target is None:
+        return 0.0
+    tightest = min(target.ttft_ms / TIGHT_TTFT_MS, target.tpot_ms / TIGHT_TPOT_MS)
+    return min(max((NEAR_TIGHT - tightest) / (NEAR_TIGHT - 1.0), 0.0), 1.0)
+
+
 def _tight(question: Question) -> list[str]:
     target = question.target
-    if target is None or (target.ttft_ms > TIGHT_TTFT_MS and target.tpot_ms > TIGHT_TPOT_MS):
+    if target is None or tightness(question) < 1.0:
         return []
     return [
         f"limits of {target.ttft_ms:g} ms and {target.tpot_ms:g} ms are tighter than those fitted to: of MLPerf's "
         "interactive results estimates are 17 % too high at the median"
+    ]
+
+
+def near_tight(question: Question) -> list[str]:
+    """What to say of limits so near those of _tight that the error is wider, though not all of the doubt holds."""
+    target, share = question.target, tightness(question)
+    if target is None or not 0.0 < share < 1.0:
+        return []
+    return [
+        f"limits of {target.ttft_ms:g} ms and {target.tpot_ms:g} ms are near {TIGHT_TTFT_MS:g} ms or "
+        f"{TIGHT_TPOT_MS:g} ms, under which estimates are in doubt: the model's error has {share:.0%} of that "
+        "doubt in it"
     ]
 
 
