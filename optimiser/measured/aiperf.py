@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from optimiser.errors import UsageError, bad_value
+from optimiser.measured.drafts import check_no_drafts
 from optimiser.measured.names import engine_named
 from optimiser.measured.reading import Reading, check_poisson, count, day, needed, number, text, value_at
 
@@ -18,6 +19,18 @@ _RATE_UNITS = ("", "requests/sec", "requests/s")
 _CONCURRENCIES = ("loadgen.concurrency", "perf_analyzer.stimulus.concurrency", "concurrency")
 # vLLM's burstiness by another name.
 _SMOOTHNESS = "loadgen.arrival_smoothness"
+# Where the server tells of drafts with each answer (AIPerf's metrics reference, Speculative Decoding Metrics; the last
+# is OpenAI's usage field). GenAI-Perf has none of them.
+_DRAFT_LENGTHS = ("spec_decode_acceptance_length.avg", "spec_decode_token_weighted_acceptance_length.avg")
+_DRAFT_COUNTS = (
+    "spec_decode_draft_tokens.avg",
+    "spec_decode_accepted_draft_tokens.avg",
+    "spec_decode_draft_acceptance_rate.avg",
+    "spec_decode_overall_draft_acceptance_rate.avg",
+    "total_draft_tokens.avg",
+    "total_accepted_draft_tokens.avg",
+    "usage_accepted_prediction_tokens.avg",
+)
 _RATES = ("loadgen.request_rate", "perf_analyzer.stimulus.request_rate", "request_rate")
 
 
@@ -33,10 +46,11 @@ def is_aiperf(data: Any) -> bool:
 def read_aiperf(data: Any, where: str) -> Iterator[Reading]:
     """The one run of such a file.
 
-    Raises UsageError for a figure that is missing or impossible, for a run that was cancelled and where the file does
-    not say under which load it was measured.
+    Raises UsageError for a figure that is missing or impossible, for a run that was cancelled or had drafts and where
+    the file does not say under which load it was measured.
     """
     metrics, config = data.get("records", data), data["input_config"]
+    check_no_drafts(metrics, where, _DRAFT_LENGTHS, _DRAFT_COUNTS)
     failed = count(metrics, where, "error_request_count.avg") or _errors(data, where)
     if value_at(metrics, "request_throughput") is None:
         raise UsageError(f"{where}: no request was completed, {failed:,} failed")

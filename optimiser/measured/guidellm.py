@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from optimiser.errors import UsageError, bad_value
+from optimiser.measured.drafts import check_no_drafts
 from optimiser.measured.reading import Reading, count, day, needed, text, timed, value_at
 
 FORMAT = "guidellm"
@@ -23,6 +24,12 @@ _BENCHMARK_MODELS = (
     "worker.backend_model",
     "benchmarker.backend.model",
 )
+# Of drafts it tells nothing but what it started vLLM with itself (backend vllm_python), beside the model's name.
+_CONFIGURED = "vllm_config.speculative_config"
+_DRAFTS, _BENCHMARK_DRAFTS = (
+    tuple(f"{path.removesuffix('model')}{_CONFIGURED}" for path in paths if path.endswith(".model"))
+    for paths in (_MODELS, _BENCHMARK_MODELS)
+)
 
 
 def is_guidellm(data: Any) -> bool:
@@ -36,13 +43,16 @@ def is_guidellm(data: Any) -> bool:
 def read_guidellm(data: Any, where: str) -> Iterator[Reading]:
     """Every benchmark in which requests were completed, in order.
 
-    Raises UsageError for a figure that is missing or impossible, and where no benchmark completed a request.
+    Raises UsageError for a figure that is missing or impossible, for drafts, and where no benchmark completed a
+    request.
     """
+    check_no_drafts(data, where, methods=_DRAFTS)
     found = False
     for place, run in enumerate(data["benchmarks"], start=1):
         at = f"{where} benchmark {place}"
         if value_at(run, "metrics") is None:
             raise bad_value(at, "metrics", None, "is missing: nothing was measured, or the file is not whole")
+        check_no_drafts(run, at, methods=_BENCHMARK_DRAFTS)
         completed = count(run, at, "metrics.request_totals.successful", "run_stats.requests_made.successful")
         if completed:
             found = True

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from optimiser.errors import UsageError
+from optimiser.measured.drafts import check_no_drafts
 from optimiser.measured.names import precision_named
 from optimiser.measured.reading import Reading, needed, number, text, value_at, whole
 
@@ -30,7 +31,21 @@ _LABELS = {
     "Average time-to-first-token [TTFT] (ms)": "streaming_metrics.avg_ttft_ms",
     "Average time-per-output-token [TPOT] (ms)": "streaming_metrics.avg_tpot_ms",
 }
-_PERCENTILES = {"[TPOT] P99": "tpot_percentiles", "[TTFT] P99": "ttft_percentiles"}
+# Lines of its breakdowns: section, breakdown and statistic in the JSON report.
+_BREAKDOWNS = {
+    "[TPOT] P99": ("streaming_metrics", "tpot_percentiles", "p99"),
+    "[TTFT] P99": ("streaming_metrics", "ttft_percentiles", "p99"),
+    "[AL] AVERAGE": ("decoding_stats", "acceptance_length_percentiles", "average"),
+    "[DT] AVERAGE": ("decoding_stats", "num_draft_tokens_percentiles", "average"),
+}
+# There with speculative decoding alone (tensorrt_llm/bench/dataclasses/reporting.py); some modes count nothing.
+_DRAFT_LENGTHS = ("decoding_stats.acceptance_length_percentiles.average",)
+_DRAFT_COUNTS = (
+    "decoding_stats.num_draft_tokens_percentiles.average",
+    "decoding_stats.num_accepted_draft_tokens_percentiles.average",
+    "decoding_stats.draft_acceptance_rate_percentiles.average",
+)
+_DRAFT_METHODS = ("decoding_stats.mode",)
 _LINE = re.compile(r"^[ \t]*(?P<label>\S[^:\n]*?)[ \t]*:[ \t]*(?P<value>\S.*?)[ \t\r]*$", re.M)
 _MARK = "PERFORMANCE OVERVIEW"
 
@@ -56,13 +71,15 @@ def table_as_report(content: str, where: str) -> dict[str, Any]:
         if label in _LABELS:
             section, name = _LABELS[label].split(".")
             report.setdefault(section, {})[name] = value
-        elif label in _PERCENTILES:
-            report.setdefault("streaming_metrics", {})[_PERCENTILES[label]] = {"p99": value}
+        elif label in _BREAKDOWNS:
+            section, name, statistic = _BREAKDOWNS[label]
+            report.setdefault(section, {})[name] = {statistic: value}
     return report
 
 
 def read_trtllm(data: Any, where: str) -> Iterator[Reading]:
-    """The one run of a report. Raises UsageError for a figure that is missing or impossible."""
+    """The one run of a report. Raises UsageError for a figure that is missing or impossible, and for drafts."""
+    check_no_drafts(data, where, _DRAFT_LENGTHS, _DRAFT_COUNTS, _DRAFT_METHODS)
     in_flight = number(data, where, "request_info.avg_num_concurrent_requests")
     room = number(data, where, "world_info.max_batch_size")
     tensor, stages = (

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from optimiser.errors import bad_value
+from optimiser.measured.drafts import check_no_drafts
 from optimiser.measured.reading import (
     Reading,
     check_poisson,
@@ -24,6 +25,18 @@ FORMAT = "vllm bench serve"
 AGREEMENT = 0.05
 _RATES = {"request_throughput": "completed", "output_throughput": "total_output_tokens"}
 _ENGINES = ("vllm", "sglang", "tensorrt-llm")
+# Of drafts, vLLM's vllm/benchmarks/serve.py writes counts from the server's /metrics, its rates in % and by position;
+# SGLang's bench_serving the server's avg_spec_accept_length, null without drafts, and in some releases the server's
+# arguments.
+_DRAFT_LENGTHS = ("spec_decode_acceptance_length", "accept_length")
+_DRAFT_COUNTS = (
+    "spec_decode_num_drafts",
+    "spec_decode_draft_tokens",
+    "spec_decode_accepted_tokens",
+    "spec_decode_acceptance_rate",
+    "spec_decode_per_position_acceptance_rates",
+)
+_DRAFT_METHODS = ("server_info.speculative_algorithm",)
 
 
 def is_vllm_serve(data: Any) -> bool:
@@ -33,7 +46,8 @@ def is_vllm_serve(data: Any) -> bool:
 
 
 def read_vllm_serve(data: Any, where: str) -> Iterator[Reading]:
-    """The one run of such a file. Raises UsageError for a figure that is missing or impossible."""
+    """The one run of such a file. Raises UsageError for a figure that is missing or impossible, and for drafts."""
+    check_no_drafts(data, where, _DRAFT_LENGTHS, _DRAFT_COUNTS, _DRAFT_METHODS)
     completed = needed(data, where, "completed")
     whole(data, where, "completed")
     _check_rates(data, where)

@@ -46,6 +46,10 @@ from optimiser.performance.trial import Question, Trial
 UTILISATIONS = (0.25, 0.50, 0.80, 1.0)
 # Latencies without a target are means: there is no percentile to meet.
 OFFLINE_PERCENTILE = 50.0
+_DRAFTS_AFTER = (
+    "measured steps are taken as those without drafts, which come on top: a run measured with speculative decoding "
+    "counts them twice, so forget it (`optimiser measure forget`)"
+)
 # A load so much above the largest shows which condition stops it there.
 _BEYOND = 1.05
 
@@ -151,6 +155,8 @@ def _anchored(
     doubts = unmeasured(candidate, float(trial.places[row, 0])) + near_tight(question)
     apart = contradiction(question, trial, row)
     found = anchored(estimate, anchor, prompt, output, max(floor, error_of(apart)), doubts)
+    if question.work.drafts:
+        found = replace(found, notes=(*found.notes, _DRAFTS_AFTER))
     if apart == 1.0:
         return replace(found, low_confidence=found.low_confidence or beside)
     return replace(found, low_confidence=True, notes=(*found.notes, _contradicted(question, trial, row)))

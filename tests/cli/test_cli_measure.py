@@ -59,6 +59,18 @@ def test_the_same_file_again_adds_nothing_and_says_so(run: Run, mine: Path) -> N
     assert len(rows_of(run("measure", "list", "--format", "csv", "--config", str(mine)).out)) == 1
 
 
+def test_a_run_with_drafts_ends_with_2_and_stores_nothing(fails: Fails, run: Run, mine: Path) -> None:
+    runs = VLLM.read_text() + json.dumps(
+        json.loads(VLLM.read_text()) | {"spec_decode_acceptance_length": 2.74}
+    )
+    path = mine / "runs.json"
+    path.write_text(runs)
+    message = fails(2, "measure", "import", str(path), *OF_H100, "--config", str(mine))
+    assert message.startswith(f"{path} document 2: spec_decode_acceptance_length = 2.74: must be 1 or absent")
+    assert not list(mine.glob("measurements/*"))
+    assert run("measure", "list", "--format", "json", "--config", str(mine)).out == "[]\n"
+
+
 def test_measurements_are_listed_in_every_format_and_forgotten(run: Run, mine: Path) -> None:
     run(
         "measure",

@@ -20,7 +20,7 @@ from optimiser.performance.estimate import estimate_shapes, hardware_of
 from optimiser.performance.estimate_types import Estimate
 from optimiser.performance.setups import Candidate, Hardware, single_candidates
 from optimiser.performance.trial import Trial, question_of, trial_of
-from optimiser.workload import SizeBucket, Target
+from optimiser.workload import SizeBucket, Target, Techniques
 from providers.shape import GpuLink, InstanceShape, Obtainability, QuotaUnit
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -105,6 +105,7 @@ def estimate(
     model: str = MODEL,
     engine: str = "vllm",
     weight_precision: str | None = None,
+    techniques: Techniques | None = None,
 ) -> Estimate:
     """The estimate of one shape for requests of one size, anchored on the measurements."""
     config = shipped()
@@ -119,6 +120,7 @@ def estimate(
         None,
         engine,
         anchors_of(measurements),
+        techniques,
     )
     assert isinstance(found, Estimate), found
     return found
