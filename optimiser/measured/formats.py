@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from optimiser.errors import UsageError
+from optimiser.errors import UsageError, bad_value
 from optimiser.measured import aiperf, guidellm, plain_csv, trtllm_bench, vllm_serve
 from optimiser.measured.reading import Reading
 
 # A report with every request in it is large; more than this is none.
 LARGEST_BYTES = 1 << 30
+# What spreadsheets put between columns where the comma is the decimal one; which of the two it is then is not told.
+_OTHER_SEPARATORS = (";", "\t", "|")
 
 Sniffer = Callable[[Any], bool]
 Reader = Callable[[Any, str], Iterator[Reading]]
@@ -43,6 +45,10 @@ def read_benchmarks(path: Path, content: bytes) -> list[Reading]:
     first = words.lstrip().partition("\n")[0]
     if "," in first and "prompt_tokens" in first:
         return list(plain_csv.read_csv(path))
+    for separator in _OTHER_SEPARATORS:
+        if separator in first and "prompt_tokens" in first:
+            right = "columns must be separated by commas, and numbers have a decimal point (5.88)"
+            raise bad_value(f"{path} line 1", "separator", separator, right)
     raise UsageError(f"{path}: {'is empty' if not words.strip() else 'is of no format known here'}: {_KNOWN}")
 
 

@@ -63,16 +63,21 @@ def value_at(data: Any, path: str) -> Any:
 def number(data: Any, where: str, *paths: str) -> float | None:
     """The number above 0 at the first of the paths where there is one; None where none is.
 
-    Raises UsageError for what is no finite number above 0; infinity as text ("inf") is one that is not told.
+    Raises UsageError for what is no finite number above 0; infinity, as text too ("inf", "Infinity"), is one that is
+    not told.
     """
     for path in paths:
         value = value_at(data, path)
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
-        if value is None or value in ("", "inf", math.inf):
+        if value is None or value == "" or _is_infinite(value):
             continue
         return above_zero(value, where, path)
     return None
+
+
+def _is_infinite(value: object) -> bool:
+    return str(value).strip().lower() in ("inf", "infinity") if isinstance(value, str | float) else False
 
 
 def timed(data: Any, where: str, *paths: str) -> float | None:

@@ -146,3 +146,13 @@ def test_gamma_phases_of_aiperf_are_those_of_a_poisson_process_or_refused(tmp_pa
     older = json.loads((FIXTURES / "aiperf_0_6.json").read_text())
     older["input_config"]["loadgen"] |= {"request_rate": 8.0, "arrival_smoothness": 0.25}
     assert "loadgen.arrival_smoothness = 0.25: must be 1" in refused(tmp_path, older)
+
+
+@pytest.mark.parametrize("rate", ["inf", "Infinity", "infinity", float("inf")])
+def test_a_rate_without_end_is_all_at_once_however_it_is_written(tmp_path: Path, rate: object) -> None:
+    assert read(tmp_path, AT_A_RATE | {"request_rate": rate}).request_rate is None
+
+
+@pytest.mark.parametrize("rate", ["-inf", "infinite", float("-inf")])
+def test_what_only_looks_like_a_rate_without_end_is_refused(tmp_path: Path, rate: object) -> None:
+    assert "request_rate" in refused(tmp_path, AT_A_RATE | {"request_rate": rate})

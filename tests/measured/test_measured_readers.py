@@ -257,6 +257,14 @@ def test_a_csv_with_an_unknown_column_or_a_bad_cell_is_refused(tmp_path: Path) -
     assert "line 2: output_tokens" in refused(tmp_path, f"{head}\n1,,3\n")
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_csv_without_commas_is_told_so(tmp_path: Path, separator: str) -> None:
+    rows = [["prompt_tokens", "output_tokens", "requests_per_second"], ["1024", "256", "5,88"]]
+    message = refused(tmp_path, "\n".join(separator.join(row) for row in rows))
+    assert f" line 1: separator = {separator!r}: columns must be separated by commas" in message
+    assert "a decimal point (5.88)" in message
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.bin"
     path.write_bytes(b"\xff\xfe\x00\x80")
