@@ -70,7 +70,7 @@ def changed(problem: Problem, variant: Variant) -> Problem:
 
 def solve_baseline(problem: Problem, name: str, gap: float) -> Found | None:
     """The cheapest plan under a baseline's terms; None where it has none."""
-    return search(changed(problem, ALL_VARIANTS[name]), gap, alternatives=1).best
+    return search(changed(problem, ALL_VARIANTS[name]), gap, alternatives=0).best
 
 
 def within(problem: Problem, keep: Callable[[Option], bool]) -> Problem:

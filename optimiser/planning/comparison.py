@@ -104,7 +104,7 @@ def compared_in_short(problem: Problem, outcome: Outcome | SizedOutcome, gap: fl
 def _without(name: str, problem: Problem, gap: float) -> Found | None:
     """The best plan with a rule off, or eased as it says; None where nothing does that."""
     easier = TERMS[name].without
-    return search(easier(problem), gap, alternatives=1).best if easier else None
+    return search(easier(problem), gap, alternatives=0).best if easier else None
 
 
 def _least_billed(problem: Problem, plans: Iterable[Found | None]) -> Found | None:

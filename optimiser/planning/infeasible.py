@@ -108,7 +108,7 @@ def nothing_allowed(problem: Problem, gap: float) -> NoFeasiblePlan:
     for rule in TERMS.values():
         if not rule.without or not rule.limit(problem.policy):
             continue
-        found = search(rule.without(problem), gap, alternatives=1).best
+        found = search(rule.without(problem), gap, alternatives=0).best
         if found:
             usd = all_in_monthly_usd(problem, found.solution)
             way = f"{rule.eased} would allow a plan at {usd:,.0f} USD a month"
@@ -171,7 +171,7 @@ def _nothing_by_size(problem: Problem, gap: float) -> NoFeasiblePlan:
     if unserved:
         share = sum(problem.bucket_shares[b] for b in unserved)
         why = f"{len(unserved)} of the request sizes ({share:.1%} of requests) meet the target alone on no machine"
-    found = search(problem, gap, alternatives=1).best
+    found = search(problem, gap, alternatives=0).best
     if found is None:
         remedy = str(nothing_allowed(replace(problem, routing="uniform"), gap)).partition(": ")[2]
     else:

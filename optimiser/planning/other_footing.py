@@ -29,7 +29,7 @@ def other_footing_notes(problem: Problem, outcome: Outcome, carbon: Carbon, gap:
     usd_per_kg = problem.policy.carbon_usd_per_tonne / KG_PER_TONNE
     told = tuple(by for one in problem.options if (by := _told_by(one, method, usd_per_kg)) is not None)
     asked = replace(problem, options=told)
-    found = search(asked, gap, alternatives=1).best
+    found = search(asked, gap, alternatives=0).best
     if found is None:
         return ()
     solution, _ = settle_parts(asked, found.solution, found.usd_per_kg)

@@ -126,7 +126,8 @@ class Outcome:
 
 
 def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcome:
-    """Solve a problem to a relative gap, keeping the best of every provider and a few alternatives overall.
+    """Solve a problem to a relative gap, keeping the best of every provider and a few alternatives overall, with
+    alternatives 0 the best of all alone, where nothing else is made of the others.
 
     Returns an Outcome without plans where no allowed set of purchases can carry the demand.
     """
@@ -135,7 +136,7 @@ def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcom
         return search_over_sites(problem, one_site, Outcome(), alternatives)
     if problem.policy.max_monthly_kg_co2e is None:
         return _search(problem, gap, alternatives)
-    return search_within_cap(problem, partial(_search, gap=gap, alternatives=alternatives), gap)
+    return search_within_cap(problem, partial(_search, gap=gap, alternatives=max(alternatives, 1)), gap)
 
 
 def _search(problem: Problem, gap: float, alternatives: int) -> Outcome:
@@ -164,7 +165,9 @@ Types: TypeAlias = frozenset[str]
 
 class _Run:
     def __init__(self, problem: Problem, gap: float, alternatives: int, caps: tuple[Cap, ...]) -> None:
-        self.problem, self.gap, self.alternatives, self.caps = problem, gap, alternatives, caps
+        self.problem, self.gap, self.alternatives, self.caps = problem, gap, max(alternatives, 1), caps
+        # What is on a schedule is made of the best of every provider.
+        self.by_provider = bool(alternatives or schedule_rules(problem.policy))
         self.limits = limits_of(problem)
         self.profiles = Profiles(problem)
         self.charges = Charges(problem)
@@ -227,21 +230,21 @@ class _Run:
     def _worked_enough(self, site: Site, bound: float) -> bool:
         """Whether the work limit is reached, a later one while sets not solved yet alone keep the gap wide; a provider
         without a plan is still given one."""
-        if not self.outcome.plans or _providers(site) not in self.best:
+        if not self.outcome.plans or self._rivals(site) not in self.best:
             return False
         near = self.outcome.plans[0].usd * (1 - WIDE_GAP)
         return self.large >= (MOST_LARGE_LEAVES if bound < near <= self.outcome.lower_usd else LARGE_LEAVES)
 
     def _cutoff(self, site: Site) -> float:
         """A leaf is worth solving below its provider's best plan, or below the worst alternative kept."""
-        providers = _providers(site)
+        rivals = self._rivals(site)
         kept = (
             self.outcome.plans[self.alternatives - 1].usd
             if len(self.outcome.plans) >= self.alternatives
             else np.inf
         )
         gap = self.gap if self.outcome.exact else max(self.gap, LARGE_FLEET_GAP)
-        return max(self.best.get(providers, np.inf), kept) * (1 - gap)
+        return max(self.best.get(rivals, np.inf), kept) * (1 - gap)
 
     def _solve(self, site: Site, options: tuple[Option, ...], bound: float, types: Types) -> None:
         """Solve a set of options without the limits, then with those its best fleet breaks, until it breaks none.
@@ -289,11 +292,11 @@ class _Run:
         self.outcome.dropped = self.outcome.dropped or result.dropped
 
     def _keep(self, found: Found) -> None:
-        providers = _providers(found.site)
-        self.best[providers] = min(self.best.get(providers, np.inf), found.usd)
+        rivals = self._rivals(found.site)
+        self.best[rivals] = min(self.best.get(rivals, np.inf), found.usd)
         self.outcome.plans.append(found)
         self.outcome.plans.sort(key=Found.rank)
 
-
-def _providers(site: Site) -> frozenset[str]:
-    return frozenset(part[0] for part in site)
+    def _rivals(self, site: Site) -> frozenset[str]:
+        """Whose plans one in these sites is held against: its providers', or all."""
+        return frozenset(part[0] for part in site) if self.by_provider else frozenset()

@@ -55,7 +55,7 @@ def _row(problem: Problem, solution: Solution, shift: Shift, gap: float) -> Plan
     options = tuple(_option(option, shift) for option in problem.options)
     columns = tuple(_column(one, shift) for one in solution.columns)
     kept = replace(solution, columns=columns)
-    best = search(replace(problem, options=options), gap, alternatives=1).best
+    best = search(replace(problem, options=options), gap, alternatives=0).best
     fleet = best.solution if best else None
     return PlanSensitivity(
         of="price" if shift.how else "estimate",

@@ -30,7 +30,7 @@ def more_spare_notes(problem: Problem, outcome: Outcome, gap: float) -> tuple[st
     if _room_rps(problem, best.solution) >= max((one.rate_rps for one in on_spot), default=0.0):
         return ()
     asked = policy_with(survive_instance_losses=losses)(problem)
-    found = search(asked, gap, alternatives=1).best
+    found = search(asked, gap, alternatives=0).best
     if found is None or found.usd >= best.usd * (1 - gap):
         return ()
     solution, _ = settle_parts(asked, found.solution, found.usd_per_kg)

@@ -49,6 +49,15 @@ def test_a_search_with_a_gap_still_brackets_the_optimum(seed: int) -> None:
     assert proven * (1 - 1e-9) <= best_usd(outcome) <= proven * 1.06
 
 
+@pytest.mark.parametrize("seed", range(0, 120, 3))
+def test_the_best_plan_alone_is_as_cheap_and_takes_no_more_work(seed: int) -> None:
+    problem = random_case(seed).problem
+    every, alone = search(problem, gap=0.0), search(problem, gap=0.0, alternatives=0)
+    assert best_usd(alone) == pytest.approx(best_usd(every))
+    assert alone.lower_usd <= best_usd(alone)
+    assert alone.leaves_solved <= every.leaves_solved
+
+
 @pytest.mark.parametrize("seed", range(28))
 def test_the_compact_model_has_the_same_optimum(seed: int) -> None:
     subject = random_case(seed)

@@ -119,7 +119,7 @@ def in_turn(problems: Sequence[Problem], plans: Sequence[Found], gap: float) -> 
             plan = plans[number]
             if not at_once([*before, plan.solution]):
                 left = left_by(_left(problems[number], caps, before), limits, before)
-                other = search(left, gap, alternatives=1).best if before else None
+                other = search(left, gap, alternatives=0).best if before else None
                 if other is None:
                     order = [number, *(one for one in order if one != number)]
                     break
