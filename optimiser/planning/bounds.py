@@ -29,10 +29,34 @@ CORNERS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
+class _Area:
+    """Levels, ascending with demand, and the hours and the req/s-hours of each slot and all above it."""
+
+    values: Floats
+    hours_above: Floats
+    area_above: Floats
+
+    @classmethod
+    def under(cls, values: Floats, level: Levels) -> _Area:
+        hours_above, area_above = np.zeros((2, len(values) + 1))
+        hours_above[:-1] = np.cumsum(level.hours[::-1])[::-1]
+        area_above[:-1] = np.cumsum((values * level.hours)[::-1])[::-1]
+        return cls(values, hours_above, area_above)
+
+    def above(self, corner: Floats) -> Floats:
+        """Σ hours · max(0, values − corner) per corner."""
+        first = np.searchsorted(self.values, corner)
+        area: Floats = self.area_above[first] - self.hours_above[first] * corner
+        return area
+
+
+@dataclass(frozen=True)
 class _Profile:
     """Levels for one unit to spare, corners of the relaxation, and the req/s-hours of T and F above each corner."""
 
     level: Levels
+    total: _Area
+    firm: _Area
     corner: Floats
     above_total: Floats
     above_firm: Floats
@@ -40,7 +64,8 @@ class _Profile:
     @classmethod
     def of(cls, level: Levels) -> _Profile:
         corner = np.concatenate([[0.0], level.total, level.firm])
-        return cls(level, corner, _above(level.total, corner, level), _above(level.firm, corner, level))
+        total, firm = (_Area.under(values, level) for values in (level.total, level.firm))
+        return cls(level, total, firm, corner, total.above(corner), firm.above(corner))
 
 
 @dataclass
@@ -54,6 +79,11 @@ class Profiles:
     _ways: dict[str, Ways] = field(default_factory=dict)
     _signed: dict[str, float] = field(default_factory=dict)
     _below: dict[float, float] = field(default_factory=dict)
+
+    @cached_property
+    def whole(self) -> dict[str, Option]:
+        """The problem's options by id."""
+        return {option.id: option for option in self.problem.options}
 
     @cached_property
     def budget(self) -> Budget | None:
@@ -142,10 +172,9 @@ class Profiles:
         much may be committed, at most most_rps."""
         key = (level_rps, committing_rps, owned_rps, most_rps)
         if key not in self._ends:
-            level, below = self.at(level_rps), min(self.committed_below(committing_rps), most_rps)
-            end = np.minimum(np.array([owned_rps, owned_rps + below]), level.total[-1])
-            above = (_above(values, end, level) for values in (level.total, level.firm))
-            self._ends[key] = (np.array([end, *above]), below)
+            profile, below = self._profile(level_rps), min(self.committed_below(committing_rps), most_rps)
+            end = np.minimum(np.array([owned_rps, owned_rps + below]), profile.level.total[-1])
+            self._ends[key] = (np.array([end, profile.total.above(end), profile.firm.above(end)]), below)
         return self._ends[key]
 
     def _least_signed(self, option: Option) -> float:
@@ -171,8 +200,8 @@ def _owned_rps(option: Option) -> float:
 
 def priced(usd: Floats | float, quantity: Floats) -> Floats:
     """usd · quantity, inf where something is needed of what cannot be bought; shapes broadcast."""
-    finite = np.isfinite(usd)
-    return np.where(finite, np.where(finite, usd, 0.0) * quantity, np.where(quantity > 1e-9, np.inf, 0.0))
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(usd) | (quantity > 1e-9), usd * quantity, 0.0)
 
 
 def _relaxed(
@@ -191,13 +220,3 @@ def _relaxed(
     by_hour = priced(hourly, above_firm) + priced(np.minimum(hourly, spot), above_total - above_firm)
     costs: Floats = constant * horizon_hours + by_hour
     return costs
-
-
-def _above(values: Floats, corner: Floats, level: Levels) -> Floats:
-    """Σ hours · max(0, values − corner) per corner; values ascend with demand, so sums from the top suffice."""
-    first = np.searchsorted(values, corner)
-    hours_above, area_above = np.zeros((2, len(values) + 1))
-    hours_above[:-1] = np.cumsum(level.hours[::-1])[::-1]
-    area_above[:-1] = np.cumsum((values * level.hours)[::-1])[::-1]
-    area: Floats = area_above[first] - hours_above[first] * corner
-    return area

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from optimiser.carbon.embodied import kg_per_hour
 from optimiser.carbon.grids import Carbon, footing
@@ -35,7 +36,7 @@ def with_footprints(
     Under a price or a cap those in regions without its figure are left out and named: unknown is not zero.
     """
     method = method or footing(carbon, (option.site for option in options))
-    alike: dict[tuple[int, int, float], UnitEnergy] = {}
+    alike: dict[tuple[int, int, float], _Unit] = {}
     known = [_with_footprint(option, carbon, gpus, method, alike) for option in options]
     if not policy.carbon_usd_per_tonne and policy.max_monthly_kg_co2e is None:
         return tuple(known), ()
@@ -50,41 +51,51 @@ def with_footprints(
     return tuple(_at_price(option, policy.carbon_usd_per_tonne / KG_PER_TONNE) for option in kept), notes
 
 
+class _Unit(NamedTuple):
+    """A unit in any region: its energy, and what it draws at its planned rate, W and as a share of its GPUs' TDP."""
+
+    energy: UnitEnergy
+    watts: float
+    gpu_tdp_share: float
+
+
 def _with_footprint(
     option: Option,
     carbon: Carbon,
     gpus: Mapping[str, GpuSpec],
     method: str | None,
-    alike: dict[tuple[int, int, float], UnitEnergy],
+    alike: dict[tuple[int, int, float], _Unit],
 ) -> Option:
     """The option with its energy and, where its grid has a figure by the method, its footprint. alike holds what is the
     same in every region, where shapes and estimates are the very same objects."""
     figures, pue = carbon.grids.get(option.site, {}), carbon.pue.get(option.provider)
     key = (id(option.shape), id(option.estimate), option.rate_rps)
-    energy = alike.get(key) or alike.setdefault(key, _energy(option, carbon, gpus))
-    draw, grid = energy.draw, figures.get(method) if method else None
+    unit = alike.get(key) or alike.setdefault(key, _unit(option, carbon, gpus))
+    grid = figures.get(method) if method else None
     if pue is None or grid is None:
-        return replace(option, energy=energy)
+        return replace(option, energy=unit.energy)
     footprint = Footprint(
-        watts_per_unit=draw.watts(1.0),
+        watts_per_unit=unit.watts,
         pue=pue.pue,
         gco2_per_kwh=grid.gco2_per_kwh,
         method=grid.method,
         year=grid.year,
         source=grid.source,
-        gpu_tdp_share=draw.gpu_tdp_share(1.0),
+        gpu_tdp_share=unit.gpu_tdp_share,
         other_figures=tuple(other for name, other in figures.items() if name != method),
     )
-    return replace(option, footprint=footprint, energy=energy)
+    return replace(option, footprint=footprint, energy=unit.energy)
 
 
-def _energy(option: Option, carbon: Carbon, gpus: Mapping[str, GpuSpec]) -> UnitEnergy:
+def _unit(option: Option, carbon: Carbon, gpus: Mapping[str, GpuSpec]) -> _Unit:
     shape, pue = option.shape, carbon.pue.get(option.provider)
-    return UnitEnergy(
-        draw=draw_of(shape, gpus[shape.gpu], option.estimate, option.rate_rps, carbon.power),
+    draw = draw_of(shape, gpus[shape.gpu], option.estimate, option.rate_rps, carbon.power)
+    energy = UnitEnergy(
+        draw=draw,
         pue=pue.pue if pue else None,
         embodied_kg_per_hour=kg_per_hour(carbon.embodied, shape.gpu, option.gpus_per_unit),
     )
+    return _Unit(energy, draw.watts(1.0), draw.gpu_tdp_share(1.0))
 
 
 def _at_price(option: Option, usd_per_kg: float) -> Option:

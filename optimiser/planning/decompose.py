@@ -41,7 +41,7 @@ COMBINATIONS_THINNED = 1e15
 # Sums of a fleet of commitments and one of held units that are looked at: what adds up two lists of 2,000 points.
 CONSTANTS_LISTED = 4_000_000
 # Other sets of options, and the same ones under other rules, ask for the same tables again.
-TABLES_KEPT = 128
+TABLES_KEPT = 512
 
 _frontier = lru_cache(maxsize=TABLES_KEPT)(frontier)
 _frontier_below = lru_cache(maxsize=TABLES_KEPT)(frontier_below)
@@ -65,6 +65,8 @@ def listed_constants(leaf: Leaf) -> Frontier | None:
     if not can_be_listed(leaf):
         return None
     committed, held = _constants(leaf)
+    if not (leaf.commitments and leaf.held):
+        return committed if leaf.commitments else held
     if len(committed.usd) * len(held.usd) > CONSTANTS_LISTED:
         return None
     return combined(committed, held, float(leaf.levels.total[-1]), leaf.floor)

@@ -80,13 +80,12 @@ def build_leaf(
     rates = [option.rate_rps for option in chosen]
     smallest, largest = min(rates), max(rates)
     bought: dict[How, list[Bought]] = {how: [] for how in How}
-    # A set may leave ways to pay out (leaf_sets): an option is the same without them.
-    whole = {option.id: option for option in profiles.problem.options}
     for option in chosen:
         for purchase in option.purchases:
             # What is owned runs all along without the limit on commitments, as what is held does.
             how = How.HELD if purchase.how is How.OWNED else purchase.how
-            bought[how].append(Bought(whole[option.id], purchase))
+            # A set may leave ways to pay out (leaf_sets): an option is the same without them.
+            bought[how].append(Bought(profiles.whole[option.id], purchase))
     for how in (How.COMMITMENT, How.HELD, How.HOURLY):
         bought[how] = _cheapest_by_rate(bought[how], caps, budget)
     bought[How.SPOT] = _pools_needed(bought[How.SPOT], profiles, largest, caps)

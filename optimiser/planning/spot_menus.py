@@ -35,8 +35,9 @@ def spot_menus(
         with np.errstate(invalid="ignore"):
             inside = np.floor(levels.pool[:, None] / np.array([item.rate for item in spot]) + 1e-9)
         allowed = np.minimum(inside, most).astype(np.int64)
-        for units in np.unique(allowed, axis=0):
-            group = np.flatnonzero((allowed == units).all(axis=1))
+        every, of_slot = np.unique(allowed, axis=0, return_inverse=True)
+        for number, units in enumerate(every):
+            group = np.flatnonzero(of_slot == number)
             yield group, _equal_as_one(spot, units.tolist(), float(room[group].max()), listed)
         return
     order = np.argsort(np.concatenate(pools))
@@ -69,6 +70,8 @@ def _equal_as_one(
         ),
         limit,
     )
+    if len(alike) == len(spot):
+        return menu
     units = np.zeros((len(menu.units), len(spot)), dtype=np.int64)
     for column, (item, same) in enumerate(alike.items()):
         left = menu.units[:, column]

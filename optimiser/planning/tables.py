@@ -58,7 +58,7 @@ class Frontier:
     def at_least(self, units: int) -> Frontier:
         """The undominated points with at least so many units."""
         enough = np.flatnonzero(self.units.sum(axis=1) >= units)
-        return self._take(enough[worth_keeping(self.capacity[enough], self.usd[enough])])
+        return self.at(enough[worth_keeping(self.capacity[enough], self.usd[enough])])
 
     def cover(self, need: Floats) -> Floats:
         """Cheapest USD per hour for at least `need` req/s, any shape; inf where the frontier ends below it."""
@@ -68,16 +68,28 @@ class Frontier:
         """The points `cover` takes; len(capacity) where there is none."""
         return np.searchsorted(self.capacity, need - _TOLERANCE)
 
-    def _take(self, points: Indices) -> Frontier:
+    def at(self, points: Indices) -> Frontier:
+        """Some of the points."""
         return Frontier(self.capacity[points], self.usd[points], self.units[points])
 
 
 def frontier(items: Sequence[Item], limit: float, floor: int = 0) -> Frontier:
     """Every combination of units worth buying up to `limit` req/s, the first that reaches it included."""
-    table = Frontier(np.zeros(1), np.zeros(1), np.zeros((1, 0), dtype=np.int64))
-    for item in items:
+    if not items:
+        return Frontier(np.zeros(1), np.zeros(1), np.zeros((1, 0), dtype=np.int64))
+    first, *others = items
+    table = _alone(first, limit, floor)
+    for item in others:
         table = combined(table, _copies(item, most_units(item, limit, floor)), limit, floor)
     return table
+
+
+def _alone(item: Item, limit: float, floor: int) -> Frontier:
+    """What is worth buying of one item: at a price every number of units, as more of them hold more."""
+    copies = _copies(item, most_units(item, limit, floor))
+    if item.usd > _TOLERANCE:
+        return copies
+    return copies.at(worth_keeping(np.minimum(copies.capacity, limit), copies.usd, copies.units[:, 0], floor))
 
 
 def most_units(item: Item, limit: float, floor: int) -> int:
@@ -116,7 +128,7 @@ def frontier_below(
         )
     count = every.units.sum(axis=1) if floor else None
     keep = worth_keeping(np.minimum(every.capacity, limit), every.usd, count, floor)
-    return Frontier(every.capacity[keep], every.usd[keep], every.units[keep])
+    return every.at(keep)
 
 
 def _copies(item: Item, most: int) -> Frontier:
