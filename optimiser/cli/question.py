@@ -134,7 +134,8 @@ def asking(
         overrides, in_workload = split_overrides("--set", settings, fields, what)
     config, book = prices(directory, as_of, store, embedded=embedded)
     _warn_of_unknown_regions(config, book)
-    refuse_unknown_regions(config.owned, regions_of(book))
+    if config.owned:
+        refuse_unknown_regions(config.owned, regions_of(book))
     typed = [PolicyLayer(option, {field: value}) for field, (option, value) in options.items() if value]
     return Asking(
         config=config,
@@ -182,6 +183,8 @@ def request_for(asked: Asking, workload: str) -> Request:
 
 def _warn_of_unknown_regions(config: Config, book: PriceBook) -> None:
     """A quota in a region without any price limits nothing, and is most likely a slip of the pen."""
+    if not config.quotas:
+        return
     sold = set(book.offers[["provider", "region"]].itertuples(index=False, name=None))
     for key, quota in config.quotas.items():
         if (key.provider, key.region) not in sold:

@@ -60,7 +60,7 @@ def resolve_policy(config: Config, layers: Sequence[PolicyLayer], book: PriceBoo
             _keep_one_caution(layer, merged, sources)
     policy = _validated(merged, sources)
     _check_names(policy, sources, _known(config, book))
-    if book is not None:
+    if book is not None and policy.regions:
         _check_owners(policy, sources, "regions", regions_of(book))
     _check_owners(policy, sources, "instance_types", ((kind, name) for name, kind in config.shapes))
     return policy if "gpu_vendors" in sources else _with_named_vendors(policy, config)

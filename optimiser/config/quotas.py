@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optimiser.config.entries import parse_entry
 from optimiser.errors import bad_value, did_you_mean
 from optimiser.files import day_from
 from optimiser.planning.problem import GrantedQuota, QuotaKey
-from providers.fetch import Quota
 from providers.offer import Tier
 from providers.shape import InstanceShape
+
+if TYPE_CHECKING:
+    from providers.fetch import Quota
 
 QUOTAS_FILE = "quotas.yaml"
 

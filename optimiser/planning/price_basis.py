@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from optimiser.planning.problem import Option, Problem
 from optimiser.policy import Policy
 from optimiser.prices.book import PriceBook
 from providers.offer import STANDARD, Offer, Tier
+
+# Regions by provider and tier.
+Places: TypeAlias = dict[str, dict[str, set[str]]]
 
 
 def price_dates(book: PriceBook, problem: Problem, used_offers: Iterable[Offer]) -> tuple[PlanPriceDate, ...]:
@@ -46,12 +50,15 @@ def uncovered_tiers(book: PriceBook, problem: Problem) -> tuple[str, ...]:
     for option in problem.options:
         considered.setdefault(option.provider, set()).add(option.instance_type)
     offers = book.offers[book.offers["market"].isin(problem.policy.markets)]
+    sold = offers[offers["instance_type"].isin(set().union(*considered.values()))]
+    priced = set(sold[["provider", "tier", "instance_type"]].itertuples(index=False, name=None))
     found = []
     for provider, types in sorted(considered.items()):
-        own = offers[(offers["provider"] == provider) & offers["instance_type"].isin(types)]
-        priced = {tier.value: own.loc[own["tier"] == tier.value, "instance_type"].nunique() for tier in Tier}
+        counts = {tier: sum((provider, tier.value, name) in priced for name in types) for tier in Tier}
         short = [
-            f"{tier.replace('_', ' ')} for {count}" for tier, count in priced.items() if count < len(types)
+            f"{tier.value.replace('_', ' ')} for {count}"
+            for tier, count in counts.items()
+            if count < len(types)
         ]
         if short:
             found.append(
@@ -82,7 +89,18 @@ def providers_left_out(
     a tier, is among offers and not among those young enough: what is sold there was not compared.
     """
     reasons = dict.fromkeys(unfetched, "prices never fetched")
-    before, left = _places_sold(offers, policy), _places_sold(young, policy)
+    if len(young) < len(offers):
+        reasons |= _too_old(_places_sold(offers, policy), _places_sold(young, policy))
+    return tuple(
+        PlanLeftOut(provider=name, reason=reasons[name])
+        for name in sorted(reasons)
+        if policy.providers is None or name in policy.providers
+    )
+
+
+def _too_old(before: Places, left: Places) -> dict[str, str]:
+    """What is said of each provider of which places are left that are fewer than before."""
+    reasons = {}
     for provider in sorted(before):
         lost = {tier: regions - left[provider][tier] for tier, regions in before[provider].items()}
         whole = [tier for tier, regions in lost.items() if regions == before[provider][tier]]
@@ -94,15 +112,11 @@ def providers_left_out(
         elif some:
             count = len(set().union(*some.values()))
             reasons[provider] = f"prices of {count} region{'s' * (count > 1)} too old"
-    return tuple(
-        PlanLeftOut(provider=name, reason=reasons[name])
-        for name in sorted(reasons)
-        if policy.providers is None or name in policy.providers
-    )
+    return reasons
 
 
-def _places_sold(offers: pd.DataFrame, policy: Policy) -> dict[str, dict[str, set[str]]]:
-    """Regions by provider and tier, of those that the policy allows."""
+def _places_sold(offers: pd.DataFrame, policy: Policy) -> Places:
+    """The places that the policy allows."""
     allowed = offers[offers["tier"].isin(policy.tiers)]
     if policy.regions is None:
         allowed = allowed[allowed["region_kind"].isin(policy.region_kinds)]

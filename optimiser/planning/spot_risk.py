@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from optimiser.policy import Policy
-from providers.fetch import SpotSignal
+
+if TYPE_CHECKING:
+    from providers.fetch import SpotSignal
 
 POLICY = "policy"
 # Hours over which a cloud counts what was interrupted: AWS Spot Instance Advisor "the preceding month", Azure spot

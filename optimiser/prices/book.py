@@ -6,17 +6,20 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from optimiser.errors import UsageError
 from optimiser.prices.discounts import Discount, discounted
-from optimiser.prices.live import LivePrices
 from optimiser.prices.rows import parse_row
 from optimiser.prices.table import read_price_tables
-from providers.fetch import Quota
 from providers.offer import Missing, Offer
+
+if TYPE_CHECKING:
+    from optimiser.prices.live import LivePrices
+    from providers.fetch import Quota
 
 _OFFER_TEXT = (
     "provider",

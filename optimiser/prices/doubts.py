@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from optimiser.prices.live import LivePrices
+if TYPE_CHECKING:
+    from optimiser.prices.live import LivePrices
 
 FAR_OFF = 5.0
 
@@ -59,6 +61,8 @@ def own_price_doubts(offers: pd.DataFrame, own: Collection[str], used: Collectio
     """
     of_user = offers.index.isin(own)
     mine, known = offers[of_user & offers.index.isin(used)], offers[~of_user]
+    if mine.empty:
+        return ()
     notes = []
     for ratio, row in zip(_of_usual(mine, known).tolist(), mine.to_dict("records"), strict=True):
         tier = str(row["tier"]).replace("_", " ")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from providers.fetch import SpotSignal
+if TYPE_CHECKING:
+    from providers.fetch import SpotSignal
 
 Floats = npt.NDArray[np.float64]
 Pool = tuple[str, str, str, str]
