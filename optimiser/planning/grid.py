@@ -84,29 +84,32 @@ def limited_points(items: Sequence[Item], below: float, budget_usd: float, side:
     reaches them at all: exact where prices and what they sign are in proportion. A plan takes the cheaper of two fleets
     that keep both, the cheapest in price and the one that signs least.
     """
-    points = table_points(items, side, step)
     if (np.isinf(budget_usd) and np.isinf(below)) or not items:
-        return points
-    open_to = (points.cells - step * side.optimistic) * side.grid < below
-    tables = [points]
+        return table_points(items, side, step)
+    tables = [side.table(items)]
     if np.isfinite(budget_usd):
-        tables.append(table_points([replace(item, usd=item.signs) for item in items], side, step))
-        open_to &= tables[-1].usd <= budget_usd + TOLERANCE_USD
+        tables.append(side.table([replace(item, usd=item.signs) for item in items]))
+    least = np.array([side.points(table, side.limit, step) for table in tables])
+    of_point = np.arange(least.shape[1]) * step
+    open_to = (of_point - step * side.optimistic) * side.grid < below
+    if np.isfinite(budget_usd):
+        open_to &= least[1] <= budget_usd + TOLERANCE_USD
     left = np.flatnonzero(open_to)
+    need = left * side.grid * step
     if side.optimistic:
-        return Points(points.cells[left], points.usd[left], lambda point: points.units(int(left[point])))
+        return Points(of_point[left], least[0, left], lambda point: tables[0].units(float(need[point])))
     rate, usd, signs = (
         np.array([getattr(item, name) for item in items]) for name in ("rate", "usd", "signs")
     )
     # Cells that no fleet holds have no units behind them, which would keep every limit and cost nothing.
-    holds = np.array([np.isfinite(one.usd[left]) for one in tables])
+    holds = np.isfinite(least[:, left])
     fleets = np.zeros((*holds.shape, len(items)), dtype=np.int64)
-    for number, cell in np.argwhere(holds).tolist():
-        fleets[number, cell] = tables[number].units(int(left[cell]))
+    for held, fleet, table in zip(holds, fleets, tables, strict=True):
+        fleet[held] = table.many_units(need[held])
     fits = holds & (fleets @ signs <= budget_usd + TOLERANCE_USD) & (fleets @ rate < below - TOLERANCE_RPS)
     cost = np.where(fits, fleets @ usd, np.inf)
     cells, chosen = np.arange(len(left)), cost.argmin(axis=0)
-    return Points(points.cells[left], cost[chosen, cells], lambda point: fleets[chosen[point], point])
+    return Points(of_point[left], cost[chosen, cells], lambda point: fleets[chosen[point], point])
 
 
 def listed_points(listed: Frontier, side: Side, step: int) -> Points:
