@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from optimiser.performance.specs import GpuSpec
 
@@ -83,8 +84,12 @@ def gpu_spelled(gpus: Mapping[str, GpuSpec], name: str) -> GpuSpec | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
+# The GPUs' own names are the same for every name that is looked up.
+_spelling_of_own = cache(spelling_of)
+
+
 def _can_be(gpu: GpuSpec, asked: Spelling) -> bool:
-    own = spelling_of(gpu.name)
+    own = _spelling_of_own(gpu.name)
     if own is None or own.chip != asked.chip or asked.memory_gb not in (None, gpu.memory_gb):
         return False
     if asked.form is None and own.form is not None:
