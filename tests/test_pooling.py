@@ -130,7 +130,7 @@ def test_a_machine_whose_replicas_the_demand_does_not_fill_still_misses_the_targ
 
 def test_more_demand_never_means_a_lower_rate_and_other_machines_change_nothing(config: Config) -> None:
     before = 0.0
-    for rate in (5, 100, 300, 1000, 4000, 400_000):
+    for rate in (5, 300, 4000, 400_000):
         workload = short_answers(config, rate, 10.0)
         own, beside = (rates(config, workload, policy).get(SINGLE) for policy in (ALONE, POLICY))
         now = own.requests_per_second if own else 0.0

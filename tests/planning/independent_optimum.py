@@ -33,9 +33,11 @@ def optimum_usd(problem: Problem) -> float:
             key = (frozenset(o.id for o in inside), smallest, largest, surge)
             if inside and key not in tried:
                 tried.add(key)
-                best = min(best, _cheapest(problem, inside, smallest, largest, surge))
+                best = min(best, _cheapest(problem, inside, smallest, largest, surge, best))
                 if problem.policy.scale_to_zero_within_s is not None:
-                    best = min(best, _cheapest(problem, inside, smallest, largest, surge, may_idle=True))
+                    best = min(
+                        best, _cheapest(problem, inside, smallest, largest, surge, best, may_idle=True)
+                    )
     return best
 
 
@@ -123,10 +125,13 @@ def _cheapest(
     smallest: float,
     largest: float,
     surge_usd: float,
+    below: float,
     *,
     may_idle: bool = False,
 ) -> float:
-    """may_idle: nothing need run in hours without demand, and nothing that starts late runs by the hour."""
+    """The cost where it is below so much, else inf or more.
+
+    may_idle: nothing need run in hours without demand, and nothing that starts late runs by the hour."""
     policy, periods = problem.policy, asked(problem)
     columns: list[Column] = [(o, p) for o in options for p in o.purchases]
     # Counts, then starts and stops, each per column and period; then whether a period changes anything.
@@ -160,7 +165,7 @@ def _cheapest(
         most = max(policy.commitment_headroom * low, low + spare)
         model.row(signed, -math.inf, most + smallest - STRICTLY)
     _keep_schedule(model, problem, columns)
-    return model.minimum() + surge_usd
+    return model.minimum(below - surge_usd) + surge_usd
 
 
 def _keep_own(model: Rows, problem: Problem, columns: list[Column], *, may_idle: bool) -> None:
@@ -320,21 +325,29 @@ class Rows:
     def row(self, terms: dict[int, float], low: float, high: float) -> None:
         self._rows.append((terms, low, high))
 
-    def minimum(self) -> float:
+    def minimum(self, below: float = math.inf) -> float:
+        """The least cost; inf where there is none, or none below so much."""
         solver = highspy.Highs()
         for name, value in (("output_flag", False), ("threads", 1), ("mip_rel_gap", 0.0)):
             solver.setOptionValue(name, value)
         n = len(self.cost)
         solver.addVars(n, np.zeros(n), self.upper)
         solver.changeColsCost(n, np.arange(n, dtype=np.int32), self.cost)
-        integer = np.array([highspy.HighsVarType.kInteger] * self.whole)
-        solver.changeColsIntegrality(self.whole, np.arange(self.whole, dtype=np.int32), integer)
         for terms, low, high in self._rows:
             if not terms:
                 if low > 1e-9 or high < -1e-9:
                     return math.inf
                 continue
             solver.addRow(low, high, len(terms), np.array(list(terms)), np.array(list(terms.values())))
+        integer = np.array([highspy.HighsVarType.kInteger] * self.whole)
+        if math.isfinite(below):
+            # Whole units cost no less than parts of them.
+            solver.run()
+            if solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+                return math.inf
+            if solver.getInfo().objective_function_value >= below:
+                return math.inf
+        solver.changeColsIntegrality(self.whole, np.arange(self.whole, dtype=np.int32), integer)
         solver.run()
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return math.inf

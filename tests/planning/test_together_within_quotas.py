@@ -157,26 +157,19 @@ def random_within(seed: int) -> list[Problem]:
 
 # 3: only a dearer site has room; 7: only other sets of machines have.
 @pytest.mark.parametrize("seed", [0, 3, 7, 8])
-def test_the_bound_the_optimum_and_the_plan_stand_in_this_order_within_quotas(seed: int) -> None:
-    problems = random_within(seed)
-    found, optimum = together(problems), together_usd(problems)
-    assert found.beyond is not None
-    assert found.lower_usd <= optimum * (1 + 1e-7) + 1e-6
-    assert found.best is not None
-    assert optimum - 1e-6 <= found.best.usd <= 1.1 * optimum
-
-
-@pytest.mark.parametrize("seed", [0, 3, 7, 8])
-def test_with_sets_chosen_by_the_dearest_hours_and_some_others_plans_stay_near_the_optimum(
+def test_by_all_hours_and_by_some_the_bound_the_optimum_and_the_plan_stand_in_this_order_within_quotas(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    problems = random_within(seed)
+    optimum, by_all = together_usd(problems), together(problems)
+    assert by_all.beyond is not None
+    # Sets chosen by the dearest hours and some others.
     monkeypatch.setattr(master, "TIGHT_HOURS", 1)
     monkeypatch.setattr(master, "OTHER_HOURS", 1)
-    problems = random_within(seed)
-    found, optimum = together(problems), together_usd(problems)
-    assert found.lower_usd <= optimum * (1 + 1e-7) + 1e-6
-    assert found.best is not None
-    assert optimum - 1e-6 <= found.best.usd <= 1.1 * optimum
+    for found in (by_all, together(problems)):
+        assert found.lower_usd <= optimum * (1 + 1e-7) + 1e-6
+        assert found.best is not None
+        assert optimum - 1e-6 <= found.best.usd <= 1.1 * optimum
 
 
 def test_the_hours_that_sets_are_chosen_by_have_the_dearest_once_and_weigh_as_much_as_all() -> None:

@@ -26,7 +26,8 @@ def together_usd(problems: list[Problem]) -> float:
     best = math.inf
     for site in sorted(sites):
         choices = [_choices(problem, site) for problem in problems]
-        best = min([best, *(_cheapest(problems, chosen) for chosen in product(*choices))])
+        for chosen in product(*choices):
+            best = min(best, _cheapest(problems, chosen, best))
     return best
 
 
@@ -44,8 +45,8 @@ def _choices(problem: Problem, site: tuple[str, str]) -> list[Choice]:
     return list(found.values())
 
 
-def _cheapest(problems: list[Problem], chosen: tuple[Choice, ...]) -> float:
-    """Without a limit on commitments (commitment_hours_share 1)."""
+def _cheapest(problems: list[Problem], chosen: tuple[Choice, ...], below: float) -> float:
+    """The cost where it is below so much. Without a limit on commitments (commitment_hours_share 1)."""
     periods = problems[0].periods
     columns = [(s, o, p) for s, (options, _) in enumerate(chosen) for o in options for p in o.purchases]
     offers = sorted({p.offer_id for _, _, p in columns if p.how.value in CONSTANT})
@@ -74,7 +75,7 @@ def _cheapest(problems: list[Problem], chosen: tuple[Choice, ...]) -> float:
     for terms, amount in _offer_rows(len(periods), columns, offers, first):
         model.row(terms, -math.inf, amount)
     _require(model, problems, chosen, columns)
-    return model.minimum()
+    return model.minimum(below)
 
 
 def _more_in_use_usd(policy: Policy, option: Option) -> float:
