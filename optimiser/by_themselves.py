@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from optimiser.alike import merged
 from optimiser.planning.infeasible import nothing_allowed
 from optimiser.planning.leaves import Solution
+from optimiser.planning.outcome import Found, Outcome
 from optimiser.planning.price_basis import offers_behind
 from optimiser.planning.problem import How, Option, Problem
-from optimiser.planning.search import Found, Outcome, search
+from optimiser.planning.search import search
 from optimiser.planning.together.apart_cost import ApartCost, apart_cost, sum_of_costs
 from optimiser.planning.together.caps import in_turn
 from optimiser.recommend import Prepared, Request, prepared

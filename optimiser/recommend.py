@@ -29,6 +29,7 @@ from optimiser.planning.infeasible import (
     over_budget,
 )
 from optimiser.planning.other_footing import other_footing_notes
+from optimiser.planning.outcome import Outcome
 from optimiser.planning.over_sites import refuse_beside_split
 from optimiser.planning.owned import Owned, lasting, planned_days, planned_without, still_owed
 from optimiser.planning.owned_unused import needed_no_more, usable
@@ -39,7 +40,7 @@ from optimiser.planning.planned_demand import planned_periods
 from optimiser.planning.price_basis import lasting_a_month, offers_behind, providers_left_out, within_age
 from optimiser.planning.problem import AS_MEASURED, GrantedQuota, Option, Problem, Scenario
 from optimiser.planning.round_trips import options_within_reach
-from optimiser.planning.search import Outcome, search
+from optimiser.planning.search import search
 from optimiser.planning.spare_for_spot import more_spare_notes
 from optimiser.planning.spot_notes import left_out_notes, mixed_sources_note
 from optimiser.planning.stages import Stage, serves, signing_no_more, with_stages

@@ -22,6 +22,7 @@ from optimiser.planning.comparison import (
 )
 from optimiser.planning.energy import footprint_of
 from optimiser.planning.leaves import Solution
+from optimiser.planning.outcome import Outcome
 from optimiser.planning.plan import Plan
 from optimiser.planning.plan_bought import PlanOption
 from optimiser.planning.plan_parts import (
@@ -34,7 +35,6 @@ from optimiser.planning.plan_parts import (
 )
 from optimiser.planning.price_basis import own_prices, price_dates, price_sources, uncovered_tiers
 from optimiser.planning.problem import How, Option, Problem
-from optimiser.planning.search import Outcome
 from optimiser.planning.solve import Solved
 from optimiser.planning.totals import monthly_tokens, scenarios_of, totals_of
 from optimiser.policy import Policy

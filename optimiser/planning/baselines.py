@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from optimiser.planning.outcome import Found
 from optimiser.planning.problem import How, Option, Problem, Purchase
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 
 
 @dataclass(frozen=True)

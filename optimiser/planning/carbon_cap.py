@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import repeat
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,11 +22,9 @@ from optimiser.planning.carbon import at_more_a_kg
 from optimiser.planning.charges import Charges
 from optimiser.planning.leaves import Bought, Site, Solution
 from optimiser.planning.option_sets import sites
+from optimiser.planning.outcome import Found, Outcome
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.problem import Floats, Option, Problem
-
-if TYPE_CHECKING:
-    from optimiser.planning.search import Found, Outcome
 
 MOST_STEPS = 10
 # Choices of sites searched by themselves before the rest is left to its bound.

@@ -19,6 +19,7 @@ from optimiser.planning.baselines import (
 from optimiser.planning.by_size import SizedFound, SizedOutcome
 from optimiser.planning.leaves import Solution
 from optimiser.planning.offer_money import cents, exact
+from optimiser.planning.outcome import Found, Outcome
 from optimiser.planning.parts import by_part
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.plan_parts import PlanAlternative, PlanRule, PlanSensitivity
@@ -27,7 +28,7 @@ from optimiser.planning.rules import IN_EACH_SITE, TERMS
 from optimiser.planning.rules.rule import RPS, Term
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.weighed import WEIGH_COMMITMENTS
-from optimiser.planning.search import Found, Outcome, search
+from optimiser.planning.search import search
 from optimiser.planning.sensitivity import sensitivity_of
 from optimiser.planning.totals import all_in_monthly_usd
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from optimiser.planning.decompose import decompose
 from optimiser.planning.leaf import Leaf
 from optimiser.planning.leaves import Bought, Solution, build_leaf, is_constant, solution_of
 from optimiser.planning.model import solve_compact
+from optimiser.planning.outcome import Found, Outcome
 from optimiser.planning.problem import How, Option, Problem
 from optimiser.planning.requirements import Levels
 from optimiser.planning.rolling import rolled
@@ -35,9 +35,6 @@ from optimiser.planning.rules.schedule import keeps_schedule, schedule_rules
 from optimiser.planning.scheduled_bounds import Bounded, Scan, scheduled_bound
 from optimiser.planning.solve import Solved
 from optimiser.planning.stepped import stepped
-
-if TYPE_CHECKING:
-    from optimiser.planning.search import Found, Outcome
 
 # Plans that are looked at, cheapest first, beside the best of each provider.
 PLANS = 3

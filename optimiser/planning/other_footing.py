@@ -12,10 +12,11 @@ from dataclasses import replace
 from optimiser.carbon.grids import Carbon, footing
 from optimiser.carbon.power import KG_PER_TONNE
 from optimiser.planning.carbon_cap import horizon_kg
+from optimiser.planning.outcome import Outcome
 from optimiser.planning.patterns import settle_parts
 from optimiser.planning.plan import HOURS_PER_MONTH
 from optimiser.planning.problem import Option, Problem
-from optimiser.planning.search import Outcome, search
+from optimiser.planning.search import search
 from optimiser.planning.totals import all_in_monthly_usd
 
 

@@ -19,15 +19,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from optimiser.errors import bad_value
+from optimiser.planning.outcome import Found, Outcome
 from optimiser.planning.parts import Part, least_sites, on_region_loss, part_problem, put_together
 from optimiser.planning.problem import Problem
 from optimiser.policy import Policy
-
-if TYPE_CHECKING:
-    from optimiser.planning.search import Found, Outcome
 
 # Sites over which demand is split where max_sites sets no limit and no rule asks for more.
 MOST_SITES = 4

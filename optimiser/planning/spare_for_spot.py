@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from optimiser.planning.leaves import Solution
+from optimiser.planning.outcome import Outcome
 from optimiser.planning.parts import by_part
 from optimiser.planning.patterns import settle_parts
 from optimiser.planning.problem import How, Problem
 from optimiser.planning.rules.rule import policy_with
 from optimiser.planning.rules.running import Running
 from optimiser.planning.rules.view import TOLERANCE
-from optimiser.planning.search import Outcome, search
+from optimiser.planning.search import search
 from optimiser.planning.totals import all_in_monthly_usd
 from optimiser.policy.running import MOST_INSTANCE_LOSSES
 

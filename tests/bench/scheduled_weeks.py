@@ -11,8 +11,9 @@ from typing import Any
 
 from cases import hours_problem, read
 
+from optimiser.planning.outcome import Outcome
 from optimiser.planning.problem import Problem
-from optimiser.planning.search import Outcome, search
+from optimiser.planning.search import search
 
 RAMPS = {"max_starts_per_hour": 4, "max_stops_per_hour": 4}
 # Hours, limits, and the target in gap and seconds where there is one.

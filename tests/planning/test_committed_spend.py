@@ -13,10 +13,11 @@ from random_cases import random_case
 
 from optimiser.planning.comparison import compare, rules_of
 from optimiser.planning.infeasible import nothing_allowed
+from optimiser.planning.outcome import Found
 from optimiser.planning.problem import How, Option
 from optimiser.planning.rules import verify_plan
 from optimiser.planning.rules.committed_spend import signed_monthly_usd
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 
 
 def found(subject: Case) -> Found:

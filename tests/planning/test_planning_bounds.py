@@ -10,8 +10,9 @@ from independent_optimum import optimum_usd
 from planning_cases import Case, case, committed, hourly, machine
 from random_cases import random_case
 
+from optimiser.planning.outcome import Outcome
 from optimiser.planning.planned_demand import planned_periods
-from optimiser.planning.search import Outcome, search
+from optimiser.planning.search import search
 from optimiser.workload import DemandPeriod
 
 SEEDS = range(62, 92)

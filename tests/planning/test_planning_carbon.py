@@ -28,9 +28,10 @@ from optimiser.performance.specs import GpuSpec
 from optimiser.planning.carbon import at_more_a_kg, with_footprints
 from optimiser.planning.carbon_cap import horizon_kg
 from optimiser.planning.infeasible import nothing_allowed
+from optimiser.planning.outcome import Found
 from optimiser.planning.problem import Option
 from optimiser.planning.rules import verify_plan
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 from optimiser.policy import Policy
 
 MONTH = 730.0

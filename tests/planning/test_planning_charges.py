@@ -15,9 +15,10 @@ from random_cases import random_case
 
 from optimiser.planning.charges import Charges
 from optimiser.planning.comparison import best_by_provider, compare, rules_of
+from optimiser.planning.outcome import Found, Outcome
 from optimiser.planning.plan_bought import PlanSpot
 from optimiser.planning.rules import verify_plan
-from optimiser.planning.search import Found, Outcome, search
+from optimiser.planning.search import search
 from optimiser.planning.totals import all_in_monthly_usd
 from optimiser.policy import Deployment, Overheads
 

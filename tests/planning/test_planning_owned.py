@@ -31,10 +31,11 @@ from optimiser.planning.large import decompose_large
 from optimiser.planning.less_demand import used_shares
 from optimiser.planning.model import solve_compact
 from optimiser.planning.options import build_options
+from optimiser.planning.outcome import Found
 from optimiser.planning.owned import Owned, lasting, planned_days, planned_without, still_owed
 from optimiser.planning.problem import How
 from optimiser.planning.rules import RULES, verify_plan
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 from optimiser.policy import Policy
 
 DAY = date(2026, 1, 1)

@@ -24,8 +24,9 @@ from optimiser.planning.capped_tables import kinds_of
 from optimiser.planning.comparison import compare, rules_of
 from optimiser.planning.infeasible import nothing_allowed
 from optimiser.planning.leaves import Solution
+from optimiser.planning.outcome import Found
 from optimiser.planning.rules import verify_plan
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 
 
 def found(subject: Case) -> Found:

@@ -29,11 +29,12 @@ from random_cases import random_case
 from optimiser.planning.assemble import core_of
 from optimiser.planning.leaves import Solution
 from optimiser.planning.model import solve_compact
+from optimiser.planning.outcome import Found
 from optimiser.planning.patterns import settle
 from optimiser.planning.plan import to_jsonable
 from optimiser.planning.problem import How
 from optimiser.planning.rules import RULES, verify_plan
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 from optimiser.planning.totals import scenarios_of, totals_of
 from optimiser.policy import Overheads
 from optimiser.workload import SizeBucket, Workload

@@ -13,8 +13,9 @@ from random_cases import random_case
 
 from optimiser.planning.blocks import blocks_of
 from optimiser.planning.leaves import Bought, Solution
+from optimiser.planning.outcome import Outcome
 from optimiser.planning.periods import begun_within, day_of
-from optimiser.planning.search import Outcome, search
+from optimiser.planning.search import search
 
 LIMITS: tuple[dict[str, object], ...] = (
     {"min_up_hours": 3.0},

@@ -13,9 +13,10 @@ from random_cases import random_case
 
 from optimiser.planning.leaves import Solution
 from optimiser.planning.model import solve_compact
+from optimiser.planning.outcome import Outcome
 from optimiser.planning.patterns import settle
 from optimiser.planning.rules import RULES
-from optimiser.planning.search import Outcome, search
+from optimiser.planning.search import search
 
 EVERY_ROW = [rule.rows for rule in RULES.values()]
 SEEDS = range(80)

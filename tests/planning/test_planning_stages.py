@@ -12,8 +12,9 @@ from independent_optimum import optimum_usd
 from planning_cases import Case, case, committed, faults, hourly, machine, owned
 from random_cases import random_case
 
+from optimiser.planning.outcome import Found, Outcome
 from optimiser.planning.problem import How
-from optimiser.planning.search import Found, Outcome, search
+from optimiser.planning.search import search
 from optimiser.planning.stages import Stage, serves, signing_no_more
 
 UNTIL = date(2026, 1, 10)

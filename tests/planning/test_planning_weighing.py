@@ -13,10 +13,11 @@ from random_cases import random_case
 
 from optimiser.planning.comparison import alternatives_of, best_by_provider, compare, rules_of
 from optimiser.planning.infeasible import nothing_allowed
+from optimiser.planning.outcome import Found
 from optimiser.planning.plan_parts import PlanRule
 from optimiser.planning.problem import Option
 from optimiser.planning.rules import TERMS, verify_plan
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 from optimiser.planning.totals import all_in_monthly_usd
 from optimiser.planning.weighing import mean_price_share, upfront_weight, weighed_usd
 

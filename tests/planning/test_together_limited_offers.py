@@ -13,8 +13,9 @@ from test_planning_together import random_services, services
 from together_optimum import together_usd
 
 from optimiser.planning.leaves import Solution
+from optimiser.planning.outcome import Found
 from optimiser.planning.problem import BY_THE_HOUR, How, Option, Problem
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 from optimiser.planning.together.caps import in_turn
 from optimiser.planning.together.limited import limits_of, overdrawn, overdrawn_in_words
 from optimiser.planning.together.search import TogetherOutcome, search_together

@@ -12,8 +12,9 @@ from test_planning_together import random_services, services
 from together_optimum import together_usd
 
 from optimiser.planning.caps import Cap
+from optimiser.planning.outcome import Found
 from optimiser.planning.problem import GrantedQuota, Problem
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 from optimiser.planning.together import master
 from optimiser.planning.together.caps import (
     broken_by,

@@ -14,8 +14,9 @@ import numpy as np
 
 from optimiser.planning.caps import GPU_RULE, QUOTA_RULE, Cap, caps_of, within_reach
 from optimiser.planning.leaves import Solution
+from optimiser.planning.outcome import Found
 from optimiser.planning.problem import Floats, Problem
-from optimiser.planning.search import Found, search
+from optimiser.planning.search import search
 from optimiser.planning.together.limited import left_by, limits_of, overdrawn
 from optimiser.planning.together.services import PAID_FOR_ALL
 
