@@ -4,7 +4,8 @@ A request's time per output token is its decoding time over its output tokens. I
 the mean, with a spread that depends on the request's length, since short answers average over less: batches and
 queues of prompts swing further up than down (of simulated engines the normal itself is up to a third too short at p99).
 
-Requests that come in bursts see more than the mean step: those they came with are in the batch, and have prompts.
+Requests that come in bursts see more than the mean step: those they came with are in the batch, and have prompts, which
+share steps and cost more there than alone: the first of a step is processed while the weights are read anyway.
 """
 
 from __future__ import annotations
@@ -62,6 +63,34 @@ def of_burst(batch: Array) -> Array:
     within 0.18 for a of 4 to 16 (drawn).
     """
     return np.asarray(np.minimum(0.7 * np.maximum(batch, 1e-9) ** 0.26, 1.0))
+
+
+def shared_steps(prompts: Array, bursts: float) -> tuple[Array, Array]:
+    """How many prompts per step share one with an earlier one, beyond the mean ones that every step can take (above one
+    per step), and which share of all prompts do; `prompts` is how many come in a step on average.
+
+    bursts is the squared variation of gaps less 1. The number that comes in a step is taken as negative binomial with
+    mean M and the variance z·M, z = 1 + bursts·of_burst(M): some come with probability 1 − z^(−M/(z − 1)), within 0.03
+    of that of Gamma gaps up to one per step. Estimates without bursts leave out what Poisson arrivals share: that
+    comes in with the bursts' part of the variance, whole from a squared variation of 2 on, so that nothing jumps at 1.
+    """
+    phase = min(bursts, 1.0)
+    more = np.maximum(bursts * of_burst(prompts), 1e-9)
+    some = -np.expm1(-prompts * np.log1p(more) / more)
+    first = some + (1.0 - phase) * np.expm1(-prompts)
+    return np.asarray(phase * np.minimum(prompts, 1.0) - first), np.asarray(phase - first / prompts)
+
+
+def above_the_mean(swing: Array, elasticity: Array) -> Array:
+    """Mean of the step over the step at the batch that a rate keeps going if nothing swings.
+
+    As many requests leave as come, so that the mean of b^(1 − ε), which requests leave in proportion to, is that
+    batch's, ε being the step's elasticity. Of a log-normal batch b with spread s the mean of b^ε, which the step is in
+    proportion to, is then e^((2ε² − ε)·s²/2) of the batch's; s is swing/ε. Below ε = ½ it would be less than one, by
+    hardly anything where a step swings little, and counts as one.
+    """
+    bounded = np.clip(elasticity, 0.5, LARGEST_ELASTICITY)
+    return np.asarray(np.exp(swing * swing * (1.0 - 0.5 / bounded)))
 
 
 def burst_prompts_s(interruption_s: Array, more: Array, prefill_share: Array, outputs: Array) -> Array:

@@ -25,11 +25,13 @@ from optimiser.performance.queueing import (
 from optimiser.performance.token_times import (
     JITTER,
     TokenTimes,
+    above_the_mean,
     batch_swing,
     burst_prompts_s,
     joined,
     meets_tpot,
     of_burst,
+    shared_steps,
     token_spread_s,
     tpot_quantile_s,
 )
@@ -346,6 +348,37 @@ def test_requests_of_a_burst_see_each_other_in_the_batch(arrival_cv: float) -> N
     seen = 2 * after.mean()
     times = joined(array(mean), array(0), array(1), array(scv))[0]
     assert mean * times == pytest.approx(seen, rel=0.04)
+
+
+@pytest.mark.parametrize("arrival_cv", [1.5, 2.0, 3.0, 4.0])
+def test_prompts_of_a_burst_share_steps(arrival_cv: float) -> None:
+    """Gamma gaps cut into steps of equal length; what steps can all take is not shared up to one prompt each."""
+    draw, scv = np.random.default_rng(6), arrival_cv**2
+    arrival = np.cumsum(draw.gamma(1 / scv, scv, 1_000_000))
+    for per_step in (0.03, 0.1, 0.3, 1.0, 3.0):
+        with_some = (
+            np.count_nonzero(np.bincount((arrival / per_step).astype(np.intp))) * per_step / arrival[-1]
+        )
+        more, shared = shared_steps(array(per_step), scv - 1)
+        assert more[0] == pytest.approx(min(per_step, 1) - with_some, abs=0.04 if per_step <= 1 else 0.08)
+        assert shared[0] == pytest.approx(1 - with_some / per_step, abs=0.06)
+
+
+def test_prompts_of_hardly_any_burst_share_no_more_steps_than_without() -> None:
+    for per_step in (0.03, 1.0, 10.0):
+        for one in shared_steps(array(per_step), 1e-6):
+            assert 0 <= one[0] <= 1e-5
+
+
+@pytest.mark.parametrize("elasticity", [0.5, 0.7, 0.9])
+def test_a_batch_that_swings_leaves_as_fast_as_requests_come(elasticity: float) -> None:
+    """Drawn log-normal batches of which b^(1 − ε) leave per time: as many as of the batch 1, whose step is 1."""
+    spread = 0.6
+    drawn = np.exp(np.random.default_rng(2).normal(0.0, spread, 1_000_000))
+    batch = drawn / (drawn ** (1 - elasticity)).mean() ** (1 / (1 - elasticity))
+    found = above_the_mean(array(elasticity * spread), array(elasticity))[0]
+    assert found == pytest.approx((batch**elasticity).mean(), rel=2e-3)
+    assert above_the_mean(array(0.2 * spread), array(0.2))[0] == 1
 
 
 @pytest.mark.parametrize("arrival_cv", [2.0, 3.0, 4.0])

@@ -49,9 +49,9 @@ def test_percentiles_agree_with_a_simulated_engine(
     assert 0.95 <= point.ttft_ms / (np.percentile(ttft, 95) * 1e3) <= 2.2
 
 
-EQUAL, LONG_ANSWERS, LONG_PROMPTS = (
+EQUAL, LONG_ANSWERS, LONG_PROMPTS, SHORT_ANSWERS = (
     [SizeBucket(prompt_tokens=prompt, output_tokens=output, share=1.0)]
-    for prompt, output in ((1000, 200), (100, 1000), (4000, 100))
+    for prompt, output in ((1000, 200), (100, 1000), (4000, 100), (200, 30))
 )
 
 
@@ -135,16 +135,19 @@ def test_first_tokens_wait_as_in_a_simulated_engine(
         (MIX, 0.5, 3.0, 1),
         (MIX, 0.7, 2.0, 1),
         (MIX, 0.7, 3.0, 4),
+        (SHORT_ANSWERS, 0.5, 3.0, 1),
+        (SHORT_ANSWERS, 0.5, 3.0, 4),
+        (SHORT_ANSWERS, 0.7, 2.0, 1),
     ],
 )
 def test_tokens_take_as_long_under_bursts_as_in_a_simulated_engine(
     sizes: list[SizeBucket], load: float, arrival_cv: float, replicas: int
 ) -> None:
-    """Taken for Poisson arrivals these would have 0.5 to 0.9 of the time at p95."""
+    """Taken for Poisson arrivals these would have 0.3 to 0.9 of the time at p95."""
     question, point, (_, tpot) = under_bursts(sizes, 256, load, arrival_cv, replicas, 12_000)
-    for quantile, most in ((0.5, 1.3), (0.9, 1.2), (0.95, 1.2)):
+    for quantile in (0.5, 0.9, 0.95, 0.99):
         found = float(per_token_s(point, question.mix, quantile)[0, 0])
-        assert 0.68 <= found / np.quantile(tpot, quantile) <= most, quantile
+        assert 0.75 <= found / np.quantile(tpot, quantile) <= 1.2, quantile
 
 
 def test_few_places_are_waited_for_as_in_a_simulated_engine() -> None:
