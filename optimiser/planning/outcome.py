@@ -88,7 +88,7 @@ class Outcome:
         carbon = f"; {self.carbon_steps} carbon prices for the cap" if self.carbon_steps else ""
         schedule = f"; {self.schedule}" if self.schedule else ""
         apart = "; each site's part of the demand by itself" if self.splits else ""
-        passed = f"; not considered: {passed_over_told(self.passed_over)}" if self.passed_over else ""
+        passed = f"; without {passed_over_told(self.passed_over)}" if self.passed_over else ""
         return (
             f"branch and bound over sites and instance types, {self.leaves_solved} of {self.leaves} sets solved; "
             f"two-sided decomposition over hours, {exactly}{caps}{schedule}{carbon}{apart}{passed}"
