@@ -16,7 +16,8 @@ from optimiser.accuracy.operators import on_operators
 from optimiser.accuracy.predict import factors_of
 from optimiser.accuracy.prepare import Prepared, prepare
 from optimiser.accuracy.ranking import rankings, usd_per_gpu_hour
-from optimiser.accuracy.report import Accuracy, as_csv, as_json, as_text
+from optimiser.accuracy.report import as_csv, as_json, as_text
+from optimiser.accuracy.result import Accuracy
 from optimiser.accuracy.sets import LeftOut
 from optimiser.accuracy.summary import judge
 from optimiser.accuracy.table import digest_of, read_measurements
@@ -38,7 +39,7 @@ def accuracy_of(path: Path, performance: str = "roofline") -> Accuracy:
     cases, left_out = cases_of(rows, config.models, config.gpus)
     prepared, unfit = prepare(cases, config.fit.engines)
     judged = judge(prepared, factors_of(prepared, config.fit))
-    record = _fitted_to(config, digest_of(path))
+    record, engine = _fitted_to(config, digest_of(path))
     no_room = [
         LeftOut(row=case.row, reason="the memory model has no room for it", detail=case.model.name)
         for case in unfit
@@ -52,14 +53,19 @@ def accuracy_of(path: Path, performance: str = "roofline") -> Accuracy:
         coverage=coverage_of(judged, stated_errors(prepared, config.fit.generations)),
         unseen=record.get("errors", {}),
         unseen_coverage=record.get("coverage", {}),
+        fitted_on=str(record.get("date", "unknown day")) if record else "",
+        fitted_engine=engine,
     )
     return _on_operators(accuracy, prepared, config) if performance == "silicon" else accuracy
 
 
-def _fitted_to(config: Config, table: str) -> dict[str, Any]:
-    """What is on record of the fit to this very table, be it of all or of an engine's pace; nothing where none was."""
-    fits = (config.fit.record, *config.fit.record.get("engines", {}).values())
-    return next((one for one in fits if one.get("table_sha256") == table), {})
+def _fitted_to(config: Config, table: str) -> tuple[dict[str, Any], str]:
+    """What is on record of the fit to this very table, and the engine whose pace was all of it ("" where it was of
+    all); nothing where none was.
+    """
+    record = config.fit.record
+    fits = [(record, ""), *((one, name) for name, one in record.get("engines", {}).items())]
+    return next((pair for pair in fits if pair[0].get("table_sha256") == table), ({}, ""))
 
 
 def _on_operators(accuracy: Accuracy, prepared: Prepared, config: Config) -> Accuracy:

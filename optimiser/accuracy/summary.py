@@ -50,9 +50,7 @@ class Errors:
 
     def meets(self, goal: Goal) -> bool | None:
         """Whether median and p90 are within the goal, None where it sets none."""
-        if goal.median is None or goal.p90 is None:
-            return None
-        return self.median <= goal.median and self.p90 <= goal.p90
+        return goal.met_by(self.median, self.p90)
 
 
 def judge(prepared: Prepared, factors: Factors) -> tuple[Judged, ...]:

@@ -142,7 +142,7 @@ def test_the_file_that_a_fit_writes_is_the_config_that_is_read(
     capsys.readouterr()
     monkeypatch.setenv("OPTIMISER_CONFIG", str(output.parent))
     assert accuracy([str(table)]) == 0
-    assert "fitted to this table" in capsys.readouterr().out
+    assert "Fitted to this table (" in capsys.readouterr().out
 
 
 def test_an_engine_that_the_table_lacks_takes_its_pace_from_a_further_one(

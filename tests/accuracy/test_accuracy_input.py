@@ -12,7 +12,8 @@ from measurement_rows import at_concurrency, offline, write_table
 from optimiser.accuracy.__main__ import main
 from optimiser.accuracy.cases import cases_of
 from optimiser.accuracy.input_faults import doubts_of_units
-from optimiser.accuracy.report import Accuracy, as_text
+from optimiser.accuracy.report import as_text
+from optimiser.accuracy.result import Accuracy
 from optimiser.accuracy.summary import Judged
 from optimiser.accuracy.table import Measurement
 from optimiser.config import load_config

@@ -18,7 +18,8 @@ from optimiser.accuracy.predict import factors_of
 from optimiser.accuracy.prepare import prepare
 from optimiser.accuracy.ranking import rankings, usd_per_gpu_hour
 from optimiser.accuracy.repeats import by_their_median, of_repeated
-from optimiser.accuracy.report import Accuracy, as_json, as_text
+from optimiser.accuracy.report import as_json, as_text
+from optimiser.accuracy.result import Accuracy
 from optimiser.accuracy.sets import OFFLINE_DENSE, OPEN_TTFT, OTHER_TTFT, SERVER, TPOT_DENSE, How
 from optimiser.accuracy.summary import Errors, Judged, by_dimension, by_set, errors_of, judge
 from optimiser.accuracy.table import Measurement
@@ -95,27 +96,6 @@ def test_set_ups_measured_more_than_once_show_how_far_apart_figures_are() -> Non
     )
     assert repeated["errors_of_their_median"]["p90"] == pytest.approx(0.4)
     assert once["errors_of_their_median"] is None
-
-
-def test_what_fits_that_never_saw_it_say_stands_beside_in_the_records_kinds() -> None:
-    unseen = {
-        "offline, dense": {
-            "here": [0.05, 0.1],
-            "model_left_out": [0.061, 0.2],
-            "fifth_left_out": [0.071, 0.3],
-        },
-        "server": {"here": [0.05, 0.1], "fifth_left_out": [0.081, 0.4]},
-    }
-    both = (off_by(offline(2), 0.1), off_by(under_limits(line=3), 0.1))
-    lines = as_text(
-        Accuracy(table="", rows=2, judged=both, left_out=(), rankings=(), unseen=unseen)
-    ).splitlines()
-    header = next(line for line in lines if line.startswith("error in %"))
-    assert header.endswith("model out  fifth of rows out")
-    dense, server = (next(line for line in lines if line.startswith(name)) for name in unseen)
-    assert dense.endswith("6.1 / 20.0         7.1 / 30.0")
-    assert server.endswith("8.1 / 40.0")
-    assert len(server) == len(dense) == len(header)
 
 
 @pytest.mark.parametrize(

@@ -171,4 +171,4 @@ def test_no_table_at_all_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_accuracy_says_that_the_pace_was_fitted_to_this_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert accuracy([str(TABLE)]) == 0
-    assert "fitted to this table" in capsys.readouterr().out
+    assert "Fitted to this table (" in capsys.readouterr().out

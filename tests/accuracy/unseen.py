@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optimiser.accuracy.report import Accuracy
+from optimiser.accuracy.result import Accuracy
 from optimiser.accuracy.sources import source_of
 from optimiser.config import load_config
 
