@@ -10,6 +10,7 @@ import numpy as np
 
 from optimiser.accuracy import sets
 from optimiser.accuracy.least_squares import minimise
+from optimiser.accuracy.matrix_shares import MATRIX_SHARES, serving_share
 from optimiser.accuracy.predict import Factors, predict
 from optimiser.accuracy.prepare import Prepared, prepare
 from optimiser.accuracy.sets import Case, Goal
@@ -59,7 +60,7 @@ WEIGHTS: dict[Goal, float] = {
 # A constant that goes off by a factor of e costs as much as this mean error in every set. With a third of it the
 # table itself is met a little better and GPU generations left out worse: TPOT of MoE 17 % instead of 12 %.
 PULL = 0.05
-# No guide to a generation that was not measured: another vendor, and cards held below their rated clocks.
+# No guide to the bandwidth of one that was not measured: another vendor, and cards of which six figures are known.
 NOT_USUAL = ("CDNA3", "Hopper PCIe")
 ROUNDS = 15
 # What a fit is judged on that never saw it: every case by a fit without all those of the same key.
@@ -84,10 +85,21 @@ class Solution:
 
     @property
     def usual(self) -> tuple[float, float]:
-        """(compute, bandwidth) for a generation that was not measured: the geometric mean of those that were."""
+        """(compute, bandwidth) for a generation of which nothing is known: the geometric mean of those measured."""
         known = [np.log(reach) for name, reach in self.generations.items() if name not in NOT_USUAL]
-        compute, bandwidth = np.exp(np.mean(known, axis=0))
+        compute, bandwidth = np.exp(np.mean(known, axis=0)) if known else EXPECTED_REACH
         return float(compute), float(bandwidth)
+
+    def unmeasured(self, generation: str) -> tuple[float, float]:
+        """(compute, bandwidth) of a generation as if it had not been measured: compute by its matrix share."""
+        compute, bandwidth = self.usual
+        part = serving_share({name: one for name, (one, _) in self.generations.items() if name != generation})
+        published = MATRIX_SHARES.get(generation)
+        return (part * published.share if part and published else compute), bandwidth
+
+    def reach(self, generation: str) -> tuple[float, float]:
+        """(compute, bandwidth) of a generation, measured or not."""
+        return self.generations.get(generation) or self.unmeasured(generation)
 
     def step_factor(self, engine: str) -> float:
         """The engine's step factor, the mean of those measured where it was not."""
@@ -103,8 +115,8 @@ class Solution:
 
     def factors(self, cases: Sequence[Case]) -> Factors:
         """The factors of cases, of whatever generation and engine."""
-        usual = self.usual
-        reach = np.array([self.generations.get(case.gpu.generation, usual) for case in cases])
+        known = {name: self.reach(name) for name in {case.gpu.generation for case in cases}}
+        reach = np.array([known[case.gpu.generation] for case in cases])
         pace = np.array([self.step_factor(case.engine) for case in cases])
         latent = np.array([self.latent_prompt_layer_us(case.engine) for case in cases])
         return Factors(
@@ -204,7 +216,7 @@ def _throughput(prepared: Prepared, near: Solution | None) -> Solution:
         )
 
     def vector(physics: Physics, known: Solution | None) -> Array:
-        both = [known.generations.get(name, known.usual) if known else EXPECTED_REACH for name in generations]
+        both = [known.reach(name) if known else EXPECTED_REACH for name in generations]
         paces = [known.step_factor(name) if known else EXPECTED_STEP_FACTOR for name in engines]
         constant = [getattr(physics, name) for name in THROUGHPUT]
         return np.log([*constant, *(one for one, _ in both), *(one for _, one in both), *paces])

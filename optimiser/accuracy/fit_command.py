@@ -27,6 +27,7 @@ from optimiser.accuracy.fit import (
     told_by,
     without_each,
 )
+from optimiser.accuracy.matrix_shares import MATRIX_SHARES
 from optimiser.accuracy.prepare import Prepared, prepare
 from optimiser.accuracy.sets import Case
 from optimiser.accuracy.sources import source_of
@@ -154,7 +155,7 @@ def _coverage(outcome: Outcome, generations: Mapping[str, Efficiency]) -> dict[s
 
 
 def _generations(outcome: Outcome, config: Config, on: date) -> dict[str, Efficiency]:
-    """Every generation of the config: as fitted where there are measurements, as usual where not."""
+    """Every generation of the config: as fitted where there are measurements, by its matrix share where not."""
     overall = errors_of(
         one for one in outcome.left_out["generation_left_out"] if one.case.judged_in in WEIGHTS
     )
@@ -162,7 +163,8 @@ def _generations(outcome: Outcome, config: Config, on: date) -> dict[str, Effici
     for name in config.fit.generations:
         cases = [case for case in outcome.cases if case.gpu.generation == name and case.judged_in in WEIGHTS]
         fits = len(cases) >= FEWEST_FIGURES
-        compute, bandwidth = outcome.solution.generations[name] if fits else outcome.solution.usual
+        solution = outcome.solution
+        compute, bandwidth = solution.reach(name) if fits else solution.unmeasured(name)
         usual_error = overall.median if overall else ONE_MODEL_ERROR
         found[name] = Efficiency(
             generation=name,
@@ -170,13 +172,17 @@ def _generations(outcome: Outcome, config: Config, on: date) -> dict[str, Effici
             bandwidth=rounded(bandwidth),
             relative_error=round(_error(name, cases, outcome) if fits else 1.5 * usual_error, 2),
             fitted=fits,
-            source=told_by(cases, on)
-            if fits
-            else "no measurement: as NVIDIA's other generations, error assumed",
+            source=told_by(cases, on) if fits else _unmeasured(name),
             split_over_pcie_measured=_split_over_pcie(cases) >= FEWEST_SPLIT,
             moe_step_factor=config.fit.generations[name].moe_step_factor,
         )
     return found
+
+
+def _unmeasured(generation: str) -> str:
+    published = MATRIX_SHARES.get(generation)
+    by = f"compute by what large matrix products reach ({published.source}), " if published else ""
+    return f"no measurement: {by}all else as NVIDIA's other generations, error assumed"
 
 
 def _error(generation: str, cases: Sequence[Case], outcome: Outcome) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from measurement_rows import offline, under_limits
@@ -115,6 +116,17 @@ def test_an_engines_pace_alone_is_no_verdict_on_gpu_generations() -> None:
     dense = next(line for line in lines if line.startswith("offline, dense"))
     assert words(dense, "10 / 28") == "7.1 / 30.0 MISSED 18.0 / 45.0 6.1 / 20.0 90.0 / 90.0"
     assert json.loads(as_json(report))["sets"][0]["met_generation_left_out"] is None
+
+
+def test_figures_of_measured_operators_on_the_fitted_table_are_told_to_be_in_sample() -> None:
+    """No fit of them was ever without a row: their own errors decide, and the report says what was fitted."""
+    report = replace(fitted_to({}), fitted_on="2026-11-23")
+    report = replace(report, roofline=report.judged)
+    lines = as_text(report).splitlines()
+    assert lines[2].endswith("of all figures are in sample.")
+    assert lines[3].startswith("MET or MISSED is by them all the same")
+    dense = next(line for line in lines if line.startswith("offline, dense"))
+    assert words(dense, "10 / 28") == "MET 9.0 9.0 +9.0"
 
 
 def test_the_shipped_record_decides_on_a_table_of_its_sha256() -> None:
