@@ -50,7 +50,8 @@ class Found:
 
 @dataclass
 class Outcome:
-    """plans ascend by cost; lower_usd bounds every plan the policy allows; exact is False off the listed path.
+    """plans ascend by cost; lower_usd bounds every plan that the policy allows, but those with machines passed_over;
+    exact is False off the listed path.
 
     Costs are what is minimised: commitments weighed against falling prices (weighing.py), all else as billed, and
     what is owed beside them (charges.py).
@@ -58,8 +59,8 @@ class Outcome:
     leaves is how many sets of options were bounded, leaves_solved how many had to be solved. carbon_steps is how many
     carbon prices were searched at for a cap (0: none). timed_out: a solver was stopped by the clock.
     splits are those of demand over sites that were tried, and that lower_usd bounds, in words ("": it is not split);
-    schedule how rules on it raised lower_usd ("": they did not). passed_over are instance types that were not
-    considered (worthwhile.py).
+    schedule how rules on it raised lower_usd ("": they did not). passed_over are instance types of which some
+    purchases were not considered (worthwhile.py).
     """
 
     plans: list[Found] = field(default_factory=list)

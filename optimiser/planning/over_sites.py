@@ -209,6 +209,7 @@ def search_over_sites(
         caps_priced=any(one.caps_priced for one in sites.outcomes),
         dropped=tuple(dict.fromkeys(name for one in sites.outcomes for name in one.dropped)),
         timed_out=any(one.timed_out for one in sites.outcomes),
+        passed_over=tuple(sorted({name for one in sites.outcomes for name in one.passed_over})),
         splits=splits_in_words(tried),
     )
 

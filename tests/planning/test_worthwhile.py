@@ -75,5 +75,17 @@ def test_a_plan_is_at_most_one_unit_dearer_than_with_them(peak: float, tiny: flo
     )
 
 
+def test_the_proof_of_a_plan_over_several_sites_names_them_too() -> None:
+    elsewhere = [
+        machine("big", 6.0, hourly(2.1), region="r2"),
+        machine("mini", 0.01, hourly(1.2), region="r2"),
+    ]
+    subject = case([BIG, TINY, *elsewhere], [30.0]).with_policy(min_regions=2)
+    found = search(subject.problem, gap=0.0)
+    assert found.splits
+    assert found.passed_over == ("mini", "tiny")
+    assert "not considered: mini, tiny (" in found.method
+
+
 def test_many_are_named_in_part() -> None:
     assert passed_over_told(list("abcde")).startswith("a, b, c and 2 more where")
