@@ -126,3 +126,8 @@ def steady_state(work: ModelWork, at: Layouts, batch: Array, traffic: Traffic) -
     share = np.minimum(busy, 1.0)
     step = (decode_step + share * (mixed_step - decode_step)) * np.maximum(busy, 1.0)
     return SteadyState(step_s=step, decode_step_s=decode_step, mixed_step_s=mixed_step, mixed_share=share)
+
+
+def rate_of(batch: Array, steady: SteadyState, traffic: Traffic) -> Array:
+    """Requests/s of one replica with `batch` sequences decoding, λ = B / (steps of a request · step)."""
+    return np.asarray(batch / (traffic.output * steady.step_s))

@@ -72,6 +72,11 @@ class Mix:
         )
 
     @property
+    def in_bursts(self) -> bool:
+        """Whether gaps vary more than a Poisson process's."""
+        return self.arrival_scv > 1.0
+
+    @property
     def overlap(self) -> Array:
         """For how much of its stay, on average, a request meets one that came with it: E[min(S, S')] / E[S]."""
         outputs, shares = self.outputs, self.output_shares

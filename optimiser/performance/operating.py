@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optimiser.performance.at_load import MORE, evaluate, meets, request_rate, token_times, tokens_within
+from optimiser.performance.at_load import evaluate, meets, request_rate, token_times, tokens_within
 from optimiser.performance.batching import steady_state
 from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.mix import Mix
@@ -15,6 +15,7 @@ from optimiser.performance.model_work import ModelWork
 from optimiser.performance.part_load import STEADY_PERCENTILE, STEADY_TOKENS, Rows, held_up_to
 from optimiser.performance.prompt_passes import measured_first_tokens, own_prefill
 from optimiser.performance.queueing import Flags
+from optimiser.performance.steps import MORE
 from optimiser.workload import Target
 
 # A replica that has a request in it for so little of the time: requests do not meet, and what it does there is the
@@ -60,9 +61,7 @@ def largest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix, target:
     short = (mix.outputs.min(axis=-1) * mix.tokens_per_step < STEADY_TOKENS).any(axis=0)
     # Drafts and adapters cost most where few sequences share them, and bursts where a batch is small, however long the
     # answers are.
-    short |= (
-        bool(work.drafts or work.adapters) or mix.arrival_scv > 1.0 or target.percentile < STEADY_PERCENTILE
-    )
+    short |= bool(work.drafts or work.adapters) or mix.in_bursts or target.percentile < STEADY_PERCENTILE
     serving = np.flatnonzero((largest[:, short] > 0).any(axis=-1))
     if len(serving):
         where = np.ix_(serving, np.flatnonzero(short))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimiser.performance.batching import SteadyState
+from optimiser.performance.batching import SteadyState, rate_of
 from optimiser.performance.layouts import Array
 from optimiser.performance.mix import Mix
 from optimiser.performance.queueing import Wait, batch_places, prefill_queue
@@ -43,7 +43,7 @@ def wait_of(
 
     full is the steady state of the fullest batch: all `places`, at most the requests that can decode (most).
     """
-    rate = batch / (mix.traffic.output * steady.step_s)
+    rate = rate_of(batch, steady, mix.traffic)
     mean, square = ((prompts.service_s**power * mix.prompt_shares).sum(-1) for power in (1, 2))
     queued, queue = prefill_queue(rate, mean, square, mix.arrival_scv, mix.pool)
     blocked, place_s = _place_wait(batch, rate, places, most, steady, full, prompts, mix)
@@ -89,9 +89,9 @@ def _place_wait(
     leaves early and crowds no more (Whitt, "Heavy-Traffic Approximations for Service Systems with Blocking", 1984,
     has that overlap for the peakedness of arrivals; here of what prompts add alone, on the safe side).
     """
-    output, arrival_scv = mix.traffic.output, max(mix.arrival_scv, 1.0)
+    arrival_scv = max(mix.arrival_scv, 1.0)
     fullest = np.maximum(batch, np.minimum(places, most))
-    full_rate = fullest / (output * full.step_s)
+    full_rate = rate_of(fullest, full, mix.traffic)
     # A request holds its place while its prompt is processed, too.
     taken = batch + rate * (prompts.until_through_s * mix.prompt_shares).sum(-1)
     fuller = np.maximum(fullest / batch - 1.0, 1e-9)
