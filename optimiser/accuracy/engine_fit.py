@@ -23,6 +23,7 @@ from optimiser.accuracy.fit import (
     ROUNDS,
     WEIGHTS,
     each_left_out,
+    fitted_of,
     rounded,
     told_by,
     weights_of,
@@ -49,18 +50,12 @@ def with_engines(fit: Fit, path: Path, config: Config, on: date) -> Fit:
     Raises UsageError for a bad table, and one without figures of such an engine.
     """
     cases = cases_of(read_measurements(path), config.models, config.gpus)[0]
-    prepared = prepare(cases, fit.engines)[0].cases
-    told_before = {REFERENCE_ENGINE, *(name for name in fit.engines if _told_by_main_table(fit, name))}
-    of_engine = {
-        name: [case for case in prepared if case.engine == name]
-        for name in fit.engines
-        if name not in told_before
-    }
-    found = {
-        name: some for name, some in of_engine.items() if any(case.judged_in in WEIGHTS for case in some)
-    }
+    with_room = prepare(cases, fit.engines)[0].cases
+    lacking = [name for name in fit.engines if not _told_by_main_table(fit, name)]
+    of_engine = {name: [case for case in with_room if case.engine == name] for name in lacking}
+    found = {name: some for name, some in of_engine.items() if fitted_of(some)}
     if not found:
-        sets, known = ", ".join(goal.name for goal in WEIGHTS), ", ".join(of_engine) or "none"
+        sets, known = ", ".join(goal.name for goal in WEIGHTS), ", ".join(lacking) or "none"
         raise UsageError(
             f"{path}: no engine's pace can be fitted: engines that the main table did not tell are {known}, and none "
             f"of them has a figure of the sets {sets} here"
@@ -74,7 +69,7 @@ def step_factor_of(cases: Sequence[Case], fit: Fit, name: str) -> float:
     """The step factor of an engine that explains its cases best, with all else as the fit has it; cases of sets that
     are not fitted are passed over.
     """
-    prepared = prepare([case for case in cases if case.judged_in in WEIGHTS], fit.engines)[0]
+    prepared = prepare(fitted_of(cases), fit.engines)[0]
     measured = np.array([case.measured for case in prepared.cases])
 
     def errors(at: Array) -> Array:
@@ -89,7 +84,7 @@ def step_factor_of(cases: Sequence[Case], fit: Fit, name: str) -> float:
 
 
 def _with_engine(fit: Fit, name: str, cases: Sequence[Case], table: str, on: date) -> Fit:
-    told = [case for case in cases if case.judged_in in WEIGHTS]
+    told = fitted_of(cases)
     factor = rounded(step_factor_of(told, fit, name))
 
     def refit(others: Sequence[Case], left_out: Prepared) -> Factors:
@@ -121,15 +116,15 @@ def _each_left_out(
     refit: Callable[[Sequence[Case], Prepared], Factors],
     key: Callable[[Case], str],
 ) -> tuple[Judged, ...]:
-    """As each_left_out; none where what is left of some part has no figure that is fitted."""
-    fitted = [key(case) for case in cases if case.judged_in in WEIGHTS]
-    if any(all(name == part for name in fitted) for part in {key(case) for case in cases}):
+    """As each_left_out; none where all that is fitted has one key, so that nothing is left to fit without it."""
+    if len({key(case) for case in fitted_of(cases)}) < 2:
         return ()
     return each_left_out(cases, fit.engines, refit, key)
 
 
 def _told_by_main_table(fit: Fit, name: str) -> bool:
-    return bool(fit.engines[name].versions) and name not in fit.record.get("engines", {})
+    measured = bool(fit.engines[name].versions) and name not in fit.record.get("engines", {})
+    return name == REFERENCE_ENGINE or measured
 
 
 def _factors_at(prepared: Prepared, fit: Fit, name: str, step_factor: float) -> Factors:

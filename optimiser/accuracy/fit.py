@@ -134,7 +134,7 @@ def solve(cases: Sequence[Case], engines: Mapping[str, Engine], near: Solution |
     Cases of sets that are not fitted are passed over. near saves rounds where the solution of a like fit is
     known; all is drawn to what is expected just the same. Raises UsageError where no case is of such a set.
     """
-    told = prepare([case for case in cases if case.judged_in in WEIGHTS], engines)[0]
+    told = prepare(fitted_of(cases), engines)[0]
     if not told.cases:
         names = ", ".join(goal.name for goal in WEIGHTS)
         raise UsageError(f"there is nothing to fit: no measurement is of the sets {names}")
@@ -176,6 +176,11 @@ def each_left_out(
         prepared = prepare([case for case in cases if key(case) == name], engines)[0]
         judged += judge(prepared, refit(others, prepared))
     return tuple(judged)
+
+
+def fitted_of(cases: Sequence[Case]) -> list[Case]:
+    """Those of the sets that tell of steps; first tokens are fitted after them, with what they gave."""
+    return [case for case in cases if case.judged_in in WEIGHTS]
 
 
 def weights_of(cases: Sequence[Case]) -> Array:

@@ -22,6 +22,7 @@ from optimiser.accuracy.fit import (
     REFERENCE_ENGINE,
     WEIGHTS,
     Solution,
+    fitted_of,
     rounded,
     solve,
     told_by,
@@ -114,7 +115,7 @@ def fit_of(outcome: Outcome, config: Config, on: date) -> Fit:
         generations=generations,
         record={
             "date": on.isoformat(),
-            "figures": len([case for case in outcome.cases if case.judged_in in WEIGHTS]),
+            "figures": len(fitted_of(outcome.cases)),
             "table_sha256": outcome.table_sha256,
             "sources": sorted({source_of(case.row) for case in outcome.cases}),
             "errors": table_of_errors(_kinds(outcome)),
@@ -161,7 +162,7 @@ def _generations(outcome: Outcome, config: Config, on: date) -> dict[str, Effici
     )
     found = {}
     for name in config.fit.generations:
-        cases = [case for case in outcome.cases if case.gpu.generation == name and case.judged_in in WEIGHTS]
+        cases = [case for case in fitted_of(outcome.cases) if case.gpu.generation == name]
         fits = len(cases) >= FEWEST_FIGURES
         solution = outcome.solution
         compute, bandwidth = solution.reach(name) if fits else solution.unmeasured(name)

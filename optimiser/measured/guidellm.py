@@ -25,10 +25,16 @@ _BENCHMARK_MODELS = (
     "benchmarker.backend.model",
 )
 # Of drafts it tells nothing but what it started vLLM with itself (backend vllm_python), beside the model's name.
-_CONFIGURED = "vllm_config.speculative_config"
-_DRAFTS, _BENCHMARK_DRAFTS = (
-    tuple(f"{path.removesuffix('model')}{_CONFIGURED}" for path in paths if path.endswith(".model"))
-    for paths in (_MODELS, _BENCHMARK_MODELS)
+_DRAFTS = (
+    "config.spec.backend.vllm_config.speculative_config",
+    "args.vllm_config.speculative_config",
+    "benchmarks.config.backend.vllm_config.speculative_config",
+    "args.backend_kwargs.vllm_config.speculative_config",
+)
+_BENCHMARK_DRAFTS = (
+    "config.backend.vllm_config.speculative_config",
+    "backend.vllm_config.speculative_config",
+    "benchmarker.backend.vllm_config.speculative_config",
 )
 
 
