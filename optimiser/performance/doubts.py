@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from optimiser.performance.physics import Kernel
-from optimiser.performance.precision import cache_unmeasured, converts_cache
 from optimiser.performance.setups import Candidate
 from optimiser.performance.trial import Question
 
@@ -57,7 +56,7 @@ def relative_error_of(
     error *= 1.0 + (LOW_CONFIDENCE_FACTOR - 1.0) * doubt
     if candidate.ranks > 1:
         error = max(error, DATA_PARALLEL_ERROR)
-    if converts_cache(candidate.hardware.gpu, candidate.hardware.served.kv_precision):
+    if candidate.hardware.served.converted_cache:
         error = max(error, CONVERTED_CACHE_ERROR)
     if _split_unmeasured(candidate):
         error = max(error, SPLIT_OVER_PCIE_ERROR)
@@ -140,7 +139,7 @@ def unmeasured(candidate: Candidate, places: float) -> list[str]:
         doubts.append(
             f"no public measurement of dense models in {hardware.served.weight_precision} computed in 16 bit"
         )
-    if cache_unmeasured(hardware.gpu, hardware.served.kv_precision):
+    if not hardware.served.cache_measured:
         cache = hardware.served.kv_precision
         doubts.append(f"no public measurement of a KV cache in {cache} on {hardware.efficiency.generation}")
     if _split_unmeasured(candidate):

@@ -9,7 +9,7 @@ from optimiser.performance.estimate import DEFAULT_ENGINE, estimate_shapes
 from optimiser.performance.estimate_types import Estimate, Rejection, Setup
 from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
 from optimiser.performance.physics import Fit
-from optimiser.performance.precision import HALF_PRECISIONS, cache_is_to_be_checked
+from optimiser.performance.precision import HALF_PRECISIONS, Served, served_by
 from optimiser.performance.specs import GpuSpec, ModelSpec
 from optimiser.performance.trial import AnchorsOf, Question, question_of
 from optimiser.workload import SizeBucket, Target, Techniques
@@ -146,8 +146,8 @@ def _changes(asked: Asked, answer: Estimate | Rejection) -> Iterator[tuple[str, 
     for name in _others(WEIGHT_PRECISIONS, asked.weight_precision or asked.model.default_precision, half):
         yield f"{name} weights", replace(asked, weight_precision=name)
     for name in _others(KV_PRECISIONS, asked.kv_precision or half, half):
-        caveat = ", if the engine has it" if _is_to_be_checked(asked, asked.engine, name) else ""
-        yield f"{name} KV cache{caveat}", replace(asked, kv_precision=name)
+        changed = replace(asked, kv_precision=name)
+        yield f"{name} KV cache{', if the engine has it' * _cache_is_to_be_checked(changed)}", changed
     if target:
         longer = replace(target, tpot_ms=target.tpot_ms + _MORE_TPOT_MS)
         yield f"TPOT target {longer.tpot_ms:g} ms", replace(asked, target=longer)
@@ -155,8 +155,8 @@ def _changes(asked: Asked, answer: Estimate | Rejection) -> Iterator[tuple[str, 
         yield f"TTFT target {later.ttft_ms:,.10g} ms", replace(asked, target=later)
     for name, engine in asked.fit.engines.items():
         if name != asked.engine and engine.versions:
-            caveat = ", if it has the KV cache" if _is_to_be_checked(asked, name, asked.kv_precision) else ""
-            yield f"engine {name}{caveat}", replace(asked, engine=name)
+            changed = replace(asked, engine=name)
+            yield f"engine {name}{', if it has the KV cache' * _cache_is_to_be_checked(changed)}", changed
     too_small = answer.limited_by == "kv_room" if isinstance(answer, Estimate) else answer.code in _TOO_SMALL
     if too_small:
         larger = replace(gpu, usable_mib=round(gpu.usable_mib * _MORE_MEMORY))
@@ -164,10 +164,12 @@ def _changes(asked: Asked, answer: Estimate | Rejection) -> Iterator[tuple[str, 
         yield f"{_MORE_MEMORY:g} × the GPU memory, if there were such a GPU", replace(asked, gpus=gpus)
 
 
-def _is_to_be_checked(asked: Asked, engine: str, cache: str | None) -> bool:
-    """Whether the change hangs on the engine's release or the model; one that the engine lacks has no estimate."""
-    gpu = asked.gpus[asked.shape.gpu]
-    return cache is not None and cache_is_to_be_checked(asked.fit.engines[engine], gpu, cache)
+def _cache_is_to_be_checked(asked: Asked) -> bool:
+    """Whether the KV cache hangs on the engine's release or the model; one that the engine lacks has no estimate."""
+    engine, gpu = asked.fit.engines[asked.engine], asked.gpus[asked.shape.gpu]
+    weights = asked.weight_precision or asked.model.default_precision
+    served = served_by(engine, gpu, asked.model, weights, asked.kv_precision)
+    return isinstance(served, Served) and bool(served.cache_notes)
 
 
 def _others(precisions: Sequence[str], present: str, half: str) -> list[str]:

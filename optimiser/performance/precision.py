@@ -17,6 +17,9 @@ HALF_PRECISIONS = ("bf16", "fp16")
 class Served:
     """A precision as one GPU serves it: weight_tflops is the dense rate for quantised weights, half_tflops
     for 16 bit, kernel how the quantised ones are multiplied; notes say what differs from what was asked.
+
+    converted_cache: an fp8 KV cache is converted to 16 bit as it is read, for want of tensor cores for it. cache_notes
+    say what to check of the engine, where it has the cache in some releases or for some models alone.
     """
 
     weight_precision: str
@@ -25,6 +28,13 @@ class Served:
     half_tflops: float
     kernel: Kernel = Kernel.PLAIN
     notes: tuple[str, ...] = ()
+    converted_cache: bool = False
+    cache_notes: tuple[str, ...] = ()
+
+    @property
+    def cache_measured(self) -> bool:
+        """Whether published figures have the KV cache so: all have 16 bit, or fp8 on GPUs with tensor cores for it."""
+        return self.kv_precision not in ("int8", "fp4") and not self.converted_cache
 
 
 def check_precisions(weight_precision: str | None, kv_precision: str | None) -> None:
@@ -51,7 +61,7 @@ def served_by(
         return served
     since = engine.kv_since[served.kv_precision]
     note = f"{engine.name} is known to have a KV cache in {served.kv_precision} from {since} on: check your release"
-    return replace(served, notes=(*served.notes, note))
+    return replace(served, cache_notes=(*served.cache_notes, note))
 
 
 def served_on(
@@ -78,14 +88,16 @@ def served_on(
     cache = _cache(gpu, model, half, kv_precision)
     if isinstance(cache, str):
         return cache
-    kv, of_cache = cache
+    kv, cache_notes = cache
     return Served(
         weight_precision=weight,
         kv_precision=kv,
         weight_tflops=weight_tflops,
         half_tflops=rates[half],
         kernel=_kernel(model, weight, weight_tflops == rates[half]),
-        notes=(*notes, *of_cache),
+        notes=tuple(notes),
+        converted_cache=_converts_cache(gpu, kv),
+        cache_notes=cache_notes,
     )
 
 
@@ -123,13 +135,13 @@ def _kernel(model: ModelSpec, weight_precision: str, at_half_rate: bool) -> Kern
 
 
 def _cache(gpu: GpuSpec, model: ModelSpec, half: str, asked: str | None) -> tuple[str, tuple[str, ...]] | str:
-    """The precision the KV cache is held in and what to say of it, or why no engine has it (config/README.md)."""
+    """The precision the KV cache is held in and what to check of it, or why no engine has it (config/README.md)."""
     rates = gpu.dense_tflops
     if asked is None or asked in HALF_PRECISIONS:
         return (asked if asked in rates else half), ()
     if asked == "int8" and model.mla:
         return "no engine has a KV cache in int8 for latent attention"
-    if not converts_cache(gpu, asked):
+    if not _converts_cache(gpu, asked):
         if asked not in rates:
             return f"a KV cache in {asked} needs {asked} tensor cores; {gpu.name} has none"
         said = "a KV cache in fp4 is taken to be NVFP4: check that the engine has it for this model"
@@ -144,16 +156,5 @@ def _cache(gpu: GpuSpec, model: ModelSpec, half: str, asked: str | None) -> tupl
     )
 
 
-def converts_cache(gpu: GpuSpec, kv_precision: str) -> bool:
-    """Whether a KV cache in fp8 is converted to 16 bit on this GPU, for want of tensor cores for it."""
+def _converts_cache(gpu: GpuSpec, kv_precision: str) -> bool:
     return kv_precision == "fp8" and "fp8" not in gpu.dense_tflops
-
-
-def cache_unmeasured(gpu: GpuSpec, kv_precision: str) -> bool:
-    """Whether no published figure has that format: all have 16 bit, or fp8 on GPUs with tensor cores for it."""
-    return kv_precision in ("int8", "fp4") or converts_cache(gpu, kv_precision)
-
-
-def cache_is_to_be_checked(engine: Engine, gpu: GpuSpec, kv_precision: str) -> bool:
-    """Whether the engine has a KV cache in that format on the GPU in some releases or for some models alone."""
-    return kv_precision == "fp4" or kv_precision in engine.kv_since or converts_cache(gpu, kv_precision)

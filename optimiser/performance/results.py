@@ -219,7 +219,8 @@ def _method(hardware: Hardware) -> str:
 
 
 def _notes(question: Question, candidate: Candidate, places: float) -> tuple[str, ...]:
-    notes = list(candidate.hardware.served.notes)
+    served = candidate.hardware.served
+    notes = [*served.notes, *served.cache_notes]
     if candidate.ranks > 1:
         notes.append(f"attention data-parallel over {candidate.ranks} GPUs, experts spread over all of them")
     if candidate.instances > 1:
