@@ -99,19 +99,17 @@ class Prepared:
 def prepared(request: Request, stage: Stage | None = None) -> Prepared:
     """What is to be planned, with what is owned for all of the time planned, or as long as a stage lasts. Raises as
     recommend does where there is nothing to plan."""
-    workload, policy = request.workload, request.policy
-    results = estimates_for(workload, request.config, policy)
+    workload, policy, config = request.workload, request.policy, request.config
+    results = estimates_for(workload, config, policy)
     estimates = [result for result in results if isinstance(result, Estimate)]
     if not estimates:
         raise nothing_fits(workload, results)
-    limits = request.config.settings.max_price_age_days
     days = planned_days(sum(period.hours for period in workload.periods))
     on_sale = request.book.offers[request.book.offers["market"].isin(policy.markets)]
     held, ending_notes = lasting_a_month(on_sale, request.as_of, days)
-    offers, age_notes = within_age(held, limits, request.as_of)
+    offers, age_notes = within_age(held, config.settings.max_price_age_days, request.as_of)
     age_notes = request.book.notes + ending_notes + age_notes
     left_out = providers_left_out(request.book.unfetched, held, offers, policy)
-    config = request.config
     all_usable, unusable_notes = usable(
         config.owned, request.as_of, results, config.shapes, config.gpus, request.book.offers, policy
     )
@@ -123,7 +121,7 @@ def prepared(request: Request, stage: Stage | None = None) -> Prepared:
         options = signing_no_more(options, stage)
     if not options:
         raise nothing_to_buy(request, estimates, offers, age_notes, left_out, place_notes)
-    quotas = granted_quotas(request.config.quotas, request.book.quotas)
+    quotas = granted_quotas(config.quotas, request.book.quotas)
     return Prepared(
         problem=_problem(workload, options, policy, quotas),
         options=options,

@@ -34,10 +34,10 @@ from optimiser.planning.worthwhile import worthwhile
 
 
 def search(problem: Problem, gap: float = 1e-3, alternatives: int = 2) -> Outcome:
-    """Solve a problem to a relative gap, keeping the best of every provider and a few alternatives overall, with
-    alternatives 0 the best of all alone, where nothing else is made of the others.
+    """Solve a problem to a relative gap, keeping the best of every provider and so many alternatives overall.
 
-    Returns an Outcome without plans where no allowed set of purchases can carry the demand.
+    With alternatives 0 it looks for the best plan of all alone: the other providers' are work for nothing where only
+    its cost is asked for. Returns an Outcome without plans where no allowed set of purchases can carry the demand.
     """
     if least_sites(problem.policy) > 1:
         one_site = partial(search, gap=gap, alternatives=1)
