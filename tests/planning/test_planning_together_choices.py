@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from planning_cases import PLAIN, case, committed, hourly, machine
-from test_planning_together import apart_usd, services
+from together_cases import apart_usd, services
 
 from optimiser.planning.problem import Problem
 from optimiser.planning.together.search import search_together

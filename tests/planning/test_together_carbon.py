@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from carbon_cases import KNOWN
 from planning_cases import case, held, hourly, machine
-from test_planning_together import TOGETHER, apart_usd, random_services, services
 from test_together_within_quotas import random_within, together
+from together_cases import TOGETHER, apart_usd, random_services, services
 from together_optimum import together_usd
 
 from optimiser.carbon.grids import Carbon

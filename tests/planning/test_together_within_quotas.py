@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planning_cases import PLAIN, case, granted, held, hourly, machine
-from test_planning_together import random_services, services
+from together_cases import random_services, services
 from together_optimum import together_usd
 
 from optimiser.planning.caps import Cap
