@@ -94,15 +94,21 @@ def test_the_reason_names_engine_format_and_generation() -> None:
         assert set(CONFIG.fit.engines[engine].kv_without["int8"]) == set(CONFIG.fit.generations)
 
 
-def test_sixteen_bit_and_fp8_where_there_are_tensor_cores_for_it_are_as_sure_as_before() -> None:
-    for cache in (None, "bf16", "fp8"):
-        found = answer("vllm", "H100", cache)
-        assert isinstance(found, Estimate)
-        assert (found.low_confidence, found.notes) == (False, ())
-    for gpu, cache, most in (("A100-80GB", "fp8", 0.20), ("H100", "int8", 0.2), ("B200", "fp4", 0.2)):
-        sure, unsure = answer("vllm", gpu, None), answer("vllm", gpu, cache)
-        assert sure.relative_error < unsure.relative_error <= most
-        assert any(f"no public measurement of a KV cache in {cache}" in note for note in unsure.notes)
+@pytest.mark.parametrize("cache", [None, "bf16", "fp8"])
+def test_sixteen_bit_and_fp8_where_there_are_tensor_cores_for_it_are_sure(cache: str | None) -> None:
+    found = answer("vllm", "H100", cache)
+    assert isinstance(found, Estimate)
+    assert (found.low_confidence, found.notes) == (False, ())
+
+
+@pytest.mark.parametrize(("gpu", "cache"), [("A100-80GB", "fp8"), ("H100", "int8"), ("B200", "fp4")])
+def test_a_cache_of_which_no_figure_was_published_is_in_doubt(gpu: str, cache: str) -> None:
+    sure, unsure = answer("vllm", gpu, None), answer("vllm", gpu, cache)
+    # Half as much again, and where it is converted at least what two published pairs of runs were off.
+    least = 0.20 if cache == "fp8" else 0.0
+    assert unsure.relative_error == pytest.approx(max(1.5 * sure.relative_error, least))
+    assert unsure.low_confidence
+    assert any(f"no public measurement of a KV cache in {cache}" in note for note in unsure.notes)
 
 
 def test_a_converted_cache_is_read_in_eight_bit_and_computed_as_ever() -> None:

@@ -1,0 +1,70 @@
+"""Steps of a batch and the time per token they come to: the same however they are asked for, and without a jump."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from asking import CHAT, MIX, bucket
+from hardware import LLAMA_8B, LLAMA_70B, hardware
+
+from optimiser.performance.at_load import evaluate, token_times
+from optimiser.performance.mix import Mix
+from optimiser.performance.setups import single_candidates
+from optimiser.performance.specs import ModelSpec
+from optimiser.performance.steps import MORE, larger_batch
+from optimiser.performance.trial import Question, Trial, question_of, trial_of
+from optimiser.workload import SizeBucket
+
+SHORT = [bucket(200, 30, 0.7), bucket(2000, 12, 0.3)]
+ASKED = [(LLAMA_8B, 1, MIX), (LLAMA_8B, 1, SHORT), (LLAMA_70B, 8, MIX), (LLAMA_70B, 8, SHORT)]
+
+
+def asked(model: ModelSpec, gpus: int, sizes: list[SizeBucket]) -> tuple[Question, Trial]:
+    question = question_of(model, sizes, CHAT)
+    trial = trial_of(question, single_candidates(model, hardware("H100", gpus)))
+    assert trial is not None
+    return question, trial
+
+
+def loads(trial: Trial) -> np.ndarray:
+    """Batches from hardly any to nearly all places, (set-ups, points)."""
+    return trial.places * np.array([1e-4, 0.01, 0.1, 0.5, 0.9])
+
+
+def in_bursts(mix: Mix, arrival_cv: float) -> Mix:
+    return replace(mix, arrival_scv=arrival_cv**2)
+
+
+@pytest.mark.parametrize(("model", "gpus", "sizes"), ASKED)
+def test_hardly_any_burst_is_none(model: ModelSpec, gpus: int, sizes: list[SizeBucket]) -> None:
+    question, trial = asked(model, gpus, sizes)
+    at = question.work, trial.layouts, loads(trial)
+    calm, hardly = (token_times(*at, in_bursts(question.mix, cv)) for cv in (1.0, 1.0 + 1e-7))
+    np.testing.assert_allclose(hardly.mean_s, np.broadcast_to(calm.mean_s, hardly.mean_s.shape), rtol=1e-4)
+    np.testing.assert_allclose(hardly.spread_s, calm.spread_s, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("model", "gpus", "sizes"), ASKED)
+@pytest.mark.parametrize("arrival_cv", [1.0, 3.0])
+def test_times_alone_are_those_of_the_whole_point(
+    model: ModelSpec, gpus: int, sizes: list[SizeBucket], arrival_cv: float
+) -> None:
+    question, trial = asked(model, gpus, sizes)
+    mix, batch = in_bursts(question.mix, arrival_cv), loads(trial)
+    whole = evaluate(question.work, trial.layouts, batch, trial.places, mix).tokens
+    alone = token_times(question.work, trial.layouts, batch, mix)
+    # Of several loads at once a full chunk is worked out beside the last one's batch alone.
+    by_load = token_times(question.work, trial.layouts, batch.T[:, :, None], mix)
+    for name in ("mean_s", "spread_s"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(whole, name))
+        swapped = np.swapaxes(getattr(by_load, name)[:, :, 0], 0, 1)
+        np.testing.assert_allclose(swapped, getattr(whole, name), rtol=0.05 if arrival_cv > 1 else 1e-12)
+
+
+def test_elasticities_are_taken_over_the_batch_that_bursts_make() -> None:
+    question, trial = asked(LLAMA_8B, 1, MIX)
+    batch = loads(trial)
+    np.testing.assert_array_equal(larger_batch(batch, question.mix), batch * MORE)
+    # Equal answers overlap all along, and 0.7 · 50^0.26 is over 1: all of z − 1 = 8 counts, and 50 + 2·√(8·50) = 90.
+    equal = question_of(LLAMA_8B, [bucket(1000, 200, 1.0)], CHAT).mix
+    assert larger_batch(np.array([[50.0]]), in_bursts(equal, 3.0))[0, 0] == pytest.approx(90.0)
