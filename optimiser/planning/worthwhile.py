@@ -59,7 +59,9 @@ def passed_over_told(instance_types: Sequence[str]) -> str:
     """What is left out of a search, in words."""
     others = len(instance_types) - _NAMED
     named = ", ".join(instance_types[:_NAMED]) + (f" and {others} more" if others > 0 else "")
-    where = f"a unit serves under {NEXT_TO_NOTHING:.0%} of any hour, at {TIMES_THE_COST:g} × the cost of others"
+    where = (
+        f"a unit serves under {NEXT_TO_NOTHING:.0%} of any hour, at {TIMES_THE_COST:g} × the cost of others"
+    )
     return f"{named} where {where}"
 
 
