@@ -71,8 +71,8 @@ def test_a_thinned_stream_of_gamma_gaps_varies_as_the_formula_says() -> None:
 
 def test_the_more_replicas_always_run_the_higher_the_rate_up_to_that_of_even_arrivals(config: Config) -> None:
     even = rates(config, chat(config, 40, 1.0))
-    many, few = rates(config, chat(config, 4000, 3.0)), rates(config, chat(config, 0.02, 3.0))
-    alone = rates(config, chat(config, 1, 1.0, **{"target.arrival_cv": "3"}))
+    many, few = rates(config, chat(config, 4000, 2.0)), rates(config, chat(config, 0.2, 2.0))
+    alone = rates(config, chat(config, 1, 1.0, **{"target.arrival_cv": "2"}))
     assert even
     for name, one in even.items():
         assert few[name].requests_per_second == alone[name].requests_per_second

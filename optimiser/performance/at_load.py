@@ -70,7 +70,7 @@ def evaluate(
     nearby = steady_state(work, here, np.stack(batches), mix.traffic)
     whole, own = own_prefill(work, at, batch, mix)
     chunk = pass_seconds(work, per_prompt, batch, CHUNK_TOKENS * per_prompt.ranks, mix)
-    steps = Steps.of(at, batch, larger, nearby, whole, chunk if mix.in_bursts else None, mix)
+    steps = Steps.of(at, batch, larger, nearby, whole, chunk, mix)
     full = full.where(fullest > batch, steps.steady) if full else nearby.at(2)
     # While prompts queue as many decode as at any other time: rate × time (Little), whatever there is room for.
     prompts = Prompts(
@@ -101,11 +101,9 @@ def token_times(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> TokenTi
     here, per_prompt, larger = at.columns(1), at.columns(2), larger_batch(batch, mix)
     nearby = steady_state(work, here, np.stack([batch, larger]), mix.traffic)
     whole, _ = own_prefill(work, at, batch, mix)
-    chunk = None
-    if mix.in_bursts:
-        # What a full chunk adds to a step hardly depends on the batch beside it: of several loads the last one's.
-        one = batch[-1:] if batch.ndim > 2 else batch
-        chunk = pass_seconds(work, per_prompt, one, CHUNK_TOKENS * per_prompt.ranks, mix)
+    # What a full chunk adds to a step hardly depends on the batch beside it: of several loads the last one's.
+    one = batch[-1:] if batch.ndim > 2 else batch
+    chunk = pass_seconds(work, per_prompt, one, CHUNK_TOKENS * per_prompt.ranks, mix)
     return times_of(Steps.of(at, batch, larger, nearby, whole, chunk, mix), mix)
 
 

@@ -59,9 +59,11 @@ def held_up_to(
     batches = _with(breaks, _SHARES[:, None, None] * largest, largest)
     times = times_of(batches)
     deviations = max(NormalDist().inv_cdf(percentile / 100.0), 0.0)
-    widest = each_quantile_s(TokenTimes(times.mean_s, times.spread_s * _BETWEEN), deviations)
+    widest = each_quantile_s(times.mean_s, times.spread_s * _BETWEEN, deviations)
     late = (widest.max(axis=-1) > limit_s).any(axis=0)
-    falls = np.any([(np.diff(one, axis=0) < 0.0).any(axis=(0, -1)) for one in times], axis=0)
+    falls = np.any(
+        [(np.diff(one, axis=0) < 0.0).any(axis=(0, -1)) for one in (times.mean_s, times.spread_s)], axis=0
+    )
     falls |= percentile < STEADY_PERCENTILE
     rows, points = np.nonzero(late & falls)
     if not len(rows):

@@ -13,12 +13,15 @@ from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.queueing import LARGEST_ELASTICITY
 from optimiser.performance.token_times import (
+    JITTER,
     TokenTimes,
     above_the_mean,
     batch_swing,
-    burst_prompts_s,
+    behind_its_prompt,
+    decoding_steps,
     joined,
     of_burst,
+    prompts_after,
     shared_steps,
     token_spread_s,
 )
@@ -34,7 +37,7 @@ class Steps:
 
     more is the steady state of the larger batch (larger_batch), steady that of this one. interruption_s is by how many
     seconds each of the mix's prompts prolongs the steps it is in, crowded_s the same of one that shares its step with
-    as many as that takes, both (..., prompts); None where requests do not come in bursts.
+    as many as that takes, both (..., prompts). No step takes longer than most_s, a full chunk beside the larger batch.
     """
 
     layouts: Layouts
@@ -44,7 +47,8 @@ class Steps:
     steady: SteadyState
     more: SteadyState
     interruption_s: Array
-    crowded_s: Array | None
+    crowded_s: Array
+    most_s: Array
 
     @classmethod
     def of(
@@ -54,27 +58,27 @@ class Steps:
         larger: Array,
         nearby: SteadyState,
         whole_s: Array,
-        chunk_s: Array | None,
+        chunk_s: Array,
         mix: Mix,
     ) -> Steps:
         """The steps where `nearby` has the steady states of this batch and the larger one first.
 
-        whole_s is a pass with a prompt on every attention rank, chunk_s a step with a full chunk, needed under bursts
-        alone and of several loads of the last one alone: one prompt is one rank's part of what those add to a step.
+        whole_s is a pass with a prompt on every attention rank, chunk_s a step with a full chunk, of several loads that
+        of the last one alone: one prompt is one rank's part of what those add to a step.
         """
-        steady, ranks = nearby.at(0), at.columns(2).ranks
+        steady, more, ranks = nearby.at(0), nearby.at(1), at.columns(2).ranks
         decode_s, chunks = steady.decode_step_s[..., None], mix.prompts / CHUNK_TOKENS
+        full_s = chunk_s - decode_s[-len(chunk_s) :]
         return cls(
             layouts=at,
             batch=batch,
             larger=larger,
             rate=rate_of(batch, steady, mix.traffic),
             steady=steady,
-            more=nearby.at(1),
+            more=more,
             interruption_s=np.asarray((whole_s - decode_s) * np.ceil(chunks) / ranks),
-            crowded_s=None
-            if chunk_s is None
-            else np.asarray((chunk_s - decode_s[-len(chunk_s) :]) * chunks / ranks),
+            crowded_s=np.asarray(full_s * chunks / ranks),
+            most_s=np.asarray(full_s.max(axis=-1) + more.decode_step_s),
         )
 
 
@@ -90,14 +94,25 @@ def larger_batch(batch: Array, mix: Mix) -> Array:
 
 def times_of(steps: Steps, mix: Mix) -> TokenTimes:
     """The time per step that requests with each of the mix's outputs see."""
-    if steps.crowded_s is not None:
-        return _under_bursts(steps, steps.crowded_s, mix)
+    if mix.in_bursts:
+        return _under_bursts(steps, mix)
     steady = steps.steady
     elasticity = np.log(steps.more.step_s / steady.step_s) / math.log(MORE)
     swing = batch_swing(steps.batch, elasticity, 1.0)
-    _, square = moments(steps.interruption_s, mix.prompt_shares)
-    spread = token_spread_s(steady.step_s, swing, steps.rate, steady.prefill_time_share, square, mix.outputs)
-    return TokenTimes(steady.step_s[..., None], spread)
+    own, square = moments(steps.interruption_s, mix.prompt_shares)
+    share, calm_s = steady.prefill_time_share, steady.decode_step_s[..., None]
+    spread = token_spread_s(steady.step_s, swing, steps.rate, share, square[..., None], mix.outputs)
+    behind = behind_its_prompt(steps.rate, own, square, share)[..., None]
+    more_s, more_square = prompts_after(own, square, 0.0, behind, share, mix.outputs)
+    come = decoding_steps(mix.outputs) * (steps.rate * steady.step_s)[..., None] + behind
+    return TokenTimes(
+        mean_s=steady.step_s[..., None] + more_s,
+        spread_s=np.sqrt(spread * spread + more_square),
+        calm=np.exp(-come),
+        calm_s=calm_s,
+        calm_spread_s=calm_s * np.hypot(swing, JITTER)[..., None],
+        most_s=steps.most_s[..., None],
+    )
 
 
 def _excess(batch: Array, mix: Mix) -> Array:
@@ -118,10 +133,10 @@ class _Shared(NamedTuple):
     times: Array
 
 
-def _shared(steps: Steps, crowded_s: Array, own_s: Array, mix: Mix) -> _Shared:
+def _shared(steps: Steps, own_s: Array, mix: Mix) -> _Shared:
     """own_s is the mean interruption of a prompt that is alone in its step."""
     here, steady, more = steps.layouts.columns(1), steps.steady, steps.more
-    dearer_s = np.maximum((crowded_s * mix.prompt_shares).sum(-1) - own_s, 0.0)
+    dearer_s = np.maximum((steps.crowded_s * mix.prompt_shares).sum(-1) - own_s, 0.0)
     per_step = np.stack([steps.batch, steps.larger]) / (mix.traffic.output * here.ranks * here.stages)
     number, share = shared_steps(per_step, mix.arrival_scv - 1.0)
     longer_s = dearer_s * here.ranks * number
@@ -133,7 +148,7 @@ def _shared(steps: Steps, crowded_s: Array, own_s: Array, mix: Mix) -> _Shared:
     return _Shared(step_s, larger_step_s, elasticity, 1.0 + dearer_s / own_s * share[0])
 
 
-def _under_bursts(steps: Steps, crowded_s: Array, mix: Mix) -> TokenTimes:
+def _under_bursts(steps: Steps, mix: Mix) -> TokenTimes:
     """times_of where requests come in bursts.
 
     So many interruptions as come while a request decodes have a times the variance of Poisson arrivals' number, and
@@ -144,7 +159,7 @@ def _under_bursts(steps: Steps, crowded_s: Array, mix: Mix) -> TokenTimes:
     # What has no like without bursts comes in with them, so that nothing jumps at a squared variation of 1.
     phase = min(bursts, 1.0)
     own, square = moments(steps.interruption_s, mix.prompt_shares)
-    step, larger_step, elasticity, times = _shared(steps, crowded_s, own, mix)
+    step, larger_step, elasticity, times = _shared(steps, own, mix)
     own, square = own * times, square * times * times
     swing = batch_swing(batch, elasticity, dispersion)
     # While a burst lasts prompts take as much of the time as in the batch that it makes.
@@ -153,8 +168,21 @@ def _under_bursts(steps: Steps, crowded_s: Array, mix: Mix) -> TokenTimes:
     decoding = np.log(more.decode_step_s / steady.decode_step_s) / np.log(steps.larger / batch)
     together = (joined(batch, elasticity, decoding, dispersion) - 1.0) * steady.decode_step_s
     mean = step * above_the_mean(swing, elasticity) ** phase + together
-    came_along = bursts * of_burst(batch)
-    after = burst_prompts_s(own, came_along / 2.0, share, mix.outputs)
-    spread = token_spread_s(step, swing, steps.rate, share, square + came_along * own * own, mix.outputs)
-    # The number that comes after a request in its burst is taken as geometric: it varies by as much as its mean.
-    return TokenTimes(mean[..., None] + after, np.hypot(spread, after))
+    behind = behind_its_prompt(steps.rate, own, square, share)[..., None]
+    # The shorter its answer, the fewer of its burst come while a request is there.
+    stay = batch[..., None] * (mix.outputs / mix.traffic.output[..., None]) + behind
+    came_along = bursts * of_burst(stay)
+    squares = square[..., None] + came_along * (own * own)[..., None]
+    spread = token_spread_s(step, swing, steps.rate, share, squares, mix.outputs)
+    more_s, more_square = prompts_after(own, square, came_along / 2.0, behind, share, mix.outputs)
+    come = decoding_steps(mix.outputs) * (steps.rate * step)[..., None] + came_along / 2.0 + behind
+    calm_s = (steady.decode_step_s + together)[..., None]
+    return TokenTimes(
+        mean_s=mean[..., None] + more_s,
+        spread_s=np.sqrt(spread * spread + more_square),
+        # None comes to a negative binomial number with that mean and 1 + came_along times its variance.
+        calm=np.exp(-come * np.log1p(came_along) / came_along),
+        calm_s=calm_s,
+        calm_spread_s=calm_s * np.hypot(swing, JITTER)[..., None],
+        most_s=steps.most_s[..., None],
+    )

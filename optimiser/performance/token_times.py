@@ -20,16 +20,23 @@ from optimiser.performance.queueing import LARGEST_ELASTICITY, Flags, normal_cdf
 
 # Engine jitter alone: p99 is 1.1 × the mean (MLPerf Inference server logs), and z(0.99) is 2.3263: of a log-normal
 # spread w that is e^(z·w − w²/2).
-JITTER = math.sqrt(math.expm1((2.3263 - math.sqrt(2.3263**2 - 2.0 * math.log(1.1))) ** 2))
+_AT_MOST = 1.1
+JITTER = math.sqrt(math.expm1((2.3263 - math.sqrt(2.3263**2 - 2.0 * math.log(_AT_MOST))) ** 2))
 _BISECTIONS = 24
 _LEAST_SHARE, _LARGEST_SHARE = 1e-12, 0.95
 
 
 class TokenTimes(NamedTuple):
-    """Mean and spread in seconds of the time per step that requests with each output see, (..., outputs)."""
+    """Mean and spread in seconds of the time per step that requests with each output see; of them a share `calm` in
+    whose steps no prompt comes, and of those alone; and the longest there is. All (..., outputs).
+    """
 
     mean_s: Array
     spread_s: Array
+    calm: Array
+    calm_s: Array
+    calm_spread_s: Array
+    most_s: Array
 
 
 def batch_swing(batch: Array, elasticity: Array, dispersion: Array | float) -> Array:
@@ -93,15 +100,43 @@ def above_the_mean(swing: Array, elasticity: Array) -> Array:
     return np.asarray(np.exp(swing * swing * (1.0 - 0.5 / bounded)))
 
 
-def burst_prompts_s(interruption_s: Array, more: Array, prefill_share: Array, outputs: Array) -> Array:
-    """Seconds per step by which the prompts of those who come after a request in its burst prolong its steps.
+def behind_its_prompt(rate: Array, own_s: Array, square: Array, prefill_share: Array) -> Array:
+    """Requests that come while the step lasts that a request's own prompt is in, beyond those of any step on average:
+    theirs are in its next. (...,), as are rate in requests/s and own_s and square, mean and mean square of the seconds
+    Δ by which a prompt prolongs its step.
 
-    Gaps with squared coefficient of variation a bring `more`, (a − 1)/2 of them after an arrival than come in any time
-    as long (renewal theory: Cox, "Renewal Theory", 1962, 4.2), each a mean interruption, and more prompts while those
-    last. interruption_s, more and prefill_share are (...,), outputs and the result (..., outputs).
+    The step before, in which a request comes, is Var S / E[S] = λ·E[Δ²] / (1 − p²) longer than the mean (length-biased;
+    steps as in token_spread_s), its own p times that and Δ.
+    """
+    share = np.clip(prefill_share, 0.0, _LARGEST_SHARE)
+    return np.asarray(rate * (own_s + share * rate * square / (1.0 - share * share)))
+
+
+def prompts_after(
+    own_s: Array,
+    square: Array,
+    of_its_burst: Array | float,
+    others: Array,
+    prefill_share: Array,
+    outputs: Array,
+) -> tuple[Array, Array]:
+    """Seconds per step by which prompts that come after a request prolong its steps, beyond those that come in any time
+    as long, and their variance, (..., outputs); own_s and square as above, prefill_share (...,).
+
+    of_its_burst come on average after it in its burst: gaps with squared coefficient of variation a bring (a − 1)/2 of
+    them (renewal theory: Cox, "Renewal Theory", 1962, 4.2), a geometric number, that of others is Poisson's. With means
+    m and k they add up to (m + k)·E[Δ], with variance (m + k)·E[Δ²] + m²·E[Δ]². While they last more prompts come.
     """
     calm = 1.0 - np.clip(prefill_share, 0.0, _LARGEST_SHARE)
-    return np.asarray((more * interruption_s / calm)[..., None] / np.maximum(outputs - 1.0, 1.0))
+    per_step = 1.0 / (calm[..., None] * decoding_steps(outputs))
+    mean, number = own_s[..., None] * per_step, of_its_burst + others
+    variance = number * square[..., None] * per_step * per_step + (of_its_burst * mean) ** 2
+    return np.asarray(number * mean), np.asarray(variance)
+
+
+def decoding_steps(outputs: Array) -> Array:
+    """Steps that a request decodes for after its first token; one where there is none."""
+    return np.maximum(outputs - 1.0, 1.0)
 
 
 def token_spread_s(
@@ -114,53 +149,81 @@ def token_spread_s(
 ) -> Array:
     """Standard deviation of the time per step's tokens, in seconds, of each bucket: (..., buckets).
 
-    step_s, swing, rate (requests/s), prefill_share (of time) and interruption_square (mean square of the
-    seconds by which a prompt prolongs the steps it is in) are (...,), outputs in steps (..., buckets).
+    step_s, swing, rate (requests/s) and prefill_share (of time) are (...,), interruption_square (mean square of the
+    seconds by which a prompt prolongs the steps it is in) and outputs in steps (..., buckets).
     The prompts that come in during one step prolong the next, by which more come in: steps follow an AR(1)
     process with coefficient ρ = prefill_share and innovations of variance λ·t·E[Δ²]. Its mean over n tokens
     has the variance λ·t·E[Δ²] / (1 − ρ²) · (n·(1 + ρ)/(1 − ρ) − 2ρ·(1 − ρⁿ)/(1 − ρ)²) / n² (any textbook on
     time series). Batch swing and engine jitter add to that.
     """
-    n = np.maximum(outputs - 1.0, 1.0)
+    n = decoding_steps(outputs)
     share = np.clip(prefill_share, _LEAST_SHARE, _LARGEST_SHARE)[..., None]
     calm = 1.0 - share
     forgotten = -np.expm1(n * np.log(share))
     memory = (n * (1.0 + share) - 2.0 * share * forgotten / calm) / (n * n * calm)
-    interruptions = (rate * step_s * interruption_square)[..., None] / (1.0 - share * share) * memory
+    interruptions = (rate * step_s)[..., None] * interruption_square / (1.0 - share * share) * memory
     steady = step_s * step_s * (swing * swing + JITTER * JITTER)
     return np.asarray(np.sqrt(interruptions + steady[..., None]))
 
 
 def meets_tpot(times: TokenTimes, shares: Array, limit_s: float, quantile: float) -> Flags:
     """Whether the time per output token is within limit_s at `quantile` over the outputs with those shares."""
-    return np.asarray(_within(*_logarithms(times), shares, np.log(limit_s)) >= quantile)
+    within = _within(_parts(times, shares), np.log(limit_s)) >= quantile
+    return np.asarray(within | (limit_s >= _most_s(times)))
 
 
 def tpot_quantile_s(times: TokenTimes, shares: Array, quantile: float) -> Array:
     """Time per output token in seconds at `quantile` over the mix, by bisection; shapes as above."""
-    middle, width = _logarithms(times)
-    widest = width.max(axis=-1) * 8.0
-    low, high = middle.min(axis=-1) - widest, middle.max(axis=-1) + widest
+    parts = _parts(times, shares)
+    low = np.min([(part.middle - 8.0 * part.width).min(axis=-1) for part in parts], axis=0)
+    high = np.max([(part.middle + 8.0 * part.width).max(axis=-1) for part in parts], axis=0)
     for _ in range(_BISECTIONS):
         limit = (low + high) / 2
-        short = _within(middle, width, shares, limit) < quantile
+        short = _within(parts, limit) < quantile
         low, high = np.where(short, limit, low), np.where(short, high, limit)
-    return np.asarray(np.exp(high))
+    return np.asarray(np.minimum(np.exp(high), _most_s(times)))
 
 
-def each_quantile_s(times: TokenTimes, deviations: float) -> Array:
-    """What each output's time per step comes to so many standard deviations (of its logarithm) up, (..., outputs)."""
-    middle, width = _logarithms(times)
+def _most_s(times: TokenTimes) -> Array:
+    """What no request's time per step is over, but for the engine's jitter."""
+    return np.asarray(np.maximum(times.most_s, times.calm_s).max(axis=-1) * _AT_MOST)
+
+
+def each_quantile_s(mean_s: Array, spread_s: Array, deviations: float) -> Array:
+    """So many standard deviations (of its logarithm) up, for each of log-normal times; shapes alike."""
+    middle, width = _logarithms(mean_s, spread_s)
     return np.asarray(np.exp(middle + deviations * width))
 
 
-def _logarithms(times: TokenTimes) -> tuple[Array, Array]:
+class _Part(NamedTuple):
+    """A part of the requests: log-normal times, and shares of all; (..., outputs)."""
+
+    middle: Array
+    width: Array
+    shares: Array
+
+
+def _parts(times: TokenTimes, shares: Array) -> tuple[_Part, _Part]:
+    """The requests that no prompt interrupts, and the others, whose moments are what is left of those of all."""
+    calm, rest = times.calm, np.maximum(1.0 - times.calm, _LEAST_SHARE)
+    mean = np.maximum((times.mean_s - calm * times.calm_s) / rest, times.calm_s)
+    square = times.mean_s**2 + times.spread_s**2 - calm * (times.calm_s**2 + times.calm_spread_s**2)
+    spread = np.sqrt(np.maximum(square / rest - mean * mean, (JITTER * mean) ** 2))
+    return (
+        _Part(*_logarithms(times.calm_s, times.calm_spread_s), shares * calm),
+        _Part(*_logarithms(mean, spread), shares * (1.0 - calm)),
+    )
+
+
+def _logarithms(mean_s: Array, spread_s: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of the logarithm: a log-normal spread of c × its mean has w = √ln(1 + c²), and the
     mean is e^(w²/2) times the median.
     """
-    square = np.log1p((times.spread_s / times.mean_s) ** 2)
-    return np.log(times.mean_s) - square / 2.0, np.sqrt(square)
+    square = np.log1p((spread_s / mean_s) ** 2)
+    return np.log(mean_s) - square / 2.0, np.sqrt(square)
 
 
-def _within(middle: Array, width: Array, shares: Array, limit: Array) -> Array:
-    return np.asarray((normal_cdf((np.asarray(limit)[..., None] - middle) / width) * shares).sum(axis=-1))
+def _within(parts: tuple[_Part, ...], limit: Array) -> Array:
+    at = np.asarray(limit)[..., None]
+    each = (normal_cdf((at - part.middle) / part.width) * part.shares for part in parts)
+    return np.asarray(sum(each, start=np.zeros(1)).sum(axis=-1))

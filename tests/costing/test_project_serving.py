@@ -113,11 +113,11 @@ def test_a_volume_without_a_plan_is_named(config: Config, book: PriceBook, tmp_p
 def test_an_input_that_cannot_be_planned_20_percent_up_is_left_out_of_what_moves_the_total_and_named(
     config: Config, book: PriceBook, tmp_path: Path
 ) -> None:
-    # Three servers of eight carry the 10,950,000 queries of these users, not 13,140,000.
+    # Three servers of eight carry the 9,307,500 queries of these users, not 11,169,000.
     serving = asked(config, book, max_gpus=24)
-    inference = {"workload": "chat-llama-70b", "users": 120000, "queries_per_user_day": 3, "volumes": 4}
+    inference = {"workload": "chat-llama-70b", "users": 102000, "queries_per_user_day": 3, "volumes": 4}
     budget = budget_with(tmp_path, serving, ROLE | {"inference": inference})
-    alone = replace(serving, workload=at_volume(serving.workload, D(10950000)))
+    alone = replace(serving, workload=at_volume(serving.workload, D(9307500)))
     assert budget.lines[0].monthly[0].expected == recommend(alone).totals.total_monthly_usd
     assert budget.serving is not None
     assert budget.serving.not_moved == ("inference.users", "inference.queries_per_user_day")
@@ -127,21 +127,21 @@ def test_an_input_that_cannot_be_planned_20_percent_up_is_left_out_of_what_moves
     said = "inference.users, inference.queries_per_user_day: left out of what moves the total, no plan at +20 %: "
     (note,) = (note for note in budget.notes if note.startswith(said))
     assert note.removeprefix(said).startswith(
-        "at 13,140,000 queries a month: chat-llama-70b: there is no plan"
+        "at 11,169,000 queries a month: chat-llama-70b: there is no plan"
     )
     # What its author says may happen has to have a plan.
-    wide = inference | {"users": {"low": 100000, "expected": 120000, "high": 144000}}
-    with pytest.raises(NoFeasiblePlan, match="at 13,140,000 queries a month: "):
+    wide = inference | {"users": {"low": 85000, "expected": 102000, "high": 122400}}
+    with pytest.raises(NoFeasiblePlan, match="at 11,169,000 queries a month: "):
         budget_with(tmp_path, serving, {"inference": wide})
 
 
 def test_a_fleet_at_its_limit_has_a_budget_though_no_input_can_be_moved(
     config: Config, book: PriceBook, tmp_path: Path
 ) -> None:
-    # The third month asks 88,000 × 1.2² × 3 × 730 / 24 = 11,563,200, about what three servers carry.
+    # The third month asks 75,000 × 1.2² × 3 × 730 / 24 = 9,855,000, about what three servers carry.
     serving = asked(config, book, max_gpus=24)
     inference = {
-        "workload": "chat-llama-70b", "users": 88000, "queries_per_user_day": 3, "growth_per_month": 0.2, "volumes": 4
+        "workload": "chat-llama-70b", "users": 75000, "queries_per_user_day": 3, "growth_per_month": 0.2, "volumes": 4
     }  # fmt: skip
     budget = budget_with(tmp_path, serving, ROLE | {"inference": inference})
     assert budget.serving is not None
@@ -172,9 +172,9 @@ def test_what_serving_signs_is_said_with_what_is_owed_after_the_project(
     config: Config, book: PriceBook, tmp_path: Path
 ) -> None:
     serving = asked(config, book)
-    inference = {"workload": "chat-llama-70b", "users": 120000, "queries_per_user_day": 3, "volumes": 4}
+    inference = {"workload": "chat-llama-70b", "users": 102000, "queries_per_user_day": 3, "volumes": 4}
     budget = budget_with(tmp_path, serving, {"inference": inference})
-    plan = recommend(replace(serving, workload=at_volume(serving.workload, D(10950000)), alone=True))
+    plan = recommend(replace(serving, workload=at_volume(serving.workload, D(9307500)), alone=True))
     contracts = [one.commitment.contract_value_usd for one in plan.purchases if one.commitment is not None]
     signed = budget.commitments
     assert signed is not None
@@ -213,7 +213,7 @@ def test_a_limit_that_holds_no_plan_at_the_confidence_of_high_makes_high_a_lower
     config: Config, book: PriceBook, tmp_path: Path
 ) -> None:
     # Three servers carry these queries at a confidence of 0.75, and a tenth less at 0.9.
-    inference = {"workload": "chat-llama-70b", "users": 120000, "queries_per_user_day": 3, "volumes": 4}
+    inference = {"workload": "chat-llama-70b", "users": 102000, "queries_per_user_day": 3, "volumes": 4}
     limited, free = (
         budget_with(tmp_path, asked(config, book, **limit), ROLE | {"inference": inference})
         for limit in ({"max_gpus": 24}, {})

@@ -11,10 +11,11 @@ from optimiser.performance.token_times import (
     TokenTimes,
     above_the_mean,
     batch_swing,
-    burst_prompts_s,
+    behind_its_prompt,
     joined,
     meets_tpot,
     of_burst,
+    prompts_after,
     shared_steps,
     token_spread_s,
     tpot_quantile_s,
@@ -25,11 +26,24 @@ def array(*values: float) -> Array:
     return np.array(values, dtype=np.float64)
 
 
+def times_of(mean_s: Array, spread_s: Array, calm: float = 0.0, most_s: float = np.inf) -> TokenTimes:
+    """Log-normal times, of which a share has none of the mean beyond 0.01 s."""
+    calm_s = np.full_like(mean_s, 0.01)
+    return TokenTimes(
+        mean_s=mean_s,
+        spread_s=spread_s,
+        calm=np.full_like(mean_s, calm),
+        calm_s=calm_s,
+        calm_spread_s=JITTER * calm_s,
+        most_s=np.full_like(mean_s, most_s),
+    )
+
+
 def test_an_even_engine_spreads_by_its_jitter_alone() -> None:
     spread = token_spread_s(array(0.02), array(0), array(5), array(0), array(0), array(100))
     # p99 at 1.1 × the mean; e^(2.3263·w − w²/2) = 1.1 has w = 0.04135.
     for quantile, factor in ((0.5, 0.99915), (0.95, 1.0695), (0.99, 1.1)):
-        found = tpot_quantile_s(TokenTimes(array(0.02), spread), array(1), quantile)[0]
+        found = tpot_quantile_s(times_of(np.array([[0.02]]), spread), array(1), quantile)[0]
         assert found == pytest.approx(0.02 * factor, rel=1e-4)
 
 
@@ -123,15 +137,56 @@ def test_a_burst_goes_on_after_a_request() -> None:
     more = (np.searchsorted(arrival, arrival + window) - np.arange(1, len(arrival) + 1))[
         :-1000
     ].mean() - window
-    found = burst_prompts_s(array(0.2), array(4.0), array(0), array(101))[0, 0]
-    assert found == pytest.approx(more * 0.2 / 100, rel=0.05)
+    found, _ = prompts_after(array(0.2), array(0.04), array(4.0), array(0), array(0), array(101))
+    assert found[0, 0] == pytest.approx(more * 0.2 / 100, rel=0.05)
 
 
 def test_tpot_over_a_mix_adds_the_shares_within_the_limit() -> None:
     means, widths, shares = np.array([[0.02, 0.02]]), np.array([[0.1, 0.5]]), array(0.6, 0.4)
     # So many standard deviations of the logarithm up: (ln 1.2 + w²/2) / w.
-    times = TokenTimes(means, means * np.sqrt(np.expm1(widths**2)))
+    times = times_of(means, means * np.sqrt(np.expm1(widths**2)))
     within = 0.6 * NormalDist().cdf(1.87322) + 0.4 * NormalDist().cdf(0.614643)
     assert meets_tpot(times, shares, 0.024, within - 1e-6)[0]
     assert not meets_tpot(times, shares, 0.024, within + 1e-6)[0]
     assert tpot_quantile_s(times, shares, within)[0] == pytest.approx(0.024, rel=1e-5)
+
+
+@pytest.mark.parametrize("burst", [0.0, 3.0])
+def test_what_comes_after_a_request_adds_up_as_drawn(burst: float) -> None:
+    """A geometric number of its burst and a Poisson one of others, each with one of three interruptions."""
+    draw, size = np.random.default_rng(8), 400_000
+    pauses, shares, others, steps = np.array([0.05, 0.2, 0.8]), np.array([0.5, 0.4, 0.1]), 0.7, 20
+    number = draw.poisson(others, size) + (draw.geometric(1 / (1 + burst), size) - 1)
+    owner = np.repeat(np.arange(size), number)
+    added = np.bincount(owner, draw.choice(pauses, len(owner), p=shares), minlength=size) / steps
+    own, square = (pauses * shares).sum(), (pauses**2 * shares).sum()
+    found = prompts_after(array(own), array(square), array(burst), array(others), array(0), array(steps + 1))
+    assert found[0][0, 0] == pytest.approx(added.mean(), rel=0.01)
+    assert found[1][0, 0] == pytest.approx(added.var(), rel=0.02)
+
+
+def test_a_request_comes_in_a_longer_step_than_the_mean() -> None:
+    """Steps that take the prompts of the one before: what comes in a request's own step beyond a step's usual."""
+    draw, base, rate = np.random.default_rng(5), 0.02, 4.0
+    pauses, shares = np.array([0.02, 0.1, 0.4]), np.array([0.6, 0.3, 0.1])
+    own, square = (pauses * shares).sum(), (pauses**2 * shares).sum()
+    steps, number = [base], [0]
+    for _ in range(300_000):
+        number.append(int(draw.poisson(rate * steps[-1])))
+        steps.append(base + draw.choice(pauses, number[-1], p=shares).sum())
+    # Requests are in a step's `number`, and those that come while it lasts in the next one's.
+    seen = np.average(number[1:], weights=number[:-1]) - np.mean(number)
+    found = behind_its_prompt(array(rate), array(own), array(square), array(rate * own))[0]
+    assert found == pytest.approx(seen, rel=0.05)
+
+
+def test_some_requests_meet_no_prompt_and_none_takes_longer_than_the_longest_step() -> None:
+    times = times_of(np.array([[0.02]]), np.array([[0.04]]), calm=0.9)
+    # Nine in ten take the calm 0.01 s with jitter; the others 0.11 s, as the mean says.
+    assert tpot_quantile_s(times, array(1), 0.5)[0] == pytest.approx(0.01, rel=0.02)
+    assert tpot_quantile_s(times, array(1), 0.85)[0] < 0.0108
+    assert tpot_quantile_s(times, array(1), 0.99)[0] > 0.11
+    capped = times_of(np.array([[0.02]]), np.array([[0.04]]), calm=0.9, most_s=0.1)
+    assert tpot_quantile_s(capped, array(1), 0.99)[0] == pytest.approx(0.11)
+    assert meets_tpot(capped, array(1), 0.1101, 0.999)[0]
+    assert not meets_tpot(times, array(1), 0.1101, 0.99)[0]
