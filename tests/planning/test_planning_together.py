@@ -20,6 +20,7 @@ from optimiser.planning.together.near import Near
 from optimiser.planning.together.search import TogetherOutcome, search_together
 from optimiser.planning.together.services import hours_of, places
 from optimiser.planning.together.ways import Ways
+from optimiser.planning.worthwhile import worthwhile
 
 
 def together(problems: list[Problem], cutoff_usd: float | None = None) -> TogetherOutcome:
@@ -62,6 +63,21 @@ def test_commitments_are_in_use_in_all_but_the_share_of_hours() -> None:
     # 3, 2, 1 and 0 are in use; three hours of four fill one. By the hour 2 + 1 + 0 + 0 beside it.
     assert list(found.best.bought.values()) == [1]
     assert found.best.usd == pytest.approx(4 * 0.3 + 3.0)
+
+
+def test_idle_machines_of_others_serve_though_alone_they_are_not_worth_a_look() -> None:
+    # A unit serves under a hundredth of what is always asked, at 20 times the cost: alone it is passed over.
+    day = case([machine("m", 1.0, held(2.0))], [110.0, 0.0], policy=TOGETHER)
+    always = case(
+        [machine("m", 0.0095, held(2.0)), machine("big", 1.0, held(10.0), hourly(11.0))],
+        [1.0, 1.0],
+        policy=TOGETHER,
+    )
+    assert worthwhile(always.problem)[1] == ("m",)
+    found = together(services(day, always))
+    assert found.best is not None
+    # The day's 110 stand idle at night, when 106 of them carry it for nothing, and the big one runs for an hour of two.
+    assert found.best.usd == pytest.approx(110 * 2.0 * 2 + 11.0)
 
 
 def test_nothing_shared_is_no_plan_below_apart() -> None:

@@ -94,6 +94,7 @@ def search_together(problems: Sequence[Problem], cutoff_usd: float) -> TogetherO
 
     Quotas, and GPUs in all, are looked at where the best plan without them takes more than there is; so are limits of
     offers by the hour: what is too many goes to other offers, or services are planned again with a part of them each.
+    Purchases not worth a look alone (worthwhile.py) are looked at: machines that others leave idle cost nothing.
     """
     limits = limits_of(problems)
     found = _search(problems, cutoff_usd, limits)
