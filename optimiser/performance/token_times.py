@@ -1,8 +1,10 @@
 """How the time per output token differs between requests: the spread behind its percentile.
 
-A request's time per output token is its decoding time over its output tokens. It is taken as log-normal around
-the mean, with a spread that depends on the request's length, since short answers average over less: batches and
-queues of prompts swing further up than down (of simulated engines the normal itself is up to a third too short at p99).
+A request's time per output token is its decoding time over its output tokens. Of the requests in whose steps no prompt
+comes it is log-normal around a decode step, of the others around what is left of the mean of all, with a spread that
+depends on the request's length, since short answers average over less: batches and queues of prompts swing further up
+than down (a normal is up to a third too short at simulated engines' p99, one log-normal for both parts too wide at the
+median). Prompts come at any time, and more of them right after a request's own: those that came while it was in work.
 
 Requests that come in bursts see more than the mean step: those they came with are in the batch, and have prompts, which
 share steps and cost more there than alone: the first of a step is processed while the weights are read anyway.
