@@ -127,12 +127,14 @@ def prompts_after(
 
     of_its_burst come on average after it in its burst: gaps with squared coefficient of variation a bring (a − 1)/2 of
     them (renewal theory: Cox, "Renewal Theory", 1962, 4.2), a geometric number, that of others is Poisson's. With means
-    m and k they add up to (m + k)·E[Δ], with variance (m + k)·E[Δ²] + m²·E[Δ]². While they last more prompts come.
+    m and k they add up to (m + k)·E[Δ], with variance (m + k)·E[Δ²] + m²·E[Δ]². While they last more prompts come: such
+    a busy period is 1 / (1 − p) times as long, its variance 1 / (1 − p)³ times that for each that begins it (Kleinrock,
+    "Queueing Systems" I, 1975, 5.8).
     """
-    calm = 1.0 - np.clip(prefill_share, 0.0, _LARGEST_SHARE)
-    per_step = 1.0 / (calm[..., None] * decoding_steps(outputs))
+    calm = (1.0 - np.clip(prefill_share, 0.0, _LARGEST_SHARE))[..., None]
+    per_step = 1.0 / (calm * decoding_steps(outputs))
     mean, number = own_s[..., None] * per_step, of_its_burst + others
-    variance = number * square[..., None] * per_step * per_step + (of_its_burst * mean) ** 2
+    variance = number * square[..., None] * per_step * per_step / calm + (of_its_burst * mean) ** 2
     return np.asarray(number * mean), np.asarray(variance)
 
 
