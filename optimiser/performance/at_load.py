@@ -62,15 +62,16 @@ def evaluate(
     As a load on the prefill queue a prompt counts with its share of full chunks, since prompts that wait are taken
     together. full is the fullest steady state of a point with fewer sequences, where there is one already.
     """
-    here, per_prompt, larger = at.columns(1), at.columns(2), larger_batch(batch, mix)
+    here, per_prompt = at.columns(1), at.columns(2)
+    larger = larger_batch(batch, here.stages, mix)
     # No more requests decode than prompts go into as many steps as an answer takes, both as they come on average.
     most = mix.traffic.output * (CHUNK_TOKENS * here.ranks) / mix.traffic.prompt
     fullest = np.maximum(batch, np.minimum(places, most))
     batches = [batch, larger, *([] if full else [fullest])]
     nearby = steady_state(work, here, np.stack(batches), mix.traffic)
     whole, own = own_prefill(work, at, batch, mix)
-    chunk = pass_seconds(work, per_prompt, batch, CHUNK_TOKENS * per_prompt.ranks, mix)
-    steps = Steps.of(at, batch, larger, nearby, whole, chunk, mix)
+    filled, chunk = pass_seconds(work, per_prompt, batch, CHUNK_TOKENS * per_prompt.ranks, mix)
+    steps = Steps.of(at, batch, larger, nearby, whole, filled, mix)
     full = full.where(fullest > batch, steps.steady) if full else nearby.at(2)
     # While prompts queue as many decode as at any other time: rate × time (Little), whatever there is room for.
     prompts = Prompts(
@@ -85,7 +86,7 @@ def evaluate(
         wait, own = scaled(wait, measured), own * measured[..., None]
     return Point(
         batch=batch,
-        rate=steps.rate,
+        rate=rate_of(batch, steps.steady, mix.traffic),
         steady=steps.steady,
         full=full,
         wait=wait,
@@ -98,13 +99,12 @@ def token_times(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> TokenTi
     """The time per step and its spread with `batch` sequences decoding, (..., set-ups, points): a Point's without its
     waits.
     """
-    here, per_prompt, larger = at.columns(1), at.columns(2), larger_batch(batch, mix)
+    here, per_prompt = at.columns(1), at.columns(2)
+    larger = larger_batch(batch, here.stages, mix)
     nearby = steady_state(work, here, np.stack([batch, larger]), mix.traffic)
     whole, _ = own_prefill(work, at, batch, mix)
-    # What a full chunk adds to a step hardly depends on the batch beside it: of several loads the last one's.
-    one = batch[-1:] if batch.ndim > 2 else batch
-    chunk = pass_seconds(work, per_prompt, one, CHUNK_TOKENS * per_prompt.ranks, mix)
-    return times_of(Steps.of(at, batch, larger, nearby, whole, chunk, mix), mix)
+    filled, _ = pass_seconds(work, per_prompt, batch, CHUNK_TOKENS * per_prompt.ranks, mix)
+    return times_of(Steps.of(at, batch, larger, nearby, whole, filled, mix), mix)
 
 
 def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:
@@ -133,9 +133,9 @@ def _decodes(mix: Mix) -> Flags:
 
 
 def _lasting(mix: Mix) -> Array:
-    """The outputs' shares of the requests that have a time per output token; all of them where none has."""
+    """The buckets' shares of the requests that have a time per output token; all of them where none has."""
     longer = _decodes(mix)
-    kept = mix.output_shares * np.where(longer.any(axis=-1, keepdims=True), longer, True)
+    kept = mix.shares * np.where(longer.any(axis=-1, keepdims=True), longer, True)
     return np.asarray(kept / kept.sum(axis=-1, keepdims=True))
 
 

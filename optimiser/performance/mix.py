@@ -15,15 +15,15 @@ from optimiser.performance.layouts import Array
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """Request sizes: traffic is (1, points), the other arrays (1, points, prompts) and (1, points, outputs); where each
+    """Request sizes: traffic is (1, points), the other arrays (1, points, prompts) and (1, points, buckets); where each
     set-up has sizes of its own, as many rows as set-ups instead of one.
 
-    A first token depends on the prompt alone, the time per output token on the output alone: buckets that share
-    either are taken together there. prompts are the tokens of a prompt that are computed, cached those before them
-    that are not. outputs are the steps that a request decodes for: its output tokens over tokens_per_step.
-    prompt_outputs are those of the requests with each prompt, Σ share · output. prompt_of and output_of say which of
-    them a bucket has, (buckets,). arrival_scv is the squared coefficient of variation of the gaps between the requests
-    of a replica, pool how many replicas share the stream that they come from.
+    A first token depends on the prompt alone, so buckets that share it are taken together there. prompts are the tokens
+    of a prompt that are computed, cached those before them that are not, prompt_shares the requests with each and
+    prompt_outputs their steps, Σ share · output; prompt_of says which of them a bucket has, (buckets,). outputs are the
+    steps that the requests of each bucket decode for, their output tokens over tokens_per_step, and shares the
+    buckets'. arrival_scv is the squared coefficient of variation of the gaps between the requests of a replica, pool
+    how many replicas share the stream that they come from.
     """
 
     prompts: Array
@@ -31,9 +31,8 @@ class Mix:
     prompt_shares: Array
     prompt_outputs: Array
     outputs: Array
-    output_shares: Array
+    shares: Array
     prompt_of: NDArray[np.intp]
-    output_of: NDArray[np.intp]
     traffic: Traffic
     arrival_scv: float = 1.0
     pool: float = 1.0
@@ -54,17 +53,15 @@ class Mix:
         held = np.zeros_like(prompts) if cached is None else cached
         computed, steps = prompts - held, outputs / tokens_per_step
         prompt_at, prompt_of = _distinct(computed, held)
-        output_at, output_of = _distinct(steps)
         with_prompt = prompt_of[:, None] == np.arange(len(prompt_at))
         return Mix(
             prompts=computed[..., prompt_at],
             cached=held[..., prompt_at],
             prompt_shares=shares @ with_prompt,
             prompt_outputs=(shares * steps) @ with_prompt,
-            outputs=steps[..., output_at],
-            output_shares=shares @ (output_of[:, None] == np.arange(len(output_at))),
+            outputs=steps,
+            shares=shares,
             prompt_of=prompt_of,
-            output_of=output_of,
             traffic=mean_traffic(computed, steps, shares, held, tokens_per_step),
             arrival_scv=arrival_scv,
             pool=pool,
@@ -79,7 +76,7 @@ class Mix:
     @property
     def overlap(self) -> Array:
         """For how much of its stay, on average, a request meets one that came with it: E[min(S, S')] / E[S]."""
-        outputs, shares = self.outputs, self.output_shares
+        outputs, shares = self.outputs, self.shares
         shorter = np.minimum(outputs[..., :, None], outputs[..., None, :])
         both = (shorter * shares[..., :, None] * shares[..., None, :]).sum(axis=(-1, -2))
         return np.asarray(both / self.traffic.output)
@@ -107,7 +104,7 @@ class Mix:
         prompts, cached = (
             values[..., self.prompt_of].reshape(1, -1, 1) for values in (self.prompts, self.cached)
         )
-        outputs = self.outputs[..., self.output_of].reshape(1, -1, 1)
+        outputs = self.outputs.reshape(1, -1, 1)
         return Mix.of(
             prompts + cached,
             outputs * self.tokens_per_step,
@@ -119,7 +116,7 @@ class Mix:
         )
 
 
-_SIZES = ("prompts", "cached", "prompt_shares", "prompt_outputs", "outputs", "output_shares")
+_SIZES = ("prompts", "cached", "prompt_shares", "prompt_outputs", "outputs", "shares")
 
 
 def _distinct(*sizes: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -15,7 +15,6 @@ from optimiser.performance.model_work import ModelWork
 from optimiser.performance.part_load import STEADY_PERCENTILE, STEADY_TOKENS, Rows, held_up_to
 from optimiser.performance.prompt_passes import measured_first_tokens, own_prefill
 from optimiser.performance.queueing import Flags
-from optimiser.performance.steps import MORE
 from optimiser.workload import Target
 
 # A replica that has a request in it for so little of the time: requests do not meet, and what it does there is the
@@ -26,7 +25,6 @@ _HARDLY_ANY = 1e-9
 # Mean concurrency stays below the places there are, even offline, where requests only differ in length.
 PLACES_SHARE = 0.98
 _BISECTIONS = 12
-_JUST_BEYOND = 1.0 + 1e-6
 # A tenth of the highest rate, and less, keeps more of the batch going than one in so many.
 _SMALLEST_PART = 1e4
 # So many points at once stay in a core's cache.
@@ -77,20 +75,14 @@ def _held(work: ModelWork, at: Layouts, largest: Array, lowest: Array, mix: Mix,
         pairs = mix.of_pairs(rows, points)
         return tokens_within(token_times(work, at.select(rows), batch, pairs), pairs, target)
 
-    # From here on prompts come into every step; steps are looked at up to MORE × a batch.
-    here = at.columns(1)
-    every_step = here.stages * mix.traffic.output / mix.traffic.prefill_steps / MORE
-    # From just beyond on a step with a prompt of the mean length is launched kernel by kernel.
-    chunk = mix.traffic.prompt / mix.traffic.prefill_steps
-    launched = (here.graph_tokens - chunk) * here.ranks * here.stages / work.step_tokens * _JUST_BEYOND
-    beyond_graphs = np.where(launched > 0.0, launched, every_step)
-    breaks = np.stack([np.broadcast_to(one, largest.shape) for one in (every_step, beyond_graphs)])
+    # From here on prompts come into every step.
+    every_step = at.columns(1).stages * mix.traffic.output / mix.traffic.prefill_steps
     held = held_up_to(
         lambda batch: token_times(work, at, batch, mix),
         within_of,
         low=lowest,
         largest=np.maximum(largest, lowest),
-        breaks=breaks,
+        kink=np.broadcast_to(every_step, largest.shape),
         limit_s=target.tpot_ms / 1e3 * mix.tokens_per_step,
         percentile=target.percentile,
     )

@@ -1,8 +1,7 @@
 """Up to which load a target holds at every lower load, too.
 
-The time per token is not always longer at more load: where prompts come into every step the step hardly grows with the
-batch any more and its swings vanish, and where a short prompt takes as long as its launches, more of them share those.
-Below either, answers of a few tokens may take longer than above.
+The time per token is not always longer at more load: a short prompt alone has a mixture of experts read nearly all of
+its weights, which more of them in a step share. Where they hardly ever do, answers of a few tokens may take longer.
 """
 
 from __future__ import annotations
@@ -18,11 +17,10 @@ from optimiser.performance.queueing import Flags
 from optimiser.performance.token_times import TokenTimes, each_quantile_s
 
 Rows = NDArray[np.intp]
-# Shares of the largest load at which spreads are looked at: a swell from prompts' launches is wider than a step.
-_SHARES = 2.0 ** -np.arange(7.0, -0.5, -1.0)
+# Shares of the largest load at which spreads are looked at.
+_SHARES = 4.0 ** -np.arange(3.0, -0.5, -1.0)
 # An allowance, no bound, for a spread that is larger between two of those than at them: of 390 drawn set-ups with short
-# answers whose spread falls from one of them to the next, none needed more than 1.07. A jump that falls again before
-# the next load, as just above the largest step that replays a CUDA graph, shows no fall, and this does not cover it.
+# answers whose spread falls from one of them to the next, none needed more than 1.07.
 _BETWEEN = 1.25
 # The time per token of longer answers does not fall with more load: of 2,201 drawn set-ups with answers of so many
 # tokens and more, at percentiles of 90 and more and without bursts, drafts and adapters, none had one at less load that
@@ -42,7 +40,7 @@ def held_up_to(
     *,
     low: Array,
     largest: Array,
-    breaks: Array,
+    kink: Array,
     limit_s: float,
     percentile: float,
 ) -> Array:
@@ -50,13 +48,12 @@ def held_up_to(
 
     times_of gives the step times of all set-ups at batches (loads, set-ups, points), within_of whether
     pairs of a set-up and a point hold at batches (loads, pairs, 1); low and largest are (set-ups, points), the result
-    too. breaks are batches beyond which the times go on otherwise, (breaks, set-ups, points): every step has prompts,
-    or a step with a prompt no longer fits a captured graph.
+    too. kink is the batch beyond which every step has prompts, and the times go on otherwise, (set-ups, points).
 
     Of a mix the percentile is at most that of its slowest output; where neither a mean nor a spread falls as the load
     grows, the times do not. Where one falls and the former is over the limit, all loads are looked at.
     """
-    batches = _with(breaks, _SHARES[:, None, None] * largest, largest)
+    batches = _with(kink, _SHARES[:, None, None] * largest, largest)
     times = times_of(batches)
     deviations = max(NormalDist().inv_cdf(percentile / 100.0), 0.0)
     widest = each_quantile_s(times.mean_s, times.spread_s * _BETWEEN, deviations)
@@ -73,20 +70,20 @@ def held_up_to(
         lambda batches: within_of(rows, points, batches),
         low[rows, points][:, None],
         largest[rows, points][:, None],
-        breaks[:, rows, points][..., None],
+        kink[rows, points][:, None],
     )[:, 0]
     return held
 
 
-def _with(breaks: Array, batches: Array, largest: Array) -> Array:
-    """The batches, and the breaks that are below `largest`, in order."""
-    return np.sort(np.concatenate([batches, np.minimum(breaks, largest)]), axis=0)
+def _with(kink: Array, batches: Array, largest: Array) -> Array:
+    """The batches, and the kink if it is below `largest`, in order."""
+    return np.sort(np.concatenate([batches, np.minimum(kink, largest)[None]]), axis=0)
 
 
-def _looked_at(within_of: Callable[[Array], Flags], low: Array, largest: Array, breaks: Array) -> Array:
+def _looked_at(within_of: Callable[[Array], Flags], low: Array, largest: Array, kink: Array) -> Array:
     """The largest batch below which no load was found that misses."""
     shares = np.linspace(0.0, 1.0, _LOADS)[:, None, None]
-    batches = _with(np.maximum(breaks, low), low * (largest / low) ** shares, largest)
+    batches = _with(np.maximum(kink, low), low * (largest / low) ** shares, largest)
     missed = ~within_of(batches)
     missed[0] = False
     first = missed.argmax(axis=0)[None]

@@ -1,8 +1,11 @@
-"""The steps of replicas that keep a batch going, and from them the time per step that requests with each output see."""
+"""The steps of replicas that keep a batch going, and from them the time per step that requests of each bucket see.
+
+A prompt that comes in prolongs a step, in which more come in, and all of them join the batch, whose steps take longer
+the larger it is. Those who come together see more than the mean step: they are in each other's batch.
+"""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,40 +15,48 @@ from optimiser.performance.batching import CHUNK_TOKENS, SteadyState, rate_of
 from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.queueing import LARGEST_ELASTICITY
+from optimiser.performance.swings import (
+    LARGEST_FEEDBACK,
+    arrival_dispersion,
+    batch_variance,
+    chance_of_none,
+    joining_dispersion,
+    of_burst,
+    shared_steps,
+)
 from optimiser.performance.token_times import (
     JITTER,
+    After,
     TokenTimes,
-    above_the_mean,
-    batch_swing,
     behind_its_prompt,
     decoding_steps,
-    joined,
-    of_burst,
+    interruption_spread_s,
     prompts_after,
-    shared_steps,
-    token_spread_s,
 )
-from optimiser.performance.waits import moments
+from optimiser.performance.waits import moments, scv
 
-# Step of the batch over which the elasticity of the step time is taken.
-MORE = 1.05
+# In place of none at all.
+_LEAST = 1e-9
+# How often a request's stay is worked out from those of its burst that come within it, and those from its stay.
+_STAYS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """Steps with `batch` sequences decoding, through which `rate` requests/s go; (..., set-ups, points).
+    """Steps with `batch` sequences decoding, through which `rate` requests/s go: those that go through the stages of a
+    pipeline together, one of as many parts of the replica's as it has stages; (..., set-ups, points).
 
-    more is the steady state of the larger batch (larger_batch), steady that of this one. interruption_s is by how many
-    seconds each of the mix's prompts prolongs the steps it is in, crowded_s the same of one that shares its step with
-    as many as that takes, both (..., prompts). No step takes longer than most_s, a full chunk beside the larger batch.
+    steady is their steady state. slope_s is by how many seconds a step without prompts is longer for one sequence more,
+    up to the larger batch (larger_batch). interruption_s is by how many seconds each of the mix's prompts prolongs the
+    steps it is in, crowded_s the same of one that shares its step with as many as that takes, both (..., prompts). No
+    step takes longer than most_s, a full chunk beside the larger batch.
     """
 
     layouts: Layouts
     batch: Array
-    larger: Array
     rate: Array
     steady: SteadyState
-    more: SteadyState
+    slope_s: Array
     interruption_s: Array
     crowded_s: Array
     most_s: Array
@@ -63,126 +74,130 @@ class Steps:
     ) -> Steps:
         """The steps where `nearby` has the steady states of this batch and the larger one first.
 
-        whole_s is a pass with a prompt on every attention rank, chunk_s a step with a full chunk, of several loads that
-        of the last one alone: one prompt is one rank's part of what those add to a step.
+        whole_s is a pass with a prompt on every attention rank, chunk_s a step with a full chunk: one prompt is one
+        rank's part of what those add to a step.
         """
         steady, more, ranks = nearby.at(0), nearby.at(1), at.columns(2).ranks
+        stages = at.columns(1).stages
+        part, grown_s = batch / stages, more.decode_step_s - steady.decode_step_s
         decode_s, chunks = steady.decode_step_s[..., None], mix.prompts / CHUNK_TOKENS
-        full_s = chunk_s - decode_s[-len(chunk_s) :]
+        full_s = chunk_s - decode_s
         return cls(
             layouts=at,
-            batch=batch,
-            larger=larger,
-            rate=rate_of(batch, steady, mix.traffic),
+            batch=part,
+            rate=rate_of(part, steady, mix.traffic),
             steady=steady,
-            more=more,
+            slope_s=np.maximum(grown_s, 0.0) / (larger / stages - np.maximum(part, 1.0)),
             interruption_s=np.asarray((whole_s - decode_s) * np.ceil(chunks) / ranks),
             crowded_s=np.asarray(full_s * chunks / ranks),
             most_s=np.asarray(full_s.max(axis=-1) + more.decode_step_s),
         )
 
 
-def larger_batch(batch: Array, mix: Mix) -> Array:
-    """A larger batch, over which elasticities are taken: MORE × this one, or as large as bursts make it: two standard
-    deviations of what they add, as p90 to p99 are 1.3 to 2.3 up.
+def larger_batch(batch: Array, stages: Array, mix: Mix) -> Array:
+    """The batch up to which a step's growth is looked at: two standard deviations up (p90 to p99 are 1.3 to 2.3), as
+    they are where requests do not slow each other down, and at least two sequences per pipeline stage.
     """
-    if not mix.in_bursts:
-        return batch * MORE
-    excess = _excess(batch, mix)
-    return np.maximum(batch * MORE, batch + np.maximum(excess, 2.0 * np.sqrt(excess * batch)))
+    bursts = (arrival_dispersion(mix.arrival_scv, batch) - 1.0) * mix.overlap
+    return np.asarray(batch + 2.0 * (stages + np.sqrt((1.0 + bursts) * batch)))
+
+
+class _Flow(NamedTuple):
+    """Prompts on their way through the steps, (...,) but for each_s.
+
+    each_s is by how many seconds one more of each of the mix's prompts prolongs the steps, (..., prompts), own_s and
+    square its mean and mean square over the requests; feedback is how many more come in while one is processed, step_s
+    the mean step and batch the sequences in it.
+    """
+
+    each_s: Array
+    own_s: Array
+    square: Array
+    feedback: Array
+    step_s: Array
+    batch: Array
+
+
+def _flow(steps: Steps, mix: Mix) -> _Flow:
+    """How prompts that share their steps add up: the first of a step is processed while weights are read anyway, and
+    costs less than the others, or more, where it fills no GPU. A step that is longer makes a larger batch at the same
+    rate, and that a longer step.
+    """
+    ranks = steps.layouts.columns(1).ranks
+    alone_s = (steps.interruption_s * mix.prompt_shares).sum(-1)
+    dearer_s = (steps.crowded_s * mix.prompt_shares).sum(-1) - alone_s
+    per_step = steps.batch / (mix.traffic.output * ranks)
+    shared, alone = shared_steps(per_step, mix.arrival_scv - 1.0)
+    each_s = steps.interruption_s * (1.0 + dearer_s / alone_s * (1.0 - alone))[..., None]
+    own_s, square = moments(each_s, mix.prompt_shares)
+    feedback = np.clip(steps.rate * own_s, 0.0, LARGEST_FEEDBACK)
+    longer_s = dearer_s * ranks * shared
+    elastic = _elasticity(steps.slope_s, steps.batch, (steps.steady.step_s + longer_s) * (1.0 - feedback))
+    rest = np.maximum((1.0 - feedback) * (1.0 - elastic), 1.0 - LARGEST_ELASTICITY)
+    step_s = steps.steady.step_s + np.maximum(longer_s, 0.0) / rest
+    return _Flow(each_s, own_s, square, feedback, step_s, steps.batch * (step_s / steps.steady.step_s))
+
+
+def _elasticity(slope_s: Array, batch: Array, decode_s: Array) -> Array:
+    """d ln t / d ln B of a step that takes decode_s without what further prompts add."""
+    return np.asarray(np.clip(slope_s * batch / decode_s, 0.0, LARGEST_ELASTICITY))
 
 
 def times_of(steps: Steps, mix: Mix) -> TokenTimes:
-    """The time per step that requests with each of the mix's outputs see."""
-    if mix.in_bursts:
-        return _under_bursts(steps, mix)
-    steady = steps.steady
-    elasticity = np.log(steps.more.step_s / steady.step_s) / math.log(MORE)
-    swing = batch_swing(steps.batch, elasticity, 1.0)
-    own, square = moments(steps.interruption_s, mix.prompt_shares)
-    share, calm_s = steady.prefill_time_share, steady.decode_step_s[..., None]
-    spread = token_spread_s(steady.step_s, swing, steps.rate, share, square[..., None], mix.outputs)
-    behind = behind_its_prompt(steps.rate, own, square, share)[..., None]
-    more_s, more_square = prompts_after(own, square, 0.0, behind, share, mix.outputs)
-    come = decoding_steps(mix.outputs) * (steps.rate * steady.step_s)[..., None] + behind
+    """The time per step that requests of each bucket see.
+
+    Its mean is that of the steps, and what is in a request's own beyond those of any time: itself and those that came
+    with it in the batch, and the prompts after its own. What prompts add to its steps and to the batch they join swings
+    together, and adds up; of a batch whose steps grow by σ per sequence that is σ / (1 − p) per step, prompts coming in
+    for as much longer.
+    """
+    flow = _flow(steps, mix)
+    calm = 1.0 - flow.feedback
+    coming = arrival_dispersion(mix.arrival_scv, flow.batch)
+    dispersion = joining_dispersion(coming, flow.feedback, scv(flow.own_s, flow.square))
+    elastic = _elasticity(steps.slope_s, flow.batch, flow.step_s * calm)
+    variance = batch_variance(flow.batch, elastic, dispersion, mix.overlap)
+    # No step is shorter than that of one sequence.
+    least = np.maximum(flow.batch, 1.0)
+    seen = flow.batch + variance / np.maximum(flow.batch, _LEAST) - least
+    step_s = (flow.step_s + steps.slope_s * seen / calm)[..., None]
+    swing_s = (steps.slope_s * np.sqrt(variance) / calm)[..., None]
+    after, more_s, more_square = _after(steps, flow, step_s, mix)
+    came = 2.0 * after.followers
+    squares = flow.square[..., None] + came * (flow.own_s * flow.own_s)[..., None]
+    interruptions_s = interruption_spread_s(flow.step_s, steps.rate, flow.feedback, squares, mix.outputs)
+    both_s = interruptions_s + swing_s
+    come = (
+        decoding_steps(mix.outputs) * (steps.rate * flow.step_s)[..., None] + after.followers + after.others
+    )
+    calm_s = (steps.steady.decode_step_s + steps.slope_s * (flow.batch + 1.0 - least))[..., None]
+    least_s, most_s = steps.steady.decode_step_s[..., None], steps.most_s[..., None]
+    mean_s = np.minimum(step_s + more_s, most_s)
+    # Between two bounds the variance is at most the product of the mean's distances to them (Bhatia and Davis, 2000).
+    square = np.minimum(both_s * both_s + more_square, (most_s - mean_s) * (mean_s - least_s))
     return TokenTimes(
-        mean_s=steady.step_s[..., None] + more_s,
-        spread_s=np.sqrt(spread * spread + more_square),
-        calm=np.exp(-come),
+        mean_s=mean_s,
+        spread_s=np.sqrt(square + (JITTER * JITTER) * (mean_s * mean_s)),
+        calm=chance_of_none(come, came),
         calm_s=calm_s,
-        calm_spread_s=calm_s * np.hypot(swing, JITTER)[..., None],
-        most_s=steps.most_s[..., None],
+        calm_spread_s=np.hypot((steps.slope_s * np.sqrt(variance))[..., None], JITTER * calm_s),
+        most_s=most_s,
     )
 
 
-def _excess(batch: Array, mix: Mix) -> Array:
-    """By how much the variance of the requests that are there at once exceeds their mean, over the mean, where they do
-    not slow each other down, under bursts.
+def _after(steps: Steps, flow: _Flow, step_s: Array, mix: Mix) -> tuple[After, Array, Array]:
+    """The prompts that come after a request beyond those of any time, and by how many seconds they prolong its steps:
+    mean and variance, (..., buckets).
+
+    Of its burst come those within its stay, which the more of them come the longer lasts.
     """
-    return np.asarray((mix.arrival_scv - 1.0) * mix.overlap * of_burst(batch))
-
-
-class _Shared(NamedTuple):
-    """Steps in which prompts of a burst meet: the mean step of the batch and of the larger one in seconds, the
-    elasticity between the two, and how many times as long as alone a prompt interrupts.
-    """
-
-    step_s: Array
-    larger_step_s: Array
-    elasticity: Array
-    times: Array
-
-
-def _shared(steps: Steps, own_s: Array, mix: Mix) -> _Shared:
-    """own_s is the mean interruption of a prompt that is alone in its step."""
-    here, steady, more = steps.layouts.columns(1), steps.steady, steps.more
-    dearer_s = np.maximum((steps.crowded_s * mix.prompt_shares).sum(-1) - own_s, 0.0)
-    per_step = np.stack([steps.batch, steps.larger]) / (mix.traffic.output * here.ranks * here.stages)
-    number, share = shared_steps(per_step, mix.arrival_scv - 1.0)
-    longer_s = dearer_s * here.ranks * number
-    larger_step_s = more.step_s + longer_s[1]
-    growth = np.log(steps.larger / steps.batch)
-    elasticity = np.log(larger_step_s / (steady.step_s + longer_s[0])) / growth
-    # At the same rate a longer step makes a larger batch, and that a longer step.
-    step_s = steady.step_s + longer_s[0] / (1.0 - np.clip(elasticity, 0.0, LARGEST_ELASTICITY))
-    return _Shared(step_s, larger_step_s, elasticity, 1.0 + dearer_s / own_s * share[0])
-
-
-def _under_bursts(steps: Steps, mix: Mix) -> TokenTimes:
-    """times_of where requests come in bursts.
-
-    So many interruptions as come while a request decodes have a times the variance of Poisson arrivals' number, and
-    prompts that share a step cost what they do in a full chunk.
-    """
-    batch, steady, more = steps.batch, steps.steady, steps.more
-    bursts, dispersion = mix.arrival_scv - 1.0, 1.0 + _excess(batch, mix)
-    # What has no like without bursts comes in with them, so that nothing jumps at a squared variation of 1.
-    phase = min(bursts, 1.0)
-    own, square = moments(steps.interruption_s, mix.prompt_shares)
-    step, larger_step, elasticity, times = _shared(steps, own, mix)
-    own, square = own * times, square * times * times
-    swing = batch_swing(batch, elasticity, dispersion)
-    # While a burst lasts prompts take as much of the time as in the batch that it makes.
-    calm_share, burst_share = 1.0 - steady.decode_step_s / step, 1.0 - more.decode_step_s / larger_step
-    share = calm_share + phase * (burst_share - calm_share)
-    decoding = np.log(more.decode_step_s / steady.decode_step_s) / np.log(steps.larger / batch)
-    together = (joined(batch, elasticity, decoding, dispersion) - 1.0) * steady.decode_step_s
-    mean = step * above_the_mean(swing, elasticity) ** phase + together
-    behind = behind_its_prompt(steps.rate, own, square, share)[..., None]
-    # The shorter its answer, the fewer of its burst come while a request is there.
-    stay = batch[..., None] * (mix.outputs / mix.traffic.output[..., None]) + behind
-    came_along = bursts * of_burst(stay)
-    squares = square[..., None] + came_along * (own * own)[..., None]
-    spread = token_spread_s(step, swing, steps.rate, share, squares, mix.outputs)
-    more_s, more_square = prompts_after(own, square, came_along / 2.0, behind, share, mix.outputs)
-    come = decoding_steps(mix.outputs) * (steps.rate * step)[..., None] + came_along / 2.0 + behind
-    calm_s = (steady.decode_step_s + together)[..., None]
-    return TokenTimes(
-        mean_s=mean[..., None] + more_s,
-        spread_s=np.sqrt(spread * spread + more_square),
-        # None comes to a negative binomial number with that mean and 1 + came_along times its variance.
-        calm=np.exp(-come * np.log1p(came_along) / came_along),
-        calm_s=calm_s,
-        calm_spread_s=calm_s * np.hypot(swing, JITTER)[..., None],
-        most_s=steps.most_s[..., None],
-    )
+    bursts, rate = mix.arrival_scv - 1.0, steps.rate[..., None]
+    own_s = flow.each_s[..., mix.prompt_of]
+    behind = behind_its_prompt(steps.rate, own_s, flow.square, flow.feedback)
+    after = After(np.zeros(1), behind)
+    found = prompts_after(flow.own_s, flow.square, after, flow.feedback, mix.outputs)
+    for _ in range(_STAYS if mix.in_bursts else 0):
+        stay = rate * decoding_steps(mix.outputs) * (step_s + found[0]) + behind
+        after = After(bursts * of_burst(stay) / 2.0, behind)
+        found = prompts_after(flow.own_s, flow.square, after, flow.feedback, mix.outputs)
+    return after, *found

@@ -234,9 +234,14 @@ def prompt_step_seconds(work: ModelWork, at: Layouts, load: Load) -> Array:
     """The same of a step with prompt tokens, as those wait for it who are in it: the host launches it kernel by
     kernel while the GPU works on what it was given before, so the longer of the two decides (smoothly).
     """
+    return launched_seconds(work, at, load, step_seconds(work, at, load))
+
+
+def launched_seconds(work: ModelWork, at: Layouts, load: Load, step_s: Array) -> Array:
+    """prompt_step_seconds of a step that takes the GPU step_s."""
     layer_s = at.latent_prompt_layer_s if work.latent_kv else at.physics.prompt_layer_us * 1e-6
     launched = _rows(work, at, load) > at.graph_tokens
-    return smooth_maximum(step_seconds(work, at, load), np.asarray(launched * (work.layers * layer_s)))
+    return smooth_maximum(step_s, np.asarray(launched * (work.layers * layer_s)))
 
 
 def step_parts(work: ModelWork, at: Layouts, load: Load) -> StepParts:

@@ -13,24 +13,24 @@ share steps and cost more there than alone: the first of a step is processed whi
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
 from optimiser.performance.layouts import Array
-from optimiser.performance.queueing import LARGEST_ELASTICITY, Flags, normal_cdf
+from optimiser.performance.queueing import Flags, normal_cdf
 
 # Engine jitter alone: p99 is 1.1 × the mean (MLPerf Inference server logs), and z(0.99) is 2.3263: of a log-normal
 # spread w that is e^(z·w − w²/2).
-_AT_MOST = 1.1
-JITTER = math.sqrt(math.expm1((2.3263 - math.sqrt(2.3263**2 - 2.0 * math.log(_AT_MOST))) ** 2))
+JITTER = math.sqrt(math.expm1((2.3263 - math.sqrt(2.3263**2 - 2.0 * math.log(1.1))) ** 2))
 _BISECTIONS = 24
-_LEAST_SHARE, _LARGEST_SHARE = 1e-12, 0.95
+_LEAST_SHARE = 1e-12
 
 
 class TokenTimes(NamedTuple):
     """Mean and spread in seconds of the time per step that requests with each output see; of them a share `calm` in
-    whose steps no prompt comes, and of those alone; and the longest there is. All (..., outputs).
+    whose steps no prompt comes, and of those alone; and the longest there is. All (..., buckets).
     """
 
     mean_s: Array
@@ -41,100 +41,43 @@ class TokenTimes(NamedTuple):
     most_s: Array
 
 
-def batch_swing(batch: Array, elasticity: Array, dispersion: Array | float) -> Array:
-    """Relative spread of the step from the batch's own ups and downs.
-
-    Requests leave at B / (output·t(B)). Linearised around the mean the number of sequences has variance
-    z·B / (1 − ε), with ε = d ln t / d ln B and z the dispersion of arrivals (1 for Poisson ones), and the step follows
-    it with elasticity ε; in logarithms, ε·√ln(1 + z / (B·(1 − ε))). It changes about as slowly as requests leave, so
-    one request sees one state of it.
-    """
-    bounded = np.clip(elasticity, 0.0, LARGEST_ELASTICITY)
-    return np.asarray(bounded * np.sqrt(np.log1p(dispersion / (np.maximum(batch, 1.0) * (1.0 - bounded)))))
-
-
-def joined(batch: Array, elasticity: Array, decode_elasticity: Array, dispersion: Array | float) -> Array:
-    """How many times the mean step requests see for those that joined the batch with them.
-
-    Of a number with variance z·B / (1 − ε) those who are part of it see that over B more than the mean, of which the
-    part of Poisson arrivals came with nobody: (z − 1) / (1 − ε). For those it is decoding that takes longer.
-    """
-    bounded = np.clip(elasticity, 0.0, LARGEST_ELASTICITY)
-    more = (dispersion - 1.0) / (np.maximum(batch, 1.0) * (1.0 - bounded))
-    return np.asarray((1.0 + more) ** np.clip(decode_elasticity, 0.0, 1.0))
-
-
-def of_burst(batch: Array) -> Array:
-    """Of those that a burst brings beside a request, the share that comes within its stay: batch are the requests that
-    come in a stay on average.
-
-    0.7·B^0.26, at most all: the renewal function of Gamma gaps at B mean gaps less B, over its limit (a − 1)/2, to
-    within 0.18 for a of 4 to 16 (drawn).
-    """
-    return np.asarray(np.minimum(0.7 * np.maximum(batch, 1e-9) ** 0.26, 1.0))
-
-
-def shared_steps(prompts: Array, bursts: float) -> tuple[Array, Array]:
-    """How many prompts per step share one with an earlier one, beyond the mean ones that every step can take (above one
-    per step), and which share of all prompts do; `prompts` is how many come in a step on average.
-
-    bursts is the squared variation of gaps less 1. The number that comes in a step is taken as negative binomial with
-    mean M and the variance z·M, z = 1 + bursts·of_burst(M): some come with probability 1 − z^(−M/(z − 1)), within 0.03
-    of that of Gamma gaps up to one per step. Estimates without bursts leave out what Poisson arrivals share: that
-    comes in with the bursts' part of the variance, whole from a squared variation of 2 on, so that nothing jumps at 1.
-    """
-    phase = min(bursts, 1.0)
-    more = np.maximum(bursts * of_burst(prompts), 1e-9)
-    some = -np.expm1(-prompts * np.log1p(more) / more)
-    first = some + (1.0 - phase) * np.expm1(-prompts)
-    return np.asarray(phase * np.minimum(prompts, 1.0) - first), np.asarray(phase - first / prompts)
-
-
-def above_the_mean(swing: Array, elasticity: Array) -> Array:
-    """Mean of the step over the step at the batch that a rate keeps going if nothing swings.
-
-    As many requests leave as come, so that the mean of b^(1 − ε), which requests leave in proportion to, is that
-    batch's, ε being the step's elasticity. Of a log-normal batch b with spread s the mean of b^ε, which the step is in
-    proportion to, is then e^((2ε² − ε)·s²/2) of the batch's; s is swing/ε. Below ε = ½ it would be less than one, by
-    hardly anything where a step swings little, and counts as one.
-    """
-    bounded = np.clip(elasticity, 0.5, LARGEST_ELASTICITY)
-    return np.asarray(np.exp(swing * swing * (1.0 - 0.5 / bounded)))
-
-
-def behind_its_prompt(rate: Array, own_s: Array, square: Array, prefill_share: Array) -> Array:
+def behind_its_prompt(rate: Array, its_own_s: Array, square: Array, feedback: Array) -> Array:
     """Requests that come while the step lasts that a request's own prompt is in, beyond those of any step on average:
-    theirs are in its next. (...,), as are rate in requests/s and own_s and square, mean and mean square of the seconds
-    Δ by which a prompt prolongs its step.
+    theirs are in its next. its_own_s are the seconds Δ by which the prompts of those requests prolong their steps,
+    (..., buckets); rate in requests/s, square, E[Δ²] over all requests, and feedback are (...,).
 
     The step before, in which a request comes, is Var S / E[S] = λ·E[Δ²] / (1 − p²) longer than the mean (length-biased;
-    steps as in token_spread_s), its own p times that and Δ.
+    steps as in interruption_spread_s), its own p times that and Δ.
     """
-    share = np.clip(prefill_share, 0.0, _LARGEST_SHARE)
-    return np.asarray(rate * (own_s + share * rate * square / (1.0 - share * share)))
+    met = feedback * rate * square / (1.0 - feedback * feedback)
+    return np.asarray(rate[..., None] * (its_own_s + met[..., None]))
+
+
+class After(NamedTuple):
+    """Prompts that come after a request, beyond those that come in any time as long: followers of its own burst, and
+    others; both (..., buckets).
+    """
+
+    followers: Array
+    others: Array
 
 
 def prompts_after(
-    own_s: Array,
-    square: Array,
-    of_its_burst: Array | float,
-    others: Array,
-    prefill_share: Array,
-    outputs: Array,
+    own_s: Array, square: Array, after: After, feedback: Array, outputs: Array
 ) -> tuple[Array, Array]:
-    """Seconds per step by which prompts that come after a request prolong its steps, beyond those that come in any time
-    as long, and their variance, (..., outputs); own_s and square as above, prefill_share (...,).
+    """Seconds per step by which those prompts prolong a request's steps, and their variance, (..., buckets); own_s,
+    square and feedback as above.
 
-    of_its_burst come on average after it in its burst: gaps with squared coefficient of variation a bring (a − 1)/2 of
-    them (renewal theory: Cox, "Renewal Theory", 1962, 4.2), a geometric number, that of others is Poisson's. With means
-    m and k they add up to (m + k)·E[Δ], with variance (m + k)·E[Δ²] + m²·E[Δ]². While they last more prompts come: such
-    a busy period is 1 / (1 − p) times as long, its variance 1 / (1 − p)³ times that for each that begins it (Kleinrock,
-    "Queueing Systems" I, 1975, 5.8).
+    Gaps with squared coefficient of variation a bring (a − 1)/2 followers (renewal theory: Cox, "Renewal Theory", 1962,
+    4.2), a geometric number, the others are Poisson's. With means m and k they add up to (m + k)·E[Δ], with variance
+    (m + k)·E[Δ²] + 2m²·E[Δ]²; m² counts twice for the part of a burst that comes within a stay, which varies (judged by
+    simulated engines). While they last more prompts come: such a busy period is
+    1 / (1 − p) times as long, its variance 1 / (1 − p)³ times that for each that begins it (Kleinrock, "Queueing
+    Systems" I, 1975, 5.8).
     """
-    calm = (1.0 - np.clip(prefill_share, 0.0, _LARGEST_SHARE))[..., None]
-    per_step = 1.0 / (calm * decoding_steps(outputs))
-    mean, number = own_s[..., None] * per_step, of_its_burst + others
-    variance = number * square[..., None] * per_step * per_step / calm + (of_its_burst * mean) ** 2
+    calm, each = 1.0 - feedback, 1.0 / decoding_steps(outputs)
+    mean, number = (own_s / calm)[..., None] * each, after.followers + after.others
+    variance = (square / calm**3)[..., None] * (each * each) * number + 2.0 * (after.followers * mean) ** 2
     return np.asarray(number * mean), np.asarray(variance)
 
 
@@ -143,37 +86,31 @@ def decoding_steps(outputs: Array) -> Array:
     return np.maximum(outputs - 1.0, 1.0)
 
 
-def token_spread_s(
-    step_s: Array,
-    swing: Array,
-    rate: Array,
-    prefill_share: Array,
-    interruption_square: Array,
-    outputs: Array,
+def interruption_spread_s(
+    step_s: Array, rate: Array, feedback: Array, interruption_square: Array, outputs: Array
 ) -> Array:
-    """Standard deviation of the time per step's tokens, in seconds, of each bucket: (..., buckets).
+    """Standard deviation of the mean step that requests with each output see, in seconds, from the prompts that come
+    in: (..., buckets).
 
-    step_s, swing, rate (requests/s) and prefill_share (of time) are (...,), interruption_square (mean square of the
-    seconds by which a prompt prolongs the steps it is in) and outputs in steps (..., buckets).
+    step_s, rate (requests/s) and feedback are (...,), interruption_square (mean square of the seconds by which a prompt
+    prolongs the steps it is in) and outputs in steps (..., buckets).
     The prompts that come in during one step prolong the next, by which more come in: steps follow an AR(1)
-    process with coefficient ρ = prefill_share and innovations of variance λ·t·E[Δ²]. Its mean over n tokens
+    process with coefficient ρ = feedback and innovations of variance λ·t·E[Δ²]. Its mean over n tokens
     has the variance λ·t·E[Δ²] / (1 − ρ²) · (n·(1 + ρ)/(1 − ρ) − 2ρ·(1 − ρⁿ)/(1 − ρ)²) / n² (any textbook on
-    time series). Batch swing and engine jitter add to that.
+    time series).
     """
     n = decoding_steps(outputs)
-    share = np.clip(prefill_share, _LEAST_SHARE, _LARGEST_SHARE)[..., None]
-    calm = 1.0 - share
-    forgotten = -np.expm1(n * np.log(share))
-    memory = (n * (1.0 + share) - 2.0 * share * forgotten / calm) / (n * n * calm)
-    interruptions = (rate * step_s)[..., None] * interruption_square / (1.0 - share * share) * memory
-    steady = step_s * step_s * (swing * swing + JITTER * JITTER)
-    return np.asarray(np.sqrt(interruptions + steady[..., None]))
+    share = np.maximum(feedback, _LEAST_SHARE)
+    each = rate * step_s / (1.0 - share) ** 2
+    remembered = 2.0 * share / (1.0 - share * share) * each
+    memory = (each[..., None] + remembered[..., None] * np.expm1(n * np.log(share)[..., None]) / n) / n
+    return np.asarray(np.sqrt(interruption_square * memory))
 
 
 def meets_tpot(times: TokenTimes, shares: Array, limit_s: float, quantile: float) -> Flags:
     """Whether the time per output token is within limit_s at `quantile` over the outputs with those shares."""
     within = _within(_parts(times, shares), np.log(limit_s)) >= quantile
-    return np.asarray(within | (limit_s >= _most_s(times)))
+    return np.asarray(within | (limit_s >= _most_s(times, quantile)))
 
 
 def tpot_quantile_s(times: TokenTimes, shares: Array, quantile: float) -> Array:
@@ -185,12 +122,13 @@ def tpot_quantile_s(times: TokenTimes, shares: Array, quantile: float) -> Array:
         limit = (low + high) / 2
         short = _within(parts, limit) < quantile
         low, high = np.where(short, limit, low), np.where(short, high, limit)
-    return np.asarray(np.minimum(np.exp(high), _most_s(times)))
+    return np.asarray(np.minimum(np.exp(high), _most_s(times, quantile)))
 
 
-def _most_s(times: TokenTimes) -> Array:
-    """What no request's time per step is over, but for the engine's jitter."""
-    return np.asarray(np.maximum(times.most_s, times.calm_s).max(axis=-1) * _AT_MOST)
+def _most_s(times: TokenTimes, quantile: float) -> Array:
+    """The longest steps' quantile, which differ by the engine's jitter."""
+    jitter = each_quantile_s(np.ones(()), np.full((), JITTER), max(NormalDist().inv_cdf(quantile), 0.0))
+    return np.asarray(np.maximum(times.most_s, times.calm_s).max(axis=-1) * jitter)
 
 
 def each_quantile_s(mean_s: Array, spread_s: Array, deviations: float) -> Array:
@@ -200,7 +138,7 @@ def each_quantile_s(mean_s: Array, spread_s: Array, deviations: float) -> Array:
 
 
 class _Part(NamedTuple):
-    """A part of the requests: log-normal times, and shares of all; (..., outputs)."""
+    """A part of the requests: log-normal times, and shares of all; (..., buckets)."""
 
     middle: Array
     width: Array

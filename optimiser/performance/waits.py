@@ -10,9 +10,8 @@ from optimiser.performance.batching import SteadyState, rate_of
 from optimiser.performance.layouts import Array
 from optimiser.performance.mix import Mix
 from optimiser.performance.queueing import Wait, batch_places, prefill_queue
+from optimiser.performance.swings import LARGEST_FEEDBACK, joining_dispersion
 
-# Prompts take more of the time than this in none but a batch that gets none of its tokens done.
-_LARGEST_PROMPT_SHARE = 0.95
 # In place of a wait without end.
 _FOR_EVER_S = 1e9
 
@@ -81,13 +80,12 @@ def _place_wait(
     A request's work is its prompt's, and its part of the steps that it decodes in.
 
     Prompts come in at their own rate, however full the batch is, so what they take of the time slows the others, and
-    lets more come in: n requests that come in a time that decodes τ are λτ / (1 − p), p being the share of time that
-    prompts take, with variance (a + p²·c²) / (1 − p)² times that, a and c² the squared coefficients of variation of
-    gaps and interruptions. That is the dispersion. The bursts that fill a batch bring more of them at once, for
-    which half of what a fuller batch's prompts add to its step counts as elasticity (judged by simulated engines:
-    without it long prompts in bursts wait too short, with all of it too long). Of requests that join together a part
-    leaves early and crowds no more (Whitt, "Heavy-Traffic Approximations for Service Systems with Blocking", 1984,
-    has that overlap for the peakedness of arrivals; here of what prompts add alone, on the safe side).
+    lets more come in (joining_dispersion, p being the share of time that prompts take). The bursts that fill a batch
+    bring more of them at once, for which half of what a fuller batch's prompts add to its step counts as elasticity
+    (judged by simulated engines: without it long prompts in bursts wait too short, with all of it too long). Of
+    requests that join together a part leaves early and crowds no more (Whitt, "Heavy-Traffic Approximations for Service
+    Systems with Blocking", 1984, has that overlap for the peakedness of arrivals; here of what prompts add alone, on
+    the safe side).
     """
     arrival_scv = max(mix.arrival_scv, 1.0)
     fullest = np.maximum(batch, np.minimum(places, most))
@@ -99,10 +97,11 @@ def _place_wait(
         np.maximum(later / now - 1.0, 0.0) / fuller
         for now, later in ((steady.decode_step_s, full.decode_step_s), (steady.step_s, full.step_s))
     )
-    share = np.minimum(steady.prefill_time_share, _LARGEST_PROMPT_SHARE)
-    together = (arrival_scv + share**2 * _scv(*moments(prompts.interruption_s, mix.prompt_shares))) / (
-        1.0 - share
-    ) ** 2
+    together = joining_dispersion(
+        arrival_scv,
+        np.minimum(steady.prefill_time_share, LARGEST_FEEDBACK),
+        scv(*moments(prompts.interruption_s, mix.prompt_shares)),
+    )
     dispersion = arrival_scv + (together - arrival_scv) * mix.overlap
     elasticity = (decoding + all_of_it) / 2.0
     variation = _work_scv(prompts, steady.decode_step_s / np.maximum(batch, 1.0), mix)
@@ -117,10 +116,10 @@ def _work_scv(prompts: Prompts, token_s: Array, mix: Mix) -> Array:
     E[w²] = E[i²] + 2·token_s·E[i·output] + token_s²·E[output²].
     """
     own, own_square = moments(prompts.interruption_s, mix.prompt_shares)
-    output, output_square = moments(mix.outputs, mix.output_shares)
+    output, output_square = moments(mix.outputs, mix.shares)
     both = (prompts.interruption_s * mix.prompt_outputs).sum(-1)
     square = own_square + token_s * (2.0 * both + token_s * output_square)
-    return _scv(own + token_s * output, square)
+    return scv(own + token_s * output, square)
 
 
 def moments(values: Array, shares: Array) -> tuple[Array, Array]:
@@ -128,6 +127,6 @@ def moments(values: Array, shares: Array) -> tuple[Array, Array]:
     return np.asarray((values * shares).sum(-1)), np.asarray((values * values * shares).sum(-1))
 
 
-def _scv(mean: Array, square: Array) -> Array:
+def scv(mean: Array, square: Array) -> Array:
     """The squared coefficient of variation of these moments."""
     return np.asarray(np.maximum(square / np.maximum(mean * mean, 1e-24) - 1.0, 0.0))

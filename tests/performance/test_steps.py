@@ -11,7 +11,7 @@ from optimiser.performance.at_load import evaluate, token_times
 from optimiser.performance.mix import Mix
 from optimiser.performance.setups import single_candidates
 from optimiser.performance.specs import ModelSpec
-from optimiser.performance.steps import MORE, larger_batch
+from optimiser.performance.steps import larger_batch
 from optimiser.performance.trial import Question, Trial, question_of, trial_of
 from optimiser.workload import SizeBucket
 
@@ -61,10 +61,10 @@ def test_times_alone_are_those_of_the_whole_point(
         np.testing.assert_allclose(swapped, getattr(whole, name), rtol=0.05 if arrival_cv > 1 else 1e-12)
 
 
-def test_elasticities_are_taken_over_the_batch_that_bursts_make() -> None:
-    question, trial = asked(LLAMA_8B, 1, MIX)
-    batch = loads(trial)
-    np.testing.assert_array_equal(larger_batch(batch, question.mix), batch * MORE)
-    # Equal answers overlap all along, and 0.7 · 50^0.26 is over 1: all of z − 1 = 8 counts, and 50 + 2·√(8·50) = 90.
+def test_a_steps_growth_is_looked_at_up_to_the_batch_that_swings_make() -> None:
+    # Two standard deviations and two sequences: 50 + 2·√50 + 2.
     equal = question_of(LLAMA_8B, [bucket(1000, 200, 1.0)], CHAT).mix
-    assert larger_batch(np.array([[50.0]]), in_bursts(equal, 3.0))[0, 0] == pytest.approx(90.0)
+    batch, one = np.array([[50.0]]), np.ones((1, 1))
+    assert larger_batch(batch, one, equal)[0, 0] == pytest.approx(66.142, rel=1e-4)
+    # Equal answers overlap all along, and 0.7 · 50^0.26 is over 1: all of z = 9 counts, 50 + 2·√(9·50) + 2·4.
+    assert larger_batch(batch, 4 * one, in_bursts(equal, 3.0))[0, 0] == pytest.approx(100.426, rel=1e-4)

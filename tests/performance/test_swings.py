@@ -1,0 +1,84 @@
+"""How many requests a batch holds and meets: as drawn, alone and in bursts."""
+
+import numpy as np
+import pytest
+
+from optimiser.performance.layouts import Array
+from optimiser.performance.swings import batch_variance, joining_dispersion, of_burst, shared_steps
+
+
+def array(*values: float) -> Array:
+    return np.array(values, dtype=np.float64)
+
+
+@pytest.mark.parametrize(
+    ("scv", "pauses", "shares"),
+    [(1.0, [0.1], [1.0]), (1.0, [0.02, 0.5], [0.9, 0.1]), (4.0, [0.1], [1.0])],
+)
+def test_prompts_let_more_come_in(scv: float, pauses: list[float], shares: list[float]) -> None:
+    """Gamma gaps; time stands still for decoding while a prompt is processed: how many join per decoded stretch."""
+    draw, rate, size = np.random.default_rng(3), 4.0, 1_500_000
+    arrival = np.cumsum(draw.gamma(1 / scv, scv / rate, size))
+    work = np.cumsum(draw.choice(pauses, size, p=shares))
+    # Decoding has had t − work so far, where prompts do not wait: at its highest yet.
+    decoded = np.maximum.accumulate(arrival - np.concatenate([[0.0], work[:-1]]))
+    stretch = 20.0
+    joined = np.bincount((decoded / stretch).astype(np.intp))[1:-1]
+    own = float(np.dot(pauses, shares))
+    interruption_scv = float(np.dot(np.square(pauses), shares)) / own**2 - 1
+    found = joining_dispersion(scv, array(rate * own), array(interruption_scv))[0]
+    assert joined.mean() == pytest.approx(rate * stretch / (1 - rate * own), rel=0.02)
+    assert found == pytest.approx(joined.var() / joined.mean(), rel=0.12)
+
+
+@pytest.mark.parametrize("elasticity", [0.0, 0.4, 0.7])
+def test_a_batch_swings_the_more_the_more_it_slows_itself_down(elasticity: float) -> None:
+    """The stationary chances of a batch of which n leave at n / (1 + ε·(n/B − 1)) per time, as B join."""
+    mean = 60.0
+    number = np.arange(1, 1200)
+    odds = np.cumsum(np.log(mean / number * (1 + elasticity * (number / mean - 1))))
+    chances = np.exp(odds - odds.max())
+    chances /= chances.sum()
+    variance = (chances * number**2).sum() - (chances * number).sum() ** 2
+    found = batch_variance(array(mean), array(elasticity), array(1.0), array(1.0))[0]
+    assert found == pytest.approx(variance, rel=0.06)
+
+
+@pytest.mark.parametrize("arrival_cv", [1.0, 2.0, 3.0])
+def test_requests_of_a_burst_see_each_other_in_the_batch(arrival_cv: float) -> None:
+    """Gamma gaps and an engine whose step does not grow: beside the mean a request sees itself, and those who came
+    with it for the part of a stay that is shared.
+    """
+    draw = np.random.default_rng(3)
+    stay, mean, scv = 1.0, 50.0, arrival_cv**2
+    arrival = np.cumsum(draw.gamma(1 / scv, scv / mean, 400_000))
+    summed, own = np.concatenate([[0.0], np.cumsum(arrival)]), np.arange(len(arrival))
+    last = np.searchsorted(arrival, arrival + stay)
+    after = (last - own - 1) - (summed[last] - summed[own + 1] - (last - own - 1) * arrival) / stay
+    # As much of others' stays before as after, over all requests.
+    seen = 1 + 2 * after.mean()
+    variance = batch_variance(array(mean), array(0), array(scv), array(1.0))[0]
+    assert mean + variance / mean == pytest.approx(seen, rel=0.04)
+
+
+@pytest.mark.parametrize("arrival_cv", [1.0, 1.5, 2.0, 3.0, 4.0])
+def test_prompts_of_a_burst_share_steps(arrival_cv: float) -> None:
+    """Gamma gaps cut into steps of equal length; what steps can all take is not shared up to one prompt each."""
+    draw, scv = np.random.default_rng(6), arrival_cv**2
+    arrival = np.cumsum(draw.gamma(1 / scv, scv, 1_000_000))
+    for per_step in (0.03, 0.1, 0.3, 1.0, 3.0):
+        number = np.bincount((arrival / per_step).astype(np.intp))
+        with_some, of_one = (np.count_nonzero(some) / len(number) for some in (number, number == 1))
+        more, alone = shared_steps(array(per_step), scv - 1)
+        assert more[0] == pytest.approx(min(per_step, 1) - with_some, abs=0.04 if per_step <= 1 else 0.08)
+        assert alone[0] == pytest.approx(of_one / number.mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("arrival_cv", [2.0, 3.0, 4.0])
+def test_of_a_burst_part_comes_within_a_stay(arrival_cv: float) -> None:
+    draw, scv = np.random.default_rng(6), arrival_cv**2
+    arrival = np.cumsum(draw.gamma(1 / scv, scv, 1_000_000))
+    for stay in (0.02, 0.1, 0.3, 1.0, 3.0, 10.0):
+        last = np.searchsorted(arrival, arrival[:-2000] + stay)
+        more = (last - np.arange(1, len(last) + 1)).mean() - stay
+        assert of_burst(array(stay))[0] == pytest.approx(more / ((scv - 1) / 2), abs=0.18)
