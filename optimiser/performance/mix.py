@@ -19,17 +19,16 @@ class Mix:
     set-up has sizes of its own, as many rows as set-ups instead of one.
 
     A first token depends on the prompt alone, so buckets that share it are taken together there. prompts are the tokens
-    of a prompt that are computed, cached those before them that are not, prompt_shares the requests with each and
-    prompt_outputs their steps, Σ share · output; prompt_of says which of them a bucket has, (buckets,). outputs are the
-    steps that the requests of each bucket decode for, their output tokens over tokens_per_step, and shares the
-    buckets'. arrival_scv is the squared coefficient of variation of the gaps between the requests of a replica, pool
-    how many replicas share the stream that they come from.
+    of a prompt that are computed, cached those before them that are not and prompt_shares the requests with each;
+    prompt_of says which of them a bucket has, (buckets,). outputs are the steps that the requests of each bucket decode
+    for, their output tokens over tokens_per_step, and shares the buckets'. arrival_scv is the squared coefficient of
+    variation of the gaps between the requests of a replica, pool how many replicas share the stream that they come
+    from.
     """
 
     prompts: Array
     cached: Array
     prompt_shares: Array
-    prompt_outputs: Array
     outputs: Array
     shares: Array
     prompt_of: NDArray[np.intp]
@@ -58,7 +57,6 @@ class Mix:
             prompts=computed[..., prompt_at],
             cached=held[..., prompt_at],
             prompt_shares=shares @ with_prompt,
-            prompt_outputs=(shares * steps) @ with_prompt,
             outputs=steps,
             shares=shares,
             prompt_of=prompt_of,
@@ -116,7 +114,7 @@ class Mix:
         )
 
 
-_SIZES = ("prompts", "cached", "prompt_shares", "prompt_outputs", "outputs", "shares")
+_SIZES = ("prompts", "cached", "prompt_shares", "outputs", "shares")
 
 
 def _distinct(*sizes: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

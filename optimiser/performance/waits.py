@@ -117,7 +117,7 @@ def _work_scv(prompts: Prompts, token_s: Array, mix: Mix) -> Array:
     """
     own, own_square = moments(prompts.interruption_s, mix.prompt_shares)
     output, output_square = moments(mix.outputs, mix.shares)
-    both = (prompts.interruption_s * mix.prompt_outputs).sum(-1)
+    both = (prompts.interruption_s[..., mix.prompt_of] * mix.outputs * mix.shares).sum(-1)
     square = own_square + token_s * (2.0 * both + token_s * output_square)
     return scv(own + token_s * output, square)
 
