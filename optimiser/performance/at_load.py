@@ -1,7 +1,7 @@
 """What a replica does at a load: its steps, its waits and its latencies, and whether they are within a target.
 
 Arrays are (set-ups, points): one point for a whole mix, one per bucket for buckets alone, or several loads.
-A third axis, where there is one, is the sizes of a mix: of its prompts or of its outputs.
+A third axis, where there is one, is the sizes of a mix: its prompts or its buckets.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BUCKET_TTFT_FACTOR = 3.0
 @dataclass(frozen=True, kw_only=True)
 class Point:
     """Replicas under a load: rate in requests/s per replica, full the steady state of the fullest batch, own_s what
-    the TTFT of each of the mix's prompts is without any wait, tokens the time per step of each of its outputs.
+    the TTFT of each of the mix's prompts is without any wait, tokens the time per step of each of its buckets.
     """
 
     batch: Array

@@ -50,7 +50,7 @@ def held_up_to(
     pairs of a set-up and a point hold at batches (loads, pairs, 1); low and largest are (set-ups, points), the result
     too. kink is the batch beyond which every step has prompts, and the times go on otherwise, (set-ups, points).
 
-    Of a mix the percentile is at most that of its slowest output; where neither a mean nor a spread falls as the load
+    Of a mix the percentile is at most that of its slowest bucket; where neither a mean nor a spread falls as the load
     grows, the times do not. Where one falls and the former is over the limit, all loads are looked at.
     """
     batches = _with(kink, _SHARES[:, None, None] * largest, largest)

@@ -46,13 +46,14 @@ class Steps:
     """Steps with `batch` sequences decoding, through which `rate` requests/s go: those that go through the stages of a
     pipeline together, one of as many parts of the replica's as it has stages; (..., set-ups, points).
 
-    steady is their steady state. slope_s is by how many seconds a step without prompts is longer for one sequence more,
-    up to the larger batch (larger_batch). interruption_s is by how many seconds each of the mix's prompts prolongs the
-    steps it is in, crowded_s the same of one that shares its step with as many as that takes, both (..., prompts). No
-    step takes longer than most_s, a full chunk beside the larger batch.
+    ranks are the attention ranks that share them, (set-ups, 1), steady their steady state. slope_s is by how many
+    seconds a step without prompts is longer for one sequence more, up to the larger batch (larger_batch).
+    interruption_s is by how many seconds each of the mix's prompts prolongs the steps it is in, crowded_s the same of
+    one that shares its step with as many as that takes, both (..., prompts). No step takes longer than most_s, a full
+    chunk beside the larger batch.
     """
 
-    layouts: Layouts
+    ranks: Array
     batch: Array
     rate: Array
     steady: SteadyState
@@ -74,8 +75,8 @@ class Steps:
     ) -> Steps:
         """The steps where `nearby` has the steady states of this batch and the larger one first.
 
-        whole_s is a pass with a prompt on every attention rank, chunk_s a step with a full chunk: one prompt is one
-        rank's part of what those add to a step.
+        whole_s is a pass with a prompt on every attention rank, chunk_s a step with a full chunk on each, as long as
+        they take the GPUs, (..., prompts): one prompt is one rank's part of what those add to a step.
         """
         steady, more, ranks = nearby.at(0), nearby.at(1), at.columns(2).ranks
         stages = at.columns(1).stages
@@ -83,7 +84,7 @@ class Steps:
         decode_s, chunks = steady.decode_step_s[..., None], mix.prompts / CHUNK_TOKENS
         full_s = chunk_s - decode_s
         return cls(
-            layouts=at,
+            ranks=at.columns(1).ranks,
             batch=part,
             rate=rate_of(part, steady, mix.traffic),
             steady=steady,
@@ -123,15 +124,14 @@ def _flow(steps: Steps, mix: Mix) -> _Flow:
     costs less than the others, or more, where it fills no GPU. A step that is longer makes a larger batch at the same
     rate, and that a longer step.
     """
-    ranks = steps.layouts.columns(1).ranks
     alone_s = (steps.interruption_s * mix.prompt_shares).sum(-1)
     dearer_s = (steps.crowded_s * mix.prompt_shares).sum(-1) - alone_s
-    per_step = steps.batch / (mix.traffic.output * ranks)
+    per_step = steps.batch / (mix.traffic.output * steps.ranks)
     shared, alone = shared_steps(per_step, mix.arrival_scv - 1.0)
     each_s = steps.interruption_s * (1.0 + dearer_s / alone_s * (1.0 - alone))[..., None]
     own_s, square = moments(each_s, mix.prompt_shares)
     feedback = np.clip(steps.rate * own_s, 0.0, LARGEST_FEEDBACK)
-    longer_s = dearer_s * ranks * shared
+    longer_s = dearer_s * steps.ranks * shared
     elastic = _elasticity(steps.slope_s, steps.batch, (steps.steady.step_s + longer_s) * (1.0 - feedback))
     rest = np.maximum((1.0 - feedback) * (1.0 - elastic), 1.0 - LARGEST_ELASTICITY)
     step_s = steps.steady.step_s + np.maximum(longer_s, 0.0) / rest
@@ -148,41 +148,47 @@ def times_of(steps: Steps, mix: Mix) -> TokenTimes:
 
     Its mean is that of the steps, and what is in a request's own beyond those of any time: itself and those that came
     with it in the batch, and the prompts after its own. What prompts add to its steps and to the batch they join swings
-    together, and adds up; of a batch whose steps grow by σ per sequence that is σ / (1 − p) per step, prompts coming in
-    for as much longer.
+    together, and adds up: steps of a batch whose number has a standard deviation σ swing by slope·σ / (1 − p), more
+    prompts coming in while they are longer.
     """
     flow = _flow(steps, mix)
-    calm = 1.0 - flow.feedback
-    coming = arrival_dispersion(mix.arrival_scv, flow.batch)
-    dispersion = joining_dispersion(coming, flow.feedback, scv(flow.own_s, flow.square))
-    elastic = _elasticity(steps.slope_s, flow.batch, flow.step_s * calm)
-    variance = batch_variance(flow.batch, elastic, dispersion, mix.overlap)
+    calm, variance = 1.0 - flow.feedback, _variance(steps, flow, mix)
     # No step is shorter than that of one sequence.
     least = np.maximum(flow.batch, 1.0)
     seen = flow.batch + variance / np.maximum(flow.batch, _LEAST) - least
     step_s = (flow.step_s + steps.slope_s * seen / calm)[..., None]
-    swing_s = (steps.slope_s * np.sqrt(variance) / calm)[..., None]
+    swing_s = (steps.slope_s * np.sqrt(variance))[..., None]
     after, more_s, more_square = _after(steps, flow, step_s, mix)
-    came = 2.0 * after.followers
-    squares = flow.square[..., None] + came * (flow.own_s * flow.own_s)[..., None]
+    # Variance over mean of the number of prompts in its steps, less Poisson's 1.
+    excess = 2.0 * after.followers
+    squares = flow.square[..., None] + excess * (flow.own_s * flow.own_s)[..., None]
     interruptions_s = interruption_spread_s(flow.step_s, steps.rate, flow.feedback, squares, mix.outputs)
-    both_s = interruptions_s + swing_s
-    come = (
+    both_s = interruptions_s + swing_s / calm[..., None]
+    prompts = (
         decoding_steps(mix.outputs) * (steps.rate * flow.step_s)[..., None] + after.followers + after.others
     )
+    # In steps that no prompt comes into there are a request and as many others as at any time.
     calm_s = (steps.steady.decode_step_s + steps.slope_s * (flow.batch + 1.0 - least))[..., None]
     least_s, most_s = steps.steady.decode_step_s[..., None], steps.most_s[..., None]
     mean_s = np.minimum(step_s + more_s, most_s)
     # Between two bounds the variance is at most the product of the mean's distances to them (Bhatia and Davis, 2000).
-    square = np.minimum(both_s * both_s + more_square, (most_s - mean_s) * (mean_s - least_s))
+    spread_square = np.minimum(both_s * both_s + more_square, (most_s - mean_s) * (mean_s - least_s))
     return TokenTimes(
         mean_s=mean_s,
-        spread_s=np.sqrt(square + (JITTER * JITTER) * (mean_s * mean_s)),
-        calm=chance_of_none(come, came),
+        spread_s=np.sqrt(spread_square + (JITTER * JITTER) * (mean_s * mean_s)),
+        calm=chance_of_none(prompts, excess),
         calm_s=calm_s,
-        calm_spread_s=np.hypot((steps.slope_s * np.sqrt(variance))[..., None], JITTER * calm_s),
+        calm_spread_s=np.hypot(swing_s, JITTER * calm_s),
         most_s=most_s,
     )
+
+
+def _variance(steps: Steps, flow: _Flow, mix: Mix) -> Array:
+    """Variance of the sequences in the batch, which prompts let join it and which slow each other down."""
+    coming = arrival_dispersion(mix.arrival_scv, flow.batch)
+    dispersion = joining_dispersion(coming, flow.feedback, scv(flow.own_s, flow.square))
+    elastic = _elasticity(steps.slope_s, flow.batch, flow.step_s * (1.0 - flow.feedback))
+    return batch_variance(flow.batch, elastic, dispersion, mix.overlap)
 
 
 def _after(steps: Steps, flow: _Flow, step_s: Array, mix: Mix) -> tuple[After, Array, Array]:

@@ -5,9 +5,6 @@ comes it is log-normal around a decode step, of the others around what is left o
 depends on the request's length, since short answers average over less: batches and queues of prompts swing further up
 than down (a normal is up to a third too short at simulated engines' p99, one log-normal for both parts too wide at the
 median). Prompts come at any time, and more of them right after a request's own: those that came while it was in work.
-
-Requests that come in bursts see more than the mean step: those they came with are in the batch, and have prompts, which
-share steps and cost more there than alone: the first of a step is processed while the weights are read anyway.
 """
 
 from __future__ import annotations
@@ -29,7 +26,7 @@ _LEAST_SHARE = 1e-12
 
 
 class TokenTimes(NamedTuple):
-    """Mean and spread in seconds of the time per step that requests with each output see; of them a share `calm` in
+    """Mean and spread in seconds of the time per step that requests of each bucket see; of them a share `calm` in
     whose steps no prompt comes, and of those alone; and the longest there is. All (..., buckets).
     """
 
@@ -65,8 +62,8 @@ class After(NamedTuple):
 def prompts_after(
     own_s: Array, square: Array, after: After, feedback: Array, outputs: Array
 ) -> tuple[Array, Array]:
-    """Seconds per step by which those prompts prolong a request's steps, and their variance, (..., buckets); own_s,
-    square and feedback as above.
+    """Seconds per step by which those prompts prolong a request's steps, and their variance, (..., buckets); own_s and
+    square, E[Δ] and E[Δ²] over all requests, and feedback are (...,), outputs in steps (..., buckets).
 
     Gaps with squared coefficient of variation a bring (a − 1)/2 followers (renewal theory: Cox, "Renewal Theory", 1962,
     4.2), a geometric number, the others are Poisson's. With means m and k they add up to (m + k)·E[Δ], with variance
@@ -89,13 +86,13 @@ def decoding_steps(outputs: Array) -> Array:
 def interruption_spread_s(
     step_s: Array, rate: Array, feedback: Array, interruption_square: Array, outputs: Array
 ) -> Array:
-    """Standard deviation of the mean step that requests with each output see, in seconds, from the prompts that come
-    in: (..., buckets).
+    """Standard deviation of the mean step that requests of each bucket see, in seconds, from the prompts that come in:
+    (..., buckets).
 
     step_s, rate (requests/s) and feedback are (...,), interruption_square (mean square of the seconds by which a prompt
     prolongs the steps it is in) and outputs in steps (..., buckets).
     The prompts that come in during one step prolong the next, by which more come in: steps follow an AR(1)
-    process with coefficient ρ = feedback and innovations of variance λ·t·E[Δ²]. Its mean over n tokens
+    process with coefficient ρ = feedback and innovations of variance λ·t·E[Δ²]. Its mean over n steps
     has the variance λ·t·E[Δ²] / (1 − ρ²) · (n·(1 + ρ)/(1 − ρ) − 2ρ·(1 − ρⁿ)/(1 − ρ)²) / n² (any textbook on
     time series).
     """
@@ -108,7 +105,7 @@ def interruption_spread_s(
 
 
 def meets_tpot(times: TokenTimes, shares: Array, limit_s: float, quantile: float) -> Flags:
-    """Whether the time per output token is within limit_s at `quantile` over the outputs with those shares."""
+    """Whether the time per output token is within limit_s at `quantile` over the buckets with those shares."""
     within = _within(_parts(times, shares), np.log(limit_s)) >= quantile
     return np.asarray(within | (limit_s >= _most_s(times, quantile)))
 

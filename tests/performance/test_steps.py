@@ -53,12 +53,11 @@ def test_times_alone_are_those_of_the_whole_point(
     mix, batch = in_bursts(question.mix, arrival_cv), loads(trial)
     whole = evaluate(question.work, trial.layouts, batch, trial.places, mix).tokens
     alone = token_times(question.work, trial.layouts, batch, mix)
-    # Of several loads at once a full chunk is worked out beside the last one's batch alone.
     by_load = token_times(question.work, trial.layouts, batch.T[:, :, None], mix)
     for name in ("mean_s", "spread_s"):
         np.testing.assert_array_equal(getattr(alone, name), getattr(whole, name))
         swapped = np.swapaxes(getattr(by_load, name)[:, :, 0], 0, 1)
-        np.testing.assert_allclose(swapped, getattr(whole, name), rtol=0.05 if arrival_cv > 1 else 1e-12)
+        np.testing.assert_allclose(swapped, getattr(whole, name), rtol=1e-12)
 
 
 def test_a_steps_growth_is_looked_at_up_to_the_batch_that_swings_make() -> None:

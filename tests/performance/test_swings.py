@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from optimiser.performance.layouts import Array
-from optimiser.performance.swings import batch_variance, joining_dispersion, of_burst, shared_steps
+from optimiser.performance.swings import (
+    arrival_dispersion,
+    batch_variance,
+    chance_of_none,
+    joining_dispersion,
+    of_burst,
+    shared_steps,
+)
 
 
 def array(*values: float) -> Array:
@@ -82,3 +89,20 @@ def test_of_a_burst_part_comes_within_a_stay(arrival_cv: float) -> None:
         last = np.searchsorted(arrival, arrival[:-2000] + stay)
         more = (last - np.arange(1, len(last) + 1)).mean() - stay
         assert of_burst(array(stay))[0] == pytest.approx(more / ((scv - 1) / 2), abs=0.18)
+
+
+@pytest.mark.parametrize(("scv", "above"), [(4.0, 0.15), (9.0, 0.3), (16.0, 0.45)])
+def test_the_number_that_comes_in_a_stay_varies_as_drawn_or_more(scv: float, above: float) -> None:
+    """Gamma gaps cut into stays; none come as often as to a negative binomial number, up to one a stay."""
+    arrival = np.cumsum(np.random.default_rng(6).gamma(1 / scv, scv, 1_000_000))
+    for stay in (0.03, 0.3, 1.0, 3.0, 10.0, 100.0):
+        number = np.bincount((arrival / stay).astype(np.intp))[:-1]
+        found, drawn = arrival_dispersion(scv, array(stay))[0], number.var() / number.mean()
+        assert 0.97 * drawn <= found <= (1 + above) * drawn
+        if stay <= 1:
+            none = chance_of_none(array(stay), array((scv - 1) * of_burst(array(stay))[0]))[0]
+            assert none == pytest.approx(np.count_nonzero(number == 0) / len(number), abs=0.03)
+
+
+def test_gaps_that_vary_less_than_a_poisson_process_count_as_its() -> None:
+    assert arrival_dispersion(0.25, array(10.0))[0] == 1.0
