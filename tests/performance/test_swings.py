@@ -102,7 +102,3 @@ def test_the_number_that_comes_in_a_stay_varies_as_drawn_or_more(scv: float, abo
         if stay <= 1:
             none = chance_of_none(array(stay), array((scv - 1) * of_burst(array(stay))[0]))[0]
             assert none == pytest.approx(np.count_nonzero(number == 0) / len(number), abs=0.03)
-
-
-def test_gaps_that_vary_less_than_a_poisson_process_count_as_its() -> None:
-    assert arrival_dispersion(0.25, array(10.0))[0] == 1.0

@@ -1,0 +1,155 @@
+"""The time per step that requests of each bucket see, worked by hand."""
+
+from dataclasses import replace
+from math import exp
+
+import numpy as np
+import pytest
+from asking import CHAT, bucket
+from hardware import LLAMA_8B, hardware
+
+from optimiser.performance.batching import SteadyState
+from optimiser.performance.layouts import Array
+from optimiser.performance.mix import Mix
+from optimiser.performance.setups import single_candidates
+from optimiser.performance.steps import Steps, times_of
+from optimiser.performance.trial import question_of, trial_of
+
+
+def one(value: float) -> Array:
+    return np.array([[value]])
+
+
+def row(*values: float) -> Array:
+    return np.array([[values]])
+
+
+def steady(decode_s: float, step_s: float) -> SteadyState:
+    return SteadyState(
+        step_s=one(step_s), decode_step_s=one(decode_s), mixed_step_s=one(step_s), mixed_share=one(1)
+    )
+
+
+def bursts(most_s: float = 9.0) -> tuple[Steps, Mix]:
+    """One sequence on average, gaps of CV 2, prompts of 0.2 s that take a fifth of the time."""
+    steps = Steps(
+        ranks=one(1),
+        batch=one(1),
+        rate=one(1),
+        steady=steady(0.04, 0.05),
+        slope_s=one(0.002),
+        interruption_s=row(0.2),
+        crowded_s=row(0.2),
+        most_s=one(most_s),
+    )
+    return steps, Mix.of(row(1000), row(20), row(1), arrival_scv=4.0)
+
+
+def half_a_prompt_per_step(crowded_s: float, slope_s: float) -> tuple[Steps, Mix]:
+    """For each of two ranks, of 4 ms alone."""
+    steps = Steps(
+        ranks=one(2),
+        batch=one(100),
+        rate=one(1 / 0.024),
+        steady=steady(0.02, 0.024),
+        slope_s=one(slope_s),
+        interruption_s=row(0.004),
+        crowded_s=row(crowded_s),
+        most_s=one(9),
+    )
+    return steps, Mix.of(row(1000), row(100), row(1))
+
+
+def test_one_prompt_is_one_ranks_part_of_what_a_step_takes_longer() -> None:
+    trial = trial_of(
+        question_of(LLAMA_8B, [bucket(1000, 100)], CHAT), single_candidates(LLAMA_8B, hardware("H100", 1))
+    )
+    assert trial is not None
+    at = replace(trial.layouts.select(np.array([0])), ranks=np.array([2.0]), stages=np.array([2.0]))
+    mix = Mix.of(row(12_000), row(100), row(1))
+    nearby = SteadyState(
+        step_s=np.array([[[0.025]], [[0.03]]]),
+        decode_step_s=np.array([[[0.02]], [[0.026]]]),
+        mixed_step_s=np.array([[[0.05]], [[0.05]]]),
+        mixed_share=np.array([[[0.1]], [[0.1]]]),
+    )
+    steps, few = (Steps.of(at, one(batch), one(20), nearby, row(0.05), row(0.1), mix) for batch in (8.0, 0.5))
+    # Eight sequences are four in either stage; a step is as long with less than one of them as with one.
+    assert steps.batch[0, 0] == 4
+    assert steps.rate[0, 0] == pytest.approx(4 / (100 * 0.025))
+    assert steps.slope_s[0, 0] == pytest.approx(0.006 / (10 - 4))
+    assert few.slope_s[0, 0] == pytest.approx(0.006 / (10 - 1))
+    # Two chunks, of which the ranks take two at a time; 12,000 tokens are 1.4648 full ones.
+    assert steps.interruption_s[0, 0, 0] == pytest.approx(0.03 * 2 / 2)
+    assert steps.crowded_s[0, 0, 0] == pytest.approx(0.08 * 1.46484375 / 2)
+    assert steps.most_s[0, 0] == pytest.approx(0.08 + 0.026)
+
+
+def test_prompts_that_share_steps_make_them_longer_and_the_batch_larger() -> None:
+    """Half a prompt per rank and step: e^−0.5 = 0.60653 are alone, 0.10653 share one; beside others 14 ms, not 4."""
+    times = times_of(*half_a_prompt_per_step(crowded_s=0.014, slope_s=5e-5))
+    # Each takes 4 + 10·0.39347 = 7.9347 ms, p = 0.33061; steps 0.01·2·0.10653 = 2.1306 ms more, by ε = 0.005 /
+    # (0.0261306·0.66939) = 0.28585 and p 1 / 0.47804 of it: 28.457 ms, 118.571 sequences. Their variance is
+    # 1/0.66939² / (1 − 0.31123) = 3.24014 times that: 3.24014·0.05/0.66939 = 0.242 ms more. Behind a request's own come
+    # 41.667·(7.9347 + 0.9737) ms = 0.371184 of 7.9347/0.66939 ms over 99 steps.
+    assert times.mean_s[0, 0, 0] == pytest.approx(0.0287435, rel=2e-5)
+    # √((1.29237 + 0.05·√384.19/0.66939)² + 0.0079494 + 0.00171128·28.7435²) ms
+    assert times.spread_s[0, 0, 0] == pytest.approx(0.0030033, rel=5e-5)
+    assert times.calm_s[0, 0, 0] == pytest.approx(0.02 + 5e-5)
+    # √((0.05·√384.19)² + (0.041367·20.05)²) ms
+    assert times.calm_spread_s[0, 0, 0] == pytest.approx(0.00128388, rel=1e-4)
+
+
+def test_prompts_that_fill_no_gpu_alone_make_steps_no_shorter_together() -> None:
+    times = times_of(*half_a_prompt_per_step(crowded_s=0.002, slope_s=0.0))
+    assert times.mean_s[0, 0, 0] == pytest.approx(0.024, rel=1e-3)
+
+
+def test_each_bucket_knows_its_own_prompt() -> None:
+    """Prompts of 40 and of 360 ms (three to one: E[Δ] = 0.12, E[Δ²] = 0.0336, c² = 4/3), p = 2.5·0.12 = 0.3."""
+    steps = Steps(
+        ranks=one(1),
+        batch=one(10),
+        rate=one(2.5),
+        steady=steady(0.035, 0.05),
+        slope_s=one(0.001),
+        interruption_s=row(0.04, 0.36),
+        crowded_s=row(0.04, 0.36),
+        most_s=one(9),
+    )
+    times = times_of(steps, Mix.of(row(500, 500, 5000), row(40, 120, 120), row(0.5, 0.25, 0.25)))
+    # Joining: (1 + 0.09·4/3) / 0.49 = 2.2857, of which what is over 1 counts for E[min] / E = 60/80 of a stay: 1.96429
+    # times the mean by 1 / (1 − 0.01/0.035): V/B = 2.75, and 0.05 + 0.00275/0.7 = 53.9286 ms. Behind a request's own
+    # come 2.5·(Δ + 0.3·2.5·0.0336/0.91): 0.169231 and 0.969231, of 0.12/0.7 s each.
+    expected = [
+        0.0539286 + number * 0.1714286 / n for number, n in ((0.169231, 39), (0.169231, 119), (0.969231, 119))
+    ]
+    np.testing.assert_allclose(times.mean_s[0, 0], expected, rtol=1e-5)
+    assert times.calm[0, 0, 0] == pytest.approx(exp(-39 * 0.125 - 0.169231), rel=1e-4)
+
+
+def test_a_burst_goes_on_for_as_long_as_a_request_stays() -> None:
+    times = times_of(*bursts())
+    # Joining: (1 + 3·0.7) / 0.64 = 4.84375, by 1 / (1 − 0.002/0.04): V = 5.09868, and 0.05 + 0.0102/0.8 = 62.7467 ms.
+    # Behind its own come 0.2 + 0.2·0.04/0.96 = 0.208333, for 19 steps of 2.74123 ms more: a stay of 1.452604, in which
+    # 3/2·0.7·1.452604^0.26 = 1.157038 follow; with those 17.9654 ms more, 1.741864, 1.212978 and so 18.7015 ms.
+    assert times.mean_s[0, 0, 0] == pytest.approx(0.0814482, rel=1e-5)
+    # None of 0.95 + 1.212978 + 0.208333 with 1 + 2·1.212978 times Poisson's variance.
+    assert times.calm[0, 0, 0] == pytest.approx(0.300099, rel=1e-4)
+    # √((23.476 + 2·√5.09868/0.8)² + 817.05 + 0.00171128·81.4482²) ms
+    assert times.spread_s[0, 0, 0] == pytest.approx(0.0409443, rel=1e-4)
+
+
+def test_no_time_is_spread_beyond_the_longest_step() -> None:
+    times = times_of(*bursts(most_s=0.09))
+    # √((90 − 81.4482)·(81.4482 − 40) + 0.00171128·81.4482²) ms; a mean beyond it is that step.
+    assert times.spread_s[0, 0, 0] == pytest.approx(0.0191261, rel=1e-4)
+    assert times_of(*bursts(most_s=0.07)).mean_s[0, 0, 0] == 0.07
+
+
+def test_prompts_that_take_more_time_than_there_is_leave_times_finite() -> None:
+    steps, mix = bursts()
+    times = times_of(replace(steps, rate=one(6)), mix)
+    assert np.isfinite(times.mean_s).all()
+    assert (times.mean_s > 0.05).all()
+    assert np.isfinite(times.spread_s).all()
