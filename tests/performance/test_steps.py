@@ -67,3 +67,25 @@ def test_a_steps_growth_is_looked_at_up_to_the_batch_that_swings_make() -> None:
     assert larger_batch(batch, one, equal)[0, 0] == pytest.approx(66.142, rel=1e-4)
     # Equal answers overlap all along, and 0.7 · 50^0.26 is over 1: all of z = 9 counts, 50 + 2·√(9·50) + 2·4.
     assert larger_batch(batch, 4 * one, in_bursts(equal, 3.0))[0, 0] == pytest.approx(100.426, rel=1e-4)
+
+
+def test_what_launches_take_is_in_first_tokens_alone() -> None:
+    question, trial = asked(LLAMA_8B, 1, SHORT)
+    slow = replace(trial.layouts, physics=replace(trial.layouts.physics, prompt_layer_us=1e5))
+    usual, launched = (
+        evaluate(question.work, at, loads(trial), trial.places, in_bursts(question.mix, 2.0))
+        for at in (trial.layouts, slow)
+    )
+    assert (launched.own_s > 10 * usual.own_s).all()
+    alone = token_times(question.work, slow, loads(trial), in_bursts(question.mix, 2.0))
+    for name in ("mean_s", "spread_s", "calm", "most_s"):
+        np.testing.assert_array_equal(getattr(launched.tokens, name), getattr(usual.tokens, name))
+        np.testing.assert_array_equal(getattr(alone, name), getattr(usual.tokens, name))
+
+
+def test_a_points_rate_is_that_of_all_its_stages() -> None:
+    question, trial = asked(LLAMA_8B, 1, SHORT)
+    two = replace(trial.layouts, stages=2.0 * trial.layouts.stages)
+    point = evaluate(question.work, two, loads(trial), trial.places, question.mix)
+    expected = loads(trial) / (question.mix.traffic.output * point.steady.step_s)
+    np.testing.assert_allclose(point.rate, expected, rtol=1e-12)
