@@ -67,6 +67,9 @@ def test_a_steps_growth_is_looked_at_up_to_the_batch_that_swings_make() -> None:
     assert larger_batch(batch, one, equal)[0, 0] == pytest.approx(66.142, rel=1e-4)
     # Equal answers overlap all along, and 0.7 · 50^0.26 is over 1: all of z = 9 counts, 50 + 2·√(9·50) + 2·4.
     assert larger_batch(batch, 4 * one, in_bursts(equal, 3.0))[0, 0] == pytest.approx(100.426, rel=1e-4)
+    # Of answers of 40 and 120 the shorter are there for 60/80 of a stay together: 50 + 2·√((1 + 0.75·8)·50) + 2.
+    mixed = question_of(LLAMA_8B, [bucket(1000, 40, 0.5), bucket(1000, 120, 0.5)], CHAT).mix
+    assert larger_batch(batch, one, in_bursts(mixed, 3.0))[0, 0] == pytest.approx(89.4166, rel=1e-4)
 
 
 def test_what_launches_take_is_in_first_tokens_alone() -> None:
