@@ -19,9 +19,10 @@ from optimiser.performance.swings import (
     LARGEST_FEEDBACK,
     arrival_dispersion,
     batch_variance,
-    chance_of_none,
+    chance_of_a_gap,
     joining_dispersion,
     of_burst,
+    parts_in_the_way,
     shared_steps,
 )
 from optimiser.performance.token_times import (
@@ -80,13 +81,14 @@ class Steps:
         """
         steady, more, ranks = nearby.at(0), nearby.at(1), at.columns(2).ranks
         stages = at.columns(1).stages
+        coming = batch / stages * mix.traffic.prefill_steps / (mix.traffic.output * at.columns(1).ranks)
         part, grown_s = batch / stages, more.decode_step_s - steady.decode_step_s
         decode_s, chunks = steady.decode_step_s[..., None], mix.prompts / CHUNK_TOKENS
         full_s = chunk_s - decode_s
         return cls(
             ranks=at.columns(1).ranks,
             batch=part,
-            rate=rate_of(part, steady, mix.traffic),
+            rate=rate_of(part, steady, mix.traffic) * parts_in_the_way(coming, stages),
             steady=steady,
             slope_s=np.maximum(grown_s, 0.0) / (larger / stages - np.maximum(part, 1.0)),
             interruption_s=np.asarray((whole_s - decode_s) * np.ceil(chunks) / ranks),
@@ -157,26 +159,28 @@ def times_of(steps: Steps, mix: Mix) -> TokenTimes:
     least = np.maximum(flow.batch, 1.0)
     seen = flow.batch + variance / np.maximum(flow.batch, _LEAST) - least
     step_s = (flow.step_s + steps.slope_s * seen / calm)[..., None]
-    swing_s = (steps.slope_s * np.sqrt(variance))[..., None]
+    # Of a number that comes D at a time, a request sees D·(D − 1) more variance than there is at any time.
+    together = (arrival_dispersion(mix.arrival_scv, flow.batch) - 1.0) * mix.overlap
+    swing_s = (steps.slope_s * np.sqrt(variance + (1.0 + together) * together))[..., None]
     after, more_s, more_square = _after(steps, flow, step_s, mix)
     # Variance over mean of the number of prompts in its steps, less Poisson's 1.
     excess = 2.0 * after.followers
     squares = flow.square[..., None] + excess * (flow.own_s * flow.own_s)[..., None]
     interruptions_s = interruption_spread_s(flow.step_s, steps.rate, flow.feedback, squares, mix.outputs)
     both_s = interruptions_s + swing_s / calm[..., None]
-    prompts = (
-        decoding_steps(mix.outputs) * (steps.rate * flow.step_s)[..., None] + after.followers + after.others
-    )
+    prompts = decoding_steps(mix.outputs) * (steps.rate * flow.step_s)[..., None] + after.others
     # In steps that no prompt comes into there are a request and as many others as at any time.
     calm_s = (steps.steady.decode_step_s + steps.slope_s * (flow.batch + 1.0 - least))[..., None]
     least_s, most_s = steps.steady.decode_step_s[..., None], steps.most_s[..., None]
-    mean_s = np.minimum(step_s + more_s, most_s)
+    none = chance_of_a_gap(mix.arrival_scv, prompts)
+    # None of those that a prompt interrupts takes longer than most_s on average.
+    mean_s = np.minimum(step_s + more_s, none * calm_s + (1.0 - none) * most_s)
     # Between two bounds the variance is at most the product of the mean's distances to them (Bhatia and Davis, 2000).
     spread_square = np.minimum(both_s * both_s + more_square, (most_s - mean_s) * (mean_s - least_s))
     return TokenTimes(
         mean_s=mean_s,
         spread_s=np.sqrt(spread_square + (JITTER * JITTER) * (mean_s * mean_s)),
-        calm=chance_of_none(prompts, excess),
+        calm=none,
         calm_s=calm_s,
         calm_spread_s=np.hypot(swing_s, JITTER * calm_s),
         most_s=most_s,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from optimiser.performance.layouts import Array
@@ -44,6 +46,18 @@ def chance_of_none(mean: Array, more: Array) -> Array:
     return np.asarray(np.exp(mean * (-np.log1p(more) / more)))
 
 
+def chance_of_a_gap(arrival_scv: float, requests: Array) -> Array:
+    """The chance that no request comes for as long after one as `requests` come in on average.
+
+    That of a Gamma gap of squared variation a to be longer, with k = 1/a: 1 − (1 − e^(−k·s·x))^k, s = Γ(1 + k)^(−a),
+    at most a hundredth off (Alzer, "On some inequalities for the incomplete gamma function", Mathematics of Computation
+    66, 1997, has it as a bound); Poisson's e^(−x) for a = 1.
+    """
+    shape = 1.0 / max(arrival_scv, 1.0)
+    scale = shape * math.gamma(1.0 + shape) ** (-1.0 / shape)
+    return np.asarray(1.0 - (-np.expm1(-scale * requests)) ** shape)
+
+
 def arrival_dispersion(arrival_scv: float, batch: Array) -> Array:
     """Variance over mean of the number of requests that come in a stay, where `batch` do on average: in long ones the
     gaps' squared coefficient of variation (Cox, "Renewal Theory", 1962, 4.5), in short ones of what that has beyond 1
@@ -73,3 +87,14 @@ def batch_variance(batch: Array, elasticity: Array, dispersion: Array, overlap: 
     """
     bounded = np.clip(elasticity, 0.0, LARGEST_ELASTICITY)
     return np.asarray((1.0 + (dispersion - 1.0) * overlap) * batch / (1.0 - bounded))
+
+
+def parts_in_the_way(chunks: Array, stages: Array) -> Array:
+    """Of how many parts of a pipeline the prompts prolong the steps of each; `chunks` come into a pass on average.
+
+    Parts cannot overtake: a pass with a prompt holds up all of them by as long as itself, several at once by as long as
+    the longest. The most of n numbers is n means at most, and the mean and (n − 1) / √(2n − 1) standard deviations
+    (Hartley and David, Annals of Mathematical Statistics 25, 1954), which are the mean's root.
+    """
+    several = (stages - 1.0) / np.sqrt((2.0 * stages - 1.0) * np.maximum(chunks, _LEAST))
+    return np.asarray(np.minimum(1.0 + several, stages))

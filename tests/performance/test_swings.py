@@ -7,9 +7,11 @@ from optimiser.performance.layouts import Array
 from optimiser.performance.swings import (
     arrival_dispersion,
     batch_variance,
+    chance_of_a_gap,
     chance_of_none,
     joining_dispersion,
     of_burst,
+    parts_in_the_way,
     shared_steps,
 )
 
@@ -102,3 +104,22 @@ def test_the_number_that_comes_in_a_stay_varies_as_drawn_or_more(scv: float, abo
         if stay <= 1:
             none = chance_of_none(array(stay), array((scv - 1) * of_burst(array(stay))[0]))[0]
             assert none == pytest.approx(np.count_nonzero(number == 0) / len(number), abs=0.03)
+
+
+@pytest.mark.parametrize("arrival_cv", [1.0, 1.5, 2.0, 3.0, 4.0])
+def test_a_gap_is_as_long_as_drawn(arrival_cv: float) -> None:
+    scv = arrival_cv**2
+    gaps = np.random.default_rng(7).gamma(1 / scv, scv, 1_000_000)
+    for stay in (0.01, 0.1, 0.5, 1.0, 3.0, 10.0):
+        assert chance_of_a_gap(scv, array(stay))[0] == pytest.approx((gaps > stay).mean(), abs=0.01)
+
+
+@pytest.mark.parametrize("stages", [2, 4, 8])
+def test_the_slowest_part_of_a_pipeline_holds_up_all(stages: int) -> None:
+    """Rounds in which each part has a Poisson number of chunks: all wait for the one with the most."""
+    draw = np.random.default_rng(2)
+    for chunks in (0.01, 0.1, 0.5, 2.0, 20.0):
+        most = draw.poisson(chunks, (200_000, stages)).max(axis=1).mean() / chunks
+        found = parts_in_the_way(array(chunks), array(stages))[0]
+        assert 0.98 * most <= found <= 1.5 * most
+    assert parts_in_the_way(array(0.5), array(1))[0] == 1
