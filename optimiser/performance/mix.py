@@ -74,10 +74,11 @@ class Mix:
     @property
     def overlap(self) -> Array:
         """For how much of its stay, on average, a request meets one that came with it: E[min(S, S')] / E[S]."""
-        outputs, shares = self.outputs, self.shares
-        shorter = np.minimum(outputs[..., :, None], outputs[..., None, :])
-        both = (shorter * shares[..., :, None] * shares[..., None, :]).sum(axis=(-1, -2))
-        return np.asarray(both / self.traffic.output)
+        order = np.argsort(self.outputs, axis=-1)
+        outputs, shares = (np.take_along_axis(values, order, -1) for values in (self.outputs, self.shares))
+        # Each is the shorter one of two with every later one, and one of two alike.
+        later = 1.0 - np.cumsum(shares, axis=-1)
+        return np.asarray((outputs * shares * (2.0 * later + shares)).sum(axis=-1) / self.traffic.output)
 
     def of_set_ups(self, set_ups: NDArray[np.intp]) -> Mix:
         """The sizes of those set-ups; the mix itself where all have the same."""

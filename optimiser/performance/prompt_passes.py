@@ -28,7 +28,10 @@ def own_prefill(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> tuple[A
 
 def pass_seconds(work: ModelWork, at: Layouts, batch: Array, tokens: Array, mix: Mix) -> tuple[Array, Array]:
     """Seconds of a step with so many prompt tokens of each of the mix's prompts beside the batch: what it takes the
-    GPUs, and what those wait who are in it.
+    GPUs, and what first tokens wait for.
+
+    Launches that a lone prompt waits for hardly show beside a batch: counted in the steps of those that decode, 142
+    measured times per token of DeepSeek models would be 18 % off at the median, not 12, one in ten 77 %, not 53.
     """
     load = Load(
         decode=np.maximum(batch[..., None] / at.stages, 1.0),

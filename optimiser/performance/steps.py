@@ -47,8 +47,9 @@ class Steps:
     """Steps with `batch` sequences decoding, through which `rate` requests/s go: those that go through the stages of a
     pipeline together, one of as many parts of the replica's as it has stages; (..., set-ups, points).
 
-    ranks are the attention ranks that share them, (set-ups, 1), steady their steady state. slope_s is by how many
-    seconds a step without prompts is longer for one sequence more, up to the larger batch (larger_batch).
+    ranks are the attention ranks that share them, (set-ups, 1), steady their steady state, met_rate the requests/s
+    whose prompts prolong them: those of other parts, too (parts_in_the_way). slope_s is by how many seconds a step
+    without prompts is longer for one sequence more, up to the larger batch (larger_batch).
     interruption_s is by how many seconds each of the mix's prompts prolongs the steps it is in, crowded_s the same of
     one that shares its step with as many as that takes, both (..., prompts). No step takes longer than most_s, a full
     chunk beside the larger batch.
@@ -57,6 +58,7 @@ class Steps:
     ranks: Array
     batch: Array
     rate: Array
+    met_rate: Array
     steady: SteadyState
     slope_s: Array
     interruption_s: Array
@@ -81,14 +83,16 @@ class Steps:
         """
         steady, more, ranks = nearby.at(0), nearby.at(1), at.columns(2).ranks
         stages = at.columns(1).stages
-        coming = batch / stages * mix.traffic.prefill_steps / (mix.traffic.output * at.columns(1).ranks)
         part, grown_s = batch / stages, more.decode_step_s - steady.decode_step_s
+        rate = rate_of(part, steady, mix.traffic)
+        coming = part * mix.traffic.prefill_steps / (mix.traffic.output * at.columns(1).ranks)
         decode_s, chunks = steady.decode_step_s[..., None], mix.prompts / CHUNK_TOKENS
         full_s = chunk_s - decode_s
         return cls(
             ranks=at.columns(1).ranks,
             batch=part,
-            rate=rate_of(part, steady, mix.traffic) * parts_in_the_way(coming, stages),
+            rate=rate,
+            met_rate=rate * parts_in_the_way(coming, stages),
             steady=steady,
             slope_s=np.maximum(grown_s, 0.0) / (larger / stages - np.maximum(part, 1.0)),
             interruption_s=np.asarray((whole_s - decode_s) * np.ceil(chunks) / ranks),
@@ -166,9 +170,9 @@ def times_of(steps: Steps, mix: Mix) -> TokenTimes:
     # Variance over mean of the number of prompts in its steps, less Poisson's 1.
     excess = 2.0 * after.followers
     squares = flow.square[..., None] + excess * (flow.own_s * flow.own_s)[..., None]
-    interruptions_s = interruption_spread_s(flow.step_s, steps.rate, flow.feedback, squares, mix.outputs)
+    interruptions_s = interruption_spread_s(flow.step_s, steps.met_rate, flow.feedback, squares, mix.outputs)
     both_s = interruptions_s + swing_s / calm[..., None]
-    prompts = decoding_steps(mix.outputs) * (steps.rate * flow.step_s)[..., None] + after.others
+    prompts = decoding_steps(mix.outputs) * (steps.met_rate * flow.step_s)[..., None] + after.others
     # In steps that no prompt comes into there are a request and as many others as at any time.
     calm_s = (steps.steady.decode_step_s + steps.slope_s * (flow.batch + 1.0 - least))[..., None]
     least_s, most_s = steps.steady.decode_step_s[..., None], steps.most_s[..., None]
@@ -201,9 +205,12 @@ def _after(steps: Steps, flow: _Flow, step_s: Array, mix: Mix) -> tuple[After, A
 
     Of its burst come those within its stay, which the more of them come the longer lasts.
     """
-    bursts, rate = mix.arrival_scv - 1.0, steps.rate[..., None]
+    bursts, rate = mix.arrival_scv - 1.0, steps.met_rate[..., None]
     own_s = flow.each_s[..., mix.prompt_of]
-    behind = behind_its_prompt(steps.rate, own_s, flow.square, flow.feedback)
+    behind = behind_its_prompt(steps.met_rate, own_s, flow.square, flow.feedback)
+    # Prompts that other parts of a pipeline have in work by then: those that come in a residual of one, on average.
+    underway = (steps.met_rate - steps.rate) * flow.square / (2.0 * flow.own_s)
+    behind = behind + underway[..., None]
     after = After(np.zeros(1), behind)
     found = prompts_after(flow.own_s, flow.square, after, flow.feedback, mix.outputs)
     for _ in range(_STAYS if mix.in_bursts else 0):

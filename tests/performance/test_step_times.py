@@ -36,6 +36,7 @@ def bursts(most_s: float = 9.0) -> tuple[Steps, Mix]:
         ranks=one(1),
         batch=one(1),
         rate=one(1),
+        met_rate=one(1),
         steady=steady(0.04, 0.05),
         slope_s=one(0.002),
         interruption_s=row(0.2),
@@ -51,6 +52,7 @@ def half_a_prompt_per_step(crowded_s: float, slope_s: float) -> tuple[Steps, Mix
         ranks=one(2),
         batch=one(100),
         rate=one(1 / 0.024),
+        met_rate=one(1 / 0.024),
         steady=steady(0.02, 0.024),
         slope_s=one(slope_s),
         interruption_s=row(0.004),
@@ -76,8 +78,9 @@ def test_one_prompt_is_one_ranks_part_of_what_a_step_takes_longer() -> None:
     steps, few = (Steps.of(at, one(batch), one(20), nearby, row(0.05), row(0.1), mix) for batch in (8.0, 0.5))
     # Eight sequences are four in either stage; a step is as long with less than one of them as with one.
     assert steps.batch[0, 0] == 4
+    assert steps.rate[0, 0] == pytest.approx(4 / (100 * 0.025))
     # With so few prompts, of 1.46 chunks each, those of either part hold up both.
-    assert steps.rate[0, 0] == pytest.approx(2 * 4 / (100 * 0.025))
+    assert steps.met_rate[0, 0] == pytest.approx(2 * 4 / (100 * 0.025))
     assert steps.slope_s[0, 0] == pytest.approx(0.006 / (10 - 4))
     assert few.slope_s[0, 0] == pytest.approx(0.006 / (10 - 1))
     # Two chunks, of which the ranks take two at a time; 12,000 tokens are 1.4648 full ones.
@@ -112,6 +115,7 @@ def test_each_bucket_knows_its_own_prompt() -> None:
         ranks=one(1),
         batch=one(10),
         rate=one(2.5),
+        met_rate=one(2.5),
         steady=steady(0.035, 0.05),
         slope_s=one(0.001),
         interruption_s=row(0.04, 0.36),
@@ -151,7 +155,7 @@ def test_no_time_is_spread_beyond_the_longest_step() -> None:
 
 def test_prompts_that_take_more_time_than_there_is_leave_times_finite() -> None:
     steps, mix = bursts()
-    times = times_of(replace(steps, rate=one(6)), mix)
+    times = times_of(replace(steps, rate=one(6), met_rate=one(6)), mix)
     assert np.isfinite(times.mean_s).all()
     assert (times.mean_s > 0.05).all()
     assert np.isfinite(times.spread_s).all()
