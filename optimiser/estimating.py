@@ -15,6 +15,7 @@ from optimiser.performance.setups import Candidate
 from optimiser.performance.specs import ModelSpec
 from optimiser.performance.trial import AnchorsOf, Question
 from optimiser.policy import Policy
+from optimiser.policy.running import DEFAULT_CONFIDENCE
 from optimiser.pooling import Key, least_running_rps, pooled_answers
 from optimiser.workload import Target, Workload
 from providers.shape import InstanceShape
@@ -45,12 +46,22 @@ def estimates_for(
             anchors,
             workload.techniques,
             each_size or workload.routing == "by_size",
+            choice_confidence(policy),
         )
 
     target = workload.target
     if target is None or target.service_arrival_cv == 1:
         return at(target)
     return pooled_answers(at, target, least_running_rps(workload, policy), policy)
+
+
+def choice_confidence(policy: Policy) -> float:
+    """The confidence at which the set-ups of a machine are compared: the plan's, and with less or a margin of its own,
+    which counts on none of the errors, the default, so that none is chosen for the error in it.
+    """
+    if policy.performance_margin is not None:
+        return DEFAULT_CONFIDENCE
+    return max(policy.performance_confidence, DEFAULT_CONFIDENCE)
 
 
 def anchors_for(workload: Workload, config: Config) -> AnchorsOf | None:

@@ -19,7 +19,7 @@ def why_of(request: Request, instance_type: str) -> Why:
 
     Raises UsageError for a name that is unknown, or that several providers use and the policy does not settle.
     """
-    from optimiser.estimating import anchors_for, model_for
+    from optimiser.estimating import anchors_for, choice_confidence, model_for
     from optimiser.performance.lifts import Asked
     from optimiser.performance.why import explain
     from optimiser.pooling import least_running_rps, pooled_why
@@ -37,6 +37,7 @@ def why_of(request: Request, instance_type: str) -> Why:
         engine=workload.engine,
         anchors_of=anchors_for(workload, config),
         techniques=workload.techniques,
+        confidence=choice_confidence(request.policy),
     )
     if workload.target is None or workload.target.service_arrival_cv == 1:
         return explain(asked)

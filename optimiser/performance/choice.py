@@ -13,7 +13,6 @@ from optimiser.performance.disagreement import far_apart, roofline_rates
 from optimiser.performance.doubts import OPERATORS_ERROR, doubts_of, model_error, relative_error_of
 from optimiser.performance.layouts import Array
 from optimiser.performance.trial import Question, Trial
-from optimiser.policy.running import DEFAULT_CONFIDENCE
 
 # Four instances are offered beside two only where they serve so much more per instance.
 LARGER_GROUP_GAIN = 1.1
@@ -29,10 +28,10 @@ def best_rows(question: Question, trial: Trial, rows: Sequence[int], roofline: A
     """The row of one hardware with the highest rate per unit for each number of instances, smallest number first.
 
     A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. roofline is
-    every_roofline_rate. Set-ups count with the lower bound that plans use by default, so that none is chosen for the
-    error in it, and none that a plan counts less on: one that was measured counts whole, less what its runs disagree
-    by, or it and the model where they contradict each other. Beside it, one that was not may be off by as much as the
-    model was of the measured one.
+    every_roofline_rate. Set-ups count with the lower bound at the question's confidence, that of plans, so that none is
+    chosen for the error in it, and none that a plan counts less on: one that was measured counts whole, less what its
+    runs disagree by, or it and the model where they contradict each other. Beside it, one that was not may be off by as
+    much as the model was of the measured one.
     """
     anchors = trial.layouts.anchors
     best: dict[int, tuple[float, int]] = {}
@@ -45,7 +44,7 @@ def best_rows(question: Question, trial: Trial, rows: Sequence[int], roofline: A
             error = max(anchor.spread, error_of(contradiction(question, trial, row)))
         else:
             error = max(_model_error(question, trial, row, float(roofline[row])), off - 1.0)
-        rate = float(trial.rate[row, 0]) * candidate.replicas * planned_share(error, DEFAULT_CONFIDENCE)
+        rate = float(trial.rate[row, 0]) * candidate.replicas * planned_share(error, question.confidence)
         if rate > best.get(candidate.instances, (0.0, -1))[0]:
             best[candidate.instances] = (rate, row)
     kept: list[int] = []

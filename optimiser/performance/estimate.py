@@ -20,6 +20,7 @@ from optimiser.performance.results import estimates_of
 from optimiser.performance.setups import Hardware
 from optimiser.performance.specs import GpuSpec, ModelSpec
 from optimiser.performance.trial import AnchorsOf, Precisions, Question, Trial, question_of
+from optimiser.policy.running import DEFAULT_CONFIDENCE
 from optimiser.workload import SizeBucket, Target, Techniques
 from providers.shape import InstanceShape
 
@@ -42,6 +43,7 @@ def estimate_shapes(
     anchors_of: AnchorsOf | None = None,
     techniques: Techniques | None = None,
     each_size: bool = True,
+    confidence: float = DEFAULT_CONFIDENCE,
 ) -> list[Estimate | Rejection]:
     """The best set-up of every shape, in the order of `shapes`, or why a shape is out.
 
@@ -50,12 +52,24 @@ def estimate_shapes(
     it serves over 10 % more per instance than fewer: such a shape has several results. weight_precision defaults
     to what the authors released and the KV cache to 16 bit; nothing is quantised further unless named. With target
     None the rate is the offline one. anchors_of says what measurements there are of set-ups. Rates of each size of
-    request alone are worked out with each_size, which takes about as long as all else. Raises UsageError
-    for an unknown precision, GPU or generation, KeyError for an engine that was not fitted.
+    request alone are worked out with each_size, which takes about as long as all else. The best is by what true
+    rates reach at that confidence. Raises UsageError for an unknown precision, GPU or generation, KeyError for an
+    engine that was not fitted.
     """
     precisions = [(weight_precision, kv_precision)]
     (found,) = estimate_precisions(
-        model, buckets, target, shapes, gpus, fit, precisions, engine, anchors_of, techniques, each_size
+        model,
+        buckets,
+        target,
+        shapes,
+        gpus,
+        fit,
+        precisions,
+        engine,
+        anchors_of,
+        techniques,
+        each_size,
+        confidence,
     )
     return found
 
@@ -72,9 +86,10 @@ def estimate_precisions(
     anchors_of: AnchorsOf | None = None,
     techniques: Techniques | None = None,
     each_size: bool = True,
+    confidence: float = DEFAULT_CONFIDENCE,
 ) -> list[Answer]:
     """What estimate_shapes says at each pair of a weight and a KV precision, in order, all worked out in one pass."""
-    question = question_of(model, buckets, target, precisions, techniques, each_size)
+    question = question_of(model, buckets, target, precisions, techniques, each_size, confidence)
     pairs = range(len(question.precisions))
     kinds: dict[Key, InstanceShape] = {}
     for shape in shapes:

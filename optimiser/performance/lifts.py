@@ -12,6 +12,7 @@ from optimiser.performance.physics import Fit
 from optimiser.performance.precision import HALF_PRECISIONS, Served, served_by
 from optimiser.performance.specs import GpuSpec, ModelSpec
 from optimiser.performance.trial import AnchorsOf, Question, question_of
+from optimiser.policy.running import DEFAULT_CONFIDENCE
 from optimiser.workload import SizeBucket, Target, Techniques
 from providers.shape import InstanceShape
 
@@ -38,6 +39,7 @@ class Asked:
     engine: str = DEFAULT_ENGINE
     anchors_of: AnchorsOf | None = None
     techniques: Techniques = field(default_factory=Techniques)
+    confidence: float = DEFAULT_CONFIDENCE
 
     def answers(self) -> list[Estimate | Rejection]:
         """What estimate_shapes says of the shape."""
@@ -54,6 +56,7 @@ class Asked:
             self.anchors_of,
             self.techniques,
             each_size=False,
+            confidence=self.confidence,
         )
 
     def question(self) -> Question:
@@ -64,6 +67,7 @@ class Asked:
             self.target,
             [(self.weight_precision, self.kv_precision)],
             self.techniques,
+            confidence=self.confidence,
         )
 
 

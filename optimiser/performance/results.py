@@ -195,7 +195,9 @@ def _beside_measured(question: Question, trial: Trial, hardware: Hardware, estim
     setups = [trial.candidates[row].setup() for row in rows]
     splits = {setup.tensor_parallel * setup.pipeline_parallel for setup in setups}
     named = " and ".join("1 GPU" if gpus == 1 else f"{gpus} GPUs" for gpus in sorted(splits))
-    note = f"this set-up was not measured; with {named} a replica it was, and serves less"
+    rate = max(float(trial.rate[row, 0]) * trial.candidates[row].replicas for row in rows)
+    served = f"{rate:.3g} requests/s" if rate else "it misses the target"
+    note = f"this set-up was not measured; with {named} a replica it was: {served}, and plans count on less of it"
     off = off_beside(question, trial, rows)
     doubted = off - 1.0 > estimate.relative_error
     if doubted:

@@ -21,6 +21,7 @@ from optimiser.performance.physics import Engine
 from optimiser.performance.precision import check_precisions
 from optimiser.performance.setups import Candidate, Hardware, layouts_of
 from optimiser.performance.specs import ModelSpec
+from optimiser.policy.running import DEFAULT_CONFIDENCE
 from optimiser.workload import SizeBucket, Target, Techniques
 
 # What weights and what the KV cache is to be served in; None is what the authors released, and 16 bit.
@@ -44,7 +45,8 @@ class Question:
     16 bit. plain_work is the work without techniques, as measurements are taken to have been made. held_bytes is the
     KV cache of an average place in the batch once its request is fully grown, longest_bytes that of the longest
     request, both (pairs,), bucket_bytes that of each bucket's, (pairs, buckets). alike is for each pair the first that
-    all of it is the same for. each_size asks for the rates of each bucket alone, too.
+    all of it is the same for. each_size asks for the rates of each bucket alone, too. confidence is that of the lower
+    bounds by which set-ups of one machine are compared.
     """
 
     model: ModelSpec
@@ -62,6 +64,7 @@ class Question:
     longest_bytes: Array
     alike: NDArray[np.intp]
     each_size: bool
+    confidence: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,7 @@ def question_of(
     precisions: Sequence[Precisions] = (DEFAULT_PRECISIONS,),
     techniques: Techniques | None = None,
     each_size: bool = True,
+    confidence: float = DEFAULT_CONFIDENCE,
 ) -> Question:
     """The question that a workload asks, at each of the pairs. Raises UsageError for an unknown precision."""
     asked = tuple((weights or model.default_precision, cache) for weights, cache in precisions)
@@ -143,6 +147,7 @@ def question_of(
         longest_bytes=sizes.max(axis=-1),
         alike=first_alike(*work.columns(), *sizes.T),
         each_size=each_size,
+        confidence=confidence,
     )
 
 

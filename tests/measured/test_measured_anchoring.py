@@ -155,13 +155,14 @@ def test_a_split_nobody_measured_carries_what_the_model_was_off_by_of_the_measur
     assert plain.setup.tensor_parallel == found.setup.tensor_parallel == 2
     assert found.requests_per_second == plain.requests_per_second
     # On one GPU the split is the measured one: how far the model is off of it can be seen there.
-    off = estimate(target=target).requests_per_second / estimate(measured, target=target).requests_per_second
+    one = estimate(measured, target=target).requests_per_second
+    off = estimate(target=target).requests_per_second / one
     assert off > 1.5
     assert found.relative_error == pytest.approx(off - 1, rel=0.01)
     assert found.low_confidence
     assert found.notes[-1] == (
-        "this set-up was not measured; with 1 GPU a replica it was, and serves less: the model is off by "
-        f"{off:.2f} × there, which is the error here"
+        f"this set-up was not measured; with 1 GPU a replica it was: {8 * one:.3g} requests/s, and plans count on less "
+        f"of it: the model is off by {off:.2f} × there, which is the error here"
     )
 
 
@@ -170,13 +171,18 @@ def test_where_a_measured_split_misses_the_target_against_the_model_the_others_a
     found = estimate(slower(2.0), on=shape(count=8), target=target)
     assert found.setup.tensor_parallel > 1
     assert (found.relative_error, found.low_confidence) == (3.0, True)
+    assert "with 1 GPU a replica it was: it misses the target, and plans" in found.notes[-1]
 
 
 def test_a_measurement_that_bears_the_model_out_leaves_other_splits_as_they_were() -> None:
     eight, target = shape(count=8), Target(ttft_ms=1500, tpot_ms=10, percentile=95)
     plain, found = estimate(on=eight, target=target), estimate(slower(1.0), on=eight, target=target)
     assert plain.setup.tensor_parallel > 1
-    note = "this set-up was not measured; with 1 GPU a replica it was, and serves less"
+    one = estimate(slower(1.0), target=target).requests_per_second
+    note = (
+        f"this set-up was not measured; with 1 GPU a replica it was: {8 * one:.3g} requests/s, and plans count on less "
+        "of it"
+    )
     assert found == replace(plain, notes=(*plain.notes, note))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from optimiser import Config, Policy, load_config
+from optimiser.estimating import choice_confidence
 from optimiser.performance.anchor import Anchors, Factors, Operators
 from optimiser.performance.estimate import estimate_shapes, hardware_of
 from optimiser.performance.estimate_types import Estimate
@@ -22,6 +23,7 @@ from providers.shape import InstanceShape
 MODELS = ("deepseek-v2-lite", "gpt-oss-20b", "llama-3.1-8b", "qwen3-30b-a3b")
 SIZES = ((1, 200), (200, 200), (1000, 200), (4000, 500))
 TARGETS = (Target(ttft_ms=2000, tpot_ms=50), Target(ttft_ms=800, tpot_ms=60), Target(ttft_ms=500, tpot_ms=30))
+DEFAULT = Policy()
 # Rates are rounded down to four digits.
 ROUNDED = 1 - 1e-3
 
@@ -101,13 +103,24 @@ def _same(factor: float) -> Factors:
 
 
 def kept_and_best(
-    model: str, target: Target | None, shape: InstanceShape, anchors_of: AnchorsOf | None = None
+    model: str,
+    target: Target | None,
+    shape: InstanceShape,
+    anchors_of: AnchorsOf | None = None,
+    policy: Policy = DEFAULT,
 ) -> tuple[float, float]:
     """What a plan counts on of the set-up that is kept, and the most it would of any; zeros where none serves alone."""
     config, buckets = shipped(), [SizeBucket(prompt_tokens=200, output_tokens=200, share=1.0)]
     question = question_of(config.models[model], buckets, target, [(None, None)])
     (kept, *_) = estimate_shapes(
-        config.models[model], buckets, target, [shape], config.gpus, config.fit, anchors_of=anchors_of
+        config.models[model],
+        buckets,
+        target,
+        [shape],
+        config.gpus,
+        config.fit,
+        anchors_of=anchors_of,
+        confidence=choice_confidence(policy),
     )
     hardware = hardware_of(shape, config.gpus, config.fit, config.fit.engines["vllm"], question)
     if not isinstance(kept, Estimate) or kept.setup.instances_per_unit > 1:
@@ -117,7 +130,7 @@ def kept_and_best(
     trial = trial_of(question, candidates, anchors_of(question, candidates) if anchors_of else ())
     assert trial is not None
     every = estimates_of(question, trial, np.flatnonzero(trial.rate[:, 0] > 0).tolist())
-    return planned_rate_rps(kept, Policy()), max(planned_rate_rps(one, Policy()) for one in every)
+    return planned_rate_rps(kept, policy), max(planned_rate_rps(one, policy) for one in every)
 
 
 @pytest.mark.parametrize("target", [None, TARGETS[0]])
@@ -129,9 +142,18 @@ def test_of_all_set_ups_the_one_is_kept_that_a_plan_counts_most_on(model: str, t
         assert kept >= best * ROUNDED
 
 
+@pytest.mark.parametrize("confidence", [0.75, 0.9, 0.99])
 @pytest.mark.parametrize("shards", [2, 4, 8])
-def test_of_set_ups_on_measured_operators_too(shards: int) -> None:
+def test_of_set_ups_on_measured_operators_too(shards: int, confidence: float) -> None:
     shape = next(one for one in kinds() if (one.gpu, one.gpu_count) == ("H100", 8))
+    policy = Policy(performance_confidence=confidence)
     for factor in np.linspace(0.4, 0.8, 21):
-        kept, best = kept_and_best("llama-3.1-8b", None, shape, operators(shards, float(factor)))
+        kept, best = kept_and_best("llama-3.1-8b", None, shape, operators(shards, float(factor)), policy)
         assert kept >= best * ROUNDED > 0
+
+
+def test_no_set_up_is_kept_for_the_error_in_it() -> None:
+    """Neither a margin nor a plan on the estimates themselves takes account of errors."""
+    assert choice_confidence(Policy(performance_confidence=0.5)) == 0.75
+    assert choice_confidence(Policy(performance_confidence=0.9)) == 0.9
+    assert choice_confidence(Policy(performance_confidence=0.9, performance_margin=0.2)) == 0.75
