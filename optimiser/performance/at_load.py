@@ -24,7 +24,7 @@ from optimiser.performance.queueing import (
     scaled,
     wait_quantile,
 )
-from optimiser.performance.steps import Steps, larger_batch, times_of
+from optimiser.performance.steps import Line, Steps, nearby_batches, times_of
 from optimiser.performance.token_times import TokenTimes, meets_tpot, tpot_quantile_s
 from optimiser.performance.waits import Prompts, wait_of
 from optimiser.workload import Target
@@ -63,16 +63,16 @@ def evaluate(
     together. full is the fullest steady state of a point with fewer sequences, where there is one already.
     """
     here, per_prompt = at.columns(1), at.columns(2)
-    larger = larger_batch(batch, here.stages, mix)
+    line = Line.of(batch, here.stages, mix)
     # No more requests decode than prompts go into as many steps as an answer takes, both as they come on average.
     most = mix.traffic.output * (CHUNK_TOKENS * here.ranks) / mix.traffic.prompt
     fullest = np.maximum(batch, np.minimum(places, most))
-    batches = [batch, larger, *([] if full else [fullest])]
+    batches = [*nearby_batches(batch, line, mix), *([] if full else [fullest])]
     nearby = steady_state(work, here, np.stack(batches), mix.traffic)
     whole, own = own_prefill(work, at, batch, mix)
     filled, chunk = pass_seconds(work, per_prompt, batch, CHUNK_TOKENS * per_prompt.ranks, mix)
-    steps = Steps.of(at, batch, larger, nearby, whole, filled, mix)
-    full = full.where(fullest > batch, steps.steady) if full else nearby.at(2)
+    steps = Steps.of(at, batch, line, nearby, whole, filled, mix)
+    full = full.where(fullest > batch, steps.steady) if full else nearby.at(-1)
     # While prompts queue as many decode as at any other time: rate × time (Little), whatever there is room for.
     prompts = Prompts(
         chunk_s=chunk,
@@ -100,11 +100,11 @@ def token_times(work: ModelWork, at: Layouts, batch: Array, mix: Mix) -> TokenTi
     waits.
     """
     here, per_prompt = at.columns(1), at.columns(2)
-    larger = larger_batch(batch, here.stages, mix)
-    nearby = steady_state(work, here, np.stack([batch, larger]), mix.traffic)
+    line = Line.of(batch, here.stages, mix)
+    nearby = steady_state(work, here, np.stack(nearby_batches(batch, line, mix)), mix.traffic)
     whole, _ = own_prefill(work, at, batch, mix)
     filled, _ = pass_seconds(work, per_prompt, batch, CHUNK_TOKENS * per_prompt.ranks, mix)
-    return times_of(Steps.of(at, batch, larger, nearby, whole, filled, mix), mix)
+    return times_of(Steps.of(at, batch, line, nearby, whole, filled, mix), mix)
 
 
 def meets_first_token(point: Point, mix: Mix, target: Target) -> Flags:

@@ -18,7 +18,7 @@ from optimiser.performance.queueing import LARGEST_ELASTICITY
 from optimiser.performance.swings import (
     LARGEST_FEEDBACK,
     arrival_dispersion,
-    batch_variance,
+    batch_dispersion,
     chance_of_a_gap,
     joining_dispersion,
     of_burst,
@@ -36,10 +36,31 @@ from optimiser.performance.token_times import (
 )
 from optimiser.performance.waits import moments, scv
 
-# In place of none at all.
-_LEAST = 1e-9
 # How often a request's stay is worked out from those of its burst that come within it, and those from its stay.
 _STAYS = 2
+
+
+class Line(NamedTuple):
+    """Batches between which a step's growth is looked at: what a request sees, and two standard deviations more (p90 to
+    p99 are 1.3 to 2.3) and at least two sequences per pipeline stage; both (..., set-ups, points).
+
+    Steps of a mixture of experts grow ever less with their batch. That of a request's burst is far from the mean one.
+    """
+
+    low: Array
+    high: Array
+
+    @classmethod
+    def of(cls, batch: Array, stages: Array, mix: Mix) -> Line:
+        """The line from `batch` and those that came with a request."""
+        bursts = (arrival_dispersion(mix.arrival_scv, batch) - 1.0) * mix.overlap
+        low = np.maximum(batch, stages) + bursts
+        return cls(low, low + 2.0 * (stages + np.sqrt((1.0 + bursts) * (batch + bursts))))
+
+
+def nearby_batches(batch: Array, line: Line, mix: Mix) -> list[Array]:
+    """The batches whose steady states Steps.of takes."""
+    return [batch, line.high, line.low] if mix.in_bursts else [batch, line.high]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +70,10 @@ class Steps:
 
     ranks are the attention ranks that share them, (set-ups, 1), steady their steady state, met_rate the requests/s
     whose prompts prolong them: those of other parts, too (parts_in_the_way). slope_s is by how many seconds a step
-    without prompts is longer for one sequence more, up to the larger batch (larger_batch).
+    without prompts is longer for one sequence more along a Line, and above_s how far above steady's that line is there.
     interruption_s is by how many seconds each of the mix's prompts prolongs the steps it is in, crowded_s the same of
     one that shares its step with as many as that takes, both (..., prompts). No step takes longer than most_s, a full
-    chunk beside the larger batch.
+    chunk beside the Line's higher batch.
     """
 
     ranks: Array
@@ -61,6 +82,7 @@ class Steps:
     met_rate: Array
     steady: SteadyState
     slope_s: Array
+    above_s: Array
     interruption_s: Array
     crowded_s: Array
     most_s: Array
@@ -70,20 +92,23 @@ class Steps:
         cls,
         at: Layouts,
         batch: Array,
-        larger: Array,
+        line: Line,
         nearby: SteadyState,
         whole_s: Array,
         chunk_s: Array,
         mix: Mix,
     ) -> Steps:
-        """The steps where `nearby` has the steady states of this batch and the larger one first.
+        """The steps where `nearby` has the steady states of nearby_batches first.
 
         whole_s is a pass with a prompt on every attention rank, chunk_s a step with a full chunk on each, as long as
         they take the GPUs, (..., prompts): one prompt is one rank's part of what those add to a step.
         """
-        steady, more, ranks = nearby.at(0), nearby.at(1), at.columns(2).ranks
-        stages = at.columns(1).stages
-        part, grown_s = batch / stages, more.decode_step_s - steady.decode_step_s
+        steady, high, low = nearby.at(0), nearby.at(1), nearby.at(2 if mix.in_bursts else 0)
+        stages, ranks = at.columns(1).stages, at.columns(2).ranks
+        part, lowest = batch / stages, np.maximum(line.low / stages, 1.0)
+        grown_s = np.maximum(high.decode_step_s - low.decode_step_s, 0.0)
+        slope_s = grown_s / (line.high / stages - lowest)
+        here_s = low.decode_step_s + slope_s * (np.maximum(part, 1.0) - lowest)
         rate = rate_of(part, steady, mix.traffic)
         coming = part * mix.traffic.prefill_steps / (mix.traffic.output * at.columns(1).ranks)
         decode_s, chunks = steady.decode_step_s[..., None], mix.prompts / CHUNK_TOKENS
@@ -94,19 +119,12 @@ class Steps:
             rate=rate,
             met_rate=rate * parts_in_the_way(coming, stages),
             steady=steady,
-            slope_s=np.maximum(grown_s, 0.0) / (larger / stages - np.maximum(part, 1.0)),
+            slope_s=slope_s,
+            above_s=here_s - steady.decode_step_s,
             interruption_s=np.asarray((whole_s - decode_s) * np.ceil(chunks) / ranks),
             crowded_s=np.asarray(full_s * chunks / ranks),
-            most_s=np.asarray(full_s.max(axis=-1) + more.decode_step_s),
+            most_s=np.asarray(full_s.max(axis=-1) + high.decode_step_s),
         )
-
-
-def larger_batch(batch: Array, stages: Array, mix: Mix) -> Array:
-    """The batch up to which a step's growth is looked at: two standard deviations up (p90 to p99 are 1.3 to 2.3), as
-    they are where requests do not slow each other down, and at least two sequences per pipeline stage.
-    """
-    bursts = (arrival_dispersion(mix.arrival_scv, batch) - 1.0) * mix.overlap
-    return np.asarray(batch + 2.0 * (stages + np.sqrt((1.0 + bursts) * batch)))
 
 
 class _Flow(NamedTuple):
@@ -128,20 +146,28 @@ class _Flow(NamedTuple):
 def _flow(steps: Steps, mix: Mix) -> _Flow:
     """How prompts that share their steps add up: the first of a step is processed while weights are read anyway, and
     costs less than the others, or more, where it fills no GPU. A step that is longer makes a larger batch at the same
-    rate, and that a longer step.
+    rate, and that and more prompts a longer step: with c for a prompt's cost it takes t = (d + s·(B·t/t₀ − B)) / (1 −
+    λ·c), where t₀ is the step with each prompt in one of its own, B its batch and d without them, s the slope.
     """
+    steady, rate = steps.steady, steps.rate / steps.ranks
     alone_s = (steps.interruption_s * mix.prompt_shares).sum(-1)
     dearer_s = (steps.crowded_s * mix.prompt_shares).sum(-1) - alone_s
-    per_step = steps.batch / (mix.traffic.output * steps.ranks)
-    shared, alone = shared_steps(per_step, mix.arrival_scv - 1.0)
+    come = rate * steady.decode_step_s, rate * steady.mixed_step_s
+    shared, alone = shared_steps(*come, mix.arrival_scv - 1.0)
     each_s = steps.interruption_s * (1.0 + dearer_s / alone_s * (1.0 - alone))[..., None]
     own_s, square = moments(each_s, mix.prompt_shares)
-    feedback = np.clip(steps.rate * own_s, 0.0, LARGEST_FEEDBACK)
-    longer_s = dearer_s * steps.ranks * shared
-    elastic = _elasticity(steps.slope_s, steps.batch, (steps.steady.step_s + longer_s) * (1.0 - feedback))
-    rest = np.maximum((1.0 - feedback) * (1.0 - elastic), 1.0 - LARGEST_ELASTICITY)
-    step_s = steps.steady.step_s + np.maximum(longer_s, 0.0) / rest
-    return _Flow(each_s, own_s, square, feedback, step_s, steps.batch * (step_s / steps.steady.step_s))
+    longer_s = dearer_s * shared * steps.batch / mix.traffic.output
+    rest_s = steady.decode_step_s - longer_s - steps.slope_s * steps.batch
+    rest = np.maximum(rest_s / steady.step_s, 1.0 - LARGEST_ELASTICITY)
+    step_s = np.maximum(steady.step_s + longer_s / rest, steady.decode_step_s)
+    return _Flow(
+        each_s=each_s,
+        own_s=own_s,
+        square=square,
+        feedback=np.clip(steps.rate * own_s, 0.0, LARGEST_FEEDBACK),
+        step_s=step_s,
+        batch=steps.batch * (step_s / steady.step_s),
+    )
 
 
 def _elasticity(slope_s: Array, batch: Array, decode_s: Array) -> Array:
@@ -158,14 +184,14 @@ def times_of(steps: Steps, mix: Mix) -> TokenTimes:
     prompts coming in while they are longer.
     """
     flow = _flow(steps, mix)
-    calm, variance = 1.0 - flow.feedback, _variance(steps, flow, mix)
+    calm, dispersion = 1.0 - flow.feedback, _dispersion(steps, flow, mix)
     # No step is shorter than that of one sequence.
     least = np.maximum(flow.batch, 1.0)
-    seen = flow.batch + variance / np.maximum(flow.batch, _LEAST) - least
-    step_s = (flow.step_s + steps.slope_s * seen / calm)[..., None]
+    seen = flow.batch + dispersion - least
+    step_s = (flow.step_s + (steps.slope_s * seen + steps.above_s) / calm)[..., None]
     # Of a number that comes D at a time, a request sees D·(D − 1) more variance than there is at any time.
     together = (arrival_dispersion(mix.arrival_scv, flow.batch) - 1.0) * mix.overlap
-    swing_s = (steps.slope_s * np.sqrt(variance + (1.0 + together) * together))[..., None]
+    swing_s = (steps.slope_s * np.sqrt(dispersion * flow.batch + (1.0 + together) * together))[..., None]
     after, more_s, more_square = _after(steps, flow, step_s, mix)
     # Variance over mean of the number of prompts in its steps, less Poisson's 1.
     excess = 2.0 * after.followers
@@ -191,12 +217,12 @@ def times_of(steps: Steps, mix: Mix) -> TokenTimes:
     )
 
 
-def _variance(steps: Steps, flow: _Flow, mix: Mix) -> Array:
-    """Variance of the sequences in the batch, which prompts let join it and which slow each other down."""
+def _dispersion(steps: Steps, flow: _Flow, mix: Mix) -> Array:
+    """Variance over mean of the sequences in the batch, which prompts let join it and which slow each other down."""
     coming = arrival_dispersion(mix.arrival_scv, flow.batch)
-    dispersion = joining_dispersion(coming, flow.feedback, scv(flow.own_s, flow.square))
+    joining = joining_dispersion(coming, flow.feedback, scv(flow.own_s, flow.square))
     elastic = _elasticity(steps.slope_s, flow.batch, flow.step_s * (1.0 - flow.feedback))
-    return batch_variance(flow.batch, elastic, dispersion, mix.overlap)
+    return batch_dispersion(elastic, joining, mix.overlap)
 
 
 def _after(steps: Steps, flow: _Flow, step_s: Array, mix: Mix) -> tuple[After, Array, Array]:

@@ -24,18 +24,35 @@ def of_burst(batch: Array) -> Array:
     return np.asarray(np.minimum(0.7 * np.maximum(batch, _LEAST) ** 0.26, 1.0))
 
 
-def shared_steps(prompts: Array, bursts: float) -> tuple[Array, Array]:
-    """How many prompts per step share one with an earlier one, beyond the mean step's (all above one per step), and the
-    chance of a prompt to be alone in its step; `prompts` is how many come in a step on average.
+def shared_steps(without: Array, with_one: Array, bursts: float) -> tuple[Array, Array]:
+    """Of the prompts, the share that shares a step with an earlier one, beyond the mean step's (all above one per
+    step), and the chance of a prompt to be alone in its step.
 
-    bursts is the squared variation of gaps less 1. The number that comes in a step is taken as negative binomial with
-    mean M and the variance z·M, z = 1 + bursts·of_burst(M) (Poisson's for z = 1): none come with probability
-    z^(−M/(z − 1)), within 0.03 of that of Gamma gaps up to one per step, and none beside one that comes with the zth
-    part of that: P(N = 1) / M.
+    Those that come in a step are in the next one: without and with_one are how many do, on average, in a step without
+    prompts and in one with them, which takes that many times as long. A Markov chain of two kinds of steps has
+    π = (1 − n₀) / (1 − n₀ + n₁) of them with prompts, n being the chances that none come; by time that is more.
+    """
+    none, alone = _none_and_alone(without, bursts)
+    none_long, alone_long = _none_and_alone(with_one, bursts)
+    long = (1.0 - none) / (1.0 - none + none_long)
+    prompts = (1.0 - long) * without + long * with_one
+    by_time = long * with_one / prompts
+    shared = np.maximum(np.minimum(prompts, 1.0) - long, 0.0) / prompts
+    return np.asarray(shared), np.asarray(alone + by_time * (alone_long - alone))
+
+
+def _none_and_alone(prompts: Array, bursts: float) -> tuple[Array, Array]:
+    """The chance that no prompt comes in steps that so many come in on average, and of one that comes to be the only
+    one.
+
+    bursts is the squared variation of gaps less 1. The number that comes is taken as negative binomial with mean M and
+    the variance z·M, z = 1 + bursts·of_burst(M) (Poisson's for z = 1): none come with probability z^(−M/(z − 1)),
+    within 0.03 of that of Gamma gaps up to one per step, and none beside one that comes with the zth part of that:
+    P(N = 1) / M.
     """
     more = bursts * of_burst(prompts) if bursts else np.zeros(1)
     none = chance_of_none(prompts, more)
-    return np.asarray(np.minimum(prompts, 1.0) - (1.0 - none)), np.asarray(none / (1.0 + more))
+    return none, np.asarray(none / (1.0 + more))
 
 
 def chance_of_none(mean: Array, more: Array) -> Array:
@@ -78,15 +95,15 @@ def joining_dispersion(arriving: Array | float, feedback: Array, interruption_sc
     return np.asarray((arriving + feedback**2 * interruption_scv) / (1.0 - feedback) ** 2)
 
 
-def batch_variance(batch: Array, elasticity: Array, dispersion: Array, overlap: Array) -> Array:
-    """Variance of the number of sequences in the batch, whose mean is `batch`.
+def batch_dispersion(elasticity: Array, dispersion: Array, overlap: Array) -> Array:
+    """Variance over mean of the number of sequences in the batch.
 
-    Requests leave at B / (output·t(B)). Linearised around the mean the number has variance z·B / (1 − ε), with ε = d ln
-    t / d ln B of the step without what prompts add, and z the dispersion of those that join: 1 for Poisson ones, beyond
-    which those that join together count for as much of their stay as they are there together.
+    Requests leave at B / (output·t(B)). Linearised around the mean B the number has variance z·B / (1 − ε), with ε = d
+    ln t / d ln B of the step without what prompts add, and z the dispersion of those that join: 1 for Poisson ones,
+    beyond which those that join together count for as much of their stay as they are there together.
     """
     bounded = np.clip(elasticity, 0.0, LARGEST_ELASTICITY)
-    return np.asarray((1.0 + (dispersion - 1.0) * overlap) * batch / (1.0 - bounded))
+    return np.asarray((1.0 + (dispersion - 1.0) * overlap) / (1.0 - bounded))
 
 
 def parts_in_the_way(chunks: Array, stages: Array) -> Array:

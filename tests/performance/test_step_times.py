@@ -12,7 +12,7 @@ from optimiser.performance.batching import SteadyState
 from optimiser.performance.layouts import Array
 from optimiser.performance.mix import Mix
 from optimiser.performance.setups import single_candidates
-from optimiser.performance.steps import Steps, times_of
+from optimiser.performance.steps import Line, Steps, times_of
 from optimiser.performance.trial import question_of, trial_of
 
 
@@ -39,6 +39,7 @@ def bursts(most_s: float = 9.0) -> tuple[Steps, Mix]:
         met_rate=one(1),
         steady=steady(0.04, 0.05),
         slope_s=one(0.002),
+        above_s=one(0),
         interruption_s=row(0.2),
         crowded_s=row(0.2),
         most_s=one(most_s),
@@ -55,6 +56,7 @@ def half_a_prompt_per_step(crowded_s: float, slope_s: float) -> tuple[Steps, Mix
         met_rate=one(1 / 0.024),
         steady=steady(0.02, 0.024),
         slope_s=one(slope_s),
+        above_s=one(0),
         interruption_s=row(0.004),
         crowded_s=row(crowded_s),
         most_s=one(9),
@@ -75,7 +77,10 @@ def test_one_prompt_is_one_ranks_part_of_what_a_step_takes_longer() -> None:
         mixed_step_s=np.array([[[0.05]], [[0.05]]]),
         mixed_share=np.array([[[0.1]], [[0.1]]]),
     )
-    steps, few = (Steps.of(at, one(batch), one(20), nearby, row(0.05), row(0.1), mix) for batch in (8.0, 0.5))
+    steps, few = (
+        Steps.of(at, one(batch), Line(one(batch), one(20)), nearby, row(0.05), row(0.1), mix)
+        for batch in (8.0, 0.5)
+    )
     # Eight sequences are four in either stage; a step is as long with less than one of them as with one.
     assert steps.batch[0, 0] == 4
     assert steps.rate[0, 0] == pytest.approx(4 / (100 * 0.025))
@@ -89,24 +94,45 @@ def test_one_prompt_is_one_ranks_part_of_what_a_step_takes_longer() -> None:
     assert steps.most_s[0, 0] == pytest.approx(0.08 + 0.026)
 
 
+def test_a_burst_is_where_steps_grow_less() -> None:
+    """From 20 ms at 2 sequences a part to 26 at 10 and 28 at 18: 0.25 ms each, and at 2 what is 24 on that line."""
+    trial = trial_of(
+        question_of(LLAMA_8B, [bucket(1000, 100)], CHAT), single_candidates(LLAMA_8B, hardware("H100", 1))
+    )
+    assert trial is not None
+    at = replace(trial.layouts.select(np.array([0])), stages=np.array([2.0]))
+    decode_s = np.array([[[0.02]], [[0.028]], [[0.026]]])
+    nearby = SteadyState(
+        step_s=decode_s, decode_step_s=decode_s, mixed_step_s=decode_s, mixed_share=0 * decode_s
+    )
+    mix = Mix.of(row(1000), row(100), row(1), arrival_scv=9.0)
+    steps = Steps.of(at, one(4), Line(one(20), one(36)), nearby, row(0.05), row(0.1), mix)
+    assert steps.slope_s[0, 0] == pytest.approx(0.00025)
+    assert steps.above_s[0, 0] == pytest.approx(0.004)
+    assert steps.most_s[0, 0] == pytest.approx(0.08 + 0.028)
+
+
 def test_prompts_that_share_steps_make_them_longer_and_the_batch_larger() -> None:
-    """Half a prompt per rank and step: e^−0.5 = 0.60653 are alone, 0.10653 share one; beside others 14 ms, not 4."""
+    """λ = 20.83 per rank: in steps of 20 and 24 ms none come to e^−0.41667 = 0.65924 and e^−0.5 = 0.60653, so that
+    0.35972 of the steps have prompts, 0.44664 each on average: 0.19461 of them share one, 0.63802 are alone.
+    """
     times = times_of(*half_a_prompt_per_step(crowded_s=0.014, slope_s=5e-5))
-    # Each takes 4 + 10·0.39347 = 7.9347 ms, p = 0.33061; steps 0.01·2·0.10653 = 2.1306 ms more, by ε = 0.005 /
-    # (0.0261306·0.66939) = 0.28585 and p 1 / 0.47804 of it: 28.457 ms, 118.571 sequences. Their variance is
-    # 1/0.66939² / (1 − 0.31123) = 3.24014 times that: 3.24014·0.05/0.66939 = 0.242 ms more. Behind a request's own come
-    # 41.667·(7.9347 + 0.9737) ms = 0.371184 of 7.9347/0.66939 ms over 99 steps.
-    assert times.mean_s[0, 0, 0] == pytest.approx(0.0287435, rel=2e-5)
-    # √((1.29237 + 0.05·√384.19/0.66939)² + 0.0079494 + 0.00171128·28.7435²) ms
-    assert times.spread_s[0, 0, 0] == pytest.approx(0.0030033, rel=5e-5)
+    # Each takes 4 + 10·0.36198 = 7.61985 ms, p = 0.317494; steps 10·0.194614 = 1.94614 ms more, by 24/(20 − 1.94614 −
+    # 5) of it: 27.57805 ms, 114.9085 sequences, ε = 0.05·114.9085/(27.57805·0.682506) = 0.305247. Their dispersion is
+    # 1/0.682506² / (1 − 0.305247) = 3.089986: that·0.05/0.682506 = 0.226371 ms more. Behind a request's own come
+    # 41.667·(7.61985 + 0.854204) ms = 0.353086 of 7.61985/0.682506 ms over 99 steps.
+    assert times.mean_s[0, 0, 0] == pytest.approx(0.02784424, rel=2e-6)
+    # √((1.198518 + 0.05·√355.0657/0.682506)² + 0.0065794 + 0.0017103·27.84424²) ms
+    assert times.spread_s[0, 0, 0] == pytest.approx(0.002825526, rel=1e-5)
     assert times.calm_s[0, 0, 0] == pytest.approx(0.02 + 5e-5)
-    # √((0.05·√384.19)² + (0.041367·20.05)²) ms
-    assert times.calm_spread_s[0, 0, 0] == pytest.approx(0.00128388, rel=1e-4)
+    # √((0.05·√355.0657)² + (0.041356·20.05)²) ms
+    assert times.calm_spread_s[0, 0, 0] == pytest.approx(0.001255072, rel=1e-5)
 
 
-def test_prompts_that_fill_no_gpu_alone_make_steps_no_shorter_together() -> None:
+def test_prompts_that_fill_no_gpu_alone_make_steps_shorter_together() -> None:
+    """As many share steps: 2·0.194614 ms less by 24/(20 + 0.389228) of it, and 0.005330 after a request's own."""
     times = times_of(*half_a_prompt_per_step(crowded_s=0.002, slope_s=0.0))
-    assert times.mean_s[0, 0, 0] == pytest.approx(0.024, rel=1e-3)
+    assert times.mean_s[0, 0, 0] == pytest.approx(0.023547173, rel=2e-6)
 
 
 def test_each_bucket_knows_its_own_prompt() -> None:
@@ -118,11 +144,13 @@ def test_each_bucket_knows_its_own_prompt() -> None:
         met_rate=one(2.5),
         steady=steady(0.035, 0.05),
         slope_s=one(0.001),
+        above_s=one(0),
         interruption_s=row(0.04, 0.36),
         crowded_s=row(0.04, 0.36),
         most_s=one(9),
     )
-    times = times_of(steps, Mix.of(row(500, 500, 5000), row(40, 120, 120), row(0.5, 0.25, 0.25)))
+    mix = Mix.of(row(500, 500, 5000), row(40, 120, 120), row(0.5, 0.25, 0.25))
+    times = times_of(steps, mix)
     # Joining: (1 + 0.09·4/3) / 0.49 = 2.2857, of which what is over 1 counts for E[min] / E = 60/80 of a stay: 1.96429
     # times the mean by 1 / (1 − 0.01/0.035): V/B = 2.75, and 0.05 + 0.00275/0.7 = 53.9286 ms. Behind a request's own
     # come 2.5·(Δ + 0.3·2.5·0.0336/0.91): 0.169231 and 0.969231, of 0.12/0.7 s each.
@@ -130,6 +158,9 @@ def test_each_bucket_knows_its_own_prompt() -> None:
         0.0539286 + number * 0.1714286 / n for number, n in ((0.169231, 39), (0.169231, 119), (0.969231, 119))
     ]
     np.testing.assert_allclose(times.mean_s[0, 0], expected, rtol=1e-5)
+    # What steps are longer with those that a request sees than with the mean batch lets more prompts come, too.
+    above = times_of(replace(steps, above_s=one(0.0007)), mix)
+    np.testing.assert_allclose(above.mean_s, times.mean_s + 0.001, rtol=1e-9)
     assert times.calm[0, 0, 0] == pytest.approx(exp(-39 * 0.125 - 0.169231), rel=1e-4)
 
 
@@ -141,7 +172,7 @@ def test_a_burst_goes_on_for_as_long_as_a_request_stays() -> None:
     assert times.mean_s[0, 0, 0] == pytest.approx(0.0814482, rel=1e-5)
     # 1 − (1 − e^(−1.481548·(0.95 + 0.208333)/4))^(1/4), with 1.481548 = Γ(1.25)^−4.
     assert times.calm[0, 0, 0] == pytest.approx(0.231466, rel=1e-4)
-    # √((23.476 + 2·√(5.09868 + 2.1·3.1)/0.8)² + 817.05 + 0.00171128·81.4482²) ms
+    # √((23.476 + 2·√(5.09868 + 2.1·3.1)/0.8)² + 817.05 + 0.0017103·81.4482²) ms
     assert times.spread_s[0, 0, 0] == pytest.approx(0.0430350, rel=1e-4)
 
 
@@ -149,7 +180,7 @@ def test_no_time_is_spread_beyond_the_longest_step() -> None:
     times = times_of(*bursts(most_s=0.09))
     # Those that no prompt interrupts, 0.231466 of all, take 42 ms, the others 90 at most: 78.8896 on average.
     assert times.mean_s[0, 0, 0] == pytest.approx(0.0788896, rel=1e-5)
-    # √((90 − 78.8896)·(78.8896 − 40) + 0.00171128·78.8896²) ms
+    # √((90 − 78.8896)·(78.8896 − 40) + 0.0017103·78.8896²) ms
     assert times.spread_s[0, 0, 0] == pytest.approx(0.0210411, rel=1e-4)
 
 

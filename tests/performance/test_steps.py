@@ -11,7 +11,7 @@ from optimiser.performance.at_load import evaluate, token_times
 from optimiser.performance.mix import Mix
 from optimiser.performance.setups import single_candidates
 from optimiser.performance.specs import ModelSpec
-from optimiser.performance.steps import larger_batch
+from optimiser.performance.steps import Line
 from optimiser.performance.trial import Question, Trial, question_of, trial_of
 from optimiser.workload import SizeBucket
 
@@ -64,12 +64,15 @@ def test_a_steps_growth_is_looked_at_up_to_the_batch_that_swings_make() -> None:
     # Two standard deviations and two sequences: 50 + 2·√50 + 2.
     equal = question_of(LLAMA_8B, [bucket(1000, 200, 1.0)], CHAT).mix
     batch, one = np.array([[50.0]]), np.ones((1, 1))
-    assert larger_batch(batch, one, equal)[0, 0] == pytest.approx(66.142, rel=1e-4)
-    # Equal answers overlap all along, and 0.7 · 50^0.26 is over 1: all of z = 9 counts, 50 + 2·√(9·50) + 2·4.
-    assert larger_batch(batch, 4 * one, in_bursts(equal, 3.0))[0, 0] == pytest.approx(100.426, rel=1e-4)
-    # Of answers of 40 and 120 the shorter are there for 60/80 of a stay together: 50 + 2·√((1 + 0.75·8)·50) + 2.
+    np.testing.assert_allclose(np.ravel(Line.of(batch, one, equal)), [50, 66.142], rtol=1e-4)
+    # No step is shorter than with a sequence in each stage: 4 + 2·√0.5 + 2·4.
+    np.testing.assert_allclose(np.ravel(Line.of(batch / 100, 4 * one, equal)), [4, 13.4142], rtol=1e-4)
+    # Equal answers overlap all along, and 0.7 · 50^0.26 is over 1: eight came with a request, 58 + 2·√(9·58) + 2·4.
+    bursts = Line.of(batch, 4 * one, in_bursts(equal, 3.0))
+    np.testing.assert_allclose(np.ravel(bursts), [58, 111.694], rtol=1e-4)
+    # Of answers of 40 and 120 the shorter are there for 60/80 of a stay together: six, 56 + 2·√(7·56) + 2.
     mixed = question_of(LLAMA_8B, [bucket(1000, 40, 0.5), bucket(1000, 120, 0.5)], CHAT).mix
-    assert larger_batch(batch, one, in_bursts(mixed, 3.0))[0, 0] == pytest.approx(89.4166, rel=1e-4)
+    np.testing.assert_allclose(np.ravel(Line.of(batch, one, in_bursts(mixed, 3.0))), [56, 97.598], rtol=1e-4)
 
 
 def test_what_launches_take_is_in_first_tokens_alone() -> None:

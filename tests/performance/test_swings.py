@@ -1,12 +1,14 @@
 """How many requests a batch holds and meets: as drawn, alone and in bursts."""
 
+from bisect import bisect
+
 import numpy as np
 import pytest
 
 from optimiser.performance.layouts import Array
 from optimiser.performance.swings import (
     arrival_dispersion,
-    batch_variance,
+    batch_dispersion,
     chance_of_a_gap,
     chance_of_none,
     joining_dispersion,
@@ -49,7 +51,7 @@ def test_a_batch_swings_the_more_the_more_it_slows_itself_down(elasticity: float
     chances = np.exp(odds - odds.max())
     chances /= chances.sum()
     variance = (chances * number**2).sum() - (chances * number).sum() ** 2
-    found = batch_variance(array(mean), array(elasticity), array(1.0), array(1.0))[0]
+    found = mean * batch_dispersion(array(elasticity), array(1.0), array(1.0))[0]
     assert found == pytest.approx(variance, rel=0.06)
 
 
@@ -66,21 +68,31 @@ def test_requests_of_a_burst_see_each_other_in_the_batch(arrival_cv: float) -> N
     after = (last - own - 1) - (summed[last] - summed[own + 1] - (last - own - 1) * arrival) / stay
     # As much of others' stays before as after, over all requests.
     seen = 1 + 2 * after.mean()
-    variance = batch_variance(array(mean), array(0), array(scv), array(1.0))[0]
-    assert mean + variance / mean == pytest.approx(seen, rel=0.04)
+    dispersion = batch_dispersion(array(0), array(scv), array(1.0))[0]
+    assert mean + dispersion == pytest.approx(seen, rel=0.04)
 
 
 @pytest.mark.parametrize("arrival_cv", [1.0, 1.5, 2.0, 3.0, 4.0])
 def test_prompts_of_a_burst_share_steps(arrival_cv: float) -> None:
-    """Gamma gaps cut into steps of equal length; what steps can all take is not shared up to one prompt each."""
-    draw, scv = np.random.default_rng(6), arrival_cv**2
-    arrival = np.cumsum(draw.gamma(1 / scv, scv, 1_000_000))
-    for per_step in (0.03, 0.1, 0.3, 1.0, 3.0):
-        number = np.bincount((arrival / per_step).astype(np.intp))
-        with_some, of_one = (np.count_nonzero(some) / len(number) for some in (number, number == 1))
-        more, alone = shared_steps(array(per_step), scv - 1)
-        assert more[0] == pytest.approx(min(per_step, 1) - with_some, abs=0.04 if per_step <= 1 else 0.08)
-        assert alone[0] == pytest.approx(of_one / number.mean(), abs=0.1)
+    """Gamma gaps, and steps that take four times as long with prompts; what steps can all take is not shared up to one
+    prompt each.
+    """
+    scv, longer = arrival_cv**2, 4.0
+    arrival = np.cumsum(np.random.default_rng(6).gamma(1 / scv, scv, 40_000))
+    for step in (0.01, 0.03, 0.1, 0.3):
+        number, steps, now, before = [0], 0.0, 0.0, 0
+        while before < len(arrival):
+            # Steps that none comes in are all alike.
+            idle = 0.0 if number[-1] else (arrival[before] - now) // step
+            now += step * (longer if number[-1] else 1 + idle)
+            steps += 1 + idle
+            number.append(bisect(arrival, now, before) - before)
+            before += number[-1]
+        come = np.array(number)
+        with_some, of_one = (np.count_nonzero(some) / come.sum() for some in (come, come == 1))
+        shared, alone = shared_steps(array(step), array(longer * step), scv - 1)
+        assert shared[0] == pytest.approx(min(1, steps / come.sum()) - with_some, abs=0.09)
+        assert alone[0] == pytest.approx(of_one, abs=0.11)
 
 
 @pytest.mark.parametrize("arrival_cv", [2.0, 3.0, 4.0])
