@@ -155,11 +155,12 @@ def prompt_first_token_s(point: Point, quantile: float) -> Array:
 
 
 def per_token_s(point: Point, mix: Mix, quantile: float | None) -> Array:
-    """TPOT in seconds at `quantile` over the mix, or the mean, (set-ups, points); 0 where no answer is longer than a
-    token.
+    """TPOT in seconds at `quantile` over the mix, (set-ups, points); 0 where no answer is longer than a token.
+
+    None: of a batch that is kept as it is, a request coming for each that ends. Its steps hardly differ (in a simulated
+    engine with 100 places the median is within 0.1 % of the mean), and whoever comes sees them as they are.
     """
-    if quantile is None:
-        step_s = (point.tokens.mean_s * _lasting(mix)).sum(axis=-1)
-    else:
-        step_s = tpot_quantile_s(point.tokens, _lasting(mix), quantile)
+    step_s = (
+        point.steady.step_s if quantile is None else tpot_quantile_s(point.tokens, _lasting(mix), quantile)
+    )
     return np.where(_decodes(mix).any(axis=-1), step_s / mix.tokens_per_step, 0.0)

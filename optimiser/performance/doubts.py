@@ -30,6 +30,9 @@ DATA_PARALLEL_ERROR = 0.25
 # A KV cache in fp8 that is converted to 16 bit, by two published pairs of runs on A100: with it Llama 2 13B on SGLang
 # (pull request 1204) gained 1.18 × where estimates have 1.31 to 1.34, a 7B model on vLLM (2279) 1.49 × for 1.90.
 CONVERTED_CACHE_ERROR = 0.20
+# Tokens of a request, prompt and answer: half of the shortest that were measured under load, 128 and 128. Of shorter
+# ones estimates have thousands a second, which no front end was seen to take in.
+FEW_TOKENS, LEAST_MEASURED_TOKENS = 128.0, 256
 # Beyond this an error says no more than that the rate is not known.
 LARGEST_ERROR = 0.6
 # Steps of measured operators, which nothing was fitted to: against the published figures they cover, dense models were
@@ -76,6 +79,7 @@ def doubts_of(question: Question, candidate: Candidate, places: float) -> list[s
         + _slow_experts(question, candidate)
         + beside_plain_serving(question)
         + _tight(question)
+        + _short(question)
     )
 
 
@@ -108,6 +112,16 @@ def _tight(question: Question) -> list[str]:
     return [
         f"limits of {target.ttft_ms:g} ms and {target.tpot_ms:g} ms are tighter than those fitted to: of MLPerf's "
         "interactive results estimates are 17 % too high at the median"
+    ]
+
+
+def _short(question: Question) -> list[str]:
+    mean = float((question.shares * (question.prompts + question.outputs)).sum())
+    if mean >= FEW_TOKENS:
+        return []
+    return [
+        f"requests of {mean:.0f} tokens on average: none under {LEAST_MEASURED_TOKENS} were measured under load, nor "
+        "a front end that takes in so many"
     ]
 
 

@@ -98,11 +98,9 @@ def latency(first: FirstTokenBudget | None, each: PerTokenBudget | None) -> tupl
     }
     tables = [_sum("TTFT", ttft, first.total_ms, first.target_ms)]
     if each is not None:
-        tpot = {
-            "decode step": each.decode_step_ms,
-            "prompts beside it": each.prompts_ms,
-            "spread to the percentile": each.spread_ms,
-        }
+        tpot = {"decode step": each.decode_step_ms, "prompts beside it": each.prompts_ms}
+        if each.target_ms is not None:
+            tpot["spread to the percentile"] = each.spread_ms
         tables.append(_sum("TPOT", tpot, each.total_ms, each.target_ms))
     return tuple(tables)
 

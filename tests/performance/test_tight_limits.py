@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from asking import one
+from asking import bucket, one
 from hardware import LLAMA_8B, shape
 
 from optimiser.performance.confidence import planned_share
@@ -17,6 +17,15 @@ def test_limits_tighter_than_any_fitted_to_are_in_doubt() -> None:
     known = one(LLAMA_8B, shape("H100", 1), Target(ttft_ms=625, tpot_ms=50))
     assert (known.relative_error, known.low_confidence) == (0.21, False)
     assert not any("limits of" in note for note in known.notes)
+
+
+def test_requests_shorter_than_any_measured_are_in_doubt() -> None:
+    for prompt, output, doubted in ((20, 1, True), (100, 27, True), (100, 28, False)):
+        found = one(LLAMA_8B, shape("H100", 1), None, buckets=[bucket(prompt, output)])
+        assert found.low_confidence == doubted
+        assert (
+            any(f"requests of {prompt + output} tokens on average" in note for note in found.notes) == doubted
+        )
 
 
 @pytest.mark.parametrize(

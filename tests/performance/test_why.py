@@ -100,9 +100,28 @@ def test_every_budget_sums_to_what_the_estimate_says(place: int) -> None:
     assert each.total_ms == pytest.approx(estimate.tpot_ms, rel=1e-5)
     assert each.decode_step_ms + each.prompts_ms == pytest.approx(rate.mean_step_ms)
     assert each.decode_step_ms + each.prompts_ms + each.spread_ms == pytest.approx(each.total_ms)
+    # A batch that is kept full takes its steps as they are.
+    assert (each.spread_ms == pytest.approx(0, abs=1e-9)) == (SERVED[place].target is None)
     taken = memory.weights_gib + memory.working_gib + memory.kv_room_gib
     assert taken == pytest.approx(memory.engine_gib, rel=1e-9)
     assert memory.weights_gib == pytest.approx(estimate.weights_gib_per_gpu)
+
+
+def test_a_percentile_between_two_prompts_has_the_longer_as_its_own() -> None:
+    """The wait of a millisecond that tells them apart is no queue of as long as the longer prompt takes more."""
+    sizes = [
+        SizeBucket(prompt_tokens=1000, output_tokens=200, share=0.95),
+        SizeBucket(prompt_tokens=8000, output_tokens=200, share=0.05),
+    ]
+    on, slow = shape("H100", 8), replace(CHAT, ttft_ms=1.0)
+    between, beyond = (
+        explain(asked(LLAMA_70B, on, replace(slow, percentile=percentile), buckets=sizes)).first_token
+        for percentile in (95, 96)
+    )
+    assert between is not None
+    assert beyond is not None
+    assert between.own_prompt_ms == pytest.approx(beyond.own_prompt_ms, rel=0.01)
+    assert between.prefill_queue_ms < 0.02 * between.own_prompt_ms
 
 
 @pytest.mark.parametrize("place", range(len(SERVED)), ids=NAMES)
