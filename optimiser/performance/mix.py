@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Mix:
         """Whether gaps vary more than a Poisson process's."""
         return self.arrival_scv > 1.0
 
-    @property
+    @cached_property
     def overlap(self) -> Array:
         """For how much of its stay, on average, a request meets one that came with it: E[min(S, S')] / E[S]."""
         order = np.argsort(self.outputs, axis=-1)
