@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from optimiser.performance.anchor import Anchor, Operators
-from optimiser.performance.beside_measured import contradiction, error_of, off_beside
+from optimiser.performance.beside_measured import off_beside
 from optimiser.performance.confidence import planned_share
 from optimiser.performance.disagreement import far_apart, roofline_rates
 from optimiser.performance.doubts import OPERATORS_ERROR, doubts_of, model_error, relative_error_of
 from optimiser.performance.layouts import Array
+from optimiser.performance.results import estimates_of
 from optimiser.performance.trial import Question, Trial
 
 # Four instances are offered beside two only where they serve so much more per instance.
@@ -29,19 +31,18 @@ def best_rows(question: Question, trial: Trial, rows: Sequence[int], roofline: A
 
     A larger group is kept only where it serves LARGER_GROUP_GAIN times as much per instance. roofline is
     every_roofline_rate. Set-ups count with the lower bound at the question's confidence, that of plans, so that none is
-    chosen for the error in it, and none that a plan counts less on: one that was measured counts whole, less what its
-    runs disagree by, or it and the model where they contradict each other. Beside it, one that was not may be off by as
-    much as the model was of the measured one.
+    chosen for the error in it, and none that a plan counts less on: one that was measured with the error that its
+    estimate states, and beside it one that was not by no less than the model was off of the measured one.
     """
     anchors = trial.layouts.anchors
     best: dict[int, tuple[float, int]] = {}
     measured = [row for row in rows if anchors and isinstance(anchors[row], Anchor)]
     off = off_beside(question, trial, measured)
+    stated = _measured_errors(question, trial, measured)
     for row in rows:
         candidate = trial.candidates[row]
-        anchor = anchors[row] if anchors else None
-        if isinstance(anchor, Anchor):
-            error = max(anchor.spread, error_of(contradiction(question, trial, row)))
+        if row in stated:
+            error = stated[row]
         else:
             error = max(_model_error(question, trial, row, float(roofline[row])), off - 1.0)
         rate = float(trial.rate[row, 0]) * candidate.replicas * planned_share(error, question.confidence)
@@ -54,6 +55,15 @@ def best_rows(question: Question, trial: Trial, rows: Sequence[int], roofline: A
             kept.append(row)
             per_instance = rate / instances
     return kept
+
+
+def _measured_errors(question: Question, trial: Trial, rows: Sequence[int]) -> dict[int, float]:
+    """The errors that the estimates of measured rows state, of those that serve anything."""
+    serving = [row for row in rows if trial.rate[row, 0] > 0]
+    if not serving:
+        return {}
+    found = estimates_of(replace(question, each_size=False), trial, serving)
+    return {row: one.relative_error for row, one in zip(serving, found, strict=True)}
 
 
 def _model_error(question: Question, trial: Trial, row: int, roofline_rate: float) -> float:
