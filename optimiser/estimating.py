@@ -56,8 +56,9 @@ def estimates_for(
 
 
 def choice_confidence(policy: Policy) -> float:
-    """The confidence at which the set-ups of a machine are compared: the plan's, and with less or a margin of its own,
-    which counts on none of the errors, the default, so that none is chosen for the error in it.
+    """The confidence at which the set-ups of a machine are compared: the plan's, but no less than the default.
+
+    With less, or with a margin of its own, errors would not count, and a set-up would be chosen for the error in it.
     """
     if policy.performance_margin is not None:
         return DEFAULT_CONFIDENCE

@@ -207,12 +207,13 @@ def first_token_budget(
     waits = [without_wait(point.wait)]
     waits.append(replace(waits[0], residual_s=point.wait.residual_s))
     waits += [without_place_wait(point.wait), point.wait]
-    points = [replace(point, wait=wait) for wait in waits]
-    ends = [first_token_s(one, question.mix, quantile).item() * 1e3 for one in points]
     # Of two prompts that a percentile lies between it is the longer one's as soon as anybody waits.
-    longer = first_token_s(points[0], question.mix, quantile + _HAIR).item() * 1e3
-    ends[0] = min(longer, ends[-1])
-    own, step, queue, total = np.maximum.accumulate(ends).tolist()
+    beyond = quantile + _HAIR * (1.0 - quantile)
+    ends = [
+        first_token_s(replace(point, wait=wait), question.mix, at).item() * 1e3
+        for wait, at in zip(waits, (beyond, beyond, quantile, quantile), strict=True)
+    ]
+    own, step, queue, total = np.maximum.accumulate(np.minimum(ends, ends[-1])).tolist()
     overhead_ms = min(overhead_ms, own)
     return FirstTokenBudget(
         request_overhead_ms=overhead_ms,

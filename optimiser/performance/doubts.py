@@ -30,9 +30,9 @@ DATA_PARALLEL_ERROR = 0.25
 # A KV cache in fp8 that is converted to 16 bit, by two published pairs of runs on A100: with it Llama 2 13B on SGLang
 # (pull request 1204) gained 1.18 × where estimates have 1.31 to 1.34, a 7B model on vLLM (2279) 1.49 × for 1.90.
 CONVERTED_CACHE_ERROR = 0.20
-# Tokens of a request, prompt and answer: half of the shortest that were measured under load, 128 and 128. Of shorter
-# ones estimates have thousands a second, which no front end was seen to take in.
-FEW_TOKENS, LEAST_MEASURED_TOKENS = 128.0, 256
+# Tokens of the shortest requests that were measured under load: prompts and answers of 128. The doubt of shorter ones
+# grows to this share of that.
+LEAST_MEASURED_TOKENS, FEW_OF_THEM = 256.0, 0.5
 # Beyond this an error says no more than that the rate is not known.
 LARGEST_ERROR = 0.6
 # Steps of measured operators, which nothing was fitted to: against the published figures they cover, dense models were
@@ -55,7 +55,7 @@ def relative_error_of(
         error = max(error, SERVER_ERROR)
     if question.work.experts:
         error *= MOE_ERROR_FACTOR
-    doubt = 1.0 if low_confidence else tightness(question)
+    doubt = 1.0 if low_confidence else max(tightness(question), shortness(question))
     error *= 1.0 + (LOW_CONFIDENCE_FACTOR - 1.0) * doubt
     if candidate.ranks > 1:
         error = max(error, DATA_PARALLEL_ERROR)
@@ -80,6 +80,7 @@ def doubts_of(question: Question, candidate: Candidate, places: float) -> list[s
         + beside_plain_serving(question)
         + _tight(question)
         + _short(question)
+        + _pipelined(question, candidate)
     )
 
 
@@ -115,26 +116,54 @@ def _tight(question: Question) -> list[str]:
     ]
 
 
+def shortness(question: Question) -> float:
+    """How much of the doubt of requests shorter than any measured an estimate is in, 0 to 1."""
+    share = _tokens(question) / LEAST_MEASURED_TOKENS
+    return min(max((1.0 - share) / (1.0 - FEW_OF_THEM), 0.0), 1.0)
+
+
+def _tokens(question: Question) -> float:
+    return float((question.shares * (question.prompts + question.outputs)).sum())
+
+
 def _short(question: Question) -> list[str]:
-    mean = float((question.shares * (question.prompts + question.outputs)).sum())
-    if mean >= FEW_TOKENS:
+    if shortness(question) < 1.0:
         return []
+    least = f"{LEAST_MEASURED_TOKENS:g}"
     return [
-        f"requests of {mean:.0f} tokens on average: none under {LEAST_MEASURED_TOKENS} were measured under load, nor "
-        "a front end that takes in so many"
+        f"requests of {_tokens(question):.3g} tokens on average: none under {least} were measured under load"
     ]
 
 
-def near_tight(question: Question) -> list[str]:
-    """What to say of limits so near those of _tight that the error is wider, though not all of the doubt holds."""
-    target, share = question.target, tightness(question)
-    if target is None or not 0.0 < share < 1.0:
+def _pipelined(question: Question, candidate: Candidate) -> list[str]:
+    """Passes cannot overtake, and what they wait for each other is in no estimate of a mean step."""
+    if candidate.stages == 1 or question.target is None:
         return []
     return [
-        f"limits of {target.ttft_ms:g} ms and {target.tpot_ms:g} ms are near {TIGHT_TTFT_MS:g} ms or "
-        f"{TIGHT_TPOT_MS:g} ms, under which estimates are in doubt: the model's error has {share:.0%} of that "
-        "doubt in it"
+        f"a pipeline of {candidate.stages} stages under a latency target: p95 of simulated ones was 0.3 to 1.4 × the "
+        "time per token at the rates that estimates promise"
     ]
+
+
+def fading(question: Question) -> list[str]:
+    """What to say of limits and sizes so near those of _tight and _short that the error is wider, though not all of the
+    doubt holds.
+    """
+    notes, target = [], question.target
+    share = tightness(question)
+    if target is not None and 0.0 < share < 1.0:
+        notes.append(
+            f"limits of {target.ttft_ms:g} ms and {target.tpot_ms:g} ms are near {TIGHT_TTFT_MS:g} ms or "
+            f"{TIGHT_TPOT_MS:g} ms, under which estimates are in doubt: the model's error has {share:.0%} of that "
+            "doubt in it"
+        )
+    share = shortness(question)
+    if 0.0 < share < 1.0:
+        notes.append(
+            f"requests of {_tokens(question):.3g} tokens on average, where none under {LEAST_MEASURED_TOKENS:g} were "
+            f"measured under load: the model's error has {share:.0%} of that doubt in it"
+        )
+    return notes
 
 
 def unmeasured(candidate: Candidate, places: float) -> list[str]:

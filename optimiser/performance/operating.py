@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from optimiser.performance.at_load import evaluate, meets, request_rate, token_times, tokens_within
-from optimiser.performance.batching import steady_state
+from optimiser.performance.batching import CHUNK_TOKENS, steady_state
 from optimiser.performance.layouts import Array, Layouts
 from optimiser.performance.mix import Mix
 from optimiser.performance.model_work import ModelWork
@@ -113,7 +113,12 @@ def _at_the_target(
 def fastest_batch(work: ModelWork, at: Layouts, largest: Array, mix: Mix) -> tuple[Array, Array]:
     """The batch up to `largest` with the highest rate, and that rate in requests/s per replica."""
     below = _ANCHORS[: np.searchsorted(_ANCHORS, largest.max())]
-    batches = np.minimum(np.append(below, np.inf)[:, None, None], largest)
+    # The last whose prompts go into its steps: a larger one waits for them.
+    most = (
+        at.columns(1).stages * at.columns(1).ranks * (CHUNK_TOKENS * mix.traffic.output / mix.traffic.prompt)
+    )
+    loads = [*np.broadcast_to(np.append(below, np.inf)[:, None, None], (len(below) + 1, 1, 1)), most]
+    batches = np.stack([np.minimum(load, largest) for load in loads])
     blocks = np.array_split(np.maximum(batches, _HARDLY_ANY), max(batches.size // _BLOCK, 1))
     step_s = np.concatenate([request_rate(work, at, block, mix)[1].step_s for block in blocks])
     rates = batches / (mix.traffic.output * step_s)

@@ -25,7 +25,7 @@ from optimiser.performance.doubts import (
     SERVER_ERROR,
     beside_plain_serving,
     doubts_of,
-    near_tight,
+    fading,
     relative_error_of,
     unmeasured,
 )
@@ -152,7 +152,7 @@ def _anchored(
     beside = bool(beside_plain_serving(question))
     if beside:
         floor = estimate.relative_error
-    doubts = unmeasured(candidate, float(trial.places[row, 0])) + near_tight(question)
+    doubts = unmeasured(candidate, float(trial.places[row, 0])) + fading(question)
     apart = contradiction(question, trial, row)
     found = anchored(estimate, anchor, prompt, output, max(floor, error_of(apart)), doubts)
     if question.work.drafts:
@@ -234,7 +234,7 @@ def _notes(question: Question, candidate: Candidate, places: float) -> tuple[str
             f"weights hold {adapters:,} LoRA adapters on all linear layers but routed experts: {gib:.1f} GiB"
         )
     notes += doubts_of(question, candidate, places)
-    notes += near_tight(question)
+    notes += fading(question)
     if not (question.outputs > 1.0).any():
         notes.append("answers of one token have no time per output token: its target holds whatever it is")
     longest = float((question.prompts + question.outputs).max())

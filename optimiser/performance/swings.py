@@ -24,20 +24,20 @@ def of_burst(batch: Array) -> Array:
     return np.asarray(np.minimum(0.7 * np.maximum(batch, _LEAST) ** 0.26, 1.0))
 
 
-def shared_steps(without: Array, with_one: Array, bursts: float) -> tuple[Array, Array]:
+def shared_steps(without: Array, with_some: Array, bursts: float) -> tuple[Array, Array]:
     """Of the prompts, the share that shares a step with an earlier one, beyond the mean step's (all above one per
     step), and the chance of a prompt to be alone in its step.
 
-    Those that come in a step are in the next one: without and with_one are how many do, on average, in a step without
-    prompts and in one with them, which takes that many times as long. A Markov chain of two kinds of steps has
-    π = (1 − n₀) / (1 − n₀ + n₁) of them with prompts, n being the chances that none come; by time that is more.
+    Those that come in a step are in the next one: without and with_some are how many do, on average, in a step without
+    prompts and in one with them. A Markov chain of both has π = (1 − n₀) / (1 − n₀ + n₁) of its steps with prompts, n
+    being the chances that none come; by time that is more.
     """
     none, alone = _none_and_alone(without, bursts)
-    none_long, alone_long = _none_and_alone(with_one, bursts)
+    none_long, alone_long = _none_and_alone(with_some, bursts)
     long = (1.0 - none) / (1.0 - none + none_long)
-    prompts = (1.0 - long) * without + long * with_one
-    by_time = long * with_one / prompts
-    shared = np.maximum(np.minimum(prompts, 1.0) - long, 0.0) / prompts
+    prompts = (1.0 - long) * without + long * with_some
+    by_time = long * with_some / prompts
+    shared = (np.minimum(prompts, 1.0) - long) / prompts
     return np.asarray(shared), np.asarray(alone + by_time * (alone_long - alone))
 
 

@@ -200,3 +200,12 @@ def test_an_engine_is_not_served_on_gpus_that_it_does_not_run_on() -> None:
     assert isinstance(found[0], Rejection)
     assert (found[0].code, found[0].reason) == ("engine", "vllm does not run on Turing")
     assert isinstance(found[1], Estimate)
+
+
+def test_no_more_requests_decode_than_prompts_go_into_their_steps() -> None:
+    """10 steps of 8,192 prompt tokens take 81.92 prompts of 1,000: a larger batch waits for them, and serves less."""
+    found = one(LLAMA_8B, shape("H100", 1), None, buckets=[bucket(1000, 10)])
+    assert found.concurrency_per_replica == pytest.approx(81.92)
+    assert found.tpot_ms == pytest.approx(
+        found.concurrency_per_replica / (10 * found.requests_per_second) * 1e3
+    )

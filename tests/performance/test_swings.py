@@ -79,7 +79,7 @@ def test_prompts_of_a_burst_share_steps(arrival_cv: float) -> None:
     """
     scv, longer = arrival_cv**2, 4.0
     arrival = np.cumsum(np.random.default_rng(6).gamma(1 / scv, scv, 40_000))
-    for step in (0.01, 0.03, 0.1, 0.3):
+    for step in (0.01, 0.03, 0.1, 0.3, 1.0):
         number, steps, now, before = [0], 0.0, 0.0, 0
         while before < len(arrival):
             # Steps that none comes in are all alike.
@@ -91,7 +91,7 @@ def test_prompts_of_a_burst_share_steps(arrival_cv: float) -> None:
         come = np.array(number)
         with_some, of_one = (np.count_nonzero(some) / come.sum() for some in (come, come == 1))
         shared, alone = shared_steps(array(step), array(longer * step), scv - 1)
-        assert shared[0] == pytest.approx(min(1, steps / come.sum()) - with_some, abs=0.09)
+        assert shared[0] == pytest.approx(min(1, steps / come.sum()) - with_some, abs=0.12)
         assert alone[0] == pytest.approx(of_one, abs=0.11)
 
 

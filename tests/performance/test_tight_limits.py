@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
-from asking import bucket, one
-from hardware import LLAMA_8B, shape
+from asking import CHAT, bucket, one
+from hardware import LLAMA_8B, LLAMA_70B, hardware, shape
 
 from optimiser.performance.confidence import planned_share
+from optimiser.performance.doubts import doubts_of
+from optimiser.performance.setups import single_candidates
+from optimiser.performance.trial import question_of
 from optimiser.workload import Target
 
 
@@ -20,12 +23,37 @@ def test_limits_tighter_than_any_fitted_to_are_in_doubt() -> None:
 
 
 def test_requests_shorter_than_any_measured_are_in_doubt() -> None:
-    for prompt, output, doubted in ((20, 1, True), (100, 27, True), (100, 28, False)):
-        found = one(LLAMA_8B, shape("H100", 1), None, buckets=[bucket(prompt, output)])
-        assert found.low_confidence == doubted
-        assert (
-            any(f"requests of {prompt + output} tokens on average" in note for note in found.notes) == doubted
+    plain, *short = (
+        one(LLAMA_8B, shape("H100", 1), None, buckets=sizes)
+        for sizes in (
+            [bucket(156, 100)],
+            [bucket(100, 124)],
+            [bucket(28, 100)],
+            [bucket(20, 1, 0.5), bucket(400, 1, 0.5)],
+            [bucket(20, 1, 0.5), bucket(30, 1, 0.5)],
         )
+    )
+    assert not any("measured under load" in note for note in plain.notes)
+    # 224 of 256 tokens: (256 − 224) / 128 of the half.
+    for found, share in zip(short, (0.25, 1.0, (256 - 211) / 128, 1.0), strict=True):
+        assert found.relative_error == pytest.approx(plain.relative_error * (1 + share / 2), abs=1e-4)
+        assert found.low_confidence == (share == 1.0)
+        (note,) = (note for note in found.notes if "measured under load" in note)
+        assert "none under 256 were" in note
+        assert (f"has {share:.0%} of that doubt in it" in note) == (share < 1.0)
+    assert any("requests of 26 tokens on average" in note for note in short[-1].notes)
+
+
+def test_a_pipeline_is_in_doubt_under_a_target_alone() -> None:
+    question, offline = (question_of(LLAMA_70B, [bucket(1000, 200)], target) for target in (CHAT, None))
+    candidates = single_candidates(LLAMA_70B, hardware("L40S", 8, "pcie"))
+    assert {each.stages > 1 for each in candidates} == {False, True}
+    for each in candidates:
+        said, said_offline = (
+            any("a pipeline of" in note for note in doubts_of(asked, each, 100.0))
+            for asked in (question, offline)
+        )
+        assert (said, said_offline) == (each.stages > 1, False)
 
 
 @pytest.mark.parametrize(
