@@ -20,9 +20,11 @@ from optimiser.performance.swings import (
     arrival_dispersion,
     batch_dispersion,
     chance_of_a_gap,
+    deviations_of_the_most,
     joining_dispersion,
     of_burst,
     parts_in_the_way,
+    passes,
     shared_steps,
 )
 from optimiser.performance.token_times import (
@@ -68,8 +70,8 @@ class Steps:
     """Steps with `batch` sequences decoding, through which `rate` requests/s go: those that go through the stages of a
     pipeline together, one of as many parts of the replica's as it has stages; (..., set-ups, points).
 
-    ranks are the attention ranks that share them, (set-ups, 1), steady their steady state, met_rate the requests/s
-    whose prompts prolong them: those of other parts, too (parts_in_the_way). slope_s is by how many seconds a step
+    ranks are the attention ranks that share them and stages the pipeline's, (set-ups, 1), steady their steady state,
+    chunks how many of prompts come into one on average. slope_s is by how many seconds a step
     without prompts is longer for one sequence more along a Line, and above_s how far above steady's that line is there.
     interruption_s is by how many seconds each of the mix's prompts prolongs the steps it is in, crowded_s the same of
     one that shares its step with as many as that takes, both (..., prompts). No step takes longer than most_s, a full
@@ -77,9 +79,10 @@ class Steps:
     """
 
     ranks: Array
+    stages: Array
     batch: Array
     rate: Array
-    met_rate: Array
+    chunks: Array
     steady: SteadyState
     slope_s: Array
     above_s: Array
@@ -115,9 +118,10 @@ class Steps:
         full_s = chunk_s - decode_s
         return cls(
             ranks=at.columns(1).ranks,
+            stages=stages,
             batch=part,
             rate=rate,
-            met_rate=rate * parts_in_the_way(coming, stages),
+            chunks=coming,
             steady=steady,
             slope_s=slope_s,
             above_s=here_s - steady.decode_step_s,
@@ -132,7 +136,8 @@ class _Flow(NamedTuple):
 
     each_s is by how many seconds one more of each of the mix's prompts prolongs the steps, (..., prompts), own_s and
     square its mean and mean square over the requests; feedback is how many more come in while one is processed, step_s
-    the mean step and batch the sequences in it.
+    the mean step and batch the sequences in it. met_rate is the requests/s whose prompts prolong it, those of other
+    parts of a pipeline, too (parts_in_the_way), and longer how many seconds one more in it becomes with them.
     """
 
     each_s: Array
@@ -141,13 +146,15 @@ class _Flow(NamedTuple):
     feedback: Array
     step_s: Array
     batch: Array
+    met_rate: Array
+    longer: Array
 
 
 def _flow(steps: Steps, mix: Mix) -> _Flow:
     """How prompts that share their steps add up: the first of a step is processed while weights are read anyway, and
     costs less than the others, or more, where it fills no GPU. A step that is longer makes a larger batch at the same
-    rate, and that and more prompts a longer step: with c for a prompt's cost it takes t = (d + s·(B·t/t₀ − B)) / (1 −
-    λ·c), where t₀ is the step with each prompt in one of its own, B its batch and d without them, s the slope.
+    rate, and that and more prompts a longer step (passes). Parts of a pipeline wait for the prompts of all, and for the
+    fullest of them.
     """
     steady, rate = steps.steady, steps.rate / steps.ranks
     alone_s = (steps.interruption_s * mix.prompt_shares).sum(-1)
@@ -157,17 +164,30 @@ def _flow(steps: Steps, mix: Mix) -> _Flow:
     each_s = steps.interruption_s * (1.0 + dearer_s / alone_s * (1.0 - alone))[..., None]
     own_s, square = moments(each_s, mix.prompt_shares)
     longer_s = dearer_s * shared * steps.batch / mix.traffic.output
-    rest_s = steady.decode_step_s - longer_s - steps.slope_s * steps.batch
-    rest = np.maximum(rest_s / steady.step_s, 1.0 - LARGEST_ELASTICITY)
-    step_s = np.maximum(steady.step_s + longer_s / rest, steady.decode_step_s)
+    added_s = longer_s + steps.slope_s * _fuller(steps, steps.batch)
+    own = (steady.step_s - steady.decode_step_s + longer_s) / steady.step_s
+    grown = steps.slope_s * steps.batch / steady.step_s
+    times = passes(own, grown, added_s / steady.step_s, steps.chunks, steps.stages)
+    step_s = np.maximum(steady.step_s * times, steady.decode_step_s)
+    in_the_way = parts_in_the_way(steps.chunks * times, steps.stages)
+    feedback = np.clip(steps.rate * own_s, 0.0, LARGEST_FEEDBACK)
+    # What prompts of other parts add grows with the root of the step where not all of them are in the way.
+    more = np.where(in_the_way < steps.stages, (in_the_way + 1.0) / 2.0, in_the_way)
     return _Flow(
         each_s=each_s,
         own_s=own_s,
         square=square,
-        feedback=np.clip(steps.rate * own_s, 0.0, LARGEST_FEEDBACK),
+        feedback=feedback,
         step_s=step_s,
         batch=steps.batch * (step_s / steady.step_s),
+        met_rate=steps.rate * in_the_way,
+        longer=1.0 / (1.0 - np.minimum(feedback * more, LARGEST_FEEDBACK)),
     )
+
+
+def _fuller(steps: Steps, variance: Array) -> Array:
+    """By how many sequences the fullest part of a pipeline is above the mean, of numbers with that variance."""
+    return np.asarray(deviations_of_the_most(steps.stages) * np.sqrt(variance))
 
 
 def _elasticity(slope_s: Array, batch: Array, decode_s: Array) -> Array:
@@ -187,21 +207,23 @@ def times_of(steps: Steps, mix: Mix) -> TokenTimes:
     calm, dispersion = 1.0 - flow.feedback, _dispersion(steps, flow, mix)
     # No step is shorter than that of one sequence.
     least = np.maximum(flow.batch, 1.0)
-    seen = flow.batch + dispersion - least
-    step_s = (flow.step_s + (steps.slope_s * seen + steps.above_s) / calm)[..., None]
+    swung = _fuller(steps, dispersion * flow.batch) - _fuller(steps, flow.batch)
+    seen = flow.batch + dispersion + swung - least
+    step_s = (flow.step_s + (steps.slope_s * seen + steps.above_s) * flow.longer)[..., None]
     # A request sees more variance than there is at any time. D·(D − 1) for dispersion D is up to three times too much
     # under Gamma gaps of CV 3 (drawn), on the safe side.
-    together = (arrival_dispersion(mix.arrival_scv, flow.batch) - 1.0) * mix.overlap
+    together = (_coming(steps, flow, mix) - 1.0) * mix.overlap
     swing_s = (steps.slope_s * np.sqrt(dispersion * flow.batch + (1.0 + together) * together))[..., None]
     after, more_s, more_square = _after(steps, flow, step_s, mix)
     # Variance over mean of the number of prompts in its steps, less Poisson's 1.
     excess = 2.0 * after.followers
     squares = flow.square[..., None] + excess * (flow.own_s * flow.own_s)[..., None]
-    interruptions_s = interruption_spread_s(flow.step_s, steps.met_rate, flow.feedback, squares, mix.outputs)
+    interruptions_s = interruption_spread_s(flow.step_s, flow.met_rate, flow.feedback, squares, mix.outputs)
     both_s = interruptions_s + swing_s / calm[..., None]
-    prompts = decoding_steps(mix.outputs) * (steps.met_rate * flow.step_s)[..., None] + after.others
+    prompts = decoding_steps(mix.outputs) * (flow.met_rate * flow.step_s)[..., None] + after.others
     # In steps that no prompt comes into there are a request and as many others as at any time.
-    calm_s = (steps.steady.decode_step_s + steps.slope_s * (flow.batch + 1.0 - least))[..., None]
+    others = flow.batch + _fuller(steps, flow.batch)
+    calm_s = (steps.steady.decode_step_s + steps.slope_s * (others + 1.0 - least))[..., None]
     least_s, most_s = steps.steady.decode_step_s[..., None], steps.most_s[..., None]
     none = chance_of_a_gap(mix.arrival_scv, prompts)
     # None of those that a prompt interrupts takes longer than most_s on average.
@@ -220,10 +242,15 @@ def times_of(steps: Steps, mix: Mix) -> TokenTimes:
 
 def _dispersion(steps: Steps, flow: _Flow, mix: Mix) -> Array:
     """Variance over mean of the sequences in the batch, which prompts let join it and which slow each other down."""
-    coming = arrival_dispersion(mix.arrival_scv, flow.batch)
-    joining = joining_dispersion(coming, flow.feedback, scv(flow.own_s, flow.square))
+    joining = joining_dispersion(_coming(steps, flow, mix), flow.feedback, scv(flow.own_s, flow.square))
     elastic = _elasticity(steps.slope_s, flow.batch, flow.step_s * (1.0 - flow.feedback))
     return batch_dispersion(elastic, joining, mix.overlap)
+
+
+def _coming(steps: Steps, flow: _Flow, mix: Mix) -> Array:
+    """Variance over mean of the requests that come to a part of a pipeline in a stay: bursts spread over all parts."""
+    whole = arrival_dispersion(mix.arrival_scv, flow.batch * steps.stages)
+    return np.asarray(1.0 + (whole - 1.0) / steps.stages)
 
 
 def _after(steps: Steps, flow: _Flow, step_s: Array, mix: Mix) -> tuple[After, Array, Array]:
@@ -232,11 +259,11 @@ def _after(steps: Steps, flow: _Flow, step_s: Array, mix: Mix) -> tuple[After, A
 
     Of its burst come those within its stay, which the more of them come the longer lasts.
     """
-    bursts, rate = mix.arrival_scv - 1.0, steps.met_rate[..., None]
+    bursts, rate = mix.arrival_scv - 1.0, flow.met_rate[..., None]
     own_s = flow.each_s[..., mix.prompt_of]
-    behind = behind_its_prompt(steps.met_rate, own_s, flow.square, flow.feedback)
+    behind = behind_its_prompt(flow.met_rate, own_s, flow.square, flow.feedback)
     # Prompts that other parts of a pipeline have in work by then: those that come in a residual of one, on average.
-    underway = (steps.met_rate - steps.rate) * flow.square / (2.0 * flow.own_s)
+    underway = (flow.met_rate - steps.rate) * flow.square / (2.0 * flow.own_s)
     behind = behind + underway[..., None]
     after = After(np.zeros(1), behind)
     found = prompts_after(flow.own_s, flow.square, after, flow.feedback, mix.outputs)

@@ -110,8 +110,31 @@ def parts_in_the_way(chunks: Array, stages: Array) -> Array:
     """Of how many parts of a pipeline the prompts prolong the steps of each; `chunks` come into a pass on average.
 
     Parts cannot overtake: a pass with a prompt holds up all of them by as long as itself, several at once by as long as
-    the longest. The most of n numbers is n means at most, and the mean and (n − 1) / √(2n − 1) standard deviations
-    (Hartley and David, Annals of Mathematical Statistics 25, 1954), which are the mean's root.
+    the longest. The most of n numbers is n means at most, and deviations_of_the_most above it, the mean's root each.
     """
-    several = (stages - 1.0) / np.sqrt((2.0 * stages - 1.0) * np.maximum(chunks, _LEAST))
+    several = deviations_of_the_most(stages) / np.sqrt(np.maximum(chunks, _LEAST))
     return np.asarray(np.minimum(1.0 + several, stages))
+
+
+def passes(own: Array, grown: Array, added: Array, chunks: Array, stages: Array) -> Array:
+    """How many times as long a pass takes in which `added` is more than in the one that it is measured by.
+
+    own is the part of that one which its prompts take, and `chunks` their number, grown the part by which its batch
+    makes it longer; both grow with it: t = 1 + added + own·(w(t)·t − 1) + grown·(t − 1), where w = parts_in_the_way at
+    chunks·t. With w = min(1 + h/√(chunks·t), stages) it is the lesser root of one equation that is linear in t and one
+    that is quadratic in √t. No root is beyond what LARGEST_ELASTICITY leaves.
+    """
+    alone = np.maximum(1.0 - own - grown, 1.0 - LARGEST_ELASTICITY)
+    rest = alone + added
+    half = own * deviations_of_the_most(stages) / (2.0 * np.sqrt(np.maximum(chunks, _LEAST)))
+    several = ((half + np.sqrt(half * half + alone * np.maximum(rest, 0.0))) / alone) ** 2
+    of_all = alone - own * (stages - 1.0)
+    most = np.divide(rest, of_all, out=np.full_like(several, np.inf), where=of_all > 0.0)
+    return np.asarray(np.minimum(several, most))
+
+
+def deviations_of_the_most(numbers: Array) -> Array:
+    """How many standard deviations the most of so many numbers is above their mean, at most: (n − 1) / √(2n − 1)
+    (Hartley and David, Annals of Mathematical Statistics 25, 1954).
+    """
+    return np.asarray((numbers - 1.0) / np.sqrt(2.0 * numbers - 1.0))

@@ -19,7 +19,7 @@ _BATCHES = np.arange(0, 513, dtype=np.float64)
 _PROMPTS = np.linspace(0, CHUNK_TOKENS, 65)
 
 
-def _step_table(work: ModelWork, at: Layouts, buckets: Sequence[SizeBucket]) -> Array:
+def step_table(work: ModelWork, at: Layouts, buckets: Sequence[SizeBucket]) -> Array:
     """Seconds of a step by (sequences, prompt tokens)."""
     sizes = np.array([(b.prompt_tokens, b.output_tokens, b.share) for b in buckets]).T
     traffic = mean_traffic(*sizes)
@@ -30,6 +30,15 @@ def _step_table(work: ModelWork, at: Layouts, buckets: Sequence[SizeBucket]) -> 
         prefill_context=traffic.prefill_context,
     )
     return step_seconds(work, at, load)
+
+
+def step_seconds_of(table: Array, active: int, prompt_tokens: float) -> float:
+    """Of such a table, between its columns."""
+    column = prompt_tokens / CHUNK_TOKENS * (len(_PROMPTS) - 1)
+    low = int(column)
+    high = min(low + 1, len(_PROMPTS) - 1)
+    row = table[active]
+    return float(row[low] + (column - low) * (row[high] - row[low]))
 
 
 @dataclass(kw_only=True)
@@ -101,7 +110,7 @@ class _Replica:
                 if self.left[self.waiting[0]] > 0:
                     break
                 started.append(self.waiting.popleft())
-            yield self.env.timeout(self._seconds(active, CHUNK_TOKENS - budget))
+            yield self.env.timeout(step_seconds_of(self.table, active, CHUNK_TOKENS - budget))
             step += 1
             for request in started:
                 self.requests.first[request] = self.env.now
@@ -111,13 +120,6 @@ class _Replica:
                 self.requests.last[request] = self.env.now
                 active -= 1
                 self.ended()
-
-    def _seconds(self, active: int, prompt_tokens: float) -> float:
-        column = prompt_tokens / CHUNK_TOKENS * (len(_PROMPTS) - 1)
-        low = int(column)
-        high = min(low + 1, len(_PROMPTS) - 1)
-        row = self.table[active]
-        return float(row[low] + (column - low) * (row[high] - row[low]))
 
 
 def simulate(
@@ -135,7 +137,7 @@ def simulate(
     which gets a request with the same chance.
     """
     env, some = simpy.Environment(), drawn(buckets, rate, requests, arrival_cv)
-    table = _step_table(work, at, buckets)
+    table = step_table(work, at, buckets)
     pool = [_Replica(env, table, places, some) for _ in range(replicas)]
     goes_to = np.random.default_rng(12).integers(replicas, size=requests)
 
@@ -171,7 +173,7 @@ def simulate_closed_loop(
             some.arrival[request] = env.now
             replica.take(request)
 
-    replica = _Replica(env, _step_table(work, at, [size]), in_flight, some, next_one)
+    replica = _Replica(env, step_table(work, at, [size]), in_flight, some, next_one)
     for _ in range(in_flight):
         next_one()
     env.run()

@@ -102,12 +102,16 @@ def test_targets_hold_at_every_load_below_the_largest(seed: int) -> None:
 
 
 def test_the_time_per_token_of_longer_answers_does_not_swell() -> None:
-    """Which is why part loads are not looked at for them: brute force, over loads that are."""
+    """Which is why part loads are not looked at for them: brute force, over loads that are. That of pipelines of
+    mixtures of experts may, since it is too long in between (steps that take several times as long through other parts'
+    prompts are taken to go on growing with their batch): what it says of the highest loads holds below them, too.
+    """
     looked_at = 0
     longer = (int(STEADY_TOKENS), 4 * int(STEADY_TOKENS))
     for question, trial in drawn(np.random.default_rng(8), 120, longer, STEADY_PERCENTILE):
         assert question.target is not None
         _, each = at_loads(question, trial, trial.largest, question.target.percentile)
+        each = each[[one.stages == 1 for one in trial.candidates]]
         assert (np.maximum.accumulate(each, axis=1) <= each * 1.002).all()
         looked_at += len(each)
     assert looked_at > 100

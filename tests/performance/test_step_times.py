@@ -34,9 +34,10 @@ def bursts(most_s: float = 9.0) -> tuple[Steps, Mix]:
     """One sequence on average, gaps of CV 2, prompts of 0.2 s that take a fifth of the time."""
     steps = Steps(
         ranks=one(1),
+        stages=one(1),
         batch=one(1),
         rate=one(1),
-        met_rate=one(1),
+        chunks=one(1),
         steady=steady(0.04, 0.05),
         slope_s=one(0.002),
         above_s=one(0),
@@ -51,9 +52,10 @@ def half_a_prompt_per_step(crowded_s: float, slope_s: float) -> tuple[Steps, Mix
     """For each of two ranks, of 4 ms alone."""
     steps = Steps(
         ranks=one(2),
+        stages=one(1),
         batch=one(100),
         rate=one(1 / 0.024),
-        met_rate=one(1 / 0.024),
+        chunks=one(1),
         steady=steady(0.02, 0.024),
         slope_s=one(slope_s),
         above_s=one(0),
@@ -84,8 +86,8 @@ def test_one_prompt_is_one_ranks_part_of_what_a_step_takes_longer() -> None:
     # Eight sequences are four in either stage; a step is as long with less than one of them as with one.
     assert steps.batch[0, 0] == 4
     assert steps.rate[0, 0] == pytest.approx(4 / (100 * 0.025))
-    # With so few prompts, of 1.46 chunks each, those of either part hold up both.
-    assert steps.met_rate[0, 0] == pytest.approx(2 * 4 / (100 * 0.025))
+    # Prompts of 1.4648 chunks, four in 100 steps, go to two ranks.
+    assert steps.chunks[0, 0] == pytest.approx(4 * 1.46484375 / 100 / 2)
     assert steps.slope_s[0, 0] == pytest.approx(0.006 / (10 - 4))
     assert few.slope_s[0, 0] == pytest.approx(0.006 / (10 - 1))
     # Two chunks, of which the ranks take two at a time; 12,000 tokens are 1.4648 full ones.
@@ -139,9 +141,10 @@ def test_each_bucket_knows_its_own_prompt() -> None:
     """Prompts of 40 and of 360 ms (three to one: E[Δ] = 0.12, E[Δ²] = 0.0336, c² = 4/3), p = 2.5·0.12 = 0.3."""
     steps = Steps(
         ranks=one(1),
+        stages=one(1),
         batch=one(10),
         rate=one(2.5),
-        met_rate=one(2.5),
+        chunks=one(1),
         steady=steady(0.035, 0.05),
         slope_s=one(0.001),
         above_s=one(0),
@@ -176,6 +179,31 @@ def test_a_burst_goes_on_for_as_long_as_a_request_stays() -> None:
     assert times.spread_s[0, 0, 0] == pytest.approx(0.0430350, rel=1e-4)
 
 
+def test_parts_of_a_pipeline_wait_for_all_prompts_and_for_the_fullest() -> None:
+    """Four parts of four sequences, prompts of 62.5 ms, so few that those of all parts prolong a step."""
+    steps = Steps(
+        ranks=one(1),
+        stages=one(4),
+        batch=one(4),
+        rate=one(1.6),
+        chunks=one(0.02),
+        steady=steady(0.0225, 0.025),
+        slope_s=one(0.001),
+        above_s=one(0),
+        interruption_s=row(0.0625),
+        crowded_s=row(0.0625),
+        most_s=one(9),
+    )
+    times = times_of(steps, Mix.of(row(1000), row(100), row(1)))
+    # Four times 2.5 ms of prompts and 3/√7·√4 = 2.26779 sequences more: 25·(0.74 + 2.26779/25)/(0.74 − 0.3) = 47.1995
+    # ms with 7.551924 sequences a part. p = 0.1, ε = 7.551924/(47.1995·0.9) = 0.177778, dispersion 1/0.81/0.822222 =
+    # 1.501502, with which the fullest has 1.133893·√7.551924·(√1.501502 − 1) = 0.702224 more: of 2.203726 ms come 0.6
+    # without prompts. Behind its own come 6.4·(0.0625 + 0.1·6.4·0.0625²/0.99) and 4.8·0.03125 under way: 0.566162 of
+    # 0.0625/0.9 s over 99 steps.
+    assert times.mean_s[0, 0, 0] == pytest.approx(0.0471995 + 0.002203726 / 0.6 + 0.000397139, rel=1e-6)
+    assert times.calm_s[0, 0, 0] == pytest.approx(0.0225 + 0.001 * (1.133893 * 7.551924**0.5 + 1), rel=1e-6)
+
+
 def test_no_time_is_spread_beyond_the_longest_step() -> None:
     times = times_of(*bursts(most_s=0.09))
     # Those that no prompt interrupts, 0.231466 of all, take 42 ms, the others 90 at most: 78.8896 on average.
@@ -186,7 +214,7 @@ def test_no_time_is_spread_beyond_the_longest_step() -> None:
 
 def test_prompts_that_take_more_time_than_there_is_leave_times_finite() -> None:
     steps, mix = bursts()
-    times = times_of(replace(steps, rate=one(6), met_rate=one(6)), mix)
+    times = times_of(replace(steps, rate=one(6)), mix)
     assert np.isfinite(times.mean_s).all()
     assert (times.mean_s > 0.05).all()
     assert np.isfinite(times.spread_s).all()

@@ -11,9 +11,11 @@ from optimiser.performance.swings import (
     batch_dispersion,
     chance_of_a_gap,
     chance_of_none,
+    deviations_of_the_most,
     joining_dispersion,
     of_burst,
     parts_in_the_way,
+    passes,
     shared_steps,
 )
 
@@ -135,3 +137,31 @@ def test_the_slowest_part_of_a_pipeline_holds_up_all(stages: int) -> None:
         found = parts_in_the_way(array(chunks), array(stages))[0]
         assert 0.98 * most <= found <= 1.5 * most
     assert parts_in_the_way(array(0.5), array(1))[0] == 1
+
+
+@pytest.mark.parametrize("stages", [1, 2, 4, 16])
+def test_a_pass_takes_as_long_as_the_prompts_that_come_in_it_make_it(stages: int) -> None:
+    """Of random passes the least time that is as long as what comes in it says, by small steps from below."""
+    draw = np.random.default_rng(4)
+    for _ in range(200):
+        own, grown, added = draw.uniform(0.0, 0.6), draw.uniform(0.0, 0.3), draw.uniform(0.0, 0.4)
+        chunks = float(np.exp(draw.uniform(-6, 2)))
+        time = 0.0
+        for _ in range(20_000):
+            way = parts_in_the_way(array(chunks * max(time, 1e-9)), array(stages))[0]
+            longer = 1 + added + own * (way * time - 1) + grown * (time - 1)
+            if abs(longer - time) < 1e-10 * time:
+                break
+            time = longer
+        found = passes(array(own), array(grown), array(added), array(chunks), array(stages))[0]
+        assert found == pytest.approx(time, rel=1e-5)
+
+
+@pytest.mark.parametrize("parts", [2, 4, 8])
+def test_the_fullest_part_of_a_pipeline_is_as_full_as_drawn(parts: int) -> None:
+    draw = np.random.default_rng(2)
+    for mean in (4.0, 20.0, 100.0):
+        most = draw.poisson(mean, (200_000, parts)).max(axis=1).mean()
+        found = mean + deviations_of_the_most(array(parts))[0] * mean**0.5
+        assert most <= found <= most + 0.6 * mean**0.5
+    assert deviations_of_the_most(array(1))[0] == 0
