@@ -111,6 +111,7 @@ def import_measurement(
 
 def _tell(done: Imported, file: Path) -> None:
     from optimiser.cli.output import emit, note
+    from optimiser.measured.basis import first_tokens_left_out
     from optimiser.report.measurement_list import measurement_document
     from optimiser.report.text_layout import text_of
 
@@ -125,6 +126,12 @@ def _tell(done: Imported, file: Path) -> None:
         note(f"warning: {done.failed_requests:,} requests failed: the figures are those of the others")
     if any(not one.engine_version for one in done.added):
         note("warning: the engine's version is not told (--engine-version): estimates will say so")
+    spaced = [one.measurement_id for one in done.added if first_tokens_left_out(one)]
+    if spaced:
+        note(
+            f"note: requests came at equal intervals ({', '.join(spaced)}): rate and time per token anchor estimates, "
+            "TTFT does not, since nobody queues then as at real arrivals (measure at Poisson's)"
+        )
     emit(text_of(measurement_document(done.added)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from optimiser.errors import UsageError, bad_value
@@ -15,6 +16,9 @@ OLDER_FORMAT = "genai-perf"
 # AIPerf 0.10 (schema 1.3) says the load in phases; its types without a rate or a number in flight (a trace's schedule,
 # users with several turns) are no load that estimates know.
 _PHASE_TYPES = ("concurrency", "poisson", "gamma", "constant")
+# How requests at a rate come, in files of AIPerf without phases (request_rate_mode before 0.4); Poisson's by default.
+_PATTERNS = ("loadgen.arrival_pattern", "loadgen.request_rate_mode")
+_KNOWN_PATTERNS = ("poisson", "gamma", "constant")
 _RATE_UNITS = ("", "requests/sec", "requests/s")
 _CONCURRENCIES = ("loadgen.concurrency", "perf_analyzer.stimulus.concurrency", "concurrency")
 # vLLM's burstiness by another name.
@@ -61,16 +65,18 @@ def read_aiperf(data: Any, where: str) -> Iterator[Reading]:
     rate_unit = text(metrics, "request_throughput.unit")
     if rate_unit not in _RATE_UNITS:
         raise bad_value(where, "request_throughput.unit", rate_unit, "must be requests/sec")
-    concurrency, request_rate = _load(config, where)
+    newer = "loadgen" in config or "phases" in config or "aiperf_version" in data
+    load = _load(config, where, newer)
     yield Reading(
-        format=FORMAT if "loadgen" in config or "aiperf_version" in data else OLDER_FORMAT,
+        format=FORMAT if newer else OLDER_FORMAT,
         prompt_tokens=needed(metrics, where, "input_sequence_length.avg", "num_input_token.avg"),
         output_tokens=needed(metrics, where, "output_sequence_length.avg", "num_output_token.avg"),
         requests=count(metrics, where, "request_count.avg") or None,
         requests_per_second=needed(metrics, where, "request_throughput.avg"),
         failed=failed,
-        concurrency=concurrency,
-        request_rate=request_rate,
+        concurrency=load.concurrency,
+        request_rate=load.request_rate,
+        evenly_spaced=load.evenly_spaced,
         ttft_ms=_milliseconds(metrics, where, "time_to_first_token", "avg"),
         ttft_p99_ms=_milliseconds(metrics, where, "time_to_first_token", "p99"),
         tpot_ms=_milliseconds(metrics, where, "inter_token_latency", "avg"),
@@ -81,20 +87,36 @@ def read_aiperf(data: Any, where: str) -> Iterator[Reading]:
     )
 
 
-def _load(config: Any, where: str) -> tuple[float | None, float | None]:
-    """(requests in flight, requests offered per second), at least one of them told; UsageError where neither is."""
+@dataclass(frozen=True, kw_only=True)
+class _Load:
+    """Requests in flight and offered per second, of which one is told at least, and whether they came evenly spaced."""
+
+    concurrency: float | None = None
+    request_rate: float | None = None
+    evenly_spaced: bool = False
+
+
+def _load(config: Any, where: str, newer: bool) -> _Load:
+    """The load of the run, told by AIPerf or by GenAI-Perf before it; UsageError where it is not."""
     phases = value_at(config, "phases")
     if phases is not None:
         return _load_of_phases(phases, where)
     concurrency, rate = number(config, where, *_CONCURRENCIES), number(config, where, *_RATES)
     if concurrency is None and rate is None:
         _no_load(where, f"input_config.{_CONCURRENCIES[0]} and {_RATES[0]} are missing")
-    if rate is not None:
-        check_poisson(config, where, _SMOOTHNESS)
-    return concurrency, rate
+    if rate is None:
+        return _Load(concurrency=concurrency)
+    check_poisson(config, where, _SMOOTHNESS)
+    pattern = (text(config, *_PATTERNS) or "poisson").lower()
+    if pattern not in _KNOWN_PATTERNS:
+        right = f"must be one of {', '.join(_KNOWN_PATTERNS)}: how requests at a rate came is not known"
+        raise bad_value(where, _PATTERNS[0], pattern, right)
+    # GenAI-Perf does not say. perf_analyzer, which it calls, spaces requests evenly unless told otherwise
+    # (--request-distribution, command_line_parser.h), and GenAI-Perf has no option of its own that tells it.
+    return _Load(concurrency=concurrency, request_rate=rate, evenly_spaced=pattern == "constant" or not newer)
 
 
-def _load_of_phases(phases: Any, where: str) -> tuple[float | None, float | None]:
+def _load_of_phases(phases: Any, where: str) -> _Load:
     """The load of the one phase that was measured; one that warms up is left out of AIPerf's metrics."""
     field = "input_config.phases"
     known = [phase for phase in phases if isinstance(phase, Mapping)] if isinstance(phases, list) else []
@@ -110,9 +132,13 @@ def _load_of_phases(phases: Any, where: str) -> tuple[float | None, float | None
     if kind not in _PHASE_TYPES:
         raise bad_value(at, "type", kind, f"no load to anchor on: known are {', '.join(_PHASE_TYPES)}")
     if kind == "concurrency":
-        return needed(phase, at, "concurrency"), None
+        return _Load(concurrency=needed(phase, at, "concurrency"))
     check_poisson(phase, at, "smoothness")
-    return number(phase, at, "concurrency"), needed(phase, at, "rate")
+    return _Load(
+        concurrency=number(phase, at, "concurrency"),
+        request_rate=needed(phase, at, "rate"),
+        evenly_spaced=kind == "constant",
+    )
 
 
 def _no_load(where: str, what: str) -> NoReturn:

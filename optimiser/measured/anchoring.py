@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimiser.measured.agreement import SAME_CONTEXT, SAME_LOAD, spread_of
+from optimiser.measured.basis import EVENLY_SPACED, basis_of, doubts_of, engine_of, first_tokens_left_out
 from optimiser.measured.measurement import Measurement
 from optimiser.measured.plausible import KEPT_UP
 from optimiser.performance.anchor import Anchor, Anchors, Array, Factors
@@ -33,8 +34,6 @@ from optimiser.performance.trial import MAX_SEQUENCES, AnchorsOf, Question, memo
 # So few requests in flight hardly wait for each other's prompts. More of them in a closed loop come and go in waves,
 # which make first tokens late in a way that arrivals of their own accord are not.
 UNLOADED_REQUESTS = 4.0
-# A step so many times longer or shorter than the model's is told: an option may be wrong.
-FAR_OFF = 1.5
 _ROUNDS = 6
 
 Key = tuple[str, str, str, str, str, int, int, bool]
@@ -129,9 +128,12 @@ def _anchor(question: Question, candidate: Candidate, measurements: Sequence[Mea
         prompts=_range(runs.mix.traffic.prompt),
         outputs=_range(runs.mix.traffic.output),
         batches=_range(batch),
-        engine=_engine(candidate, measurements),
-        basis=_basis(candidate, measurements),
-        doubts=_doubts(steps, spread, measurements),
+        engine=engine_of(candidate, measurements),
+        basis=basis_of(candidate, measurements),
+        doubts=(
+            *doubts_of(steps, spread, measurements),
+            *([EVENLY_SPACED] if question.target and any(map(first_tokens_left_out, measurements)) else []),
+        ),
         spread=spread,
     )
     told = np.isfinite(runs.ttft_s[0])
@@ -179,7 +181,7 @@ def _runs(question: Question, candidate: Candidate, measurements: Sequence[Measu
 
 
 def _tells_first_token(one: Measurement) -> bool:
-    if not one.first_token_at_client:
+    if not one.first_token_at_client or first_tokens_left_out(one):
         return False
     if one.request_rate is not None:
         return one.requests_per_second >= KEPT_UP * one.request_rate
@@ -253,40 +255,3 @@ def _places(values: Array, width: float) -> list[slice]:
 
 def _range(values: Array) -> tuple[float, float]:
     return float(values.min()), float(values.max())
-
-
-def _versions(measurements: Sequence[Measurement]) -> tuple[str, ...]:
-    return tuple(sorted({one.engine_version for one in measurements if one.engine_version}))
-
-
-def _engine(candidate: Candidate, measurements: Sequence[Measurement]) -> str:
-    versions = ", ".join(_versions(measurements)) or "of a version not told"
-    return f"{candidate.hardware.engine.name} {versions}"
-
-
-def _basis(candidate: Candidate, measurements: Sequence[Measurement]) -> str:
-    days = sorted({one.measured_on for one in measurements if one.measured_on})
-    if not days:
-        when = "of a day not told"
-    else:
-        when = f"of {days[0]}" if days[0] == days[-1] else f"of {days[0]} to {days[-1]}"
-    many = "1 measurement" if len(measurements) == 1 else f"{len(measurements)} measurements"
-    return f"{many} {when} on {_engine(candidate, measurements)}"
-
-
-def _doubts(steps: Array, spread: float, measurements: Sequence[Measurement]) -> tuple[str, ...]:
-    found = []
-    worst = float(steps[np.abs(steps).argmax()])
-    if abs(worst) > np.log(FAR_OFF):
-        times, which = float(np.exp(abs(worst))), "longer" if worst > 0 else "shorter"
-        found.append(
-            f"steps were measured {times:.1f} × {which} than the model has them: see `optimiser measure list`"
-        )
-    if spread:
-        found.append(
-            f"runs at one size and load disagree by {(1 + spread) ** 2:.2f} ×, which widens the error: see "
-            "`optimiser measure list`"
-        )
-    if len(_versions(measurements)) > 1:
-        found.append(f"measured on several versions, averaged: {', '.join(_versions(measurements))}")
-    return tuple(found)

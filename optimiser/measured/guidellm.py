@@ -68,7 +68,7 @@ def read_guidellm(data: Any, where: str) -> Iterator[Reading]:
 
 
 def _reading(run: Any, where: str, completed: int, model: str) -> Reading:
-    concurrency, rate = _load(run, where)
+    concurrency, rate, kind = _load(run, where)
 
     def metric(name: str, statistic: str = "mean") -> str:
         return f"metrics.{name}.successful.{statistic}"
@@ -83,6 +83,7 @@ def _reading(run: Any, where: str, completed: int, model: str) -> Reading:
         failed=count(run, where, "metrics.request_totals.errored", "run_stats.requests_made.errored"),
         concurrency=concurrency,
         request_rate=rate,
+        evenly_spaced=kind == "constant",
         ttft_ms=timed(run, where, metric("time_to_first_token_ms")),
         ttft_p99_ms=timed(run, where, metric("time_to_first_token_ms", "percentiles.p99")),
         # time_per_output_token_ms counts the first token in; this does not.
@@ -93,18 +94,18 @@ def _reading(run: Any, where: str, completed: int, model: str) -> Reading:
     )
 
 
-def _load(run: Any, where: str) -> tuple[float | None, float | None]:
-    """(requests in flight, requests offered per second) of the run's strategy; None, None for all at once."""
+def _load(run: Any, where: str) -> tuple[float | None, float | None, str]:
+    """(requests in flight, requests offered per second, name) of the run's strategy; None, None for all at once."""
     for path in _STRATEGIES:
         kind = text(run, f"{path}.type_", f"{path}.kind")
         if kind == "synchronous":
-            return 1.0, None
+            return 1.0, None, kind
         if kind == "concurrent":
-            return needed(run, where, f"{path}.streams", f"{path}.rate"), None
+            return needed(run, where, f"{path}.streams", f"{path}.rate"), None, kind
         if kind in ("constant", "poisson"):
-            return None, needed(run, where, f"{path}.rate")
+            return None, needed(run, where, f"{path}.rate"), kind
         if kind == "throughput":
-            return None, None
+            return None, None, kind
         if kind:
             raise UsageError(
                 f"{where}: {path} = {kind!r}: known are synchronous, concurrent, constant, poisson, throughput"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
-from optimiser.files import day_from
+from optimiser.measured.cells import cell_of, cell_value, kinds_of
 from optimiser.measured.names import checkpoint_named, gpu_named
 from optimiser.measured.plausible import Run, check_figures, check_possible
-from optimiser.measured.reading import Reading, above_zero
+from optimiser.measured.reading import Reading
 from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
 from optimiser.performance.setups import splits_heads, spreads_experts
 from optimiser.performance.specs import GpuSpec, ModelSpec
@@ -52,9 +52,14 @@ class Measurement:
     tpot_ms: float | None
     tpot_p99_ms: float | None
     first_token_at_client: bool
+    evenly_spaced: bool
 
 
 COLUMNS = tuple(field.name for field in fields(Measurement))
+# Columns that measurements stored before they came lack.
+LATER_COLUMNS = ("evenly_spaced",)
+# Tools whose requests at a rate come at equal intervals unless told otherwise.
+EVENLY_BY_DEFAULT = ("guidellm", "genai-perf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +155,7 @@ def _of_one_replica(reading: Reading, replicas: int) -> dict[str, typing.Any]:
     shared = ("concurrency", "request_rate", "requests_per_second")
     totals = {name: getattr(reading, name) for name in shared}
     return {
-        **{name: getattr(reading, name) for name in (*same, "first_token_at_client")},
+        **{name: getattr(reading, name) for name in (*same, "first_token_at_client", "evenly_spaced")},
         **{name: None if total is None else total / replicas for name, total in totals.items()},
         "requests": None if reading.requests is None else max(reading.requests // replicas, 1),
     }
@@ -231,52 +236,23 @@ def _stages(reading: Reading, said: Said, tensor: int, total: int, each: int, wh
 
 def as_cells(measurement: Measurement) -> dict[str, str]:
     """The measurement as cells of a CSV row, numbers as exactly as they are."""
-    return {name: _cell(getattr(measurement, name)) for name in COLUMNS}
+    return {name: cell_of(getattr(measurement, name)) for name in COLUMNS}
 
 
 def from_cells(cells: Mapping[str, str], where: str) -> Measurement:
-    """The measurement of a row that as_cells wrote. Raises UsageError for a cell that is not as it should be."""
-    return Measurement(**{name: cell_value(cells[name], *_KINDS[name], where, name) for name in COLUMNS})
+    """The measurement of a row that as_cells wrote, now or before columns came. Raises UsageError for a cell that is
+    not as it should be.
+    """
+    told = _of_before(cells) | dict(cells)
+    return Measurement(**{name: cell_value(told[name], *_KINDS[name], where, name) for name in COLUMNS})
 
 
-def kinds_of(cls: type) -> dict[str, tuple[type, bool]]:
-    """Per field of a dataclass its type, and whether it may be None."""
-    kinds: dict[str, tuple[type, bool]] = {}
-    for name, hint in typing.get_type_hints(cls).items():
-        options = typing.get_args(hint)
-        kinds[name] = (options[0] if options else hint, bool(options))
-    return kinds
-
-
-def cell_value(cell: str, kind: type, optional: bool, where: str, name: str) -> typing.Any:
-    """What a cell says: text, a number above 0, a date, true or false; None where it is empty and may be."""
-    if kind is str:
-        return cell
-    if not cell:
-        if optional:
-            return None
-        raise bad_value(where, name, cell, "must be filled")
-    if kind is bool:
-        if cell.lower() not in ("true", "false"):
-            raise bad_value(where, name, cell, "must be true or false")
-        return cell.lower() == "true"
-    if kind is date:
-        try:
-            return day_from(cell)
-        except ValueError as error:
-            raise bad_value(where, name, cell, str(error)) from None
-    value = above_zero(cell, where, name)
-    if kind is int and not value.is_integer():
-        raise bad_value(where, name, cell, "must be a whole number")
-    return int(value) if kind is int else value
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    words = str(value).lower() if isinstance(value, bool) else str(value)
-    # Half a character, as a file's name or JSON may hold, fits in no file.
-    return words.encode(errors="replace").decode()
+def _of_before(cells: Mapping[str, str]) -> dict[str, str]:
+    """Columns that rows written before they came lack: where a tool's arrivals are evenly spaced by default, they
+    count as that.
+    """
+    evenly = cells["format"] in EVENLY_BY_DEFAULT and bool(cells["request_rate"])
+    return {"evenly_spaced": cell_of(evenly)}
 
 
 _KINDS = kinds_of(Measurement)

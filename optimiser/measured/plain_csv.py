@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from optimiser.errors import bad_value, did_you_mean
-from optimiser.measured.measurement import cell_value, kinds_of
+from optimiser.measured.cells import cell_value, kinds_of
 from optimiser.measured.reading import Reading
 from optimiser.prices.snapshot import read_table
 

@@ -23,7 +23,9 @@ class Reading:
     concurrency is the number of requests kept in flight (a closed loop), request_rate the requests offered per second
     (an open loop); where both are None, all requests were there from the start. Rates are over all replicas. ttft_ms
     and tpot_ms are means at the client, tpot_ms without the first token; ttft_p99_ms and tpot_p99_ms their 99th
-    percentiles. first_token_at_client is false where TTFT leaves out HTTP and tokenising.
+    percentiles. first_token_at_client is false where TTFT leaves out HTTP and tokenising. evenly_spaced is true where
+    requests came at equal intervals: nobody queues then as requests of their own accord do, and TTFT does not tell of
+    theirs.
     """
 
     format: str
@@ -39,6 +41,7 @@ class Reading:
     tpot_ms: float | None = None
     tpot_p99_ms: float | None = None
     first_token_at_client: bool = True
+    evenly_spaced: bool = False
     model: str = ""
     gpu: str = ""
     gpu_count: int | None = None

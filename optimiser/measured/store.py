@@ -16,6 +16,7 @@ from optimiser.files import locked, write_whole
 from optimiser.measured.formats import LARGEST_BYTES, read_benchmarks
 from optimiser.measured.measurement import (
     COLUMNS,
+    LATER_COLUMNS,
     Catalogue,
     Measurement,
     Said,
@@ -145,7 +146,7 @@ def _file_name(model: str) -> str:
 
 def _read(path: Path) -> tuple[Measurement, ...]:
     header, lines, rows = read_rows(path)
-    missing = [name for name in COLUMNS if name not in header]
+    missing = [name for name in COLUMNS if name not in (*header, *LATER_COLUMNS)]
     if missing:
         raise UsageError(f"{path}: column {missing[0]!r} is missing: `optimiser measure import` writes it")
     return tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from optimiser.measured.basis import first_tokens_left_out
 from optimiser.measured.measurement import Measurement
 from optimiser.report.document import Column, Document, Row, Section, Table
 from optimiser.report.wording import counted, layout, number
@@ -48,9 +49,10 @@ def _row(one: Measurement) -> Row:
     )
     measured = f"measured {one.measured_on}" if one.measured_on else "day of measurement not told"
     engine = f"{one.engine} {one.engine_version or '(version not told)'}"
+    spaced = ", evenly spaced (TTFT anchors nothing)" if first_tokens_left_out(one) else ""
     detail = (
         f"{engine}, {one.weight_precision} weights, {one.kv_precision} KV cache; {one.format} {one.file}, {measured}, "
-        f"imported {one.imported_on}"
+        f"imported {one.imported_on}{spaced}"
     )
     cells = (
         one.measurement_id,

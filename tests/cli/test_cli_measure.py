@@ -50,6 +50,16 @@ def test_a_version_that_is_not_told_is_missed(run: Run, mine: Path) -> None:
     assert "the engine's version is not told (--engine-version)" in ran.err
 
 
+def test_an_import_says_which_first_tokens_anchor_nothing(run: Run, mine: Path) -> None:
+    sweep = FIXTURES / "guidellm_0_5.json"
+    ran = run("measure", "import", str(sweep), *OF_H100, "--engine", "vllm", "--config", str(mine))
+    listed = rows_of(run("measure", "list", "--format", "csv", "--config", str(mine)).out)
+    (third,) = [row["measurement_id"] for row in listed if row["evenly_spaced"] == "True"]
+    assert third.endswith("-3")
+    assert f"requests came at equal intervals ({third}): rate and time per token anchor estimates" in ran.err
+    assert ran.out.count("evenly spaced (TTFT anchors nothing)") == 1
+
+
 def test_the_same_file_again_adds_nothing_and_says_so(run: Run, mine: Path) -> None:
     command = ("measure", "import", str(VLLM), *OF_H100, "--config", str(mine))
     run(*command)

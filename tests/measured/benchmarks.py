@@ -74,6 +74,7 @@ def measurement(**changes: Any) -> Measurement:
         tpot_ms=15.5,
         tpot_p99_ms=None,
         first_token_at_client=True,
+        evenly_spaced=False,
     )
     return replace(whole, **changes)
 
