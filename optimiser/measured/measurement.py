@@ -9,10 +9,11 @@ from datetime import date
 
 from optimiser.errors import UsageError, bad_value, did_you_mean
 from optimiser.measured.cells import cell_of, cell_value, kinds_of
-from optimiser.measured.names import checkpoint_named, gpu_named
+from optimiser.measured.names import checkpoint_named, gpu_named, precision_in_name
 from optimiser.measured.plausible import Run, check_figures, check_possible
 from optimiser.measured.reading import Reading
 from optimiser.performance.parameters import KV_PRECISIONS, WEIGHT_PRECISIONS
+from optimiser.performance.precision import HALF_PRECISIONS
 from optimiser.performance.setups import splits_heads, spreads_experts
 from optimiser.performance.specs import GpuSpec, ModelSpec
 
@@ -107,10 +108,15 @@ def measurement_of(
     model, precision = _model(reading, said, known, where)
     gpu = _one_of("--gpu", said.gpu or gpu_named(reading.gpu, known.gpus), known.gpus, where, reading.gpu)
     engine = _one_of("--engine", said.engine or reading.engine, known.engines, where)
-    weights = said.weight_precision or reading.weight_precision or precision
+    of_name = precision or precision_in_name(reading.model)
+    weights = _precision(
+        "weight precision", said.weight_precision, reading.weight_precision, WEIGHT_PRECISIONS, where
+    )
+    # Of 16 bit a name says what was published, the dtype what was served.
+    weights = weights or (reading.dtype if of_name in HALF_PRECISIONS else "") or of_name or reading.dtype
     _one_of("--weight-precision", weights, WEIGHT_PRECISIONS, where)
-    kv_cache = said.kv_precision or reading.kv_precision or "bf16"
-    _one_of("--kv-precision", kv_cache, KV_PRECISIONS, where)
+    kv_cache = _precision("KV precision", said.kv_precision, reading.kv_precision, KV_PRECISIONS, where)
+    kv_cache = kv_cache or "bf16"
     replicas = said.replicas or reading.replicas or 1
     gpu_count, tensor, stages, data_parallel = _layout(reading, said, model, replicas, where)
     figures = _of_one_replica(reading, replicas)
@@ -171,6 +177,19 @@ def _model(reading: Reading, said: Said, known: Catalogue, where: str) -> tuple[
         raise UsageError(f"{where}: {wrong}give --model, {did_you_mean(name, known.models)}")
     of_file = checkpoint_named(reading.model, known.models) if reading.model else None
     return found[0], found[1] or (of_file[1] if of_file and of_file[0] is found[0] else "")
+
+
+def _precision(name: str, said: str | None, told: str, known: tuple[str, ...], where: str) -> str:
+    """What was said, else what the file tells, "" where neither does. Raises UsageError for a word of the file that
+    stands for none of those known, which the option then settles.
+    """
+    option = "--" + name.lower().replace(" ", "-")
+    if said:
+        return _one_of(option, said, known, where)
+    if not told or told in known:
+        return told
+    right = f"is no one precision known here: give {option}, one of {', '.join(known)}"
+    raise bad_value(where, name, told, right)
 
 
 def _one_of(option: str, value: str, known: typing.Iterable[str], where: str, told: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 
 from optimiser.errors import UsageError, bad_value
@@ -22,7 +23,8 @@ _GPUS = {
     "rtx pro 6000 blackwell server edition": "RTX-PRO-6000",
 }
 _ENGINES = {"tensorrt": "trtllm", "trtllm": "trtllm", "vllm": "vllm", "sglang": "sglang"}
-# Quantisation algorithms of TensorRT-LLM, and dtypes.
+# Dtypes, and quantisation algorithms of TensorRT-LLM (QuantAlgo in tensorrt_llm/quantization/mode.py) by what they keep
+# weights in. MIXED_PRECISION keeps some layers in one and some in another.
 _PRECISIONS = {
     "bfloat16": "bf16",
     "float16": "fp16",
@@ -30,13 +32,31 @@ _PRECISIONS = {
     "fp8": "fp8",
     "fp8_block_scales": "fp8",
     "fp8_pb_wo": "fp8",
+    "fp8_per_channel_per_token": "fp8",
+    "mxfp8": "fp8",
+    "w8a16": "int8",
+    "w8a16_gptq": "int8",
     "w8a8_sq_per_channel": "int8",
+    "w8a8_sq_per_tensor_plugin": "int8",
+    "w8a8_sq_per_channel_per_token_plugin": "int8",
+    "w8a8_sq_per_channel_per_tensor_plugin": "int8",
+    "w8a8_sq_per_tensor_per_token_plugin": "int8",
     "w4a16_awq": "int4",
     "w4a16_gptq": "int4",
     "w4a16": "int4",
+    "w4a8_awq": "int4",
+    "w4a8_qserve_per_group": "int4",
+    "w4a8_qserve_per_channel": "int4",
     "nvfp4": "fp4",
+    "w4a8_nvfp4_fp8": "fp4",
     "w4a16_mxfp4": "fp4",
     "w4a8_mxfp4_fp8": "fp4",
+    "w4a8_mxfp4_mxfp8": "fp4",
+}
+# Words of a checkpoint's name that tell what its weights are in.
+_IN_NAMES = {"fp8": "fp8", "fp4": "fp4", "nvfp4": "fp4", "mxfp4": "fp4", "int8": "int8", "int4": "int4"} | {
+    "w4a16": "int4",
+    "awq": "int4",
 }
 
 
@@ -74,6 +94,12 @@ def precision_named(name: str) -> str:
     """A precision as workloads name it, "" for what names none."""
     bare = name.lower().removeprefix("quantalgo.").removeprefix("torch.")
     return bare if bare in WEIGHT_PRECISIONS else _PRECISIONS.get(bare, "")
+
+
+def precision_in_name(name: str) -> str:
+    """The precision that a checkpoint's name says its weights are in ("…-FP8"), "" where it says none."""
+    words = re.split(r"[^a-z0-9]+", _bare(name))
+    return next((_IN_NAMES[word] for word in words if word in _IN_NAMES), "")
 
 
 def checkpoint_named(name: str, models: Mapping[str, ModelSpec]) -> tuple[ModelSpec, str] | None:

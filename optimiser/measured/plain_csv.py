@@ -13,7 +13,7 @@ from optimiser.measured.reading import Reading
 from optimiser.prices.snapshot import read_table
 
 FORMAT = "csv"
-COLUMNS = tuple(field.name for field in fields(Reading) if field.name != "format")
+COLUMNS = tuple(field.name for field in fields(Reading) if field.name not in ("format", "dtype"))
 NEEDED = ("prompt_tokens", "output_tokens", "requests_per_second")
 _KINDS = kinds_of(Reading)
 

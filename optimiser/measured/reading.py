@@ -25,7 +25,8 @@ class Reading:
     and tpot_ms are means at the client, tpot_ms without the first token; ttft_p99_ms and tpot_p99_ms their 99th
     percentiles. first_token_at_client is false where TTFT leaves out HTTP and tokenising. evenly_spaced is true where
     requests came at equal intervals: nobody queues then as requests of their own accord do, and TTFT does not tell of
-    theirs.
+    theirs. weight_precision is what the file says of quantisation, in its own word where that is none known here, dtype
+    what weights are in where neither that nor the checkpoint's name says more.
     """
 
     format: str
@@ -50,6 +51,7 @@ class Reading:
     pipeline_parallel: int | None = None
     attention_data_parallel: bool | None = None
     weight_precision: str = ""
+    dtype: str = ""
     kv_precision: str = ""
     engine: str = ""
     engine_version: str = ""

@@ -47,6 +47,8 @@ _DRAFT_COUNTS = (
 )
 _DRAFT_METHODS = ("decoding_stats.mode",)
 _LINE = re.compile(r"^[ \t]*(?P<label>\S[^:\n]*?)[ \t]*:[ \t]*(?P<value>\S.*?)[ \t\r]*$", re.M)
+# A KV cache that is "auto" is as the checkpoint has it.
+_NOT_QUANTISED = ("", "none", "null", "no_quant", "auto")
 _MARK = "PERFORMANCE OVERVIEW"
 
 
@@ -104,10 +106,16 @@ def read_trtllm(data: Any, where: str) -> Iterator[Reading]:
         gpu_count=whole(data, where, "world_info.world_size") or tensor * stages,
         tensor_parallel=tensor,
         pipeline_parallel=stages,
-        weight_precision=precision_named(text(data, "engine.quantization"))
-        or precision_named(text(data, "engine.dtype")),
-        kv_precision=precision_named(text(data, "engine.kv_cache_dtype"))
-        or precision_named(text(data, "engine.dtype")),
+        weight_precision=_told(data, "engine.quantization"),
+        dtype=precision_named(text(data, "engine.dtype")),
+        kv_precision=_told(data, "engine.kv_cache_dtype") or precision_named(text(data, "engine.dtype")),
         engine="trtllm",
         engine_version=text(data, "engine.version"),
     )
+
+
+def _told(data: Any, path: str) -> str:
+    """The precision that stands at the path, or the word itself where it is none known here; "" for no quantisation."""
+    word = text(data, path)
+    bare = word.lower().removeprefix("quantalgo.")
+    return "" if bare in _NOT_QUANTISED else precision_named(word) or word
