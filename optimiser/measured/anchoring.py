@@ -195,13 +195,15 @@ def _measured_steps(runs: _Runs) -> tuple[Array, Array]:
     fullest = np.minimum(runs.places * PLACES_SHARE, np.maximum(runs.requests, 1.0))
     fullest, _ = fastest_batch(runs.work, runs.at, fullest, runs.mix)
     batch, in_flight = fullest, np.where(np.isfinite(runs.in_flight), runs.in_flight, 0.0)
+    # Of requests kept in flight, too, those wait in line that the replica has no place for.
+    queued = (in_flight == 0) | (in_flight > runs.places)
     for _ in range(_ROUNDS):
         point = evaluate(runs.work, runs.at, batch, runs.places, runs.mix)
         first_s = _first_token_s(point, np.ones_like(batch), np.ones_like(runs.closed))
         left = in_flight - np.minimum(runs.rate * first_s, in_flight / 2)
-        batch = np.where(in_flight > 0, np.minimum(left, runs.places), fullest)
-    # A run with all requests at hand drains: its rate in between is higher than over the whole of it.
-    drained = (in_flight == 0) & np.isfinite(runs.requests)
+        batch = np.where(queued, fullest, np.minimum(left, runs.places))
+    # A run with requests in line until its end drains: its rate in between is higher than over the whole of it.
+    drained = queued & np.isfinite(runs.requests)
     rate = np.where(drained, _rate_before_draining(runs, fullest), runs.rate)
     by_rate = batch / (rate * output)
     known = np.isfinite(runs.tpot_s)

@@ -7,7 +7,7 @@ from typing import Any
 
 from optimiser.errors import UsageError, bad_value
 from optimiser.measured.drafts import check_no_drafts
-from optimiser.measured.reading import Reading, count, day, needed, text, timed, value_at
+from optimiser.measured.reading import Reading, count, day, needed, number, text, timed, value_at
 
 FORMAT = "guidellm"
 # Where a benchmark says how it was driven: since 0.4, and before.
@@ -105,9 +105,20 @@ def _load(run: Any, where: str) -> tuple[float | None, float | None, str]:
         if kind in ("constant", "poisson"):
             return None, needed(run, where, f"{path}.rate"), kind
         if kind == "throughput":
-            return None, None, kind
+            most = number(run, where, f"{path}.max_concurrency")
+            # Fewer requests than may be in flight are all there from the start.
+            return (most if most and most < _made(run, where) else None), None, kind
         if kind:
             raise UsageError(
                 f"{where}: {path} = {kind!r}: known are synchronous, concurrent, constant, poisson, throughput"
             )
     raise UsageError(f"{where}: {_STRATEGIES[0]} is missing: under which load it was measured is not told")
+
+
+def _made(run: Any, where: str) -> int:
+    """Requests that were made: completed, failed, and under way when the time was up."""
+    kinds = ("successful", "errored", "incomplete")
+    return sum(
+        count(run, where, f"metrics.request_totals.{kind}", f"run_stats.requests_made.{kind}")
+        for kind in kinds
+    )

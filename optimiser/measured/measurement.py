@@ -120,6 +120,7 @@ def measurement_of(
     replicas = said.replicas or reading.replicas or 1
     gpu_count, tensor, stages, data_parallel = _layout(reading, said, model, replicas, where)
     figures = _of_one_replica(reading, replicas)
+    figures["concurrency"] = _running(reading, figures, (tensor if data_parallel else 1) * stages)
     measured_on = said.measured_on or reading.measured_on
     run = Run(
         reading=replace(reading, **figures),
@@ -165,6 +166,20 @@ def _of_one_replica(reading: Reading, replicas: int) -> dict[str, typing.Any]:
         **{name: None if total is None else total / replicas for name, total in totals.items()},
         "requests": None if reading.requests is None else max(reading.requests // replicas, 1),
     }
+
+
+def _running(reading: Reading, figures: Mapping[str, typing.Any], groups: int) -> float | None:
+    """Requests of one replica that its engine has in work; groups are its data-parallel ranks times its stages.
+
+    Beyond batch_limit in each of them requests wait in line, however many are in flight. TensorRT-LLM has slots for
+    max_batch_size × stages (max_num_sequences in _torch/pyexecutor/_util.py), on each rank of data-parallel attention.
+    """
+    in_flight: float | None = figures["concurrency"]
+    if reading.batch_limit is None or figures["request_rate"] is not None:
+        return in_flight
+    room = reading.batch_limit * groups
+    there = in_flight or figures["requests"]
+    return room if there and there > room else in_flight
 
 
 def _model(reading: Reading, said: Said, known: Catalogue, where: str) -> tuple[ModelSpec, str]:

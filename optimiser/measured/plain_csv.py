@@ -13,7 +13,9 @@ from optimiser.measured.reading import Reading
 from optimiser.prices.snapshot import read_table
 
 FORMAT = "csv"
-COLUMNS = tuple(field.name for field in fields(Reading) if field.name not in ("format", "dtype"))
+COLUMNS = tuple(
+    field.name for field in fields(Reading) if field.name not in ("format", "dtype", "batch_limit")
+)
 NEEDED = ("prompt_tokens", "output_tokens", "requests_per_second")
 _KINDS = kinds_of(Reading)
 

@@ -21,7 +21,8 @@ class Reading:
 
     prompt_tokens and output_tokens are means per request, requests those completed, failed those that were not.
     concurrency is the number of requests kept in flight (a closed loop), request_rate the requests offered per second
-    (an open loop); where both are None, all requests were there from the start. Rates are over all replicas. ttft_ms
+    (an open loop); where both are None, all requests were there from the start. batch_limit is how many of them each
+    rank and stage of a replica runs at once at most; the others wait. Rates are over all replicas. ttft_ms
     and tpot_ms are means at the client, tpot_ms without the first token; ttft_p99_ms and tpot_p99_ms their 99th
     percentiles. first_token_at_client is false where TTFT leaves out HTTP and tokenising. evenly_spaced is true where
     requests came at equal intervals: nobody queues then as requests of their own accord do, and TTFT does not tell of
@@ -36,6 +37,7 @@ class Reading:
     requests: int | None = None
     failed: int = 0
     concurrency: float | None = None
+    batch_limit: float | None = None
     request_rate: float | None = None
     ttft_ms: float | None = None
     ttft_p99_ms: float | None = None

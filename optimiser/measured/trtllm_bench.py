@@ -82,8 +82,6 @@ def table_as_report(content: str, where: str) -> dict[str, Any]:
 def read_trtllm(data: Any, where: str) -> Iterator[Reading]:
     """The one run of a report. Raises UsageError for a figure that is missing or impossible, and for drafts."""
     check_no_drafts(data, where, _DRAFT_LENGTHS, _DRAFT_COUNTS, _DRAFT_METHODS)
-    in_flight = number(data, where, "request_info.avg_num_concurrent_requests")
-    room = number(data, where, "world_info.max_batch_size")
     tensor, stages = (
         whole(data, where, "world_info.tp_size") or 1,
         whole(data, where, "world_info.pp_size") or 1,
@@ -94,8 +92,8 @@ def read_trtllm(data: Any, where: str) -> Iterator[Reading]:
         output_tokens=needed(data, where, "request_info.avg_output_length"),
         requests=int(needed(data, where, "request_info.num_requests")),
         requests_per_second=needed(data, where, "performance.request_throughput_req_s"),
-        # More in flight than the engine runs at once: they were all there from the start.
-        concurrency=None if in_flight is None or (room and in_flight > room) else in_flight,
+        concurrency=number(data, where, "request_info.avg_num_concurrent_requests"),
+        batch_limit=number(data, where, "world_info.max_batch_size"),
         ttft_ms=number(data, where, "streaming_metrics.avg_ttft_ms"),
         ttft_p99_ms=number(data, where, "streaming_metrics.ttft_percentiles.p99"),
         tpot_ms=number(data, where, "streaming_metrics.avg_tpot_ms"),

@@ -156,3 +156,20 @@ def test_a_rate_without_end_is_all_at_once_however_it_is_written(tmp_path: Path,
 @pytest.mark.parametrize("rate", ["-inf", "infinite", float("-inf")])
 def test_what_only_looks_like_a_rate_without_end_is_refused(tmp_path: Path, rate: object) -> None:
     assert "request_rate" in refused(tmp_path, AT_A_RATE | {"request_rate": rate})
+
+
+# GuideLLM's throughput
+
+
+@pytest.mark.parametrize(
+    ("most", "in_flight"), [(512, 512.0), (899, 899.0), (900, None), (2000, None), (None, None)]
+)
+def test_a_throughput_run_has_as_many_in_flight_as_its_client_lets(
+    tmp_path: Path, most: int | None, in_flight: float | None
+) -> None:
+    # 600 requests were completed and 300 under way when the time was up.
+    data = json.loads((FIXTURES / "guidellm_0_5.json").read_text())
+    data["benchmarks"] = data["benchmarks"][1:2]
+    data["benchmarks"][0]["config"]["strategy"]["max_concurrency"] = most
+    found = read(tmp_path, data)
+    assert (found.concurrency, found.request_rate) == (in_flight, None)

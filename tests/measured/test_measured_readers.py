@@ -86,7 +86,7 @@ def test_guidellm_before_0_4_tells_its_strategy_among_the_arguments() -> None:
 
 def test_a_guidellm_sweep_is_a_run_for_each_strategy() -> None:
     synchronous, throughput, constant = readings(FIXTURES / "guidellm_0_5.json")
-    assert [load(synchronous), load(throughput), load(constant)] == [(1, None), (None, None), (None, 5)]
+    assert [load(synchronous), load(throughput), load(constant)] == [(1, None), (512, None), (None, 5)]
     assert (throughput.requests_per_second, throughput.tpot_ms) == (11, 44)
     assert (constant.failed, constant.requests, constant.tpot_p99_ms) == (2, 290, 18.75)
 
@@ -144,9 +144,9 @@ def test_the_table_that_trtllm_bench_prints_says_the_same() -> None:
     assert load(found) == (220.75, None)
 
 
-def test_more_requests_than_an_engine_runs_at_once_were_all_there_from_the_start() -> None:
+def test_the_table_tells_how_many_requests_the_engine_runs_at_once() -> None:
     found = one("trtllm_bench_0_17_table.txt")
-    assert load(found) == (None, None)
+    assert (load(found), found.batch_limit) == ((12600.25, None), 2048)
     assert (found.weight_precision, found.dtype) == ("", "bf16")
     assert (found.kv_precision, found.tpot_ms) == ("bf16", None)
     assert found.engine_version == "0.17.0"

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import FIXTURES, catalogue
+from benchmarks import FIXTURES, catalogue, completed, estimate, measurement
 
 from optimiser.errors import UsageError
 from optimiser.measured.measurement import Measurement, Said
 from optimiser.measured.plain_csv import COLUMNS
+from optimiser.measured.reading import Reading
 from optimiser.measured.store import import_benchmark
 
 H100 = Said(gpu="H100", model="llama-3.1-8b")
+TODAY = date(2026, 6, 2)
 REPORT = FIXTURES / "trtllm_bench_1_1_report.json"
 
 
@@ -24,7 +26,7 @@ def imported(directory: Path, said: Said = H100, **sections: dict[str, Any] | No
         data[name] = None if changes is None else data[name] | changes
     path = directory / "report.json"
     path.write_text(json.dumps(data))
-    (one,) = import_benchmark(path, said, catalogue(), directory / "config", date(2026, 6, 2)).added
+    (one,) = import_benchmark(path, said, catalogue(), directory / "config", TODAY).added
     return one
 
 
@@ -127,3 +129,103 @@ def test_a_cache_in_what_nobody_knows_is_asked_for(tmp_path: Path) -> None:
 
 def test_the_dtype_is_no_column_of_a_csv() -> None:
     assert "dtype" not in COLUMNS
+
+
+# Requests that run at once
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "limit", "kept"),
+    [(64.4, 64, 64.0), (63.9, 64, 63.9), (1500.0, 64, 64.0), (1500.0, 2048, 1500.0), (1500.0, None, 1500.0)],
+)
+def test_an_engine_runs_no_more_than_it_has_slots_for(
+    tmp_path: Path, in_flight: float, limit: int | None, kept: float
+) -> None:
+    found = imported(
+        tmp_path,
+        world_info={"max_batch_size": limit},
+        request_info={"avg_num_concurrent_requests": in_flight},
+        performance={"avg_request_latency_ms": None},
+        streaming_metrics=None,
+    )
+    assert found.concurrency == kept
+
+
+def test_requests_that_were_all_there_run_no_more_than_the_slots() -> None:
+    reading = Reading(
+        format="trtllm-bench", prompt_tokens=1024, output_tokens=512, requests_per_second=7.6, requests=3000
+    )
+    said = Said(gpu="H100", gpu_count=1, model="llama-3.1-8b", weight_precision="bf16", engine="trtllm")
+    assert completed(reading, said, TODAY).concurrency is None
+    assert completed(reading, said, TODAY, batch_limit=64.0).concurrency == 64
+    # 60 requests fit at once; what was offered at a rate is not held to slots.
+    assert completed(reading, said, TODAY, batch_limit=64.0, requests=60).concurrency is None
+    assert completed(reading, said, TODAY, batch_limit=4.0, request_rate=8.0).concurrency is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "data_parallel", "kept"),
+    [
+        ({"tensor_parallel": 8}, False, 16.0),
+        ({"tensor_parallel": 8}, True, 128.0),
+        ({"tensor_parallel": 4, "pipeline_parallel": 2}, False, 32.0),
+        ({"tensor_parallel": 4, "pipeline_parallel": 2}, True, 128.0),
+    ],
+    ids=["split", "ranks", "stages", "ranks and stages"],
+)
+def test_every_rank_and_stage_has_slots_of_its_own(
+    changes: dict[str, int], data_parallel: bool, kept: float
+) -> None:
+    reading = Reading(
+        format="trtllm-bench",
+        prompt_tokens=1024,
+        output_tokens=512,
+        requests_per_second=3.0,
+        concurrency=500.0,
+        batch_limit=16.0,
+        requests=3000,
+    )
+    said = Said(
+        gpu="H200",
+        gpu_count=8,
+        model="deepseek-r1",
+        weight_precision="fp8",
+        engine="trtllm",
+        attention_data_parallel=data_parallel,
+    )
+    assert completed(reading, said, TODAY, **changes).concurrency == kept
+
+
+def offline(concurrency: float | None, rate: float) -> Measurement:
+    return measurement(
+        concurrency=concurrency, requests_per_second=rate, tpot_ms=None, requests=3000, engine="trtllm"
+    )
+
+
+def test_slots_are_the_batch_that_a_rate_was_measured_at() -> None:
+    """With 64 slots a rate is that of 64 at once, whether 64.4 or 63.9 were in flight on average."""
+    reading = Reading(
+        format="trtllm-bench",
+        prompt_tokens=1024,
+        output_tokens=512,
+        requests_per_second=7.6,
+        requests=3000,
+        batch_limit=64.0,
+    )
+    said = Said(gpu="H100", gpu_count=1, model="llama-3.1-8b", weight_precision="bf16", engine="trtllm")
+    below, above = (
+        estimate([completed(reading, said, TODAY, concurrency=some)], engine="trtllm")
+        for some in (63.9, 64.4)
+    )
+    assert above.requests_per_second == pytest.approx(below.requests_per_second, rel=0.005)
+    # Full, the machine serves more than at 64; taken as its fullest batch, 7.6/s would be all there is.
+    assert above.requests_per_second > 1.3 * 7.6
+
+
+def test_requests_beyond_every_place_wait_as_if_all_were_there() -> None:
+    all_there, in_line = (
+        estimate([offline(some, 9.0)], engine="trtllm").requests_per_second for some in (None, 2048.0)
+    )
+    assert in_line == pytest.approx(all_there, rel=0.002)
+    # Both without the time in which the last of 3,000 drain.
+    assert all_there > 9.05
