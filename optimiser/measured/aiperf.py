@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from optimiser.errors import UsageError, bad_value
+from optimiser.measured.cached_prompts import check_not_cached
 from optimiser.measured.drafts import check_no_drafts
 from optimiser.measured.names import engine_named
 from optimiser.measured.reading import Reading, check_poisson, count, day, needed, number, text, value_at
@@ -50,11 +51,12 @@ def is_aiperf(data: Any) -> bool:
 def read_aiperf(data: Any, where: str) -> Iterator[Reading]:
     """The one run of such a file.
 
-    Raises UsageError for a figure that is missing or impossible, for a run that was cancelled or had drafts and where
-    the file does not say under which load it was measured.
+    Raises UsageError for a figure that is missing or impossible, for a run that was cancelled, had drafts or prompts
+    that a cache keeps, and where the file does not say under which load it was measured.
     """
     metrics, config = data.get("records", data), data["input_config"]
     check_no_drafts(metrics, where, _DRAFT_LENGTHS, _DRAFT_COUNTS)
+    check_not_cached(config, where)
     failed = count(metrics, where, "error_request_count.avg") or _errors(data, where)
     if value_at(metrics, "request_throughput") is None:
         raise UsageError(f"{where}: no request was completed, {failed:,} failed")
