@@ -124,6 +124,8 @@ def _tell(done: Imported, file: Path) -> None:
         return
     if done.failed_requests:
         note(f"warning: {done.failed_requests:,} requests failed: the figures are those of the others")
+    for remark in done.remarks:
+        note(f"warning: {remark}")
     if any(not one.engine_version for one in done.added):
         note("warning: the engine's version is not told (--engine-version): estimates will say so")
     spaced = [one.measurement_id for one in done.added if first_tokens_left_out(one)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from optimiser.errors import UsageError, bad_value
@@ -12,6 +13,7 @@ from optimiser.measured.reading import Reading, count, day, needed, number, text
 FORMAT = "guidellm"
 # Where a benchmark says how it was driven: since 0.4, and before.
 _STRATEGIES = ("config.strategy", "scheduler.strategy", "args.strategy")
+_KNOWN = ("synchronous", "concurrent", "constant", "poisson", "throughput")
 _MODELS = (
     "config.spec.backend.model",
     "args.model",
@@ -39,32 +41,49 @@ _BENCHMARK_DRAFTS = (
 
 
 def is_guidellm(data: Any) -> bool:
-    """Whether the JSON holds benchmarks with GuideLLM's metrics."""
+    """Whether the JSON holds benchmarks with GuideLLM's metrics or strategies."""
     runs = value_at(data, "benchmarks")
-    if not isinstance(runs, list) or not runs:
-        return False
-    return any(value_at(run, "metrics.requests_per_second") is not None for run in runs)
+    marks = ("metrics.requests_per_second", *_STRATEGIES)
+    return isinstance(runs, list) and any(value_at(run, mark) is not None for run in runs for mark in marks)
 
 
 def read_guidellm(data: Any, where: str) -> Iterator[Reading]:
-    """Every benchmark in which requests were completed, in order.
+    """Every benchmark in which requests were completed, in order, but those of a strategy that is not known: the first
+    of the others has a remark on each of them.
 
-    Raises UsageError for a figure that is missing or impossible, for drafts, and where no benchmark completed a
-    request.
+    Raises UsageError for a figure that is missing or impossible, for drafts, where no benchmark completed a request and
+    where only those of strategies that are not known did.
     """
     check_no_drafts(data, where, methods=_DRAFTS)
-    found = False
+    found, left_out = [], []
     for place, run in enumerate(data["benchmarks"], start=1):
         at = f"{where} benchmark {place}"
         if value_at(run, "metrics") is None:
             raise bad_value(at, "metrics", None, "is missing: nothing was measured, or the file is not whole")
         check_no_drafts(run, at, methods=_BENCHMARK_DRAFTS)
         completed = count(run, at, "metrics.request_totals.successful", "run_stats.requests_made.successful")
-        if completed:
-            found = True
-            yield _reading(run, at, completed, text(data, *_MODELS))
+        unknown = completed and _unknown_strategy(run)
+        if unknown:
+            left_out.append(f"benchmark {place}: {unknown}")
+        elif completed:
+            found.append(_reading(run, at, completed, text(data, *_MODELS)))
     if not found:
-        raise UsageError(f"{where}: no benchmark completed a request")
+        raise UsageError(f"{where}{' ' + left_out[0] if left_out else ': no benchmark completed a request'}")
+    yield replace(found[0], remarks=tuple(f"left out: {one}" for one in left_out))
+    yield from found[1:]
+
+
+def _strategy(run: Any) -> tuple[str, str]:
+    """Where the run's strategy stands, and its name; "" for both where it is missing."""
+    for path in _STRATEGIES:
+        if kind := text(run, f"{path}.type_", f"{path}.kind"):
+            return path, kind
+    return "", ""
+
+
+def _unknown_strategy(run: Any) -> str:
+    path, kind = _strategy(run)
+    return f"{path} = {kind!r}: known are {', '.join(_KNOWN)}" if kind and kind not in _KNOWN else ""
 
 
 def _reading(run: Any, where: str, completed: int, model: str) -> Reading:
@@ -96,22 +115,17 @@ def _reading(run: Any, where: str, completed: int, model: str) -> Reading:
 
 def _load(run: Any, where: str) -> tuple[float | None, float | None, str]:
     """(requests in flight, requests offered per second, name) of the run's strategy; None, None for all at once."""
-    for path in _STRATEGIES:
-        kind = text(run, f"{path}.type_", f"{path}.kind")
-        if kind == "synchronous":
-            return 1.0, None, kind
-        if kind == "concurrent":
-            return needed(run, where, f"{path}.streams", f"{path}.rate"), None, kind
-        if kind in ("constant", "poisson"):
-            return None, needed(run, where, f"{path}.rate"), kind
-        if kind == "throughput":
-            most = number(run, where, f"{path}.max_concurrency")
-            # Fewer requests than may be in flight are all there from the start.
-            return (most if most and most < _made(run, where) else None), None, kind
-        if kind:
-            raise UsageError(
-                f"{where}: {path} = {kind!r}: known are synchronous, concurrent, constant, poisson, throughput"
-            )
+    path, kind = _strategy(run)
+    if kind == "synchronous":
+        return 1.0, None, kind
+    if kind == "concurrent":
+        return needed(run, where, f"{path}.streams", f"{path}.rate"), None, kind
+    if kind in ("constant", "poisson"):
+        return None, needed(run, where, f"{path}.rate"), kind
+    if kind == "throughput":
+        most = number(run, where, f"{path}.max_concurrency")
+        # Fewer requests than may be in flight are all there from the start.
+        return (most if most and most < _made(run, where) else None), None, kind
     raise UsageError(f"{where}: {_STRATEGIES[0]} is missing: under which load it was measured is not told")
 
 

@@ -14,7 +14,7 @@ from optimiser.prices.snapshot import read_table
 
 FORMAT = "csv"
 COLUMNS = tuple(
-    field.name for field in fields(Reading) if field.name not in ("format", "dtype", "batch_limit")
+    field.name for field in fields(Reading) if field.name not in ("format", "dtype", "batch_limit", "remarks")
 )
 NEEDED = ("prompt_tokens", "output_tokens", "requests_per_second")
 _KINDS = kinds_of(Reading)

@@ -27,7 +27,8 @@ class Reading:
     percentiles. first_token_at_client is false where TTFT leaves out HTTP and tokenising. evenly_spaced is true where
     requests came at equal intervals: nobody queues then as requests of their own accord do, and TTFT does not tell of
     theirs. weight_precision is what the file says of quantisation, in its own word where that is none known here, dtype
-    what weights are in where neither that nor the checkpoint's name says more.
+    what weights are in where neither that nor the checkpoint's name says more. remarks are what of the file was left
+    out.
     """
 
     format: str
@@ -58,6 +59,7 @@ class Reading:
     engine: str = ""
     engine_version: str = ""
     measured_on: date | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def value_at(data: Any, path: str) -> Any:

@@ -35,11 +35,15 @@ _OF_IMPORT = ("file", "imported_on")
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What an import added, and what stood there of the same file already (then nothing is added)."""
+    """What an import added, and what stood there of the same file already (then nothing is added).
+
+    remarks are what of the file was left out, in words.
+    """
 
     added: tuple[Measurement, ...]
     present: tuple[Measurement, ...]
     failed_requests: int
+    remarks: tuple[str, ...] = ()
 
 
 def stored_measurements(directories: Iterable[Path]) -> tuple[Measurement, ...]:
@@ -81,7 +85,8 @@ def import_benchmark(path: Path, said: Said, known: Catalogue, directory: Path, 
         if not present:
             _write(target, (*(_read(target) if target.exists() else ()), *found))
     failed = sum(reading.failed for reading in readings)
-    return Imported(added=() if present else found, present=present, failed_requests=failed)
+    remarks = tuple(remark for reading in readings for remark in reading.remarks)
+    return Imported(added=() if present else found, present=present, failed_requests=failed, remarks=remarks)
 
 
 def forget_measurements(wanted: Sequence[str], directory: Path) -> tuple[Measurement, ...]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from optimiser.errors import UsageError
+from optimiser.errors import UsageError, bad_value
 from optimiser.measured.drafts import check_no_drafts
 from optimiser.measured.names import precision_named
+from optimiser.measured.plausible import IN_FLIGHT_SHARE
 from optimiser.measured.reading import Reading, needed, number, text, value_at, whole
 
 FORMAT = "trtllm-bench"
@@ -28,6 +29,7 @@ _LABELS = {
     "Average Input Length (tokens)": "request_info.avg_input_length",
     "Average Output Length (tokens)": "request_info.avg_output_length",
     "Request Throughput (req/sec)": "performance.request_throughput_req_s",
+    "Average request latency (ms)": "performance.avg_request_latency_ms",
     "Average time-to-first-token [TTFT] (ms)": "streaming_metrics.avg_ttft_ms",
     "Average time-per-output-token [TPOT] (ms)": "streaming_metrics.avg_tpot_ms",
 }
@@ -82,6 +84,7 @@ def table_as_report(content: str, where: str) -> dict[str, Any]:
 def read_trtllm(data: Any, where: str) -> Iterator[Reading]:
     """The one run of a report. Raises UsageError for a figure that is missing or impossible, and for drafts."""
     check_no_drafts(data, where, _DRAFT_LENGTHS, _DRAFT_COUNTS, _DRAFT_METHODS)
+    _check_in_flight(data, where)
     tensor, stages = (
         whole(data, where, "world_info.tp_size") or 1,
         whole(data, where, "world_info.pp_size") or 1,
@@ -110,6 +113,26 @@ def read_trtllm(data: Any, where: str) -> Iterator[Reading]:
         engine="trtllm",
         engine_version=text(data, "engine.version"),
     )
+
+
+def _check_in_flight(data: Any, where: str) -> None:
+    """UsageError where requests in flight are not rate × latency (Little 1961, Operations Research 9).
+
+    All three are of the same requests inside the engine, with nothing of HTTP in them, and agree but for latencies put
+    together of means. A latency is that of first token and steps where they are told, else the one told whole.
+    """
+    name = "request_info.avg_num_concurrent_requests"
+    told, tpot_ms = number(data, where, name), number(data, where, "streaming_metrics.avg_tpot_ms")
+    ttft_ms = number(data, where, "streaming_metrics.avg_ttft_ms")
+    latency_ms = number(data, where, "performance.avg_request_latency_ms")
+    if ttft_ms is not None and tpot_ms is not None:
+        latency_ms = ttft_ms + (needed(data, where, "request_info.avg_output_length") - 1.0) * tpot_ms
+    if told is None or not latency_ms:
+        return
+    found = needed(data, where, "performance.request_throughput_req_s") * latency_ms / 1e3
+    if not IN_FLIGHT_SHARE <= found / told <= 1.0 / IN_FLIGHT_SHARE:
+        right = f"contradicts rate × latency, which are {found:,.4g} requests in flight: are they of the same run?"
+        raise bad_value(where, name, told, right)
 
 
 def _told(data: Any, path: str) -> str:

@@ -60,6 +60,16 @@ def test_an_import_says_which_first_tokens_anchor_nothing(run: Run, mine: Path) 
     assert ran.out.count("evenly spaced (TTFT anchors nothing)") == 1
 
 
+def test_an_import_says_what_it_left_out(run: Run, mine: Path) -> None:
+    sweep = json.loads((FIXTURES / "guidellm_0_5.json").read_text())
+    sweep["benchmarks"][1]["config"]["strategy"] = {"type_": "incremental"}
+    path = mine / "sweep.json"
+    path.write_text(json.dumps(sweep))
+    ran = run("measure", "import", str(path), *OF_H100, "--engine", "vllm", "--config", str(mine))
+    assert (ran.code, ran.out.partition("\n")[0]) == (0, "2 measurements anchor estimates")
+    assert "warning: left out: benchmark 2: config.strategy = 'incremental': known are synchronous" in ran.err
+
+
 def test_the_same_file_again_adds_nothing_and_says_so(run: Run, mine: Path) -> None:
     command = ("measure", "import", str(VLLM), *OF_H100, "--config", str(mine))
     run(*command)

@@ -229,3 +229,34 @@ def test_requests_beyond_every_place_wait_as_if_all_were_there() -> None:
     assert in_line == pytest.approx(all_there, rel=0.002)
     # Both without the time in which the last of 3,000 drain.
     assert all_there > 9.05
+
+
+@pytest.mark.parametrize("streaming", [True, False], ids=["of first token and steps", "told whole"])
+@pytest.mark.parametrize(
+    ("in_flight", "possible"), [(1500.0, False), (50.0, False), (200.0, True), (100.0, True)]
+)
+def test_requests_in_flight_are_rate_times_latency(
+    tmp_path: Path, in_flight: float, possible: bool, streaming: bool
+) -> None:
+    # 12.5 a second, each 150 ms and 999 steps of 9.5 ms in work: 120.5.
+    changes: dict[str, dict[str, Any] | None] = {
+        "request_info": {"avg_num_concurrent_requests": in_flight},
+        "performance": {"avg_request_latency_ms": None if streaming else 9640.0},
+    }
+    if not streaming:
+        changes["streaming_metrics"] = None
+    if possible:
+        assert imported(tmp_path, **changes).concurrency == in_flight
+        return
+    message = refused(tmp_path, **changes)
+    assert f"request_info.avg_num_concurrent_requests = {in_flight}" in message
+    assert "contradicts rate × latency, which are 120.5 requests in flight" in message
+
+
+def test_what_tells_no_latency_is_not_held_against_it(tmp_path: Path) -> None:
+    changes: dict[str, dict[str, Any] | None] = {
+        "request_info": {"avg_num_concurrent_requests": 50.0},
+        "performance": {"avg_request_latency_ms": None},
+        "streaming_metrics": None,
+    }
+    assert imported(tmp_path, **changes).concurrency == 50.0
