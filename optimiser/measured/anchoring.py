@@ -149,6 +149,7 @@ def _anchor(question: Question, candidate: Candidate, measurements: Sequence[Mea
     return replace(
         anchor,
         first_tokens=_factors(contexts[told], loads[told], firsts[told]),
+        queues=any(one.request_rate is not None for one in of_told),
         first_token_spread=spread_of(contexts[told], loads[told], firsts[told], of_told),
     )
 

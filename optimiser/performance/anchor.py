@@ -59,11 +59,12 @@ class Anchor:
     """What measurements of a set-up say of it.
 
     steps and first_tokens are the corrections; first_tokens is None where none was measured under a load that tells
-    of it, and is beside that of the step. room_bytes is the KV cache of the fullest batch measured, per replica.
-    prompts, outputs (tokens) and batches (decoding sequences of a replica) are the least and most measured. engine
-    names the engine with the versions measured, basis the measurements in words; doubts are what is odd about them.
-    spread is how far steps of runs at one size and load lie from their middle (0.5 is 50 %), first_token_spread the
-    same of first tokens: no estimate on them is surer.
+    of it, and is beside that of the step; queues says whether one was of requests that come at a rate, and queue.
+    room_bytes is the KV cache of the fullest batch measured, per replica. prompts, outputs (tokens) and batches
+    (decoding sequences of a replica) are the least and most measured. engine names the engine with the versions
+    measured, basis the measurements in words; doubts are what is odd about them. spread is how far steps of runs at
+    one size and load lie from their middle (0.5 is 50 %), first_token_spread the same of first tokens: no estimate
+    on them is surer.
     """
 
     steps: Factors
@@ -74,6 +75,7 @@ class Anchor:
     batches: tuple[float, float]
     engine: str
     basis: str
+    queues: bool = False
     doubts: tuple[str, ...] = ()
     spread: float = 0.0
     first_token_spread: float = 0.0

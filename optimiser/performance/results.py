@@ -145,8 +145,8 @@ def _anchored(
     prompt, output = (
         float((question.shares * tokens).sum()) for tokens in (question.prompts, question.outputs)
     )
-    # Which load meets a limit on first tokens, only measured first tokens tell.
-    floor = SERVER_ERROR if anchor.first_tokens is None else anchor.first_token_spread
+    # Which load meets a limit on first tokens, only those measured of requests that queue tell.
+    floor = anchor.first_token_spread if anchor.queues else max(anchor.first_token_spread, SERVER_ERROR)
     if question.target is None:
         floor = 0.0
     beside = bool(beside_plain_serving(question))

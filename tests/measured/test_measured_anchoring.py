@@ -133,6 +133,14 @@ def test_a_sobering_measurement_does_not_move_the_estimate_to_a_split_nobody_mea
     assert found.requests_per_second == pytest.approx(plain.requests_per_second / 1.9, rel=0.02)
 
 
+def test_only_first_tokens_of_requests_that_queue_lift_the_error_of_a_target() -> None:
+    few = measurement(concurrency=1.0, requests_per_second=0.24, tpot_ms=8.0, ttft_ms=40.0)
+    at_a_rate = as_predicted(30.0, ttft_ms=400.0, tpot_ms=14.0)
+    target = Target(ttft_ms=1500, tpot_ms=50, percentile=95)
+    assert estimate([few], target=target).relative_error == pytest.approx(0.21)
+    assert estimate([few, at_a_rate], target=target).relative_error < 0.15
+
+
 def slower(factor: float) -> list[Measurement]:
     """Open loops at three loads in which everything took so many times as long as the model has it."""
     right = [as_predicted(batch) for batch in (3.0, 10.0, 60.0)]
