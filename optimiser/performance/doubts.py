@@ -118,12 +118,8 @@ def _tight(question: Question) -> list[str]:
 
 def shortness(question: Question) -> float:
     """How much of the doubt of requests shorter than any measured an estimate is in, 0 to 1."""
-    share = _tokens(question) / LEAST_MEASURED_TOKENS
+    share = question.mean_tokens / LEAST_MEASURED_TOKENS
     return min(max((1.0 - share) / (1.0 - FEW_OF_THEM), 0.0), 1.0)
-
-
-def _tokens(question: Question) -> float:
-    return float((question.shares * (question.prompts + question.outputs)).sum())
 
 
 def _short(question: Question) -> list[str]:
@@ -131,7 +127,7 @@ def _short(question: Question) -> list[str]:
         return []
     least = f"{LEAST_MEASURED_TOKENS:g}"
     return [
-        f"requests of {_tokens(question):.3g} tokens on average: none under {least} were measured under load"
+        f"requests of {question.mean_tokens:.3g} tokens on average: none under {least} were measured under load"
     ]
 
 
@@ -160,8 +156,8 @@ def fading(question: Question) -> list[str]:
     share = shortness(question)
     if 0.0 < share < 1.0:
         notes.append(
-            f"requests of {_tokens(question):.3g} tokens on average, where none under {LEAST_MEASURED_TOKENS:g} were "
-            f"measured under load: the model's error has {share:.0%} of that doubt in it"
+            f"requests of {question.mean_tokens:.3g} tokens on average, where none under {LEAST_MEASURED_TOKENS:g} "
+            f"were measured under load: the model's error has {share:.0%} of that doubt in it"
         )
     return notes
 

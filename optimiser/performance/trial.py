@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,11 @@ class Question:
     alike: NDArray[np.intp]
     each_size: bool
     confidence: float
+
+    @cached_property
+    def mean_tokens(self) -> float:
+        """Tokens of a request, prompt and answer."""
+        return float((self.shares * (self.prompts + self.outputs)).sum())
 
 
 @dataclass(frozen=True, kw_only=True)

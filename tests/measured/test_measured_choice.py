@@ -41,7 +41,7 @@ def kept_and_every(
     return kept, estimates_of(question, trial, np.flatnonzero(trial.rate[:, 0] > 0).tolist())
 
 
-@pytest.mark.parametrize("confidence", [0.75, 0.9, 0.99])
+@pytest.mark.parametrize("confidence", [0.75, 0.95])
 @pytest.mark.parametrize("split", [1, 2, 8])
 def test_of_measured_splits_and_others_the_one_is_kept_that_a_plan_counts_most_on(
     split: int, confidence: float
@@ -50,7 +50,7 @@ def test_of_measured_splits_and_others_the_one_is_kept_that_a_plan_counts_most_o
     policy, target = Policy(performance_confidence=confidence), Target(ttft_ms=2000, tpot_ms=20)
     _, plain = kept_and_every([], target, policy)
     (model,) = (one for one in plain if one.setup.tensor_parallel == split)
-    for factor in (0.6, 0.9, 1.0, 1.1, 1.3):
+    for factor in (0.6, 1.0, 1.3):
         for load in (0.05, 0.7):
             rate = load * model.requests_per_second / model.setup.replicas_per_unit
             run = measurement(

@@ -171,9 +171,7 @@ def test_a_mixture_of_experts_under_bursts_steps_as_in_a_simulated_engine(batch:
         assert 0.8 <= found / np.quantile(tpot, quantile) <= 1.25, quantile
 
 
-@pytest.mark.parametrize(
-    ("model", "arrival_cv"), [("gpt-oss-120b", 1.0), ("gpt-oss-120b", 3.0), ("qwen3-30b-a3b", 1.0)]
-)
+@pytest.mark.parametrize(("model", "arrival_cv"), [("gpt-oss-120b", 3.0), ("qwen3-30b-a3b", 1.0)])
 def test_what_is_promised_of_a_pipeline_is_kept_in_a_simulated_one(model: str, arrival_cv: float) -> None:
     """Its parts wait for the prompts of all and for the fullest of them: without that these took 1.3 to 2.1 × the
     limit.
