@@ -30,7 +30,7 @@ _SMALLEST_PART = 1e4
 # So many points at once stay in a core's cache.
 _BLOCK = 2**14
 # Loads at which throughput is compared, since a larger batch is not always faster; up to one sequence it is.
-_ANCHORS = 2.0 ** np.arange(0.0, 15.5, 0.5)
+_ANCHORS = 2.0 ** np.arange(0.0, 16.0)
 
 
 def lowest_batch(work: ModelWork, at: Layouts, places: Array, mix: Mix) -> Array:
