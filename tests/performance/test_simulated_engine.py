@@ -116,7 +116,8 @@ def test_first_tokens_wait_as_in_a_simulated_engine(
     place at once, in ms, and those who wait for one, in s, a point of it is worth more than 20 %.
     Too long is on the safe side.
     """
-    question, point, (ttft, _) = under_bursts(sizes, places, load, arrival_cv, replicas, 20_000)
+    requests = 20_000 if load > 0.1 else 10_000
+    question, point, (ttft, _) = under_bursts(sizes, places, load, arrival_cv, replicas, requests)
     # The simulated clients stand beside the engine.
     outside_s = PHYSICS.request_overhead_ms / 1e3
     for quantile, points in ((0.95, 0.01), (0.99, 0.005)):
