@@ -71,8 +71,8 @@ class Steps:
     pipeline together, one of as many parts of the replica's as it has stages; (..., set-ups, points).
 
     ranks are the attention ranks that share them and stages the pipeline's, (set-ups, 1), steady their steady state,
-    chunks how many of prompts come into one on average. slope_s is by how many seconds a step
-    without prompts is longer for one sequence more along a Line, and above_s how far above steady's that line is there.
+    chunks how many chunks of prompts come into one of them on average. slope_s is by how many seconds a step without
+    prompts is longer for one sequence more along a Line, and above_s how far above steady's that line is there.
     interruption_s is by how many seconds each of the mix's prompts prolongs the steps it is in, crowded_s the same of
     one that shares its step with as many as that takes, both (..., prompts). No step takes longer than most_s, a full
     chunk beside the Line's higher batch.
@@ -112,16 +112,14 @@ class Steps:
         grown_s = np.maximum(high.decode_step_s - low.decode_step_s, 0.0)
         slope_s = grown_s / (line.high / stages - lowest)
         here_s = low.decode_step_s + slope_s * (np.maximum(part, 1.0) - lowest)
-        rate = rate_of(part, steady, mix.traffic)
-        coming = part * mix.traffic.prefill_steps / (mix.traffic.output * at.columns(1).ranks)
         decode_s, chunks = steady.decode_step_s[..., None], mix.prompts / CHUNK_TOKENS
         full_s = chunk_s - decode_s
         return cls(
             ranks=at.columns(1).ranks,
             stages=stages,
             batch=part,
-            rate=rate,
-            chunks=coming,
+            rate=rate_of(part, steady, mix.traffic),
+            chunks=part * mix.traffic.prefill_steps / (mix.traffic.output * at.columns(1).ranks),
             steady=steady,
             slope_s=slope_s,
             above_s=here_s - steady.decode_step_s,

@@ -55,6 +55,26 @@ class Requests:
         self.first, self.last = np.zeros_like(self.arrival), np.zeros_like(self.arrival)
 
 
+class Decoding:
+    """The requests that decode together, step by step."""
+
+    def __init__(self, requests: Requests) -> None:
+        self.requests, self.active, self.step = requests, 0, 0
+        self._ends: dict[int, list[int]] = {}
+
+    def go_on(self, started: Sequence[int], now: float) -> int:
+        """A step ends, and in it those prompts: how many requests end with it."""
+        self.step += 1
+        for request in started:
+            self.requests.first[request] = now
+            self._ends.setdefault(self.step + int(self.requests.output[request]) - 1, []).append(request)
+        ended = self._ends.pop(self.step, ())
+        for request in ended:
+            self.requests.last[request] = now
+        self.active += len(started) - len(ended)
+        return len(ended)
+
+
 def drawn(buckets: Sequence[SizeBucket], rate: float, requests: int, arrival_cv: float) -> Requests:
     """Requests of the mix with Gamma gaps of that coefficient of variation (1: Poisson arrivals).
 
@@ -96,9 +116,9 @@ class _Replica:
             self.woken.succeed()
 
     def _run(self) -> Generator[simpy.Event, None, None]:
-        ends: dict[int, list[int]] = {}
-        step = active = 0
+        decoding = Decoding(self.requests)
         while True:
+            active = decoding.active
             if not self.waiting and not active:
                 self.woken = self.env.event()
                 yield self.woken
@@ -111,14 +131,7 @@ class _Replica:
                     break
                 started.append(self.waiting.popleft())
             yield self.env.timeout(step_seconds_of(self.table, active, CHUNK_TOKENS - budget))
-            step += 1
-            for request in started:
-                self.requests.first[request] = self.env.now
-                ends.setdefault(step + int(self.requests.output[request]) - 1, []).append(request)
-            active += len(started)
-            for request in ends.pop(step, ()):
-                self.requests.last[request] = self.env.now
-                active -= 1
+            for _ in range(decoding.go_on(started, self.env.now)):
                 self.ended()
 
 

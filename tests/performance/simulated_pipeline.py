@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 
 import numpy as np
 import simpy
-from simulated_engine import Requests, drawn, step_seconds_of, step_table
+from simulated_engine import Decoding, Requests, drawn, step_seconds_of, step_table
 
 from optimiser.performance.batching import CHUNK_TOKENS
 from optimiser.performance.layouts import Array, Layouts
@@ -35,10 +35,10 @@ class _Pipeline:
         self.woken = self.env.event()
 
     def _part(self) -> Generator[simpy.Event, None, None]:
-        ends: dict[int, list[int]] = {}
-        step = active = 0
+        decoding = Decoding(self.requests)
         own: deque[int] = deque()
         while True:
+            active = decoding.active
             if not (self.waiting or active or own):
                 yield self.woken
                 continue
@@ -53,16 +53,8 @@ class _Pipeline:
                             break
                         seconds = step_seconds_of(self.table, active, tokens) / len(self.stages)
                     yield self.env.timeout(seconds)
-            if not (active or seconds):
-                continue
-            step += 1
-            for request in started:
-                self.requests.first[request] = self.env.now
-                ends.setdefault(step + int(self.requests.output[request]) - 1, []).append(request)
-            active += len(started)
-            for request in ends.pop(step, ()):
-                self.requests.last[request] = self.env.now
-                active -= 1
+            if active or seconds:
+                decoding.go_on(started, self.env.now)
 
     def _prompts(self, own: deque[int]) -> tuple[list[int], float]:
         """The requests whose prompts end in the next pass, and its prompt tokens; own is the one that is under way."""

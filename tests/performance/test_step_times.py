@@ -30,38 +30,45 @@ def steady(decode_s: float, step_s: float) -> SteadyState:
     )
 
 
-def bursts(most_s: float = 9.0) -> tuple[Steps, Mix]:
-    """One sequence on average, gaps of CV 2, prompts of 0.2 s that take a fifth of the time."""
-    steps = Steps(
-        ranks=one(1),
-        stages=one(1),
-        batch=one(1),
-        rate=one(1),
-        chunks=one(1),
-        steady=steady(0.04, 0.05),
-        slope_s=one(0.002),
+def steps_of(
+    batch: float,
+    rate: float,
+    steady: SteadyState,
+    slope_s: float,
+    prompts_s: Array,
+    *,
+    crowded_s: Array | None = None,
+    ranks: float = 1,
+    stages: float = 1,
+    chunks: float = 1,
+    most_s: float = 9,
+) -> Steps:
+    """Steps with prompts of so many seconds each, as long beside others unless told."""
+    return Steps(
+        ranks=one(ranks),
+        stages=one(stages),
+        batch=one(batch),
+        rate=one(rate),
+        chunks=one(chunks),
+        steady=steady,
+        slope_s=one(slope_s),
         above_s=one(0),
-        interruption_s=row(0.2),
-        crowded_s=row(0.2),
+        interruption_s=prompts_s,
+        crowded_s=prompts_s if crowded_s is None else crowded_s,
         most_s=one(most_s),
     )
+
+
+def bursts(most_s: float = 9.0) -> tuple[Steps, Mix]:
+    """One sequence on average, gaps of CV 2, prompts of 0.2 s that take a fifth of the time."""
+    steps = steps_of(1, 1, steady(0.04, 0.05), 0.002, row(0.2), most_s=most_s)
     return steps, Mix.of(row(1000), row(20), row(1), arrival_scv=4.0)
 
 
 def half_a_prompt_per_step(crowded_s: float, slope_s: float) -> tuple[Steps, Mix]:
     """For each of two ranks, of 4 ms alone."""
-    steps = Steps(
-        ranks=one(2),
-        stages=one(1),
-        batch=one(100),
-        rate=one(1 / 0.024),
-        chunks=one(1),
-        steady=steady(0.02, 0.024),
-        slope_s=one(slope_s),
-        above_s=one(0),
-        interruption_s=row(0.004),
-        crowded_s=row(crowded_s),
-        most_s=one(9),
+    steps = steps_of(
+        100, 1 / 0.024, steady(0.02, 0.024), slope_s, row(0.004), crowded_s=row(crowded_s), ranks=2
     )
     return steps, Mix.of(row(1000), row(100), row(1))
 
@@ -139,19 +146,7 @@ def test_prompts_that_fill_no_gpu_alone_make_steps_shorter_together() -> None:
 
 def test_each_bucket_knows_its_own_prompt() -> None:
     """Prompts of 40 and of 360 ms (three to one: E[Δ] = 0.12, E[Δ²] = 0.0336, c² = 4/3), p = 2.5·0.12 = 0.3."""
-    steps = Steps(
-        ranks=one(1),
-        stages=one(1),
-        batch=one(10),
-        rate=one(2.5),
-        chunks=one(1),
-        steady=steady(0.035, 0.05),
-        slope_s=one(0.001),
-        above_s=one(0),
-        interruption_s=row(0.04, 0.36),
-        crowded_s=row(0.04, 0.36),
-        most_s=one(9),
-    )
+    steps = steps_of(10, 2.5, steady(0.035, 0.05), 0.001, row(0.04, 0.36))
     mix = Mix.of(row(500, 500, 5000), row(40, 120, 120), row(0.5, 0.25, 0.25))
     times = times_of(steps, mix)
     # Joining: (1 + 0.09·4/3) / 0.49 = 2.2857, of which what is over 1 counts for E[min] / E = 60/80 of a stay: 1.96429
@@ -181,19 +176,7 @@ def test_a_burst_goes_on_for_as_long_as_a_request_stays() -> None:
 
 def test_parts_of_a_pipeline_wait_for_all_prompts_and_for_the_fullest() -> None:
     """Four parts of four sequences, prompts of 62.5 ms, so few that those of all parts prolong a step."""
-    steps = Steps(
-        ranks=one(1),
-        stages=one(4),
-        batch=one(4),
-        rate=one(1.6),
-        chunks=one(0.02),
-        steady=steady(0.0225, 0.025),
-        slope_s=one(0.001),
-        above_s=one(0),
-        interruption_s=row(0.0625),
-        crowded_s=row(0.0625),
-        most_s=one(9),
-    )
+    steps = steps_of(4, 1.6, steady(0.0225, 0.025), 0.001, row(0.0625), stages=4, chunks=0.02)
     times = times_of(steps, Mix.of(row(1000), row(100), row(1)))
     # Four times 2.5 ms of prompts and 3/√7·√4 = 2.26779 sequences more: 25·(0.74 + 2.26779/25)/(0.74 − 0.3) = 47.1995
     # ms with 7.551924 sequences a part. p = 0.1, ε = 7.551924/(47.1995·0.9) = 0.177778, dispersion 1/0.81/0.822222 =
